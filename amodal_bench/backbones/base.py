@@ -1,0 +1,75 @@
+"""What a backbone is: the parts of an inpainting diffusion model that our own denoising loop needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A sampling schedule of n steps (Eq. 1 at n + 1 levels, from the noisiest to the clean one).
+
+    Attributes:
+        times: the n timesteps that the denoiser is told, noisiest first.
+        signal, noise: n + 1 factors each; the known sample at level i is `signal[i] x_0 + noise[i] eps`,
+            and the last level is (1, 0).
+        initial: factor of pure noise at level 0.
+    """
+
+    times: tuple[float, ...]
+    signal: tuple[float, ...]
+    noise: tuple[float, ...]
+    initial: float
+
+    def known(self, clean: Tensor, eps: Tensor, level: int) -> Tensor:
+        """`x_t` of a clean sample at a level of the schedule (Eq. 1)."""
+        return self.signal[level] * clean + self.noise[level] * eps
+
+
+class Backbone(Protocol):
+    """An inpainting model in parts. Images are (B, 3, S, S) float in [-1, 1] with S = `native`, masks
+    (B, 1, S, S) float with 1 where the model paints, latents (B, C, h, w) float32.
+
+    Attributes:
+        native: side of the images in pixels.
+        micro_batch: how many samples are computed at once, always: a smaller last batch is padded, because
+            the libraries choose other kernels for other shapes, and a result must not depend on its company.
+    """
+
+    native: int
+    micro_batch: int
+
+    def describe(self) -> Mapping[str, Any]:
+        """What identifies the backbone in a run: weights' digest, precision, versions. Loads no weights."""
+        ...
+
+    def schedule(self, steps: int) -> Schedule: ...
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Images to latents, by the posterior's mode."""
+        ...
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents to images in [0, 1]."""
+        ...
+
+    def latent_area(self, areas: Tensor) -> Tensor:
+        """Masks on the latent grid, (B, 1, h, w)."""
+        ...
+
+    def prepare(self, images: Tensor, areas: Tensor) -> Any:
+        """All that the denoiser is shown beside the sample; `images` are shown as they are."""
+        ...
+
+    def denoise(self, x: Tensor, schedule: Schedule, step: int, shown: Any) -> Tensor:
+        """The denoiser's output for samples at level `step`, in the scheduler's terms."""
+        ...
+
+    def advance(self, output: Tensor, schedule: Schedule, step: int, x: Tensor) -> Tensor:
+        """The sample at level `step + 1` from the denoiser's output (Eq. 4's x-tilde)."""
+        ...

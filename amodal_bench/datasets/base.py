@@ -1,0 +1,91 @@
+"""What a dataset is: an index of records without pixels, and samples on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pandas as pd
+
+from amodal_bench.types import Image, Mask
+
+RECORD_COLUMNS: dict[str, str] = {
+    "id": "str",
+    "image_id": "str",
+    "category": "str",
+    "area": "float64",
+    "occlusion_rate": "float64",
+    "stuff": "bool",
+    "hidden": "bool",
+}
+"""Columns of `Dataset.records()`: pixels of A and |A \\ V| / |A| in [0, 1] as annotated (NaN where unknown), whether
+the region is stuff rather than a thing, and whether no pixel of it is visible (it cannot be prompted then)."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a model may see of a sample: image (H, W, 3) uint8 and visible mask (H, W) bool."""
+
+    id: str
+    image: Image
+    visible: Mask
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One annotated instance.
+
+    Attributes:
+        id: unique in its dataset and stable between runs.
+        image: (H, W, 3) uint8 RGB.
+        visible: V, the visible (modal) mask, (H, W) bool.
+        amodal: A, the whole mask, (H, W) bool.
+        others: pixels covered by the visible mask of any other annotated instance, (H, W) bool.
+    """
+
+    id: str
+    image: Image
+    visible: Mask
+    amodal: Mask
+    others: Mask
+
+    @property
+    def query(self) -> Query:
+        """The part of the sample that a model may see."""
+        return Query(self.id, self.image, self.visible)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong in a dataset's files, as `Dataset.check` finds it."""
+
+    file: str
+    record: str
+    what: str
+
+
+class Dataset(Protocol):
+    """The interface of every dataset; a user's own class needs these members and nothing else.
+
+    Construction reads the index only. It raises `InputError` where the index cannot be used at all;
+    a bad record never stops it, but raises from `sample`.
+    """
+
+    name: str
+
+    def records(self) -> pd.DataFrame:
+        """The index, one row per instance, with `RECORD_COLUMNS`; no pixels are decoded."""
+        ...
+
+    def sample(self, id: str) -> Sample:
+        """Read one instance. Raises `InputError` if its image or its record cannot be used."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Hex SHA-256 over everything that decides what `sample` returns (annotation files or generator)."""
+        ...
+
+    def check(self) -> Sequence[Problem]:
+        """Verify everything that can be verified; an empty sequence means that all is well."""
+        ...

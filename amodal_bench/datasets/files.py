@@ -1,0 +1,79 @@
+"""Reading what users downloaded: every failure is one `InputError` that names the file and the way out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+from PIL import Image as pillow
+
+from amodal_bench.errors import InputError
+from amodal_bench.types import Image
+
+COPY_AGAIN = "download or copy it again"
+
+
+def read_json(path: Path | str) -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        InputError: the file is missing, or is not valid JSON (with the line and column of the first fault).
+    """
+    try:
+        return json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InputError(path, f"not valid JSON, or cut short ({where}: {error.msg})", COPY_AGAIN) from error
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"not a text file (byte {error.start} is not UTF-8)", COPY_AGAIN) from error
+
+
+def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether a value of parsed JSON is an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    """Whether a value of parsed JSON is a list."""
+    return isinstance(value, list)
+
+
+def read_image(path: Path | str) -> Image:
+    """Read a picture of any mode Pillow knows as RGB.
+
+    EXIF orientation is not applied: COCO's annotations are drawn on the pixels as they are stored.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        InputError: the file is missing, is no picture, or is cut short.
+    """
+    try:
+        with pillow.open(path) as picture:
+            return np.array(picture.convert("RGB"), dtype=np.uint8)
+    except FileNotFoundError as error:
+        raise _unreadable(path, error) from error
+    # Pillow tells of a damaged file by any of these, depending on the format.
+    except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
+        raise InputError(path, f"cannot be read as a picture ({error})", COPY_AGAIN) from error
+
+
+def sha256(path: Path | str) -> str:
+    """Hex SHA-256 of a file's bytes. Raises `InputError` if it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path | str, error: OSError) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError(path, "no such file", "check the path, or download it")
+    return InputError(path, f"cannot be read ({error.strerror})", "check that it is a file you may read")

@@ -1,0 +1,30 @@
+"""Errors that a user can act on: one line each, never a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class BenchError(Exception):
+    """Something the user can mend; its text is the one line that is shown."""
+
+
+class ConfigError(BenchError):
+    """A setting is unknown or has a value that cannot be used."""
+
+
+class InputError(BenchError):
+    """A file or a record of a dataset cannot be used.
+
+    The text names the file, the record in it, what is wrong and what to do.
+    """
+
+    def __init__(self, file: Path | str, problem: str, remedy: str, record: str | None = None) -> None:
+        self.file, self.record, self.problem = str(file), record, problem
+        self.remedy = remedy
+        where = self.file if record is None else f"{self.file}: {record}"
+        super().__init__(f"{where}: {problem}; {remedy}")
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str, str | None]]:
+        # The default would call __init__ with the message alone: errors travel between processes.
+        return type(self), (self.file, self.problem, self.remedy, self.record)

@@ -1,0 +1,174 @@
+"""One command's work: baselines and model on one dataset, then tables, contact sheet and loggers."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from amodal_bench.config import NAME, TARGET, Settings, build
+from amodal_bench.datasets.base import Dataset
+from amodal_bench.errors import BenchError, ConfigError
+from amodal_bench.metrics.protocols import Protocol
+from amodal_bench.models.base import Explains, Model
+from amodal_bench.report.outcome import Logger, Outcome, RunInfo
+from amodal_bench.report.progress import Progress
+from amodal_bench.report.scored import Scored
+from amodal_bench.report.sheet import choose, draw_row, save_sheet
+from amodal_bench.runner.environment import environment
+from amodal_bench.runner.identity import identify
+from amodal_bench.runner.loop import Work, run
+from amodal_bench.runner.store import Store
+from amodal_bench.seeds import sample_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model of the command, as specified and as built."""
+
+    name: str
+    target: str
+    model: Model
+
+
+def evaluate(settings: Settings) -> tuple[Outcome, list[Path]]:
+    """Run what is missing of the baselines and the model, then report all of it.
+
+    Returns:
+        The outcome, and the files that hold it.
+
+    Raises:
+        BenchError: settings or files cannot be used, or too many instances failed.
+    """
+    protocols: list[Protocol] = [build(settings.protocol, "protocol")]
+    others: dict[str, dict[str, Any]] = settings.other_protocols or {}
+    protocols += [build(spec, f"other_protocols.{name}") for name, spec in others.items()]
+    protocols = list({protocol.label: protocol for protocol in protocols}.values())
+    loggers: list[Logger] = [build(spec, f"logger.{name}") for name, spec in settings.logger.items()]
+    entries = _entries(settings)
+    dataset: Dataset = build(settings.dataset, "dataset")
+    records, excluded = _select(dataset, protocols[0], settings.limit)
+
+    scored: list[Scored] = []
+    for entry in entries:
+        listeners = loggers if entry is entries[-1] else []
+        scored.append(_run(settings, dataset, records, entry, protocols, listeners))
+    sheet = _sheet(settings, dataset, entries[-1].model, scored[-1])
+    outcome = Outcome(dataset.name, scored, excluded, sheet)
+    written = [path for logger in loggers for path in logger.finish(outcome)]
+    written += [outcome.main.folder / "store.sqlite", *([sheet] if sheet else [])]
+    return outcome, written
+
+
+def check_errors(outcome: Outcome, allowed: float) -> None:
+    """Raise `BenchError` where more than a share of `allowed` of a model's instances failed."""
+    for scored in outcome.scored:
+        errors, total = len(scored.errors()), len(scored.records)
+        if errors > allowed * total:
+            raise BenchError(
+                f"{scored.name}: {errors} of {total} instances failed, more than engine.max_error_share={allowed} "
+                f"allows; {scored.folder / 'errors.csv'} lists them, and the same command tries them again"
+            )
+
+
+def _entries(settings: Settings) -> list[Entry]:
+    """Baselines first and the model last; a baseline that is the model itself stands once."""
+    main = _entry(settings.model, "model")
+    baselines: dict[str, dict[str, Any]] = settings.baselines or {}
+    entries = [_entry(spec, f"baselines.{name}") for name, spec in baselines.items()]
+    return [*(entry for entry in entries if entry.name != main.name), main]
+
+
+def _entry(spec: Mapping[str, Any], where: str) -> Entry:
+    target = str(spec.get(TARGET, ""))
+    return Entry(str(spec.get(NAME, target.rpartition(".")[2])), target, build(spec, where))
+
+
+def _select(dataset: Dataset, protocol: Protocol, limit: int | None) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The index's rows that are run, and how many the filter left out for which reason."""
+    records, excluded = protocol.filter.select(dataset.records())
+    if records.empty:
+        left_out = ", ".join(f"{count} for {reason}" for reason, count in excluded.items()) or "it has none"
+        raise ConfigError(f"protocol {protocol.label} selects no instance of {dataset.name} ({left_out})")
+    return (records if limit is None else records.head(limit)), excluded
+
+
+def _run(
+    settings: Settings,
+    dataset: Dataset,
+    records: pd.DataFrame,
+    entry: Entry,
+    protocols: Sequence[Protocol],
+    loggers: Sequence[Logger],
+) -> Scored:
+    """Run the instances that the run's store lacks."""
+    identity = identify(dataset, entry.model, entry.target, settings.seed)
+    folder = Path(settings.results) / "runs" / f"{dataset.name}-{entry.name}-{identity.digest}"
+    for logger in loggers:
+        logger.begin(RunInfo(entry.name, dataset.name, identity.digest, identity.facts, folder))
+    with _opened(folder) as store:
+        done, ids = store.done(), [str(id) for id in records["id"]]
+        missing = [id for id in ids if id not in done]
+        if missing:
+            facts = {"identity": identity.facts, "digest": identity.digest, "environment": environment()}
+            (folder / "run.json").write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
+            if settings.engine.shuffle:
+                random.Random(settings.seed).shuffle(missing)
+            work = Work(dataset, entry.model, missing, settings.seed, settings.engine.batch_size)
+            title = f"{dataset.name} {entry.name}"
+            with Progress(title, protocols[0], ids, store.table(), _all_steps(loggers)) as progress:
+                run(work, store, progress.report)
+        return Scored(entry.name, identity.digest, identity.facts, folder, protocols, records, store.table())
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[Store]:
+    """A run's store, locked against other processes; the lock ends with the process, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(FileLock(folder / ".lock", timeout=0))
+        except Timeout:
+            raise BenchError(f"{folder}: another process works on this run; wait until it ends") from None
+        yield stack.enter_context(Store(folder / "store.sqlite"))
+
+
+def _all_steps(loggers: Sequence[Logger]) -> Callable[[int, int, float], None]:
+    def step(done: int, total: int, miou: float) -> None:
+        for logger in loggers:
+            logger.step(done, total, miou)
+
+    return step
+
+
+def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -> Path | None:
+    """The contact sheet of the command's model; one that shows the same instances already is kept."""
+    instances = scored.instances()
+    chosen = choose(instances, settings.sheet)
+    if not chosen:
+        return None
+    path, listed = scored.folder / "sheet.png", scored.folder / "sheet.txt"
+    wanted = "\n".join(chosen) + "\n"
+    if path.exists() and listed.exists() and listed.read_text() == wanted:
+        return path
+    ious = instances.set_index("id")["iou"]
+    rows = []
+    with _opened(scored.folder) as store:
+        for id in chosen:
+            sample = dataset.sample(id)
+            seed = sample_seed(settings.seed, id)
+            between = model.explain(sample.query, seed) if isinstance(model, Explains) else {}
+            rows.append(draw_row(sample, store.prediction(id), float(ious[id]), between))
+    save_sheet(rows, path)
+    listed.write_text(wanted)
+    return path

@@ -1,0 +1,90 @@
+"""The command line: Hydra composes, `evaluate` works, and every mistake is answered in one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from amodal_bench.config import config_folder, register_schema, settings_from
+from amodal_bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+FULL_ERROR = "HYDRA_FULL_ERROR"
+TRACEBACK_WANTED = os.environ.get(FULL_ERROR) == "1"
+
+
+def main() -> None:
+    """Entry point of `python -m amodal_bench` and of the console script."""
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    # A user's own classes lie in the working folder; a console script does not look there by itself.
+    sys.path.insert(0, os.getcwd())
+    os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing: the answer is ours.
+    register_schema()
+    command = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(_job)
+    try:
+        command()
+    except (BenchError, HydraException, OmegaConfBaseException) as error:
+        if TRACEBACK_WANTED:
+            raise
+        sys.exit(f"error: {explain(error)}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: all finished batches are kept, and the same command goes on from here")
+
+
+def _job(config: DictConfig) -> float:
+    """One run; returns its mIoU, so that Hydra's sweepers can optimise it."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from amodal_bench.evaluate import check_errors, evaluate
+    from amodal_bench.report.terminal import show
+
+    try:
+        settings = settings_from(config)
+        outcome, written = evaluate(settings)
+        show(outcome, written)
+        check_errors(outcome, settings.engine.max_error_share)
+    except BenchError as error:
+        if HydraConfig.get().mode is RunMode.RUN and not TRACEBACK_WANTED:
+            sys.exit(f"error: {error}")  # Raised, Hydra would add lines of its own.
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        raise
+    return float(outcome.main.summary()["miou"].iloc[0])
+
+
+def explain(error: Exception) -> str:
+    """What is wrong, in one line, with the valid choices where a name was wrong."""
+    from hydra.errors import MissingConfigException
+
+    from amodal_bench.config import suggest
+
+    if isinstance(error, BenchError):
+        return str(error)
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, wrong = str(error.missing_cfg_file).rpartition("/")
+        return f"{group}={wrong}: there is no such choice; {suggest(wrong, error.options)}"
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    texts = dict.fromkeys(" ".join(str(e).split()) for e in (error, cause))
+    return _unknown_key(error) or ": ".join(texts)
+
+
+def _unknown_key(error: Exception) -> str | None:
+    """The answer to an override of a key that does not exist, or None where the error is another."""
+    from amodal_bench.config import suggest
+
+    cause: Any = error
+    while cause is not None:
+        key, parent = getattr(cause, "full_key", None), getattr(cause, "parent_node", None)
+        if key and parent is not None and "not in" in str(cause):
+            known = [str(name) for name in parent] if hasattr(parent, "keys") else []
+            return f"{key}: unknown key; {suggest(str(key).rpartition('.')[2], known)}"
+        cause = cause.__cause__
+    return None

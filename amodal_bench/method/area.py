@@ -1,0 +1,72 @@
+"""The inpainting area M (Eq. 10): where the method lets the backbone paint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from amodal_bench.errors import ConfigError
+from amodal_bench.types import Mask
+
+
+def convex_hull(visible: Mask) -> Mask:
+    """Eq. 10: convex hull of the union of V's contours, (H, W) bool; it contains V, and is empty where V is."""
+    ys, xs = np.nonzero(visible)
+    if not len(ys):
+        return np.zeros_like(visible)
+    hull = cv2.convexHull(np.stack([xs, ys], axis=1).astype(np.int32))
+    filled = np.zeros(visible.shape, np.uint8)
+    cv2.fillConvexPoly(filled, hull, 1)
+    return filled.astype(bool) | visible
+
+
+def bounding_box(visible: Mask) -> Mask:
+    """V's bounding box, (H, W) bool."""
+    return np.outer(visible.any(axis=1), visible.any(axis=0))
+
+
+def dilate(mask: Mask, radius: float) -> Mask:
+    """All pixels within `radius` pixels of the mask, (H, W) bool."""
+    if radius <= 0 or not mask.any():
+        return mask
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) <= radius)
+
+
+_SHAPES: dict[str, Callable[[Mask], Mask]] = {
+    "hull": convex_hull,
+    "dilated_hull": convex_hull,
+    "bbox": bounding_box,
+    "full": np.ones_like,
+}
+
+
+@dataclass(frozen=True)
+class Area:
+    """How M follows from V.
+
+    Attributes:
+        shape: `hull` (the paper's), `dilated_hull`, `bbox`, or `full`.
+        grow: of `dilated_hull` and `bbox`: how far M reaches beyond it, as a share of the longer side of V's
+            box; the paper mentions no margin.
+    """
+
+    shape: str = "hull"
+    grow: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.shape not in _SHAPES:
+            raise ConfigError(f"area.shape: {self.shape!r} is not one of {', '.join(map(repr, _SHAPES))}")
+        if self.grow < 0:
+            raise ConfigError(f"area.grow: {self.grow} is negative")
+
+    def __call__(self, visible: Mask) -> Mask:
+        """M for a visible mask, (H, W) bool."""
+        mask = _SHAPES[self.shape](visible)
+        if self.shape not in ("dilated_hull", "bbox"):
+            return mask
+        rows, cols = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
+        longer = max(np.ptp(rows), np.ptp(cols)) + 1 if len(rows) else 0
+        return dilate(mask, self.grow * float(longer))

@@ -1,0 +1,69 @@
+"""The condition image (Eq. 8, 9): the noised object on a background drawn in its own colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from amodal_bench.errors import ConfigError
+from amodal_bench.seeds import stream
+from amodal_bench.types import Floats, Image, Mask
+
+BACKGROUNDS = ("histogram", "mean", "grey", "image")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How the condition image is made.
+
+    Attributes:
+        object_noise: `s` of Eq. 9, the share of noise in the object's pixels (the paper's value is 0.3).
+        background: what lies outside V: `histogram` draws each pixel from the visible pixels' joint colour
+            histogram and blurs (the paper's), `mean` is their mean colour, `grey` is mid-grey, and `image`
+            keeps the image as it is (the row "without background design").
+        blur: of `histogram`: the Gaussian's sigma as a share of the view's side (0.015 fits the paper's Figure 2).
+    """
+
+    object_noise: float = 0.3
+    background: str = "histogram"
+    blur: float = 0.015
+
+    def __post_init__(self) -> None:
+        if self.background not in BACKGROUNDS:
+            raise ConfigError(
+                f"condition.background: {self.background!r} is not one of {', '.join(map(repr, BACKGROUNDS))}"
+            )
+        if not 0 <= self.object_noise <= 1:
+            raise ConfigError(f"condition.object_noise: {self.object_noise} is outside [0, 1]")
+
+    def __call__(self, image: Image, visible: Mask, seed: int) -> Floats:
+        """Eq. 8: `x = V x_obj + (1 - V) x_bck`.
+
+        Args:
+            image: the view, (H, W, 3) uint8.
+            visible: V in the view, (H, W) bool, not empty.
+            seed: the instance's seed.
+
+        Returns:
+            (H, W, 3) float32 in [0, 1].
+        """
+        pixels = image.astype(np.float32) / 255
+        noise = stream(seed, "object").standard_normal(pixels.shape, dtype=np.float32)
+        # Eq. 9 fits the range [0, 1] of pixels (Figure 2), not [-1, 1].
+        objects = self.object_noise * noise + (1 - self.object_noise) * pixels
+        background = self._background(pixels, visible, seed)
+        return np.clip(np.where(visible[..., None], objects, background), 0, 1).astype(np.float32)
+
+    def _background(self, pixels: Floats, visible: Mask, seed: int) -> Floats:
+        if self.background == "image":
+            return pixels
+        if self.background == "grey":
+            return np.full_like(pixels, 0.5)
+        colours = pixels[visible]
+        if self.background == "mean":
+            return np.broadcast_to(colours.mean(axis=0), pixels.shape)
+        drawn = colours[stream(seed, "background").integers(len(colours), size=visible.shape)]
+        sigma = self.blur * max(visible.shape)
+        return np.asarray(cv2.GaussianBlur(drawn, (0, 0), sigma)) if sigma > 0 else drawn

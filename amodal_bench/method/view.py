@@ -1,0 +1,110 @@
+"""The view: which window of the image the model sees, and the way back to the image's own grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from amodal_bench.errors import ConfigError
+from amodal_bench.types import Floats, Image, Mask
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of an image in whole pixels; it may reach beyond the image.
+
+    Attributes:
+        x, y, width, height: the rectangle, in image pixels.
+        size: side in pixels of the square that the model sees.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+    size: int
+
+    def image(self, image: Image) -> Image:
+        """The window's pixels, (size, size, 3) uint8; beyond the image its border is repeated."""
+        return np.asarray(self._resize(self._cut(image, cv2.BORDER_REPLICATE)), np.uint8)
+
+    def mask(self, mask: Mask) -> Mask:
+        """The window's part of a mask, (size, size) bool; an object too thin to see keeps its strongest pixel."""
+        cover = self._resize(self._cut(mask.astype(np.float32), cv2.BORDER_CONSTANT))
+        seen = cover > 0.5
+        if not seen.any() and cover.max() > 0:
+            seen = cover >= cover.max()
+        return np.asarray(seen, bool)
+
+    def back(self, mask: Mask, shape: tuple[int, int]) -> Mask:
+        """A (size, size) mask of the window, put back on the image's grid of `shape` (H, W)."""
+        full = mask.astype(np.float32)
+        if (self.width, self.height) != (self.size, self.size):
+            full = np.asarray(cv2.resize(full, (self.width, self.height), interpolation=cv2.INTER_LINEAR))
+        result = np.zeros(shape, bool)
+        top, left = max(self.y, 0), max(self.x, 0)
+        bottom, right = min(self.y + self.height, shape[0]), min(self.x + self.width, shape[1])
+        inner = full[top - self.y : bottom - self.y, left - self.x : right - self.x]
+        result[top:bottom, left:right] = inner > 0.5
+        return result
+
+    def _cut(self, array: Image | Floats, border: int) -> Image | Floats:
+        height, width = array.shape[:2]
+        top, left = max(-self.y, 0), max(-self.x, 0)
+        bottom, right = max(self.y + self.height - height, 0), max(self.x + self.width - width, 0)
+        inner = array[max(self.y, 0) : self.y + self.height, max(self.x, 0) : self.x + self.width]
+        if not (top or left or bottom or right):
+            return inner
+        return np.asarray(cv2.copyMakeBorder(inner, top, bottom, left, right, border, value=0))
+
+    def _resize(self, array: Image | Floats) -> Image | Floats:
+        if array.shape[:2] == (self.size, self.size):
+            return array
+        shrinks = self.width > self.size or self.height > self.size
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(array, (self.size, self.size), interpolation=how))
+
+
+@dataclass(frozen=True)
+class View:
+    """How a window is chosen.
+
+    Attributes:
+        mode: `frame` squeezes the whole image into the model's square; `crop` takes a square around V.
+        margin: of a crop: space on each side of V, as a share of V's longer side.
+    """
+
+    mode: str = "crop"
+    margin: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("crop", "frame"):
+            raise ConfigError(f"protocol.view.mode: {self.mode!r} is not one of 'crop', 'frame'")
+        if self.margin < 0:
+            raise ConfigError(f"protocol.view.margin: {self.margin} is negative")
+
+    def window(self, visible: Mask, size: int) -> Window:
+        """The window onto a sample with visible mask (H, W) for a model of native `size`.
+
+        A crop is moved to lie inside the image where it fits, and never exceeds the image's longer side.
+        """
+        height, width = visible.shape
+        if self.mode == "frame":
+            return Window(0, 0, width, height, size)
+        rows, cols = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
+        if not len(rows):
+            raise ValueError("the visible mask is empty: there is nothing to crop around")
+        longer = max(rows[-1] - rows[0], cols[-1] - cols[0]) + 1
+        side = min(max(int(np.ceil(longer * (1 + 2 * self.margin))), 1), max(height, width))
+        y = _place((int(rows[0]) + int(rows[-1]) + 1) / 2, side, height)
+        x = _place((int(cols[0]) + int(cols[-1]) + 1) / 2, side, width)
+        return Window(x, y, side, side, size)
+
+
+def _place(centre: float, side: int, extent: int) -> int:
+    """Start of a span of `side` around `centre`, inside [0, extent) or around it where it does not fit."""
+    if side >= extent:
+        return (extent - side) // 2
+    return min(max(round(centre - side / 2), 0), extent - side)

@@ -1,0 +1,1 @@
+"""Pixels to counts, counts to numbers, numbers to intervals."""

@@ -1,0 +1,1 @@
+"""Models: what a row of a table is."""

@@ -1,0 +1,36 @@
+"""What a model is: image and visible mask in, amodal mask out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from amodal_bench.datasets.base import Query
+from amodal_bench.types import Image, Mask
+
+
+class Model(Protocol):
+    """The interface of every model; a user's own class needs these members and nothing else.
+
+    Construction is cheap and loads no weights: a finished run constructs its model only to name it.
+    """
+
+    def describe(self) -> Mapping[str, Any]:
+        """All that can change a prediction (settings, weights, versions), as JSON-serialisable values."""
+        ...
+
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+        """Predict the amodal mask of each query, (H, W) bool on its image's grid.
+
+        A prediction may depend on its query and seed only, never on the rest of the batch.
+        """
+        ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A model that can show how it came to a prediction, for the contact sheet."""
+
+    def explain(self, query: Query, seed: int) -> Mapping[str, Image]:
+        """Named pictures, in the order in which they came about; each (H, W, 3) uint8."""
+        ...

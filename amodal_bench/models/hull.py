@@ -1,0 +1,20 @@
+"""The convex hull of the visible mask as the prediction: `A_hat = hull(V)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import cv2
+
+from amodal_bench.datasets.base import Query
+from amodal_bench.method.area import convex_hull
+from amodal_bench.types import Mask
+
+
+class ConvexHull:
+    """Predicts the convex hull of V (Eq. 10's area taken as the answer)."""
+
+    def describe(self) -> dict[str, str]:
+        return {"model": "hull", "opencv": cv2.__version__}
+
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+        return [convex_hull(query.visible) for query in queries]

@@ -1,0 +1,117 @@
+"""The tuning-free method: condition image and area, one leaky inpainting call, a segmenter (Lee et al., AAAI-26)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from amodal_bench.backbones.base import Backbone
+from amodal_bench.datasets.base import Query
+from amodal_bench.errors import ConfigError
+from amodal_bench.method.area import Area
+from amodal_bench.method.condition import Condition
+from amodal_bench.method.inpaint import Denoising, inpaint
+from amodal_bench.method.leakage import Leakage
+from amodal_bench.method.points import draw_points
+from amodal_bench.method.view import View, Window
+from amodal_bench.segmenters.base import Prompt, Segmenter
+from amodal_bench.types import Floats, Image, Mask
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One query on its way through the method, in the window that the backbone sees."""
+
+    window: Window
+    visible: Mask
+    condition: Floats
+    prompt: Prompt
+    shape: tuple[int, int]
+
+
+class TuningFree:
+    """Amodal masks from a pretrained inpainting model, without any tuning.
+
+    Args:
+        backbone: the inpainting model.
+        segmenter: finds the completed object in the inpainted view.
+        condition: how the condition image is made (Eq. 8, 9).
+        area: how the inpainting area follows from V (Eq. 10).
+        leakage: how the condition image leaks into the denoising (Eq. 7).
+        view: which window of the image the backbone sees.
+        steps: denoising steps.
+        guidance: `w` of the guidance on the mask (Eq. 11); 0 is off.
+        points: how many points of V prompt the segmenter.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        segmenter: Segmenter,
+        condition: Condition,
+        area: Area,
+        leakage: Leakage,
+        view: View,
+        steps: int = 20,
+        guidance: float = 0.0,
+        points: int = 9,
+    ) -> None:
+        if steps < 1 or points < 1:
+            raise ConfigError(f"model: steps ({steps}) and points ({points}) must be positive numbers")
+        self.backbone, self.segmenter = backbone, segmenter
+        self.condition, self.area, self.view = condition, area, view
+        self.denoising = Denoising(leakage, steps, guidance)
+        self.points = points
+
+    def describe(self) -> dict[str, Any]:
+        leakage = self.denoising.leakage
+        return {
+            "model": "tuning-free",
+            "backbone": dict(self.backbone.describe()),
+            "segmenter": dict(self.segmenter.describe()),
+            "condition": asdict(self.condition),
+            "area": asdict(self.area),
+            "leakage": {"name": leakage.name, "erase": leakage.erase, **vars(leakage)},
+            "view": asdict(self.view),
+            "steps": self.denoising.steps,
+            "guidance": self.denoising.guidance,
+            "points": self.points,
+            "opencv": cv2.__version__,
+        }
+
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+        jobs = [self._prepare(query, seed) for query, seed in zip(queries, seeds, strict=True)]
+        painted = self._inpaint(jobs)
+        masks = self.segmenter.segment(painted, [job.prompt for job in jobs])
+        return [job.window.back(mask, job.shape) for job, mask in zip(jobs, masks, strict=True)]
+
+    def explain(self, query: Query, seed: int) -> dict[str, Image]:
+        """The method's intermediate pictures: condition image, area and inpainted view."""
+        job = self._prepare(query, seed)
+        (painted,) = self._inpaint([job])
+        return {
+            "condition image": np.round(job.condition * 255).astype(np.uint8),
+            "area": np.repeat(job.prompt.area[..., None], 3, axis=2).astype(np.uint8) * 255,
+            "inpainted": painted,
+        }
+
+    def _prepare(self, query: Query, seed: int) -> _Job:
+        window = self.view.window(query.visible, self.backbone.native)
+        image, visible = window.image(query.image), window.mask(query.visible)
+        area = self.area(visible)
+        prompt = Prompt(visible, area, draw_points(visible, self.points, seed), seed)
+        shape = (query.visible.shape[0], query.visible.shape[1])
+        return _Job(window, visible, self.condition(image, visible, seed), prompt, shape)
+
+    def _inpaint(self, jobs: Sequence[_Job]) -> list[Image]:
+        return inpaint(
+            self.backbone,
+            [job.condition for job in jobs],
+            [job.prompt.area for job in jobs],
+            [job.prompt.seed for job in jobs],
+            self.denoising,
+        )

@@ -1,0 +1,18 @@
+"""The visible mask as the prediction: `A_hat = V`, a strong baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amodal_bench.datasets.base import Query
+from amodal_bench.types import Mask
+
+
+class VisibleMask:
+    """Predicts that nothing is hidden."""
+
+    def describe(self) -> dict[str, str]:
+        return {"model": "visible"}
+
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+        return [query.visible for query in queries]

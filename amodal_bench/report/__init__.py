@@ -1,0 +1,1 @@
+"""Reports: tables, contact sheet and loggers, computed from stores alone."""

@@ -1,0 +1,67 @@
+"""What one command has found, and who is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from amodal_bench.report.scored import Scored
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run as it begins: its name, digest and identity, and the folder that keeps it."""
+
+    name: str
+    dataset: str
+    digest: str
+    facts: Mapping[str, Any]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The results of one command.
+
+    Attributes:
+        dataset: its name.
+        scored: baselines first and the command's own model last.
+        excluded: instances that the protocol's filter left out, by reason.
+        sheet: the contact sheet, or None.
+    """
+
+    dataset: str
+    scored: Sequence[Scored]
+    excluded: Mapping[str, int]
+    sheet: Path | None
+
+    @property
+    def main(self) -> Scored:
+        """The command's own model."""
+        return self.scored[-1]
+
+    def table(self) -> pd.DataFrame:
+        """One row per model and protocol."""
+        table = pd.concat([scored.summary() for scored in self.scored], ignore_index=True)
+        table.insert(0, "dataset", self.dataset)
+        return table.sort_values("protocol", kind="stable", ignore_index=True)
+
+    def by_occlusion(self) -> pd.DataFrame:
+        """One row per model and bin of the occlusion rate."""
+        return pd.concat([scored.by_occlusion() for scored in self.scored], ignore_index=True)
+
+
+class Logger(Protocol):
+    """Is told of a command's own model as it runs, and of the outcome."""
+
+    def begin(self, run: RunInfo) -> None: ...
+
+    def step(self, done: int, total: int, miou: float) -> None: ...
+
+    def finish(self, outcome: Outcome) -> Sequence[Path]:
+        """Report the outcome; returns the files that were written."""
+        ...

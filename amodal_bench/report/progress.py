@@ -1,0 +1,61 @@
+"""The progress bar: rate, running mIoU and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from amodal_bench.metrics.protocols import Protocol
+from amodal_bench.runner.store import COUNTS, Row
+
+
+class Progress:
+    """Follows a run batch by batch; use it as a context manager.
+
+    Args:
+        title: shown before the bar.
+        protocol: whose mIoU is shown.
+        ids: all instances of the run.
+        earlier: the store's table as the run starts; what is done in it counts.
+        listener: is told instances done, all instances and running mIoU after each batch.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        protocol: Protocol,
+        ids: Sequence[str],
+        earlier: pd.DataFrame,
+        listener: Callable[[int, int, float], None],
+    ) -> None:
+        self._protocol, self._listener = protocol, listener
+        done = earlier[earlier["id"].isin(list(ids)) & earlier["error"].isna()]
+        score = protocol.scores(done[COUNTS].to_numpy(np.int64))["miou"]
+        self._above, self._below = float(score.numerator.sum()), float(score.denominator.sum())
+        self._errors = 0
+        self._bar: tqdm[object] = tqdm(total=len(ids), initial=len(done), desc=title, unit="inst", dynamic_ncols=True)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+    def report(self, rows: Sequence[Row]) -> None:
+        """Take note of a batch that has been committed."""
+        counts = [row.counts for row in rows if row.counts is not None]
+        self._errors += len(rows) - len(counts)
+        if counts:
+            score = self._protocol.scores(np.stack(counts))["miou"]
+            self._above += float(score.numerator.sum())
+            self._below += float(score.denominator.sum())
+        miou = self._above / self._below if self._below else float("nan")
+        self._bar.set_postfix_str(f"mIoU {100 * miou:.1f}" + (f", {self._errors} errors" if self._errors else ""))
+        self._bar.update(len(rows))
+        self._listener(int(self._bar.n), int(self._bar.total or 0), miou)

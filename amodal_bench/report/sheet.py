@@ -1,0 +1,92 @@
+"""The contact sheet: a row of pictures for each of some instances, from image to ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+from amodal_bench.datasets.base import Sample
+from amodal_bench.types import Image, Mask
+
+CELL, GAP, HEADER = 128, 6, 26
+BLUE, GREEN, RED = (64, 120, 255), (60, 200, 90), (230, 60, 60)
+
+
+def choose(instances: pd.DataFrame, count: int) -> list[str]:
+    """Ids of `count` predicted instances, evenly spread over the range of the occlusion rate."""
+    known = instances[instances["iou"].notna()].sort_values(["occlusion_rate", "id"])
+    if known.empty or count < 1:
+        return []
+    places = np.unique(np.linspace(0, len(known) - 1, count).round().astype(int))
+    return [str(id) for id in known["id"].iloc[places]]
+
+
+def draw_row(sample: Sample, predicted: Mask, iou: float, between: Mapping[str, Image]) -> dict[str, Image]:
+    """The titled pictures of one instance, in the sheet's order.
+
+    In "prediction", blue is what was gained over V and belongs to A, red is wrong, green is V.
+    """
+    window = _window(sample.amodal | predicted)
+    wrong = predicted & ~sample.amodal
+    gained = predicted & sample.amodal & ~sample.visible
+    layers = [(sample.visible, GREEN), (gained, BLUE), (wrong, RED)]
+    row = {"image": sample.image[window], "V": _overlay(sample.image, [(sample.visible, GREEN)])[window]}
+    row |= between
+    row[f"prediction {100 * iou:.0f}"] = _overlay(sample.image, layers)[window]
+    row["ground truth"] = _overlay(sample.image, [(sample.visible, GREEN), (sample.amodal & ~sample.visible, BLUE)])[
+        window
+    ]
+    return row
+
+
+def save_sheet(rows: Sequence[Mapping[str, Image]], path: Path) -> None:
+    """Write rows of titled pictures as one PNG."""
+    columns = max(len(row) for row in rows)
+    width = columns * (CELL + GAP) + GAP
+    sheet = Pillow.new("RGB", (width, len(rows) * (CELL + HEADER + GAP) + GAP), (250, 250, 250))
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=13)
+    for r, row in enumerate(rows):
+        top = GAP + r * (CELL + HEADER + GAP)
+        for c, (title, picture) in enumerate(row.items()):
+            left = GAP + c * (CELL + GAP)
+            draw.text((left, top + 4), title, fill=(30, 30, 30), font=font)
+            sheet.paste(_fit(picture), (left, top + HEADER))
+    sheet.save(path)
+
+
+def _fit(picture: Image) -> Pillow.Image:
+    height, width = picture.shape[:2]
+    scale = CELL / max(height, width)
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    fitted = Pillow.new("RGB", (CELL, CELL), (250, 250, 250))
+    fitted.paste(
+        Pillow.fromarray(np.ascontiguousarray(cv2.resize(picture, size, interpolation=how))),
+        ((CELL - size[0]) // 2, (CELL - size[1]) // 2),
+    )
+    return fitted
+
+
+def _window(mask: Mask) -> tuple[slice, slice]:
+    """The mask's box with a margin, so that small objects of large images can be seen."""
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return slice(None), slice(None)
+    margin = int(0.4 * max(np.ptp(rows), np.ptp(cols))) + 8
+    return (
+        slice(max(int(rows[0]) - margin, 0), int(rows[-1]) + margin + 1),
+        slice(max(int(cols[0]) - margin, 0), int(cols[-1]) + margin + 1),
+    )
+
+
+def _overlay(image: Image, layers: Sequence[tuple[Mask, tuple[int, int, int]]]) -> Image:
+    shown = image.astype(np.float32)
+    for mask, colour in layers:
+        shown[mask] = 0.45 * shown[mask] + 0.55 * np.array(colour, np.float32)
+    return shown.astype(np.uint8)

@@ -1,0 +1,1 @@
+"""The runner: every sample once, every prediction kept."""

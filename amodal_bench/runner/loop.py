@@ -1,0 +1,93 @@
+"""The loop: read, predict, count and keep, batch by batch; one bad sample never stops it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from amodal_bench.datasets.base import Dataset, Query, Sample
+from amodal_bench.errors import BenchError
+from amodal_bench.models.base import Model
+from amodal_bench.runner.store import Row, Store, prediction_row
+from amodal_bench.seeds import sample_seed
+from amodal_bench.types import Mask
+
+
+@dataclass(frozen=True)
+class Work:
+    """One run's work.
+
+    Attributes:
+        dataset, model: what is run on what.
+        ids: the samples to run, in this order.
+        seed: the run's seed.
+        batch_size: samples read and predicted together; no result depends on it.
+    """
+
+    dataset: Dataset
+    model: Model
+    ids: Sequence[str]
+    seed: int
+    batch_size: int
+
+
+def run(work: Work, store: Store, report: Callable[[Sequence[Row]], None]) -> None:
+    """Run all of the work's samples, committing each batch to the store and then reporting its rows."""
+    for start in range(0, len(work.ids), work.batch_size):
+        rows = _run_batch(work, work.ids[start : start + work.batch_size])
+        store.write(rows)
+        report(rows)
+
+
+def _run_batch(work: Work, ids: Sequence[str]) -> list[Row]:
+    rows: list[Row] = []
+    samples: list[Sample] = []
+    clock = time.perf_counter()
+    for id in ids:
+        try:
+            samples.append(work.dataset.sample(id))
+        except Exception as error:
+            rows.append(Row(id, error=_one_line(error)))
+    data_s = (time.perf_counter() - clock) / len(ids)
+    clock = time.perf_counter()
+    seeds = [sample_seed(work.seed, sample.id) for sample in samples]
+    outcomes = _predict(work.model, [sample.query for sample in samples], seeds)
+    predict_s = (time.perf_counter() - clock) / max(len(samples), 1)
+    for sample, outcome in zip(samples, outcomes, strict=True):
+        rows.append(_row(sample, outcome, data_s, predict_s))
+    return rows
+
+
+def _predict(model: Model, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask | Exception]:
+    """Predict a batch; where it fails, halve it until the samples at fault stand alone (out of memory, too)."""
+    if not queries:
+        return []
+    try:
+        masks = model.predict(queries, seeds)
+        if len(masks) != len(queries):
+            raise ValueError(f"the model returned {len(masks)} masks for {len(queries)} queries")
+        return list(masks)
+    except BenchError:
+        raise  # Weights or settings that cannot be used fail every sample: stop and say so once.
+    except Exception as error:
+        if len(queries) == 1:
+            return [error]
+    half = len(queries) // 2
+    return [*_predict(model, queries[:half], seeds[:half]), *_predict(model, queries[half:], seeds[half:])]
+
+
+def _row(sample: Sample, outcome: Mask | Exception, data_s: float, predict_s: float) -> Row:
+    if isinstance(outcome, Exception):
+        return Row(sample.id, error=_one_line(outcome))
+    try:
+        return prediction_row(
+            sample.id, outcome, sample.amodal, sample.visible, sample.others, data_s, predict_s
+        )
+    except (ValueError, AttributeError) as error:
+        return Row(sample.id, error=_one_line(error))
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, BenchError) else f"{type(error).__name__}: {text}"

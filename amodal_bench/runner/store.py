@@ -1,0 +1,112 @@
+"""The store: one SQLite database per run, the product that every table is computed from."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import pandas as pd
+from pycocotools import mask as coco_mask
+
+from amodal_bench.metrics.counts import CELLS, joint_counts
+from amodal_bench.types import Integers, Mask
+
+COUNTS = [f"c{cell:02d}" for cell in range(CELLS)]
+"""Count columns: `cNN` holds the pixels of cell NN = predicted + 2 amodal + 4 visible + 8 others."""
+
+_COLUMNS = ["id", "error", "height", "width", "rle", *COUNTS, "data_s", "predict_s"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is kept of one instance.
+
+    Attributes:
+        id: the sample's id.
+        error: why there is no prediction, or None.
+        shape: (H, W) of the image; None with an error.
+        rle: the prediction as compressed COCO RLE bytes; None with an error.
+        counts: (16,) joint counts; None with an error.
+        data_s, predict_s: seconds spent on reading and on predicting this instance.
+    """
+
+    id: str
+    error: str | None = None
+    shape: tuple[int, int] | None = None
+    rle: bytes | None = None
+    counts: Integers | None = None
+    data_s: float = 0.0
+    predict_s: float = 0.0
+
+
+def prediction_row(
+    id: str, predicted: Mask, amodal: Mask, visible: Mask, others: Mask, data_s: float, predict_s: float
+) -> Row:
+    """Count and compress one prediction. Raises ValueError where it is no bool mask of the image's shape."""
+    counts = joint_counts(predicted, amodal, visible, others)
+    rle = coco_mask.encode(np.asfortranarray(predicted, np.uint8))
+    return Row(id, None, (amodal.shape[0], amodal.shape[1]), bytes(rle["counts"]), counts, data_s, predict_s)
+
+
+class Store:
+    """Rows by sample id. Use it as a context manager; it has one writer, which commits batch by batch.
+
+    Args:
+        path: the database file; it is created where it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db = sqlite3.connect(path)
+        # Write-ahead logging: a killed process loses at most the transaction it was in.
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        counts = ", ".join(f"{name} INTEGER" for name in COUNTS)
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS instances (id TEXT PRIMARY KEY, error TEXT, height INTEGER, "
+            f"width INTEGER, rle BLOB, {counts}, data_s REAL, predict_s REAL)"
+        )
+        self._db.commit()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def done(self) -> set[str]:
+        """Ids that have a prediction; those with an error are not done and will be tried again."""
+        return {id for (id,) in self._db.execute("SELECT id FROM instances WHERE error IS NULL")}
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Commit rows in one transaction; a row replaces an earlier one of the same id."""
+        marks = ", ".join("?" for _ in _COLUMNS)
+        with self._db:
+            self._db.executemany(
+                f"INSERT OR REPLACE INTO instances ({', '.join(_COLUMNS)}) VALUES ({marks})",
+                [_values(row) for row in rows],
+            )
+
+    def table(self) -> pd.DataFrame:
+        """All rows but their masks, by ascending id: id, error, height, width, c00..c15, data_s, predict_s."""
+        columns = [name for name in _COLUMNS if name != "rle"]
+        return pd.read_sql_query(f"SELECT {', '.join(columns)} FROM instances ORDER BY id", self._db)
+
+    def prediction(self, id: str) -> Mask:
+        """The predicted mask of one instance, (H, W) bool. Raises KeyError where there is none."""
+        found = self._db.execute("SELECT height, width, rle FROM instances WHERE id = ?", (id,)).fetchone()
+        if found is None or found[2] is None:
+            raise KeyError(id)
+        return np.asarray(coco_mask.decode({"size": [found[0], found[1]], "counts": found[2]}), bool)
+
+
+def _values(row: Row) -> tuple[object, ...]:
+    counts = [None] * CELLS if row.counts is None else [int(count) for count in row.counts]
+    height, width = row.shape or (None, None)
+    return (row.id, row.error, height, width, row.rle, *counts, row.data_s, row.predict_s)

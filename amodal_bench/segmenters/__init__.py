@@ -1,0 +1,1 @@
+"""Segmenters: one module each; a mask from an image and a prompt."""

@@ -1,0 +1,225 @@
+"""Train the tiny inpainting model: `python -m amodal_bench.toy.train {autoencoder,denoiser,export}`.
+
+Each stage checkpoints into `--folder`, stops when its steps or `--minutes` are over, and continues where it
+stopped when it is started again. `export` writes half-precision safetensors in diffusers' folder layout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from amodal_bench.toy import tiny_model
+from amodal_bench.toy.inpainting_samples import draw_sample
+
+SHARD = 8192
+POOL = 12
+"""Shards kept in memory; the oldest makes room for the newest."""
+
+
+class Stage:
+    """What one training stage carries from step to step, and from process to process."""
+
+    def __init__(self, name: str, model: nn.Module, steps: int, rate: float, args: argparse.Namespace) -> None:
+        self.name, self.model, self.steps, self.rate, self.args = name, model, steps, rate, args
+        self.optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
+        self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self.step, self.seconds = 0, 0.0
+        self.losses: list[tuple[int, float]] = []
+        self.path = args.folder / f"{name}.pt"
+        if self.path.exists():
+            state = torch.load(self.path, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.average, self.losses = state["average"], state["losses"]
+            self.step, self.seconds = state["step"], state["seconds"]
+
+    def save(self) -> None:
+        state = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average,
+            "losses": self.losses,
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        partial = self.path.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(self.path)
+
+    def run(self, batches: Any, loss_of: Any) -> None:
+        """Take steps until the stage or the allowed minutes are over."""
+        started, before = time.monotonic(), self.seconds
+        recent = self.losses[-1][1] if self.losses else 0.0
+        while self.step < self.steps:
+            self.seconds = before + time.monotonic() - started
+            if self.seconds - before > 60 * self.args.minutes:
+                break
+            batch = batches(self.step)
+            done = self.step / self.steps
+            warm = min(1.0, (self.step + 1) / 200)
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.rate * warm * (0.01 + 0.495 * (1 + math.cos(math.pi * done)))
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                loss = loss_of(batch)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.optimiser.step()
+            self.step += 1
+            decay = min(0.9995, (1 + self.step) / (10 + self.step))
+            with torch.no_grad():
+                for key, value in self.model.state_dict().items():
+                    self.average[key].lerp_(value, 1 - decay)
+            recent += (loss.item() - recent) / min(self.step, 50)
+            if self.step % 50 == 0:
+                self.losses.append((self.step, recent))
+                print(f"{self.name} {self.step}/{self.steps} loss {recent:.4f} {self.seconds:.0f}s", flush=True)
+            if self.step % 500 == 0:
+                self.save()
+        self.save()
+
+
+def draw_shard(seed: int, index: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Images, masks and masked images of one shard: (N, 3|1|3, 64, 64), images as uint8."""
+    rng = np.random.default_rng([seed, index])
+    samples = [draw_sample(rng) for _ in range(count)]
+
+    def stack(images: list[Any]) -> Tensor:
+        pixels = np.round(np.stack(images) * 255).astype(np.uint8)
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
+
+    masks = torch.from_numpy(np.stack([s.mask for s in samples]))[:, None]
+    return stack([s.image for s in samples]), masks, stack([s.masked for s in samples])
+
+
+def train_autoencoder(args: argparse.Namespace) -> None:
+    """L1 on pixels and on their differences, and a small KL term."""
+    vae = tiny_model.build_autoencoder()
+    stage = Stage("autoencoder", vae, args.steps, 2e-3, args)
+    images, _, shown = draw_shard(args.seed, 0, SHARD)
+    images = torch.cat([images, shown[: SHARD // 4]])
+
+    def batches(step: int) -> Tensor:
+        chosen = torch.randint(len(images), (16,), generator=torch.Generator().manual_seed(step))
+        return images[chosen].float() / 127.5 - 1
+
+    def loss_of(batch: Tensor) -> Tensor:
+        posterior = vae.encode(batch).latent_dist
+        output = vae.decode(posterior.sample()).sample.float()
+        edges = sum(F.l1_loss(output.diff(dim=d), batch.diff(dim=d)) for d in (2, 3))
+        return F.l1_loss(output, batch) + 0.5 * edges + 1e-5 * posterior.kl().mean() / 256
+
+    stage.run(batches, loss_of)
+
+
+def trained_autoencoder(folder: Path) -> Any:
+    """The autoencoder with its averaged weights, frozen, and its latents' scaling factor set."""
+    vae = tiny_model.build_autoencoder()
+    vae.load_state_dict(torch.load(folder / "autoencoder.pt", weights_only=True)["average"])
+    vae.requires_grad_(False).eval()
+    images, _, _ = draw_shard(10_000, 0, 512)
+    with torch.no_grad():
+        latents = vae.encode(images.float() / 127.5 - 1).latent_dist.mode()
+    vae.register_to_config(scaling_factor=round(float(1 / latents.std()), 4))
+    return vae
+
+
+def train_denoiser(args: argparse.Namespace) -> None:
+    """Predict the velocity of noised latents, given the mask and the masked image's latents."""
+    vae, unet = trained_autoencoder(args.folder), tiny_model.build_denoiser()
+    stage = Stage("denoiser", unet, args.steps, 6e-4, args)
+    scheduler = tiny_model.build_scheduler()
+    scale = float(vae.config.scaling_factor)
+    shards: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+    per_shard, batch_size = SHARD * 4 // 32, 32
+
+    @torch.no_grad()
+    def encode(images: Tensor) -> Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            parts = [vae.encode(p.float() / 127.5 - 1).latent_dist.mode() for p in images.split(128)]
+        return (torch.cat(parts).float() * scale).half()
+
+    def shard(index: int) -> tuple[Tensor, Tensor, Tensor]:
+        if index not in shards:
+            images, masks, shown = draw_shard(args.seed, 1 + index, SHARD)
+            small = F.interpolate(masks.float(), size=(16, 16)).half()
+            shards[index] = (encode(images), small, encode(shown))
+        return shards[index]
+
+    def batches(step: int) -> Tensor:
+        newest = step // per_shard
+        for index in [i for i in shards if i <= newest - POOL]:
+            del shards[index]
+        oldest = max(0, newest - POOL + 1)
+        generator = torch.Generator().manual_seed(step)
+        pool = [shard(index) for index in range(oldest, newest + 1)]
+        owner = torch.randint(len(pool), (batch_size,), generator=generator)
+        row = torch.randint(SHARD, (batch_size,), generator=generator)
+        rows = [torch.cat([part[r] for part in pool[o]]) for o, r in zip(owner.tolist(), row.tolist(), strict=True)]
+        return torch.stack(rows).float()
+
+    prompt = torch.zeros(tiny_model.PROMPT_SHAPE)
+
+    def loss_of(batch: Tensor) -> Tensor:
+        generator = torch.Generator().manual_seed(1_000_003 + stage.step)
+        clean, extra = batch[:, :4], batch[:, 4:]
+        noise = torch.randn(clean.shape, generator=generator)
+        times = torch.randint(1000, (len(batch),), generator=generator)
+        noisy = scheduler.add_noise(clean, noise, times)
+        target = scheduler.get_velocity(clean, noise, times)
+        output = unet(torch.cat([noisy, extra], 1), times, prompt.expand(len(batch), -1, -1)).sample
+        # What the mask leaves alone is copied easily: the loss is led by what has to be painted.
+        weight = 0.25 + batch[:, 4:5]
+        return (weight * (output.float() - target) ** 2).sum() / (4 * weight.sum())
+
+    stage.run(batches, loss_of)
+
+
+def export(args: argparse.Namespace) -> None:
+    """Write the model in diffusers' folder layout, as half-precision safetensors, with its loss curves."""
+    from safetensors.torch import save_file
+
+    out: Path = args.out
+    vae, unet = trained_autoencoder(args.folder), tiny_model.build_denoiser()
+    state = torch.load(args.folder / "denoiser.pt", weights_only=True)
+    unet.load_state_dict(state["average"])
+    vae.half().save_pretrained(out / "vae")
+    unet.half().save_pretrained(out / "unet")
+    tiny_model.build_scheduler().save_pretrained(out / "scheduler")
+    save_file({"null_prompt": torch.zeros(tiny_model.PROMPT_SHAPE)}, out / "null_prompt.safetensors")
+    curves = {}
+    for name in ("autoencoder", "denoiser"):
+        stage = torch.load(args.folder / f"{name}.pt", weights_only=True)
+        losses = [(step, round(loss, 5)) for step, loss in stage["losses"]]
+        curves[name] = {"steps": stage["step"], "seconds": round(stage["seconds"]), "losses": losses}
+    (out / "training.json").write_text(json.dumps(curves) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stage", choices=["autoencoder", "denoiser", "export"])
+    parser.add_argument("--folder", type=Path, default=Path("results/tiny-training"), help="checkpoints")
+    parser.add_argument("--out", type=Path, default=tiny_model.WEIGHTS, help="where `export` writes")
+    parser.add_argument("--steps", type=int, default=12_000, help="length of the stage's schedule")
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long; start again to go on")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    {"autoencoder": train_autoencoder, "denoiser": train_denoiser, "export": export}[args.stage](args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,497 @@
+"""COCO-A: the documented facts on real records, and every trap of the format on small generated trees."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset
+from amodal_bench.datasets.cocoa import Cocoa
+from amodal_bench.datasets.segmentation import decode, encode
+from amodal_bench.errors import InputError
+from amodal_bench.types import Mask
+
+SAMPLES = Path(__file__).parents[2] / "shared/samples/cocoa"
+needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the real samples are not here")
+
+HEIGHT, WIDTH = 30, 40
+MEAN_IOU = {188819: 0.8316248419090728, 343254: 0.8839539971690445, 6608: 0.8847044417544175}
+"""Mean IoU(V, A) of each sample by image_id: an independently published computation on the same bytes."""
+
+
+def official(root: Path, images: list[Any], annotations: list[Any]) -> Path:
+    """Write an annotation file in the official layout and return the folder for the pictures."""
+    for folder in ("annotations", "val2014"):
+        (root / folder).mkdir(parents=True)
+    data = json.dumps({"images": images, "annotations": annotations})
+    (root / "annotations/COCO_amodal_val2014.json").write_text(data, encoding="utf-8")
+    return root / "val2014"
+
+
+def draw(folder: Path, image_id: int, mode: str = "RGB", size: tuple[int, int] = (WIDTH, HEIGHT)) -> str:
+    """Write a picture whose pixels all have the value `image_id`; return its file name."""
+    Image.new("RGB", size, (image_id,) * 3).convert(mode).save(folder / f"{image_id}.png")
+    return f"{image_id}.png"
+
+
+def entry(image_id: int, **changes: Any) -> dict[str, Any]:
+    return {"id": image_id, "file_name": f"{image_id}.png", "height": HEIGHT, "width": WIDTH} | changes
+
+
+def box(left: int, top: int, right: int, bottom: int) -> Mask:
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+def region(left: int, top: int, right: int, bottom: int, visible: Mask | None = None, **changes: Any) -> Any:
+    """A region whose A is a rectangle; without `visible` it has no mask fields, as in COCO-A."""
+    polygon = [left, top, right, top, right, bottom, left, bottom]
+    amodal = box(left, top, right, bottom)
+    fields: dict[str, Any] = {
+        "segmentation": polygon,
+        "name": "thing ",
+        "area": int(amodal.sum()),
+        "isStuff": 0,
+    }
+    fields |= {"occlude_rate": 0, "order": 1}
+    if visible is not None:
+        hidden = amodal & ~visible
+        fields |= {"occlude_rate": float(hidden.sum() / amodal.sum())}
+        fields |= {"visible_mask": encode(visible), "invisible_mask": encode(hidden)}
+    return fields | changes
+
+
+def annotation(id: Any, image_id: Any, *regions: Any, **changes: Any) -> dict[str, Any]:
+    return {"id": id, "image_id": image_id, "size": len(regions) + 4, "regions": [*regions]} | changes
+
+
+def one_image(root: Path, *regions: Any, **changes: Any) -> Cocoa:
+    """A dataset of one picture with one pass: annotation 7 of image 3."""
+    draw(official(root, [entry(3, **changes)], [annotation(7, 3, *regions)]), 3)
+    return Cocoa(str(root))
+
+
+def without(fields: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}
+
+
+FRONT = region(2, 3, 12, 13)
+BEHIND = region(7, 3, 17, 13, visible=box(12, 3, 17, 13))
+
+
+# The real records
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Cocoa:
+    root = tmp_path_factory.mktemp("cocoa")
+    records = [json.loads((SAMPLES / f"{n}.json").read_text(encoding="utf-8")) for n in (1, 2, 3)]
+    images = [{"id": record["image_id"], "file_name": record["url"].split("/")[-1]} for record in records]
+    folder = official(root, images, records)
+    for n, image in enumerate(images, start=1):
+        (folder / image["file_name"]).symlink_to(SAMPLES / f"{n}.jpg")
+    return Cocoa(str(root))
+
+
+@needs_samples
+def test_real_records_fit_their_fields(real: Cocoa) -> None:
+    fields = {f"{p.label}-{n}": f for p in real.passes for n, f in enumerate(p.regions, start=1)}
+    records = real.records()
+    assert len(records) == 2 + 11 + 19
+    assert records["stuff"].sum() == 1 and not records["hidden"].any()
+    for record in records.itertuples():
+        sample = real.sample(str(record.id))
+        visible, amodal = sample.visible, sample.amodal
+        invisible = fields[sample.id].get("invisible_mask")
+        hidden = decode(invisible, *amodal.shape) if invisible else np.zeros_like(amodal)
+        assert amodal.sum() == record.area
+        np.testing.assert_array_equal(visible | hidden, amodal)
+        assert not (visible & hidden).any()
+        assert hidden.sum() / amodal.sum() == pytest.approx(record.occlusion_rate, abs=1e-8)
+
+
+@needs_samples
+def test_real_visible_masks_are_what_regions_in_front_leave(real: Cocoa) -> None:
+    for scene in real.passes:
+        in_order = sorted(range(len(scene.regions)), key=lambda i: scene.regions[i]["order"])
+        samples = [real.sample(f"{scene.label}-{i + 1}") for i in in_order]
+        covered = np.zeros_like(samples[0].amodal)
+        for sample in samples:
+            np.testing.assert_array_equal(sample.visible, sample.amodal & ~covered)
+            covered |= sample.amodal
+
+
+@needs_samples
+@pytest.mark.parametrize("image_id", MEAN_IOU)
+def test_real_mean_iou_is_the_published_one(real: Cocoa, image_id: int) -> None:
+    records = real.records()
+    ious: list[float] = []
+    for id in records.loc[records["image_id"] == str(image_id), "id"]:
+        sample = real.sample(id)
+        ious.append((sample.visible & sample.amodal).sum() / (sample.visible | sample.amodal).sum())
+    assert np.mean(ious) == pytest.approx(MEAN_IOU[image_id], abs=1e-12)
+
+
+@needs_samples
+def test_real_records_pass_the_check(real: Cocoa) -> None:
+    assert real.check() == []
+
+
+# The index
+
+
+def test_records_have_the_columns_and_types_of_every_dataset(tmp_path: Path) -> None:
+    dataset: Dataset = one_image(tmp_path, FRONT, BEHIND)
+    records = dataset.records()
+    assert list(records.columns) == list(RECORD_COLUMNS)
+    assert records.dtypes.equals(records.astype(RECORD_COLUMNS).dtypes)
+    assert records.to_dict("records") == [
+        {"id": "7-1", "image_id": "3", "category": "thing", "area": 100, "occlusion_rate": 0}
+        | {"stuff": False, "hidden": False},
+        {"id": "7-2", "image_id": "3", "category": "thing", "area": 100, "occlusion_rate": 0.5}
+        | {"stuff": False, "hidden": False},
+    ]
+
+
+def test_records_of_an_empty_file_have_the_columns(tmp_path: Path) -> None:
+    official(tmp_path, [], [])
+    dataset = Cocoa(str(tmp_path))
+    assert list(dataset.records().columns) == list(RECORD_COLUMNS) and dataset.check() == []
+
+
+def test_records_need_no_pictures(tmp_path: Path) -> None:
+    official(tmp_path, [entry(3)], [annotation(7, 3, FRONT)])
+    assert list(Cocoa(str(tmp_path)).records()["id"]) == ["7-1"]
+
+
+@pytest.mark.parametrize(
+    ("value", "stuff"),
+    [(0, False), (1, True), (False, False), (True, True), ("0", False), ("1", True), (None, False)],
+)
+def test_stuff_flag_of_any_type(tmp_path: Path, value: Any, stuff: bool) -> None:
+    assert one_image(tmp_path, FRONT | {"isStuff": value}).records()["stuff"].tolist() == [stuff]
+
+
+def test_absent_fields_are_unknown(tmp_path: Path) -> None:
+    bare = without(FRONT, "name", "area", "isStuff", "occlude_rate", "order")
+    dataset = one_image(tmp_path, bare)
+    row = dataset.records().iloc[0]
+    assert np.isnan(row["area"]) and np.isnan(row["occlusion_rate"])
+    assert row["category"] == "" and not row["stuff"] and not row["hidden"]
+    assert dataset.sample("7-1").amodal.sum() == 100 and dataset.check() == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        pytest.param([7, 8], ["7-1", "8-1"], id="numbers"),
+        pytest.param(["a", 8], ["a-1", "8-1"], id="text"),
+        pytest.param([7, "7", 7], ["7-1", "7.2-1", "7.3-1"], id="the same"),
+        pytest.param([None, None], ["image3-1", "image3.2-1"], id="missing"),
+        pytest.param(["7.2", 7, 7], ["7.2-1", "7-1", "7.3-1"], id="a made-up id that is taken"),
+    ],
+)
+def test_ids_are_unique_and_stable(tmp_path: Path, ids: list[Any], expected: list[str]) -> None:
+    official(tmp_path, [entry(3)], [annotation(id, 3, FRONT) for id in ids])
+    for _ in range(2):
+        assert list(Cocoa(str(tmp_path)).records()["id"]) == expected
+
+
+def test_images_are_joined_by_id_not_by_position(tmp_path: Path) -> None:
+    folder = official(
+        tmp_path, [entry(5), entry(3), entry(9)], [annotation(1, 3, FRONT), annotation(2, "9", FRONT)]
+    )
+    for image_id in (3, 5, 9):
+        draw(folder, image_id)
+    dataset = Cocoa(str(tmp_path))
+    assert (dataset.sample("1-1").image == 3).all() and (dataset.sample("2-1").image == 9).all()
+
+
+def test_several_passes_over_one_image_do_not_mix(tmp_path: Path) -> None:
+    passes = [annotation(1, 3, FRONT, BEHIND), annotation(2, 3, region(20, 20, 30, 30))]
+    draw(official(tmp_path, [entry(3)], passes), 3)
+    dataset = Cocoa(str(tmp_path))
+    assert list(dataset.records()["id"]) == ["1-1", "1-2", "2-1"]
+    assert not dataset.sample("2-1").others.any()
+
+
+# Samples
+
+
+def test_masks_equal_numpy_slices(tmp_path: Path) -> None:
+    dataset = one_image(tmp_path, FRONT, BEHIND)
+    front, behind = dataset.sample("7-1"), dataset.sample("7-2")
+    np.testing.assert_array_equal(front.amodal, box(2, 3, 12, 13))
+    np.testing.assert_array_equal(front.visible, front.amodal)
+    np.testing.assert_array_equal(front.others, box(12, 3, 17, 13))
+    np.testing.assert_array_equal(behind.amodal, box(7, 3, 17, 13))
+    np.testing.assert_array_equal(behind.visible, box(12, 3, 17, 13))
+    np.testing.assert_array_equal(behind.others, box(2, 3, 12, 13))
+    assert dataset.check() == []
+
+
+def test_hidden_region_has_an_empty_visible_mask(tmp_path: Path) -> None:
+    dataset = one_image(tmp_path, FRONT, region(3, 4, 8, 8, visible=box(0, 0, 0, 0)))
+    assert dataset.records()["hidden"].tolist() == [False, True]
+    assert not dataset.sample("7-2").visible.any() and dataset.sample("7-2").amodal.sum() == 20
+    assert dataset.check() == []
+
+
+def test_region_of_the_whole_frame(tmp_path: Path) -> None:
+    dataset = one_image(tmp_path, region(0, 0, WIDTH, HEIGHT, isStuff=1))
+    assert dataset.sample("7-1").amodal.all() and dataset.check() == []
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "1", "RGBA", "CMYK"])
+def test_pictures_of_any_mode_become_rgb(tmp_path: Path, mode: str) -> None:
+    folder = official(tmp_path, [entry(3, file_name="a.tif")], [annotation(7, 3, FRONT)])
+    Image.new("RGB", (WIDTH, HEIGHT), (255, 255, 255)).convert(mode).save(folder / "a.tif")
+    image = Cocoa(str(tmp_path)).sample("7-1").image
+    assert image.shape == (HEIGHT, WIDTH, 3) and image.dtype == np.uint8 and (image == 255).all()
+
+
+def test_grey_jpeg(tmp_path: Path) -> None:
+    folder = official(tmp_path, [entry(3, file_name="a.jpg")], [annotation(7, 3, FRONT)])
+    Image.new("L", (WIDTH, HEIGHT), 128).save(folder / "a.jpg")
+    assert (Cocoa(str(tmp_path)).sample("7-1").image == 128).all()
+
+
+def test_exif_rotation_is_not_applied(tmp_path: Path) -> None:
+    folder = official(tmp_path, [entry(3, file_name="a.jpg")], [annotation(7, 3, FRONT)])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: turn by 90 degrees
+    Image.new("RGB", (WIDTH, HEIGHT)).save(folder / "a.jpg", exif=exif)
+    assert Cocoa(str(tmp_path)).sample("7-1").image.shape == (HEIGHT, WIDTH, 3)
+
+
+def test_size_of_the_picture_counts_where_none_is_stated(tmp_path: Path) -> None:
+    draw(official(tmp_path, [without(entry(3), "height", "width")], [annotation(7, 3, FRONT)]), 3)
+    dataset = Cocoa(str(tmp_path))
+    assert dataset.sample("7-1").amodal.shape == (HEIGHT, WIDTH) and dataset.check() == []
+
+
+def test_regions_of_one_image_share_their_pixels(tmp_path: Path) -> None:
+    dataset = one_image(tmp_path, FRONT, BEHIND)
+    first, second = dataset.sample("7-1"), dataset.sample("7-2")
+    assert first.image is second.image
+    for shared in (first.image, first.visible, first.amodal, second.visible):
+        assert not shared.flags.writeable
+
+
+def test_files_may_lie_elsewhere(tmp_path: Path) -> None:
+    draw(official(tmp_path / "a", [entry(3)], [annotation(7, 3, FRONT)]), 3)
+    (tmp_path / "a/val2014").rename(tmp_path / "pictures")
+    (tmp_path / "a/annotations/COCO_amodal_val2014.json").rename(tmp_path / "mine.json")
+    dataset = Cocoa("nowhere", annotations=str(tmp_path / "mine.json"), images=str(tmp_path / "pictures"))
+    assert (dataset.sample("7-1").image == 3).all()
+
+
+def test_a_pickled_dataset_gives_the_same(tmp_path: Path) -> None:
+    dataset = one_image(tmp_path, FRONT, BEHIND)
+    copy: Cocoa = pickle.loads(pickle.dumps(dataset))
+    np.testing.assert_array_equal(copy.sample("7-2").visible, dataset.sample("7-2").visible)
+
+
+def test_fingerprint_follows_the_annotations_and_the_split(tmp_path: Path) -> None:
+    a, b = one_image(tmp_path / "a", FRONT), one_image(tmp_path / "b", BEHIND)
+    file, folder = str(a.file), str(a.folder)
+    assert a.fingerprint() == Cocoa("nowhere", "val", file, folder).fingerprint()
+    assert len({a.fingerprint(), b.fingerprint(), Cocoa("nowhere", "train", file, folder).fingerprint()}) == 3
+
+
+# Broken inputs
+
+
+def assert_says(error: InputError, *parts: str) -> None:
+    assert "\n" not in str(error)
+    for part in parts:
+        assert part in str(error)
+
+
+def test_missing_root(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        Cocoa(str(tmp_path / "gone"))
+    assert_says(caught.value, str(tmp_path / "gone"), "does not exist", "set `root`")
+
+
+def test_missing_annotation_file(tmp_path: Path) -> None:
+    official(tmp_path, [], [])
+    with pytest.raises(InputError) as caught:
+        Cocoa(str(tmp_path), split="test")
+    assert_says(caught.value, "COCO_amodal_test2014.json", "'test'", "github.com/Wakeupbuddy/amodalAPI")
+
+
+def test_missing_pictures_folder(tmp_path: Path) -> None:
+    official(tmp_path, [], []).rmdir()
+    with pytest.raises(InputError) as caught:
+        Cocoa(str(tmp_path))
+    assert_says(caught.value, str(tmp_path / "val2014"), "does not exist", "val2014.zip")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        pytest.param(b'{"images": [\n{"id": 3, "fi', "line 2, column 11", id="cut short"),
+        pytest.param(b"", "line 1, column 1", id="empty"),
+        pytest.param(b"\xff\xd8\xff\xe0", "not UTF-8", id="a picture"),
+        pytest.param(b"[1, 2]", 'the lists "images" and "annotations"', id="a list"),
+        pytest.param(
+            b'{"images": [], "annotations": {}}', 'the lists "images" and "annotations"', id="object"
+        ),
+        pytest.param(
+            b'{"image_id": 3, "regions": []}', 'the lists "images" and "annotations"', id="one record"
+        ),
+    ],
+)
+def test_damaged_annotation_file(tmp_path: Path, content: bytes, problem: str) -> None:
+    official(tmp_path, [], [])
+    (tmp_path / "annotations/COCO_amodal_val2014.json").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        Cocoa(str(tmp_path))
+    assert_says(caught.value, "COCO_amodal_val2014.json", problem, ";")
+
+
+BAD_REGIONS = [
+    pytest.param(without(FRONT, "segmentation"), "no segmentation", id="no segmentation"),
+    pytest.param(FRONT | {"segmentation": [1, 2, 3, 4]}, "no part with three points", id="two points"),
+    pytest.param(FRONT | {"segmentation": encode(np.ones((10, 20), bool))}, "mask is 10x20", id="other size"),
+    pytest.param(
+        FRONT | {"visible_mask": encode(np.ones((10, 20), bool))},
+        "visible_mask: mask is 10x20 but the image is 30x40",
+        id="visible mask of another size",
+    ),
+    pytest.param(
+        FRONT | {"visible_mask": {"size": [30, 40], "counts": "3"}},
+        "visible_mask: malformed RLE",
+        id="malformed",
+    ),
+    pytest.param(None, "no segmentation", id="null"),
+    pytest.param("region", "no segmentation", id="text"),
+]
+
+
+@pytest.mark.parametrize(("bad", "problem"), BAD_REGIONS)
+def test_bad_region_fails_alone(tmp_path: Path, bad: Any, problem: str) -> None:
+    dataset = one_image(tmp_path, FRONT, bad, BEHIND)
+    assert list(dataset.records()["id"]) == ["7-1", "7-2", "7-3"]
+    with pytest.raises(InputError) as caught:
+        dataset.sample("7-2")
+    assert_says(caught.value, str(dataset.file), "annotation 7, region 2", problem, "download")
+    np.testing.assert_array_equal(dataset.sample("7-1").others, box(12, 3, 17, 13))
+    np.testing.assert_array_equal(dataset.sample("7-3").others, box(2, 3, 12, 13))
+    found = dataset.check()
+    assert [p.record for p in found] == ["annotation 7, region 2"]
+    assert problem in found[0].what
+
+
+def one_pass(root: Path, images: list[Any], image_id: Any = 3) -> Cocoa:
+    official(root, images, [annotation(7, image_id, FRONT)])
+    return Cocoa(str(root))
+
+
+@pytest.mark.parametrize(
+    ("images", "image_id", "problem"),
+    [
+        pytest.param([], 3, 'image_id 3 has no entry in "images"', id="no such image"),
+        pytest.param([entry(4)], 3, 'image_id 3 has no entry in "images"', id="another image"),
+        pytest.param([entry(3)], None, 'image_id (none) has no entry in "images"', id="no image_id"),
+        pytest.param([without(entry(3), "file_name")], 3, "image 3 has no file_name", id="no file name"),
+        pytest.param([None, 3], 3, 'image_id 3 has no entry in "images"', id="images that are no objects"),
+    ],
+)
+def test_pass_without_its_image(tmp_path: Path, images: list[Any], image_id: Any, problem: str) -> None:
+    dataset = one_pass(tmp_path, images, image_id)
+    assert list(dataset.records()["id"]) == ["7-1"]
+    with pytest.raises(InputError) as caught:
+        dataset.sample("7-1")
+    assert_says(caught.value, str(dataset.file), "annotation 7, region 1", problem, "download")
+    assert [(p.record, p.what) for p in dataset.check()] == [("annotation 7", problem)]
+
+
+def noise() -> bytes:
+    """Pixels that no format can compress to almost nothing."""
+    return np.random.default_rng(0).bytes(HEIGHT * WIDTH * 3)
+
+
+@pytest.mark.parametrize("damage", ["missing", "text", "empty", "cut"])
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_unreadable_picture(tmp_path: Path, damage: str, ending: str) -> None:
+    dataset = one_pass(tmp_path, [entry(3, file_name=f"a.{ending}")])
+    path = dataset.folder / f"a.{ending}"
+    Image.frombytes("RGB", (WIDTH, HEIGHT), noise()).save(path)
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "missing":
+        path.write_bytes({"text": b"no picture", "empty": b"", "cut": content[: len(content) // 2]}[damage])
+    problem = "no such file" if damage == "missing" else "cannot be read as a picture"
+    with pytest.raises(InputError) as caught:
+        dataset.sample("7-1")
+    assert_says(caught.value, str(path), "annotation 7, region 1", problem, "download")
+    assert [(p.file, p.record) for p in dataset.check()] == [(str(path), "annotation 7")]
+
+
+def test_picture_of_another_size(tmp_path: Path) -> None:
+    dataset = one_image(tmp_path, FRONT, height=60, width=80)
+    with pytest.raises(InputError) as caught:
+        dataset.sample("7-1")
+    assert_says(
+        caught.value, "3.png", "annotation 7, region 1", "picture is 30x40 but the annotations say 60x80"
+    )
+    assert len(dataset.check()) == 1
+
+
+def test_a_mended_picture_is_read_again(tmp_path: Path) -> None:
+    dataset = one_pass(tmp_path, [entry(3)])
+    with pytest.raises(InputError):
+        dataset.sample("7-1")
+    draw(dataset.folder, 3)
+    assert (dataset.sample("7-1").image == 3).all()
+
+
+def test_unknown_id(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        one_image(tmp_path, FRONT).sample("7-2")
+    assert_says(caught.value, "instance 7-2", "no such instance", "records()")
+
+
+@pytest.mark.parametrize(
+    "broken", [None, 5, {"id": 8, "image_id": 3}, {"id": 8, "image_id": 3, "regions": {}}]
+)
+def test_annotation_without_regions_is_a_problem_not_a_stop(tmp_path: Path, broken: Any) -> None:
+    draw(official(tmp_path, [entry(3)], [broken, annotation(7, 3, FRONT)]), 3)
+    dataset = Cocoa(str(tmp_path))
+    assert list(dataset.records()["id"]) == ["7-1"]
+    assert [(p.record, p.what) for p in dataset.check()] == [
+        ("entry 1 of annotations", 'it has no list "regions"')
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        pytest.param({"area": 99}, "area says 99 but the mask has 100 pixels", id="area"),
+        pytest.param({"occlude_rate": 0.502}, "occlude_rate says 0.502 but the masks give 0.5", id="rate"),
+        pytest.param(
+            {"visible_mask": encode(box(12, 3, 18, 13))},
+            "10 visible pixels lie outside the amodal mask",
+            id="V",
+        ),
+        pytest.param(
+            {"area": 0, "segmentation": encode(box(0, 0, 0, 0))}, "the amodal mask is empty", id="A"
+        ),
+    ],
+)
+def test_check_finds_disagreement(tmp_path: Path, changes: dict[str, Any], problem: str) -> None:
+    dataset = one_image(tmp_path, FRONT, BEHIND | changes)
+    assert [(p.record, p.what) for p in dataset.check()] == [("annotation 7, region 2", problem)]
+
+
+def test_check_allows_a_rounded_rate(tmp_path: Path) -> None:
+    assert one_image(tmp_path, FRONT, BEHIND | {"occlude_rate": 0.5005}).check() == []
