@@ -88,9 +88,10 @@ def settings_from(config: Any) -> Settings:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        settings: Any = OmegaConf.to_object(config)
+        settings = OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
         raise ConfigError(str(error).splitlines()[0]) from error
+    assert isinstance(settings, Settings)
     if settings.engine.batch_size < 1:
         raise ConfigError(f"engine.batch_size: {settings.engine.batch_size} is not a positive number")
     if settings.limit is not None and settings.limit < 1:
@@ -144,7 +145,9 @@ def find_class(path: str, where: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"{where}.{TARGET}: cannot import {path} ({error}); is its folder on PYTHONPATH?") from error
+        raise ConfigError(
+            f"{where}.{TARGET}: cannot import {path} ({error}); is its folder on PYTHONPATH?"
+        ) from error
 
 
 def parameters(target: Any) -> list[str] | None:

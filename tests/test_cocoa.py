@@ -205,9 +205,7 @@ def test_ids_are_unique_and_stable(tmp_path: Path, ids: list[Any], expected: lis
 
 
 def test_images_are_joined_by_id_not_by_position(tmp_path: Path) -> None:
-    folder = official(
-        tmp_path, [entry(5), entry(3), entry(9)], [annotation(1, 3, FRONT), annotation(2, "9", FRONT)]
-    )
+    folder = official(tmp_path, [entry(5), entry(3), entry(9)], [annotation(1, 3, FRONT), annotation(2, "9", FRONT)])
     for image_id in (3, 5, 9):
         draw(folder, image_id)
     dataset = Cocoa(str(tmp_path))
@@ -342,12 +340,8 @@ def test_missing_pictures_folder(tmp_path: Path) -> None:
         pytest.param(b"", "line 1, column 1", id="empty"),
         pytest.param(b"\xff\xd8\xff\xe0", "not UTF-8", id="a picture"),
         pytest.param(b"[1, 2]", 'the lists "images" and "annotations"', id="a list"),
-        pytest.param(
-            b'{"images": [], "annotations": {}}', 'the lists "images" and "annotations"', id="object"
-        ),
-        pytest.param(
-            b'{"image_id": 3, "regions": []}', 'the lists "images" and "annotations"', id="one record"
-        ),
+        pytest.param(b'{"images": [], "annotations": {}}', 'the lists "images" and "annotations"', id="object"),
+        pytest.param(b'{"image_id": 3, "regions": []}', 'the lists "images" and "annotations"', id="one record"),
     ],
 )
 def test_damaged_annotation_file(tmp_path: Path, content: bytes, problem: str) -> None:
@@ -441,9 +435,7 @@ def test_picture_of_another_size(tmp_path: Path) -> None:
     dataset = one_image(tmp_path, FRONT, height=60, width=80)
     with pytest.raises(InputError) as caught:
         dataset.sample("7-1")
-    assert_says(
-        caught.value, "3.png", "annotation 7, region 1", "picture is 30x40 but the annotations say 60x80"
-    )
+    assert_says(caught.value, "3.png", "annotation 7, region 1", "picture is 30x40 but the annotations say 60x80")
     assert len(dataset.check()) == 1
 
 
@@ -461,16 +453,12 @@ def test_unknown_id(tmp_path: Path) -> None:
     assert_says(caught.value, "instance 7-2", "no such instance", "records()")
 
 
-@pytest.mark.parametrize(
-    "broken", [None, 5, {"id": 8, "image_id": 3}, {"id": 8, "image_id": 3, "regions": {}}]
-)
+@pytest.mark.parametrize("broken", [None, 5, {"id": 8, "image_id": 3}, {"id": 8, "image_id": 3, "regions": {}}])
 def test_annotation_without_regions_is_a_problem_not_a_stop(tmp_path: Path, broken: Any) -> None:
     draw(official(tmp_path, [entry(3)], [broken, annotation(7, 3, FRONT)]), 3)
     dataset = Cocoa(str(tmp_path))
     assert list(dataset.records()["id"]) == ["7-1"]
-    assert [(p.record, p.what) for p in dataset.check()] == [
-        ("entry 1 of annotations", 'it has no list "regions"')
-    ]
+    assert [(p.record, p.what) for p in dataset.check()] == [("entry 1 of annotations", 'it has no list "regions"')]
 
 
 @pytest.mark.parametrize(
@@ -483,9 +471,7 @@ def test_annotation_without_regions_is_a_problem_not_a_stop(tmp_path: Path, brok
             "10 visible pixels lie outside the amodal mask",
             id="V",
         ),
-        pytest.param(
-            {"area": 0, "segmentation": encode(box(0, 0, 0, 0))}, "the amodal mask is empty", id="A"
-        ),
+        pytest.param({"area": 0, "segmentation": encode(box(0, 0, 0, 0))}, "the amodal mask is empty", id="A"),
     ],
 )
 def test_check_finds_disagreement(tmp_path: Path, changes: dict[str, Any], problem: str) -> None:

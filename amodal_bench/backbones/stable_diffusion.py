@@ -78,12 +78,14 @@ class StableDiffusion:
             prompt = load_file(self.folder / "null_prompt.safetensors")["null_prompt"]
         except (OSError, KeyError, ValueError) as error:
             raise InputError(
-                self.folder, f"cannot be loaded as Stable Diffusion ({_first_line(error)})",
+                self.folder,
+                f"cannot be loaded as Stable Diffusion ({_first_line(error)})",
                 "it needs unet/, vae/, scheduler/ and null_prompt.safetensors",
             ) from error
         if unet.config.in_channels != 9:
             raise InputError(
-                self.folder, f"its UNet has {unet.config.in_channels} input channels, not the 9 of an inpainting model",
+                self.folder,
+                f"its UNet has {unet.config.in_channels} input channels, not the 9 of an inpainting model",
                 "use an inpainting checkpoint",
             )
         for part in (unet, vae):
@@ -105,11 +107,12 @@ class StableDiffusion:
     def encode(self, images: Tensor) -> Tensor:
         _, vae, _, prompt = self._parts
         latents = vae.encode(images.to(prompt)).latent_dist.mode()
-        return latents.float() * vae.config.scaling_factor
+        scaled: Tensor = latents.float() * vae.config.scaling_factor
+        return scaled
 
     def decode(self, latents: Tensor) -> Tensor:
         _, vae, _, prompt = self._parts
-        images = vae.decode((latents / vae.config.scaling_factor).to(prompt)).sample
+        images: Tensor = vae.decode((latents / vae.config.scaling_factor).to(prompt)).sample
         return (images.float() / 2 + 0.5).clamp(0, 1)
 
     def latent_area(self, areas: Tensor) -> Tensor:
@@ -130,10 +133,12 @@ class StableDiffusion:
         unet, _, _, prompt = self._parts
         inputs = torch.cat([x, shown], dim=1).to(prompt)
         hidden = prompt.expand(len(x), -1, -1)
-        return unet(inputs, schedule.times[step], encoder_hidden_states=hidden).sample.float()
+        output: Tensor = unet(inputs, schedule.times[step], encoder_hidden_states=hidden).sample
+        return output.float()
 
     def advance(self, output: Tensor, schedule: Schedule, step: int, x: Tensor) -> Tensor:
-        return self._parts[2].step(output, int(schedule.times[step]), x).prev_sample
+        following: Tensor = self._parts[2].step(output, int(schedule.times[step]), x).prev_sample
+        return following
 
 
 def _first_line(error: Exception) -> str:

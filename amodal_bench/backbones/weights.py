@@ -25,7 +25,9 @@ def weights_folder(spec: str) -> Path:
         folder = Path(spec).expanduser()
     if not folder.is_dir():
         raise InputError(
-            spec, "there is no such weights folder", "set model.backbone.weights to a folder in diffusers' layout"
+            spec,
+            "there is no such weights folder",
+            "set model.backbone.weights to a folder in diffusers' layout",
         )
     return folder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,14 +26,19 @@ def convex_hull(visible: Mask) -> Mask:
 
 def bounding_box(visible: Mask) -> Mask:
     """V's bounding box, (H, W) bool."""
-    return np.outer(visible.any(axis=1), visible.any(axis=0))
+    box = np.zeros_like(visible)
+    ys, xs = np.nonzero(visible)
+    if len(ys):
+        box[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1] = True
+    return box
 
 
 def dilate(mask: Mask, radius: float) -> Mask:
     """All pixels within `radius` pixels of the mask, (H, W) bool."""
     if radius <= 0 or not mask.any():
         return mask
-    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) <= radius)
+    distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance <= radius)
 
 
 _SHAPES: dict[str, Callable[[Mask], Mask]] = {
@@ -59,8 +65,8 @@ class Area:
     def __post_init__(self) -> None:
         if self.shape not in _SHAPES:
             raise ConfigError(f"area.shape: {self.shape!r} is not one of {', '.join(map(repr, _SHAPES))}")
-        if self.grow < 0:
-            raise ConfigError(f"area.grow: {self.grow} is negative")
+        if not 0 <= self.grow < math.inf:
+            raise ConfigError(f"area.grow: {self.grow} is no positive number")
 
     def __call__(self, visible: Mask) -> Mask:
         """M for a visible mask, (H, W) bool."""

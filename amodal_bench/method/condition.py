@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -37,6 +38,8 @@ class Condition:
             )
         if not 0 <= self.object_noise <= 1:
             raise ConfigError(f"condition.object_noise: {self.object_noise} is outside [0, 1]")
+        if not 0 <= self.blur < math.inf:
+            raise ConfigError(f"condition.blur: {self.blur} is no positive number")
 
     def __call__(self, image: Image, visible: Mask, seed: int) -> Floats:
         """Eq. 8: `x = V x_obj + (1 - V) x_bck`.

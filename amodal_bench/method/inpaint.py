@@ -33,7 +33,11 @@ class Denoising:
 
 
 def inpaint(
-    backbone: Backbone, conditions: Sequence[Floats], areas: Sequence[Mask], seeds: Sequence[int], how: Denoising
+    backbone: Backbone,
+    conditions: Sequence[Floats],
+    areas: Sequence[Mask],
+    seeds: Sequence[int],
+    how: Denoising,
 ) -> list[Image]:
     """Inpaint condition images, each with its own noise.
 
@@ -64,9 +68,7 @@ def inpaint(
     return results
 
 
-def _inpaint(
-    backbone: Backbone, images: Tensor, masks: Tensor, seeds: Sequence[int], how: Denoising
-) -> Tensor:
+def _inpaint(backbone: Backbone, images: Tensor, masks: Tensor, seeds: Sequence[int], how: Denoising) -> Tensor:
     import torch
 
     schedule, leakage = backbone.schedule(how.steps), how.leakage
@@ -75,9 +77,7 @@ def _inpaint(
     # Noise is drawn on the CPU in float32, one generator per instance: the same on every device, in any batch.
     eps = torch.cat(
         [
-            torch.randn(
-                (1, *clean.shape[1:]), generator=torch.Generator().manual_seed(stream_seed(seed, "latents"))
-            )
+            torch.randn((1, *clean.shape[1:]), generator=torch.Generator().manual_seed(stream_seed(seed, "latents")))
             for seed in seeds
         ]
     ).to(clean.device)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
 from amodal_bench.errors import ConfigError
 from amodal_bench.types import Floats, Image, Mask
+
+_Array = TypeVar("_Array", Image, Floats)
 
 
 @dataclass(frozen=True)
@@ -28,29 +32,24 @@ class Window:
 
     def image(self, image: Image) -> Image:
         """The window's pixels, (size, size, 3) uint8; beyond the image its border is repeated."""
-        return np.asarray(self._resize(self._cut(image, cv2.BORDER_REPLICATE)), np.uint8)
+        return _resized(self._cut(image, cv2.BORDER_REPLICATE), self.size, self.size)
 
     def mask(self, mask: Mask) -> Mask:
-        """The window's part of a mask, (size, size) bool; an object too thin to see keeps its strongest pixel."""
-        cover = self._resize(self._cut(mask.astype(np.float32), cv2.BORDER_CONSTANT))
-        seen = cover > 0.5
-        if not seen.any() and cover.max() > 0:
-            seen = cover >= cover.max()
-        return np.asarray(seen, bool)
+        """The window's part of a mask, (size, size) bool; an object too thin to see keeps its strongest pixels."""
+        cut = self._cut(mask.astype(np.float32), cv2.BORDER_CONSTANT)
+        return _present(_resized(cut, self.size, self.size))
 
     def back(self, mask: Mask, shape: tuple[int, int]) -> Mask:
         """A (size, size) mask of the window, put back on the image's grid of `shape` (H, W)."""
-        full = mask.astype(np.float32)
-        if (self.width, self.height) != (self.size, self.size):
-            full = np.asarray(cv2.resize(full, (self.width, self.height), interpolation=cv2.INTER_LINEAR))
+        full = _present(_resized(mask.astype(np.float32), self.width, self.height))
         result = np.zeros(shape, bool)
         top, left = max(self.y, 0), max(self.x, 0)
         bottom, right = min(self.y + self.height, shape[0]), min(self.x + self.width, shape[1])
         inner = full[top - self.y : bottom - self.y, left - self.x : right - self.x]
-        result[top:bottom, left:right] = inner > 0.5
+        result[top:bottom, left:right] = inner
         return result
 
-    def _cut(self, array: Image | Floats, border: int) -> Image | Floats:
+    def _cut(self, array: _Array, border: int) -> _Array:
         height, width = array.shape[:2]
         top, left = max(-self.y, 0), max(-self.x, 0)
         bottom, right = max(self.y + self.height - height, 0), max(self.x + self.width - width, 0)
@@ -59,12 +58,25 @@ class Window:
             return inner
         return np.asarray(cv2.copyMakeBorder(inner, top, bottom, left, right, border, value=0))
 
-    def _resize(self, array: Image | Floats) -> Image | Floats:
-        if array.shape[:2] == (self.size, self.size):
-            return array
-        shrinks = self.width > self.size or self.height > self.size
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return np.asarray(cv2.resize(array, (self.size, self.size), interpolation=how))
+
+def _resized(array: _Array, width: int, height: int) -> _Array:
+    """Averaged along an axis that shrinks, interpolated along one that grows.
+
+    One call would do neither: OpenCV's INTER_AREA interpolates both axes as soon as one of them grows.
+    """
+    small = min(array.shape[1], width), min(array.shape[0], height)
+    for size, how in ((small, cv2.INTER_AREA), ((width, height), cv2.INTER_LINEAR)):
+        if array.shape[1::-1] != size:
+            array = np.asarray(cv2.resize(array, size, interpolation=how))
+    return array
+
+
+def _present(cover: Floats) -> Mask:
+    """Pixels that are mostly covered; where none is, those covered at least half as much as the best."""
+    seen = cover > 0.5
+    if not seen.any() and cover.max() > 0:
+        seen = cover > 0.5 * cover.max()
+    return np.asarray(seen, bool)
 
 
 @dataclass(frozen=True)
@@ -82,8 +94,8 @@ class View:
     def __post_init__(self) -> None:
         if self.mode not in ("crop", "frame"):
             raise ConfigError(f"protocol.view.mode: {self.mode!r} is not one of 'crop', 'frame'")
-        if self.margin < 0:
-            raise ConfigError(f"protocol.view.margin: {self.margin} is negative")
+        if not 0 <= self.margin < math.inf:
+            raise ConfigError(f"protocol.view.margin: {self.margin} is no positive number")
 
     def window(self, visible: Mask, size: int) -> Window:
         """The window onto a sample with visible mask (H, W) for a model of native `size`.

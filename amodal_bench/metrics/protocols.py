@@ -131,12 +131,8 @@ class Protocol:
             return Score(total(counts, in_both).astype(float), total(counts, in_either).astype(float))
 
         return {
-            "miou": pooled(
-                lambda p, a, v, o: self._taken(p, v) and a, lambda p, a, v, o: self._taken(p, v) or a
-            ),
-            "occluded_miou": pooled(
-                lambda p, a, v, o: p and a and not v, lambda p, a, v, o: (p or a) and not v
-            ),
+            "miou": pooled(lambda p, a, v, o: self._taken(p, v) and a, lambda p, a, v, o: self._taken(p, v) or a),
+            "occluded_miou": pooled(lambda p, a, v, o: p and a and not v, lambda p, a, v, o: (p or a) and not v),
         }
 
     def _taken(self, predicted: bool, visible: bool) -> bool:
@@ -149,7 +145,7 @@ def occlusion_rate(counts: Integers) -> Floats:
 
 
 def _divide(above: Integers, below: Integers) -> Floats:
-    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
+    return np.asarray(np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0))
 
 
 def _mean(values: Floats) -> Score:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 import cv2
 
 from amodal_bench.datasets.base import Query

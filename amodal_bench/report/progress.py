@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,7 @@ class Progress:
         score = protocol.scores(done[COUNTS].to_numpy(np.int64))["miou"]
         self._above, self._below = float(score.numerator.sum()), float(score.denominator.sum())
         self._errors = 0
-        self._bar: tqdm[object] = tqdm(total=len(ids), initial=len(done), desc=title, unit="inst", dynamic_ncols=True)
+        self._bar: Any = tqdm(total=len(ids), initial=len(done), desc=title, unit="inst", dynamic_ncols=True)
 
     def __enter__(self) -> Progress:
         return self

@@ -107,8 +107,10 @@ class Scored:
     def timing(self) -> pd.DataFrame:
         """Mean seconds per instance of reading and predicting; kept apart, since no two runs agree on them."""
         return pd.DataFrame(
-            [{"model": self.name, "instances": len(self.counted)}
-             | {f"{column}_per_instance": self.counted[column].mean() for column in ("data_s", "predict_s")}]
+            [
+                {"model": self.name, "instances": len(self.counted)}
+                | {f"{column}_per_instance": self.counted[column].mean() for column in ("data_s", "predict_s")}
+            ]
         )
 
     def _numbers(self, protocol: Protocol, chosen: np.typing.NDArray[np.bool_]) -> dict[str, Any]:

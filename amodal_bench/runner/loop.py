@@ -81,9 +81,7 @@ def _row(sample: Sample, outcome: Mask | Exception, data_s: float, predict_s: fl
     if isinstance(outcome, Exception):
         return Row(sample.id, error=_one_line(outcome))
     try:
-        return prediction_row(
-            sample.id, outcome, sample.amodal, sample.visible, sample.others, data_s, predict_s
-        )
+        return prediction_row(sample.id, outcome, sample.amodal, sample.visible, sample.others, data_s, predict_s)
     except (ValueError, AttributeError) as error:
         return Row(sample.id, error=_one_line(error))
 

@@ -40,8 +40,13 @@ class GrabCut:
         # OpenCV's colour clustering starts from its global generator: seed it, or the order of samples shows.
         cv2.setRNGSeed(prompt.seed & 0x7FFFFFFF)
         cv2.grabCut(
-            np.ascontiguousarray(image[..., ::-1]), labels, None, np.zeros((1, 65)), np.zeros((1, 65)),
-            self.iterations, cv2.GC_INIT_WITH_MASK,
+            np.ascontiguousarray(image[..., ::-1]),
+            labels,
+            None,
+            np.zeros((1, 65)),
+            np.zeros((1, 65)),
+            self.iterations,
+            cv2.GC_INIT_WITH_MASK,
         )
         return connected_to(np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)), prompt.visible)
 

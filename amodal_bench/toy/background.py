@@ -15,12 +15,10 @@ def draw_background(rng: np.random.Generator, height: int, width: int) -> Floats
     image = blurred_noise(rng, colours, height, width, sigma)
     slope = rng.uniform(-0.2, 0.2, 3).astype(np.float32)
     image += np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None, None] * slope
-    return np.clip(image, 0.0, 1.0)
+    return np.asarray(np.clip(image, 0.0, 1.0), np.float32)
 
 
-def blurred_noise(
-    rng: np.random.Generator, colours: Floats, height: int, width: int, sigma: float
-) -> Floats:
+def blurred_noise(rng: np.random.Generator, colours: Floats, height: int, width: int, sigma: float) -> Floats:
     """Draw each pixel from `colours` (N, 3), then blur with a Gaussian of `sigma` pixels."""
     drawn = colours[rng.integers(len(colours), size=(height, width))].astype(np.float32)
     # A coarse blur leaves only the mean: stretch what varies, so that coarse backgrounds have structure.

@@ -43,9 +43,7 @@ def draw_fish(rng: np.random.Generator, centre: tuple[float, float], length: flo
     body = place(np.concatenate([np.c_[xs, profile], np.c_[xs, -profile][::-1]]))
     spread, notch = half * rng.uniform(0.75, 1.25), rng.uniform(0.03, 0.14)
     thick = 0.16 * half
-    tail = place(
-        np.array([[-0.2, thick], [-0.5, spread], [-0.5 + notch, 0.0], [-0.5, -spread], [-0.2, -thick]])
-    )
+    tail = place(np.array([[-0.2, thick], [-0.5, spread], [-0.5 + notch, 0.0], [-0.5, -spread], [-0.2, -thick]]))
     rise, back = half * rng.uniform(1.3, 1.8), rng.uniform(-0.18, 0.0)
     dorsal = place(np.array([[0.24, -0.75 * half], [0.06, -rise], [back, -rise * 0.85], [-0.1, -0.4 * half]]))
     drop, sweep = half * rng.uniform(1.2, 1.7), rng.uniform(-0.12, 0.02)

@@ -63,9 +63,7 @@ def draw_scene(seed: int, split: str, index: int) -> Scene:
     return Scene(pixels, tuple(reversed(instances)))
 
 
-def _place(
-    rng: np.random.Generator, masks: list[Mask], height: int, width: int, fish: bool
-) -> Sprite | None:
+def _place(rng: np.random.Generator, masks: list[Mask], height: int, width: int, fish: bool) -> Sprite | None:
     """A new front-most object: apart from all others, or over one of them at a wished occlusion rate."""
     if fish:
         sprite = draw_fish(rng, (width / 2, height / 2), rng.uniform(42, 88))

@@ -111,13 +111,15 @@ def train_autoencoder(args: argparse.Namespace) -> None:
 
     def batches(step: int) -> Tensor:
         chosen = torch.randint(len(images), (16,), generator=torch.Generator().manual_seed(step))
-        return images[chosen].float() / 127.5 - 1
+        batch: Tensor = images[chosen].float() / 127.5 - 1
+        return batch
 
     def loss_of(batch: Tensor) -> Tensor:
         posterior = vae.encode(batch).latent_dist
         output = vae.decode(posterior.sample()).sample.float()
         edges = sum(F.l1_loss(output.diff(dim=d), batch.diff(dim=d)) for d in (2, 3))
-        return F.l1_loss(output, batch) + 0.5 * edges + 1e-5 * posterior.kl().mean() / 256
+        loss: Tensor = F.l1_loss(output, batch) + 0.5 * edges + 1e-5 * posterior.kl().mean() / 256
+        return loss
 
     stage.run(batches, loss_of)
 
@@ -146,7 +148,7 @@ def train_denoiser(args: argparse.Namespace) -> None:
     @torch.no_grad()
     def encode(images: Tensor) -> Tensor:
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            parts = [vae.encode(p.float() / 127.5 - 1).latent_dist.mode() for p in images.split(128)]
+            parts = [vae.encode(p.float() / 127.5 - 1).latent_dist.mode() for p in torch.split(images, 128)]
         return (torch.cat(parts).float() * scale).half()
 
     def shard(index: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -180,7 +182,8 @@ def train_denoiser(args: argparse.Namespace) -> None:
         output = unet(torch.cat([noisy, extra], 1), times, prompt.expand(len(batch), -1, -1)).sample
         # What the mask leaves alone is copied easily: the loss is led by what has to be painted.
         weight = 0.25 + batch[:, 4:5]
-        return (weight * (output.float() - target) ** 2).sum() / (4 * weight.sum())
+        loss: Tensor = (weight * (output.float() - target) ** 2).sum() / (4 * weight.sum())
+        return loss
 
     stage.run(batches, loss_of)
 

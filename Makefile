@@ -1,0 +1,48 @@
+# Everything runs in .venv; set PYTHON to use another interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+RESULTS ?= results
+STRATEGIES := blend,strength,soft,conditioning,none
+
+.PHONY: help setup run test test-all lint format bench ablation table clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(BIN)/amodal-bench ## make .venv and install the package with its tools
+
+$(BIN)/amodal-bench: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@
+
+run: setup ## the whole job: tiny model, toy aquarium, tables, contact sheet
+	$(BIN)/python -m amodal_bench results=$(RESULTS)
+
+test: setup ## the fast tests
+	$(BIN)/python -m pytest
+
+test-all: setup ## all tests, slow ones included
+	$(BIN)/python -m pytest -m ''
+
+lint: setup ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## measure counting against other implementations, in one run
+	$(BIN)/python bench/counts.py
+
+ablation: setup ## all five leakage strategies on the toy aquarium, then their table
+	$(BIN)/python -m amodal_bench -m leakage=$(STRATEGIES) results=$(RESULTS)
+	$(BIN)/python -m amodal_bench.report.collect $(RESULTS)
+
+table: setup ## one table of every run in $(RESULTS)
+	$(BIN)/python -m amodal_bench.report.collect $(RESULTS)
+
+clean: ## remove the virtual environment and caches; results stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,50 @@
+"""One table of every run in a results folder: `python -m amodal_bench.report.collect results`.
+
+It reads the CSV tables that runs have left behind and writes `table.csv` beside them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from amodal_bench.report.csv_logger import write_csv
+from amodal_bench.report.terminal import percent
+
+KEYS = ["dataset", "model", "settings", "protocol", "run"]
+
+
+def collect(results: Path) -> pd.DataFrame:
+    """The rows of all `runs/*/summary.csv`, each run and protocol once (the newest), best occluded mIoU first."""
+    files = sorted((results / "runs").glob("*/summary.csv"), key=lambda path: path.stat().st_mtime)
+    if not files:
+        return pd.DataFrame(columns=KEYS)
+    rows = pd.concat([pd.read_csv(file, keep_default_na=True) for file in files], ignore_index=True)
+    rows["settings"] = rows["settings"].fillna("")
+    rows = rows.drop_duplicates(KEYS, keep="last")
+    order = ["dataset", "protocol", "occluded_miou", "run"]
+    return rows.sort_values(order, ascending=[True, True, False, True], ignore_index=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path, nargs="?", default=Path("results"))
+    results: Path = parser.parse_args().results
+    table = collect(results)
+    if table.empty:
+        sys.exit(f"error: {results}: no run has left a summary.csv in {results / 'runs'}; run something first")
+    write_csv(table, results / "table.csv")
+    print("| dataset | model | protocol | mIoU | occluded mIoU | instances | errors |")
+    print("|---|---|---|---|---|---|---|")
+    for row in table.to_dict("records"):
+        name = f"{row['model']} {row['settings']}".strip()
+        numbers = f"{percent(row, 'miou')} | {percent(row, 'occluded_miou')}"
+        print(f"| {row['dataset']} | {name} | {row['protocol']} | {numbers} | {row['instances']} | {row['errors']} |")
+    print(f"\nwrote {results / 'table.csv'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The command line as a user meets it: a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+SMALL = ["dataset.images=3", "sheet=2"]
+
+
+def bench(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "amodal_bench", *arguments],
+        cwd=cwd,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed(tmp_path: Path) -> None:
+    code = (
+        "import sys, amodal_bench.main as m\n"
+        "sys.argv = ['amodal_bench', '--help']\n"
+        "try: m.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'diffusers', 'pandas', 'cv2', 'wandb', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "leakage: blend, conditioning, none, soft, strength" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("override", "answer"),
+    [
+        ("dataset=cocaa", "dataset=cocaa: there is no such choice; did you mean 'cocoa'? valid: cocoa, toy"),
+        ("dataset=kin", "dataset=kin: there is no such choice; valid: cocoa, toy"),
+        ("dataset.imagse=3", "dataset.imagse: unknown key; did you mean 'images'?"),
+        ("sed=1", "sed: unknown key; did you mean 'seed'?"),
+        ("seed=abc", "could not be converted to Integer"),
+        ("protocol.aggregate=median", "'median' is not one of 'instance', 'pooled'"),
+        ("protocol.filter.min_occlusion=1.5", "protocol.filter: min_occlusion 1.5"),
+        ("dataset=cocoa", "datasets/cocoa: the folder of COCO-A does not exist"),
+    ],
+)
+def test_a_mistake_is_answered_in_one_line(override: str, answer: str, tmp_path: Path) -> None:
+    done = bench("model=hull", override, cwd=tmp_path)
+    assert done.returncode != 0
+    assert done.stderr.startswith("error: ")
+    assert answer in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_a_run_prints_its_table_and_the_same_command_does_nothing_twice(tmp_path: Path) -> None:
+    first = bench("model=hull", *SMALL, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    for text in ("visible", "hull", "instance@1", "pooled@1", "summary.csv", "store.sqlite", "sheet.png"):
+        assert text in first.stdout
+    assert "inst/s" in first.stderr
+    assert "mIoU" in first.stderr
+    folders = sorted((tmp_path / "results" / "runs").iterdir())
+    assert len(folders) == 2
+    stamps = {file: file.stat().st_mtime_ns for folder in folders for file in folder.glob("s*.[sp]*[eg]")}
+    again = bench("model=hull", *SMALL, cwd=tmp_path)
+    assert again.stdout == first.stdout
+    assert "inst/s" not in again.stderr
+    assert sorted((tmp_path / "results" / "runs").iterdir()) == folders
+    assert {file: file.stat().st_mtime_ns for file in stamps} == stamps
+
+
+def test_multirun_runs_every_cell_and_collect_joins_them(tmp_path: Path) -> None:
+    done = bench("-m", "model=hull", "seed=1,2", "sheet=0", "dataset.images=2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    collected = subprocess.run(
+        [sys.executable, "-m", "amodal_bench.report.collect", "results"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    table = pd.read_csv(tmp_path / "results" / "table.csv")
+    assert table["run"].nunique() == 4 + 2  # hull, and visible and hull with each seed
+    assert "| toy | hull | instance@1 |" in collected.stdout
+
+
+def test_a_failing_cell_of_a_multirun_does_not_stop_the_others(tmp_path: Path) -> None:
+    done = bench("-m", "model=hull", "dataset=cocoa,toy", "sheet=0", "+dataset.images=2", cwd=tmp_path)
+    assert done.returncode != 0
+    assert "error: " in done.stderr
+
+
+def test_an_interrupted_multirun_cell_is_reported_once(tmp_path: Path) -> None:
+    done = bench(
+        "-m", "model=hull", "protocol.aggregate=median,instance", "sheet=0", "dataset.images=2", cwd=tmp_path
+    )
+    assert done.returncode != 0
+    assert "'median' is not one of" in done.stderr
+    assert len(list((tmp_path / "results" / "runs").glob("toy-hull-*/summary.csv"))) == 1

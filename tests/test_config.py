@@ -1,0 +1,67 @@
+"""Every YAML file composes into something that can be built, and every mistake is answered in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import composed
+
+from amodal_bench.config import build, config_folder
+from amodal_bench.errors import ConfigError, InputError
+
+CHOICES = [
+    f"{path.parent.name}={path.stem}" for path in sorted(config_folder().glob("*/*.yaml")) if path.stem != "schema"
+]
+NEEDS_FILES = {"dataset=cocoa"}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_choice_builds_every_component(choice: str, tmp_path: Path) -> None:
+    settings = composed(choice, f"results={tmp_path}", "dataset.images=1" if "dataset" not in choice else "seed=0")
+    parts = {"model": settings.model, "protocol": settings.protocol}
+    parts |= {f"baselines.{k}": v for k, v in settings.baselines.items()}
+    parts |= {f"logger.{k}": v for k, v in settings.logger.items()}
+    if choice not in NEEDS_FILES:
+        parts["dataset"] = settings.dataset
+    assert settings.engine.batch_size > 0
+    for name, spec in parts.items():
+        assert build(spec, name) is not None
+
+
+def test_a_model_may_choose_its_leakage_and_the_command_line_overrules_it() -> None:
+    assert composed("model=tiny").model["leakage"]["_target_"].endswith("Conditioning")
+    assert composed("model=tiny", "leakage=none").model["leakage"]["_target_"].endswith("NoLeakage")
+    assert composed("model=hull").leakage["_target_"].endswith("Strength")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["+dataset.image=3"],
+            r"dataset\.image: unknown key; did you mean 'images'\? valid: images, seed, split",
+        ),
+        (["area.shape=hul"], "area.shape: 'hul' is not one of 'hull', 'dilated_hull', 'bbox', 'full'"),
+        (["leakage=blend", "leakage.s=2"], r"leakage\.s: 2 is outside \[0, 1\]"),
+        (["dataset._target_=nowhere.Nothing"], "dataset._target_: cannot import nowhere.Nothing"),
+        (["dataset.images=many"], "dataset: Toy cannot be built"),
+        (["condition.background=blue"], "condition.background: 'blue' is not one of"),
+    ],
+)
+def test_a_component_that_cannot_be_built_says_why(overrides: list[str], message: str) -> None:
+    settings = composed(*overrides)
+    with pytest.raises(ConfigError, match=message):
+        _ = build(settings.dataset, "dataset"), build(settings.model, "model")
+
+
+@pytest.mark.parametrize("override", ["limit=0", "engine.batch_size=0", "sheet=-1"])
+def test_a_value_out_of_range_is_refused(override: str) -> None:
+    with pytest.raises(ConfigError, match=override.partition("=")[0]):
+        composed(override)
+
+
+def test_a_folder_without_weights_is_refused_when_the_model_is_named(tmp_path: Path) -> None:
+    spec = composed(f"model.backbone.weights={tmp_path / 'none'}").model
+    with pytest.raises(InputError, match="there is no such weights folder; set model.backbone.weights"):
+        build(spec, "model")

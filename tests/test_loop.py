@@ -1,0 +1,118 @@
+"""The loop: one bad sample costs one row, and out of memory costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Query, Sample
+from amodal_bench.errors import BenchError, InputError
+from amodal_bench.runner.loop import Work, run
+from amodal_bench.runner.store import Row, Store
+from amodal_bench.types import Mask
+
+
+class Ten:
+    """Ten 4x4 samples, of which number 3 cannot be read."""
+
+    name = "ten"
+
+    def records(self) -> pd.DataFrame:
+        return pd.DataFrame({"id": [str(n) for n in range(10)]}, columns=list(RECORD_COLUMNS))
+
+    def sample(self, id: str) -> Sample:
+        if id == "3":
+            raise InputError("ten.json", "mask is 1x1", "repair it", "record 3")
+        amodal = np.zeros((4, 4), bool)
+        amodal.flat[: int(id) + 1] = True
+        return Sample(id, np.zeros((4, 4, 3), np.uint8), amodal, amodal, ~amodal)
+
+    def fingerprint(self) -> str:
+        return "0"
+
+    def check(self) -> list[Problem]:
+        return []
+
+
+class Scripted:
+    """Predicts V, unless `fails` says otherwise of a batch."""
+
+    def __init__(self, fails: Callable[[Sequence[Query]], Exception | None] = lambda queries: None) -> None:
+        self.fails, self.batches = fails, list[int]()
+
+    def describe(self) -> dict[str, str]:
+        return {}
+
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+        self.batches.append(len(queries))
+        if (error := self.fails(queries)) is not None:
+            raise error
+        return [query.visible for query in queries]
+
+
+def rows_of(model: Scripted, tmp_path: Path, batch_size: int = 10) -> dict[str, Row]:
+    reported: list[Row] = []
+    with Store(tmp_path / "store.sqlite") as store:
+        run(Work(Ten(), model, [str(n) for n in range(10)], 0, batch_size), store, reported.extend)
+        assert sorted(store.table()["id"]) == sorted(row.id for row in reported)
+    return {row.id: row for row in reported}
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 10])
+def test_an_unreadable_sample_is_a_row_with_its_error(tmp_path: Path, batch_size: int) -> None:
+    rows = rows_of(Scripted(), tmp_path, batch_size)
+    assert len(rows) == 10
+    assert rows["3"].error == "ten.json: record 3: mask is 1x1; repair it"
+    assert [id for id, row in rows.items() if row.error] == ["3"]
+
+
+def test_a_sample_that_the_model_cannot_do_fails_alone(tmp_path: Path) -> None:
+    model = Scripted(lambda queries: ValueError("no\nface") if any(q.id == "7" for q in queries) else None)
+    rows = rows_of(model, tmp_path)
+    assert {id for id, row in rows.items() if row.error} == {"3", "7"}
+    assert rows["7"].error == "ValueError: no face"
+
+
+def test_out_of_memory_halves_the_batch_until_it_fits(tmp_path: Path) -> None:
+    model = Scripted(lambda queries: MemoryError("too many") if len(queries) > 2 else None)
+    rows = rows_of(model, tmp_path)
+    assert {id for id, row in rows.items() if row.error} == {"3"}
+    assert max(size for size in model.batches if size <= 2) == 2
+
+
+def test_an_error_of_the_settings_stops_the_run(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="no weights"):
+        rows_of(Scripted(lambda queries: BenchError("no weights")), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((2, 2), bool), np.zeros((4, 4), np.uint8), None], ids=["shape", "dtype", "nothing"]
+)
+def test_a_prediction_that_is_no_mask_is_an_error_row(tmp_path: Path, wrong: Mask) -> None:
+    class Wrong(Scripted):
+        def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+            return [wrong for _ in queries]
+
+    assert all(row.error for row in rows_of(Wrong(), tmp_path).values())
+
+
+def test_a_model_that_loses_a_mask_is_found_out(tmp_path: Path) -> None:
+    class Short(Scripted):
+        def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+            return [query.visible for query in queries][:-1]
+
+    rows = rows_of(Short(), tmp_path)
+    assert all("returned 0 masks" in str(row.error) for id, row in rows.items() if id != "3")
+
+
+def test_an_empty_prediction_is_a_score_of_zero_and_no_error(tmp_path: Path) -> None:
+    class Empty(Scripted):
+        def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+            return [np.zeros_like(query.visible) for query in queries]
+
+    rows = rows_of(Empty(), tmp_path)
+    assert [id for id, row in rows.items() if row.error] == ["3"]

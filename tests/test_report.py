@@ -1,0 +1,89 @@
+"""Tables and contact sheet, from stores alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image as Pillow
+
+from amodal_bench.metrics.counts import CELLS
+from amodal_bench.report.outcome import Outcome
+from amodal_bench.report.sheet import choose, save_sheet
+from amodal_bench.runner.store import COUNTS
+
+Bench = Callable[..., Outcome]
+
+
+def test_tables_can_be_recomputed_from_the_instances_table_by_hand(bench: Bench) -> None:
+    outcome = bench("model=hull", "dataset.images=8")
+    table = outcome.main.instances()
+    counts = table[COUNTS].to_numpy(np.int64)
+
+    def pixels(holds: Callable[[int], bool]) -> np.typing.NDArray[np.int64]:
+        return counts[:, [cell for cell in range(CELLS) if holds(cell)]].sum(axis=1)
+
+    iou = pixels(lambda c: bool(c & 1 or c & 4) and bool(c & 2)) / pixels(lambda c: bool(c & 1 or c & 4 or c & 2))
+    assert np.allclose(table["iou"].astype(float), iou)
+    summary = outcome.main.summary().set_index("protocol")
+    assert summary.loc["instance@1", "miou"] == pytest.approx(iou.mean())
+    occluded = table["occluded_iou"].dropna()
+    assert summary.loc["instance@1", "occluded_miou"] == pytest.approx(occluded.mean())
+    assert summary.loc["instance@1", "occluded_instances"] == len(occluded) == (table["occlusion_rate"] > 0).sum()
+
+
+def test_bins_of_the_occlusion_rate_hold_every_instance_once(bench: Bench) -> None:
+    outcome = bench("model=hull", "dataset.images=10")
+    bins = outcome.main.by_occlusion()
+    assert bins["instances"].sum() == len(outcome.main.records)
+    assert bins["occlusion_rate"].tolist() == ["0", "(0, 0.2]", "(0.2, 0.4]", "(0.4, 0.7]", "(0.7, 1]"]
+    weighted = (bins["miou"].fillna(0) * bins["instances"]).sum() / bins["instances"].sum()
+    assert weighted == pytest.approx(outcome.main.summary()["miou"].iloc[0])
+
+
+def test_every_table_shows_the_trivial_baselines_and_its_protocol(bench: Bench) -> None:
+    table = bench("model=hull", "dataset.images=2").table()
+    assert table.groupby("protocol")["model"].agg(list).to_dict() == {
+        "instance@1": ["visible", "hull"],
+        "pooled@1": ["visible", "hull"],
+    }
+    assert {"miou_low", "miou_high", "occluded_miou_low", "occluded_miou_high", "instances", "errors"} <= set(table)
+
+
+def test_limit_takes_the_first_instances_and_a_larger_limit_goes_on(bench: Bench) -> None:
+    few, more = bench("model=hull", "dataset.images=6", "limit=3").main, bench("model=hull", "dataset.images=6").main
+    assert few.folder == more.folder
+    assert len(few.instances()) == 3 < len(more.instances())
+    assert set(few.instances()["id"]) <= set(more.instances()["id"])
+
+
+def test_scoring_under_another_protocol_predicts_nothing_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = bench("model=hull", "dataset.images=4").main
+    from amodal_bench.models.hull import ConvexHull
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("predicted again")
+
+    monkeypatch.setattr(ConvexHull, "predict", refuse)
+    second = bench("model=hull", "dataset.images=4", "protocol=pooled", "protocol.union_visible=false").main
+    assert second.folder == first.folder
+    assert second.summary()["protocol"].iloc[0] == "pooled@1"
+    assert second.errors().empty
+
+
+def test_the_sheet_shows_instances_over_the_whole_range_of_occlusion() -> None:
+    rates = np.linspace(0, 0.7, 50)
+    table = pd.DataFrame({"id": [f"{n:02d}" for n in range(50)], "occlusion_rate": rates, "iou": 1.0})
+    assert choose(table, 3) == ["00", "24", "49"]
+    assert choose(table.assign(iou=np.nan), 3) == []
+
+
+def test_a_sheet_has_a_cell_for_every_picture(tmp_path: Path) -> None:
+    picture = np.full((20, 40, 3), 200, np.uint8)
+    save_sheet([{"image": picture, "V": picture}, {"image": picture}], tmp_path / "sheet.png")
+    with Pillow.open(tmp_path / "sheet.png") as sheet:
+        pixels = np.asarray(sheet)
+    assert (pixels == 200).all(axis=2).sum() == 3 * 128 * 64

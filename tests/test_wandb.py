@@ -1,0 +1,86 @@
+"""W&B, for real and offline: the run directory is written, and read back from its own file."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import composed
+
+from amodal_bench.config import build
+from amodal_bench.errors import ConfigError
+from amodal_bench.report.outcome import Outcome
+
+BLOCK, HEADER = 32768, 7
+
+
+def records(file: Path) -> Iterator[bytes]:
+    """The records of a .wandb file: LevelDB's log format behind a header of seven bytes."""
+    data, position, whole = file.read_bytes(), HEADER, b""
+    while position + HEADER <= len(data):
+        left = BLOCK - position % BLOCK
+        if left < HEADER:
+            position += left
+            continue
+        _, length, kind = struct.unpack("<IHB", data[position : position + HEADER])
+        whole += data[position + HEADER : position + HEADER + length]
+        position += HEADER + length
+        if kind in (1, 4):  # a full record, or the last part of one
+            yield whole
+            whole = b""
+
+
+@pytest.mark.slow
+def test_an_offline_run_holds_config_history_and_summary(bench: Callable[..., Outcome], tmp_path: Path) -> None:
+    pb = pytest.importorskip("wandb.proto.wandb_internal_pb2")
+    outcome = bench("model=hull", "dataset.images=3", "logger=wandb", "logger.wandb.mode=offline", "sheet=2",
+                    "engine.batch_size=4")  # fmt: skip
+    (file,) = (tmp_path / "results" / "wandb").rglob("*.wandb")
+    config: dict[str, object] = {}
+    history: list[dict[str, object]] = []
+    summary: dict[str, object] = {}
+    for raw in records(file):
+        record = pb.Record.FromString(raw)
+        kind = record.WhichOneof("record_type")
+        if kind == "run":
+            config |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
+            assert record.run.run_id == f"toy-hull-{outcome.main.digest}"
+        if kind == "history":
+            history.append({i.key or i.nested_key[0]: json.loads(i.value_json) for i in record.history.item})
+        if kind == "summary":
+            summary |= {i.key or i.nested_key[0]: json.loads(i.value_json) for i in record.summary.update}
+    assert config["seed"] == 0
+    total = len(outcome.main.records)
+    steps = [row for row in history if "running_miou" in row]
+    assert [row["instances"] for row in steps] == [*range(4, total, 4), total]
+    miou = outcome.main.summary()["miou"].iloc[0]
+    assert steps[-1]["running_miou"] == pytest.approx(miou)
+    assert summary["miou"] == pytest.approx(miou)
+    assert any("contact_sheet" in row for row in history)
+    assert (outcome.main.folder / "summary.csv").exists()
+
+
+def test_without_wandb_the_default_run_neither_warns_nor_breaks(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['wandb'] = None\n"
+        "sys.argv = ['amodal_bench', 'model=hull', 'dataset.images=2', 'sheet=0']\n"
+        "from amodal_bench.main import main; main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", code],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "wandb" not in done.stderr + done.stdout
+
+
+def test_asking_for_wandb_without_the_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    spec = composed("logger=wandb", "logger.wandb.mode=offline").logger["wandb"]
+    with pytest.raises(ConfigError, match=r"pip install 'amodal-bench\[wandb\]'"):
+        build(spec, "logger.wandb")
