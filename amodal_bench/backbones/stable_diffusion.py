@@ -1,4 +1,4 @@
-"""Stable Diffusion's inpainting family: a 9-channel UNet over latents, mask and masked image.
+"""Stable Diffusion's inpainting family: a UNet over latents, mask and masked image.
 
 The loading code is diffusers' own; the weights are a folder in diffusers' layout (`unet/`, `vae/`, `scheduler/`)
 plus `null_prompt.safetensors`, the empty prompt's embedding, so that no text encoder is ever loaded.
@@ -82,10 +82,11 @@ class StableDiffusion:
                 f"cannot be loaded as Stable Diffusion ({_first_line(error)})",
                 "it needs unet/, vae/, scheduler/ and null_prompt.safetensors",
             ) from error
-        if unet.config.in_channels != 9:
+        wanted = 2 * vae.config.latent_channels + 1
+        if unet.config.in_channels != wanted:
             raise InputError(
                 self.folder,
-                f"its UNet has {unet.config.in_channels} input channels, not the 9 of an inpainting model",
+                f"its UNet has {unet.config.in_channels} input channels, not the {wanted} of an inpainting model",
                 "use an inpainting checkpoint",
             )
         for part in (unet, vae):
@@ -122,7 +123,7 @@ class StableDiffusion:
         return F.interpolate(areas, size=(areas.shape[-2] // stride, areas.shape[-1] // stride))
 
     def prepare(self, images: Tensor, areas: Tensor) -> Tensor:
-        """The mask and the latents of the shown image: five channels that stay the same over the steps."""
+        """The mask and the latents of the shown image: the channels that stay the same over the steps."""
         import torch
 
         return torch.cat([self.latent_area(areas), self.encode(images)], dim=1)

@@ -11,7 +11,7 @@ from amodal_bench.types import Floats
 def draw_background(rng: np.random.Generator, height: int, width: int) -> Floats:
     """A blurred coloured background, (height, width, 3) float32 in [0, 1]."""
     colours = rng.random((int(rng.integers(2, 5)), 3)).astype(np.float32)
-    sigma = max(height, width) * np.exp(rng.uniform(np.log(0.012), np.log(0.15)))
+    sigma = max(height, width) * np.exp(rng.uniform(np.log(0.03), np.log(0.15)))
     image = blurred_noise(rng, colours, height, width, sigma)
     slope = rng.uniform(-0.2, 0.2, 3).astype(np.float32)
     image += np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None, None] * slope
@@ -24,4 +24,4 @@ def blurred_noise(rng: np.random.Generator, colours: Floats, height: int, width:
     # A coarse blur leaves only the mean: stretch what varies, so that coarse backgrounds have structure.
     blurred = cv2.GaussianBlur(drawn, (0, 0), sigma)
     mean = blurred.mean(axis=(0, 1), keepdims=True)
-    return np.clip(mean + (blurred - mean) * min(1.0 + sigma / 2.0, 8.0), 0.0, 1.0)
+    return np.asarray(np.clip(mean + (blurred - mean) * min(1.0 + sigma / 2.0, 8.0), 0.0, 1.0), np.float32)

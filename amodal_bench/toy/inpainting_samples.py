@@ -50,7 +50,7 @@ def draw_sample(rng: np.random.Generator) -> InpaintingSample:
     mask = np.ones((SIZE, SIZE), bool) if rng.random() < 0.4 else random_mask(rng) | random_mask(rng)
     hole = mask & random_mask(rng)
     shown = image
-    if rng.random() < 0.6:
+    if rng.random() < 0.4:
         share = rng.uniform(0.0, 0.35)
         noisy = share * rng.standard_normal(image.shape) + (1 - share) * image
         shown = np.where(mask[..., None], np.clip(noisy, 0, 1), image)
@@ -65,7 +65,7 @@ def draw_scene(rng: np.random.Generator) -> tuple[Floats, Floats]:
     for _ in range(1 if rng.random() < 0.8 else 2):
         for _ in range(4):
             if sprites or rng.random() < 0.92:
-                length = SIZE * rng.uniform(0.3, 0.95 if not sprites else 0.5)
+                length = SIZE * rng.uniform(0.4, 1.15 if not sprites else 0.6)
                 centre = (SIZE * rng.uniform(0.2, 0.8), SIZE * rng.uniform(0.2, 0.8))
                 sprite = draw_fish(rng, centre, length)
             else:
@@ -88,7 +88,7 @@ def _background(rng: np.random.Generator, sprite: Sprite) -> Floats:
     if rng.random() < 0.5:
         return draw_background(rng, SIZE, SIZE)
     colours = sprite.colour[sprite.alpha > 0.5]
-    sigma = np.exp(rng.uniform(np.log(0.7), np.log(6.0)))
+    sigma = np.exp(rng.uniform(np.log(2.0), np.log(8.0)))
     if rng.random() < 0.5:
         return blurred_noise(rng, colours, SIZE, SIZE, sigma)
     drawn = colours[rng.integers(len(colours), size=(SIZE, SIZE))]
@@ -127,5 +127,5 @@ def _fill(rng: np.random.Generator, image: Floats, hole: Mask, empty: Floats) ->
     if kind < 0.85:
         visible = image[~hole]
         if len(visible):
-            return blurred_noise(rng, visible, SIZE, SIZE, rng.uniform(0.7, 4.0))
+            return blurred_noise(rng, visible, SIZE, SIZE, rng.uniform(2.0, 6.0))
     return np.broadcast_to(rng.random(3).astype(np.float32), image.shape)

@@ -21,7 +21,11 @@ from torch import Tensor, nn
 from amodal_bench.toy import tiny_model
 from amodal_bench.toy.inpainting_samples import draw_sample
 
+LATENTS = tiny_model.LATENTS
 SHARD = 8192
+REUSE = 8
+"""How often a sample is used, on average, before the next shard is drawn."""
+
 POOL = 12
 """Shards kept in memory; the oldest makes room for the newest."""
 
@@ -76,7 +80,7 @@ class Stage:
             nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             self.optimiser.step()
             self.step += 1
-            decay = min(0.9995, (1 + self.step) / (10 + self.step))
+            decay = min(0.999, (1 + self.step) / (10 + self.step))
             with torch.no_grad():
                 for key, value in self.model.state_dict().items():
                     self.average[key].lerp_(value, 1 - decay)
@@ -106,8 +110,7 @@ def train_autoencoder(args: argparse.Namespace) -> None:
     """L1 on pixels and on their differences, and a small KL term."""
     vae = tiny_model.build_autoencoder()
     stage = Stage("autoencoder", vae, args.steps, 2e-3, args)
-    images, _, shown = draw_shard(args.seed, 0, SHARD)
-    images = torch.cat([images, shown[: SHARD // 4]])
+    images, _, _ = draw_shard(args.seed, 0, SHARD)
 
     def batches(step: int) -> Tensor:
         chosen = torch.randint(len(images), (16,), generator=torch.Generator().manual_seed(step))
@@ -143,7 +146,7 @@ def train_denoiser(args: argparse.Namespace) -> None:
     scheduler = tiny_model.build_scheduler()
     scale = float(vae.config.scaling_factor)
     shards: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
-    per_shard, batch_size = SHARD * 4 // 32, 32
+    per_shard, batch_size = REUSE * SHARD // 32, 32
 
     @torch.no_grad()
     def encode(images: Tensor) -> Tensor:
@@ -174,15 +177,15 @@ def train_denoiser(args: argparse.Namespace) -> None:
 
     def loss_of(batch: Tensor) -> Tensor:
         generator = torch.Generator().manual_seed(1_000_003 + stage.step)
-        clean, extra = batch[:, :4], batch[:, 4:]
+        clean, extra = batch[:, :LATENTS], batch[:, LATENTS:]
         noise = torch.randn(clean.shape, generator=generator)
         times = torch.randint(1000, (len(batch),), generator=generator)
         noisy = scheduler.add_noise(clean, noise, times)
         target = scheduler.get_velocity(clean, noise, times)
         output = unet(torch.cat([noisy, extra], 1), times, prompt.expand(len(batch), -1, -1)).sample
         # What the mask leaves alone is copied easily: the loss is led by what has to be painted.
-        weight = 0.25 + batch[:, 4:5]
-        loss: Tensor = (weight * (output.float() - target) ** 2).sum() / (4 * weight.sum())
+        weight = 0.25 + batch[:, LATENTS : LATENTS + 1]
+        loss: Tensor = (weight * (output.float() - target) ** 2).sum() / (LATENTS * weight.sum())
         return loss
 
     stage.run(batches, loss_of)

@@ -1,0 +1,64 @@
+"""Draw the pictures of the tiny model's card: `python scripts/model_card.py` (needs matplotlib, an extra of `dev`).
+
+`loss.png` comes from the curves that training left in `training.json`, `samples.png` from scenes that no training
+shard holds.
+"""
+
+from __future__ import annotations
+
+import json
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+from amodal_bench.backbones.stable_diffusion import StableDiffusion
+from amodal_bench.method.inpaint import Denoising, inpaint
+from amodal_bench.method.leakage import NoLeakage
+from amodal_bench.report.sheet import save_sheet
+from amodal_bench.toy.inpainting_samples import SIZE, draw_scene, random_mask
+from amodal_bench.toy.tiny_model import WEIGHTS
+from amodal_bench.types import Image
+
+SEED = 123_456_789
+
+
+def loss_curves() -> None:
+    """Both stages' losses over their steps."""
+    stages = json.loads((WEIGHTS / "training.json").read_text())
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3), constrained_layout=True)
+    for axis, (name, stage) in zip(axes, stages.items(), strict=True):
+        steps, losses = zip(*stage["losses"], strict=True)
+        axis.plot(steps, losses, linewidth=1)
+        axis.set(title=f"{name}, {stage['seconds'] / 60:.0f} minutes", xlabel="step", ylabel="loss", yscale="log")
+        axis.grid(alpha=0.3, which="both")
+    figure.savefig(WEIGHTS / "loss.png", dpi=100)
+
+
+def samples(count: int = 6) -> None:
+    """Plain inpainting of fresh unoccluded scenes: what the model was trained to do."""
+    rng = np.random.default_rng(SEED)
+    scenes = [draw_scene(rng)[0] for _ in range(count)]
+    masks = [random_mask(rng) for _ in range(count)]
+    backbone = StableDiffusion(str(WEIGHTS), native=SIZE)
+    painted = inpaint(backbone, scenes, masks, list(range(count)), Denoising(NoLeakage(), 20, 0.0))
+
+    def pixels(scene: np.typing.NDArray[np.floating]) -> Image:
+        return np.round(np.clip(scene, 0, 1) * 255).astype(np.uint8)
+
+    rows = [
+        {
+            "scene": pixels(scene),
+            "shown": pixels(np.where(mask[..., None], 0.5, scene)),
+            "inpainted": image,
+        }
+        for scene, mask, image in zip(scenes, masks, painted, strict=True)
+    ]
+    save_sheet(rows, WEIGHTS / "samples.png")
+
+
+if __name__ == "__main__":
+    loss_curves()
+    samples()
