@@ -2,7 +2,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RESULTS ?= results
-STRATEGIES := blend,strength,soft,conditioning,none
 
 .PHONY: help setup run test test-all lint format bench ablation table clean
 
@@ -38,7 +37,7 @@ bench: setup ## measure counting against other implementations, in one run
 	$(BIN)/python bench/counts.py
 
 ablation: setup ## all five leakage strategies on the toy aquarium, then their table
-	$(BIN)/python -m amodal_bench -m leakage=$(STRATEGIES) results=$(RESULTS)
+	$(BIN)/python -m amodal_bench experiment=leakage results=$(RESULTS)
 	$(BIN)/python -m amodal_bench.report.collect $(RESULTS)
 
 table: setup ## one table of every run in $(RESULTS)

@@ -28,7 +28,7 @@ SEED = 123_456_789
 def loss_curves() -> None:
     """Both stages' losses over their steps."""
     stages = json.loads((WEIGHTS / "training.json").read_text())
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3), constrained_layout=True)
+    figure, axes = plt.subplots(1, len(stages), figsize=(4.5 * len(stages), 3), constrained_layout=True)
     for axis, (name, stage) in zip(axes, stages.items(), strict=True):
         steps, losses = zip(*stage["losses"], strict=True)
         axis.plot(steps, losses, linewidth=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,27 @@ def composed(*overrides: str) -> Settings:
     register_schema()
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         return settings_from(compose("config", overrides=list(overrides)))
+
+
+SAMPLES = Path(__file__).parents[2] / "shared/samples/cocoa"
+"""Real records and pictures of COCO-A; tests that need them skip where they are absent."""
+
+
+@pytest.fixture(scope="session")
+def real_cocoa(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real records as an official tree, split "val"."""
+    if not SAMPLES.is_dir():
+        pytest.skip("the real sample records are not at hand")
+    root = tmp_path_factory.mktemp("cocoa")
+    (root / "annotations").mkdir()
+    (root / "val2014").mkdir()
+    records = [json.loads((SAMPLES / f"{n}.json").read_text(encoding="utf-8")) for n in (1, 2, 3)]
+    images = [{"id": record["image_id"], "file_name": record["url"].split("/")[-1]} for record in records]
+    for n, image in enumerate(images, start=1):
+        (root / "val2014" / image["file_name"]).symlink_to(SAMPLES / f"{n}.jpg")
+    tree = {"images": images, "annotations": records}
+    (root / "annotations" / "COCO_amodal_val2014.json").write_text(json.dumps(tree))
+    return root
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -17,9 +17,6 @@ from amodal_bench.datasets.segmentation import decode, encode
 from amodal_bench.errors import InputError
 from amodal_bench.types import Mask
 
-SAMPLES = Path(__file__).parents[2] / "shared/samples/cocoa"
-needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the real samples are not here")
-
 HEIGHT, WIDTH = 30, 40
 MEAN_IOU = {188819: 0.8316248419090728, 343254: 0.8839539971690445, 6608: 0.8847044417544175}
 """Mean IoU(V, A) of each sample by image_id: an independently published computation on the same bytes."""
@@ -90,17 +87,10 @@ BEHIND = region(7, 3, 17, 13, visible=box(12, 3, 17, 13))
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Cocoa:
-    root = tmp_path_factory.mktemp("cocoa")
-    records = [json.loads((SAMPLES / f"{n}.json").read_text(encoding="utf-8")) for n in (1, 2, 3)]
-    images = [{"id": record["image_id"], "file_name": record["url"].split("/")[-1]} for record in records]
-    folder = official(root, images, records)
-    for n, image in enumerate(images, start=1):
-        (folder / image["file_name"]).symlink_to(SAMPLES / f"{n}.jpg")
-    return Cocoa(str(root))
+def real(real_cocoa: Path) -> Cocoa:
+    return Cocoa(str(real_cocoa))
 
 
-@needs_samples
 def test_real_records_fit_their_fields(real: Cocoa) -> None:
     fields = {f"{p.label}-{n}": f for p in real.passes for n, f in enumerate(p.regions, start=1)}
     records = real.records()
@@ -117,7 +107,6 @@ def test_real_records_fit_their_fields(real: Cocoa) -> None:
         assert hidden.sum() / amodal.sum() == pytest.approx(record.occlusion_rate, abs=1e-8)
 
 
-@needs_samples
 def test_real_visible_masks_are_what_regions_in_front_leave(real: Cocoa) -> None:
     for scene in real.passes:
         in_order = sorted(range(len(scene.regions)), key=lambda i: scene.regions[i]["order"])
@@ -128,7 +117,6 @@ def test_real_visible_masks_are_what_regions_in_front_leave(real: Cocoa) -> None
             covered |= sample.amodal
 
 
-@needs_samples
 @pytest.mark.parametrize("image_id", MEAN_IOU)
 def test_real_mean_iou_is_the_published_one(real: Cocoa, image_id: int) -> None:
     records = real.records()
@@ -139,7 +127,6 @@ def test_real_mean_iou_is_the_published_one(real: Cocoa, image_id: int) -> None:
     assert np.mean(ious) == pytest.approx(MEAN_IOU[image_id], abs=1e-12)
 
 
-@needs_samples
 def test_real_records_pass_the_check(real: Cocoa) -> None:
     assert real.check() == []
 

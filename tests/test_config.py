@@ -63,5 +63,5 @@ def test_a_value_out_of_range_is_refused(override: str) -> None:
 
 def test_a_folder_without_weights_is_refused_when_the_model_is_named(tmp_path: Path) -> None:
     spec = composed(f"model.backbone.weights={tmp_path / 'none'}").model
-    with pytest.raises(InputError, match="there is no such weights folder; set model.backbone.weights"):
+    with pytest.raises(InputError, match=r"there is no such weights folder; set model\.backbone\.weights"):
         build(spec, "model")

@@ -31,8 +31,9 @@ def test_what_cannot_change_a_prediction_does_not_change_the_run(override: str) 
 @pytest.mark.parametrize(
     "override",
     [
-        "seed=1", "dataset.seed=1", "dataset.split=val", "leakage=none", "leakage=blend", "area=hull", "area.grow=0.1",
-        "condition.object_noise=0.1", "condition.blur=0.1", "segmenter.iterations=2", "protocol.view.margin=0.1",
+        "seed=1", "segmenter.opening=0", "dataset.seed=1", "dataset.split=val", "leakage=none", "leakage=blend",
+        "area=hull", "area.grow=0.1", "condition.object_noise=0.1", "condition.blur=0.1", "segmenter.iterations=2",
+        "protocol.view.margin=0.1",
         "model.steps=5", "model.guidance=1.0", "model.points=3", "model.backbone.micro_batch=4",
         "model.backbone.precision=bfloat16",
     ],

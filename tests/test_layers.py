@@ -1,4 +1,4 @@
-"""The order of the rooms: a module imports what is to its left in docs/architecture.md, never what is to its right."""
+"""The order of the rooms: a module never imports what is to its right in docs/architecture.md."""
 
 from __future__ import annotations
 

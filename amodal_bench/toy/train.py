@@ -1,4 +1,4 @@
-"""Train the tiny inpainting model: `python -m amodal_bench.toy.train {autoencoder,denoiser,export}`.
+"""Train the tiny inpainting model: `python -m amodal_bench.toy.train {autoencoder,denoiser,decoder,export}`.
 
 Each stage checkpoints into `--folder`, stops when its steps or `--minutes` are over, and continues where it
 stopped when it is started again. `export` writes half-precision safetensors in diffusers' folder layout.
@@ -35,7 +35,7 @@ class Stage:
 
     def __init__(self, name: str, model: nn.Module, steps: int, rate: float, args: argparse.Namespace) -> None:
         self.name, self.model, self.steps, self.rate, self.args = name, model, steps, rate, args
-        self.optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
+        self.optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4, fused=True)
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self.step, self.seconds = 0, 0.0
         self.losses: list[tuple[int, float]] = []
@@ -82,8 +82,7 @@ class Stage:
             self.step += 1
             decay = min(0.999, (1 + self.step) / (10 + self.step))
             with torch.no_grad():
-                for key, value in self.model.state_dict().items():
-                    self.average[key].lerp_(value, 1 - decay)
+                torch._foreach_lerp_(list(self.average.values()), list(self.model.state_dict().values()), 1 - decay)
             recent += (loss.item() - recent) / min(self.step, 50)
             if self.step % 50 == 0:
                 self.losses.append((self.step, recent))
@@ -120,17 +119,49 @@ def train_autoencoder(args: argparse.Namespace) -> None:
     def loss_of(batch: Tensor) -> Tensor:
         posterior = vae.encode(batch).latent_dist
         output = vae.decode(posterior.sample()).sample.float()
-        edges = sum(F.l1_loss(output.diff(dim=d), batch.diff(dim=d)) for d in (2, 3))
-        loss: Tensor = F.l1_loss(output, batch) + 0.5 * edges + 1e-5 * posterior.kl().mean() / 256
+        loss: Tensor = reconstruction_loss(output, batch) + 1e-5 * posterior.kl().mean() / 256
         return loss
 
     stage.run(batches, loss_of)
 
 
+def train_decoder(args: argparse.Namespace) -> None:
+    """Go on with the decoder alone, so that a denoiser that knows the encoder's latents stays valid.
+
+    A little noise on the latents stands for what a denoiser gets wrong.
+    """
+    vae = trained_autoencoder(args.folder)
+    for part in (vae.decoder, vae.post_quant_conv):
+        part.requires_grad_(True)
+    stage = Stage("decoder", vae, args.steps, 1e-3, args)
+    images, _, _ = draw_shard(args.seed, 1000, SHARD)
+
+    def batches(step: int) -> Tensor:
+        chosen = torch.randint(len(images), (16,), generator=torch.Generator().manual_seed(step))
+        batch: Tensor = images[chosen].float() / 127.5 - 1
+        return batch
+
+    def loss_of(batch: Tensor) -> Tensor:
+        with torch.no_grad():
+            latents = vae.encode(batch).latent_dist.mode()
+        noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(2_000_003 + stage.step))
+        return reconstruction_loss(vae.decode(latents + 0.05 * latents.std() * noise).sample.float(), batch)
+
+    stage.run(batches, loss_of)
+
+
+def reconstruction_loss(output: Tensor, target: Tensor) -> Tensor:
+    """L1 on pixels, and half as much on the differences of neighbours."""
+    edges = sum(F.l1_loss(output.diff(dim=d), target.diff(dim=d)) for d in (2, 3))
+    return F.l1_loss(output, target) + 0.5 * edges
+
+
 def trained_autoencoder(folder: Path) -> Any:
     """The autoencoder with its averaged weights, frozen, and its latents' scaling factor set."""
     vae = tiny_model.build_autoencoder()
-    vae.load_state_dict(torch.load(folder / "autoencoder.pt", weights_only=True)["average"])
+    stage = folder / "decoder.pt"
+    path = stage if stage.exists() else folder / "autoencoder.pt"
+    vae.load_state_dict(torch.load(path, weights_only=True)["average"])
     vae.requires_grad_(False).eval()
     images, _, _ = draw_shard(10_000, 0, 512)
     with torch.no_grad():
@@ -204,16 +235,21 @@ def export(args: argparse.Namespace) -> None:
     tiny_model.build_scheduler().save_pretrained(out / "scheduler")
     save_file({"null_prompt": torch.zeros(tiny_model.PROMPT_SHAPE)}, out / "null_prompt.safetensors")
     curves = {}
-    for name in ("autoencoder", "denoiser"):
+    for name in ("autoencoder", "denoiser", "decoder"):
+        if not (args.folder / f"{name}.pt").exists():
+            continue
         stage = torch.load(args.folder / f"{name}.pt", weights_only=True)
         losses = [(step, round(loss, 5)) for step, loss in stage["losses"]]
         curves[name] = {"steps": stage["step"], "seconds": round(stage["seconds"]), "losses": losses}
     (out / "training.json").write_text(json.dumps(curves) + "\n")
 
 
+STAGES = {"autoencoder": train_autoencoder, "denoiser": train_denoiser, "decoder": train_decoder, "export": export}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stage", choices=["autoencoder", "denoiser", "export"])
+    parser.add_argument("stage", choices=list(STAGES))
     parser.add_argument("--folder", type=Path, default=Path("results/tiny-training"), help="checkpoints")
     parser.add_argument("--out", type=Path, default=tiny_model.WEIGHTS, help="where `export` writes")
     parser.add_argument("--steps", type=int, default=12_000, help="length of the stage's schedule")
@@ -224,7 +260,7 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    {"autoencoder": train_autoencoder, "denoiser": train_denoiser, "export": export}[args.stage](args)
+    STAGES[args.stage](args)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,33 @@
+"""The harness on real COCO-A records; skipped where the sample files are not at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_cocoa import MEAN_IOU
+
+from amodal_bench.report.outcome import Outcome
+
+Bench = Callable[..., Outcome]
+
+
+@pytest.mark.parametrize("model", ["visible", "hull"])
+def test_baselines_run_on_real_records(bench: Bench, real_cocoa: Path, model: str) -> None:
+    root = f"dataset.root={real_cocoa}"
+    outcome = bench("dataset=cocoa", root, f"model={model}", "protocol.filter.stuff=true")
+    assert outcome.main.errors().empty
+    instances = outcome.main.instances()
+    assert len(instances) == 32
+    if model == "visible":
+        # Published, image by image, by another implementation.
+        means = {int(image): iou for image, iou in instances.groupby("image_id")["iou"].mean().items()}
+        assert means == pytest.approx(MEAN_IOU, abs=1e-9)
+
+
+def test_the_method_runs_on_real_records(bench: Bench, real_cocoa: Path) -> None:
+    outcome = bench("dataset=cocoa", f"dataset.root={real_cocoa}", "limit=4", "model.steps=4", "sheet=2")
+    assert outcome.main.errors().empty
+    assert len(outcome.main.instances()) == 4
+    assert outcome.sheet is not None
