@@ -42,7 +42,7 @@ def test_batch_size_and_order_do_not_change_a_row(bench: Bench, tmp_path: Path) 
 @pytest.mark.parametrize(
     "override",
     ["leakage=blend", "leakage=strength", "leakage=soft", "leakage=none", "area=hull", "area=bbox", "area=full",
-     "condition.background=image", "condition.object_noise=0", "model.guidance=0.75", "protocol.view.mode=frame"],
+     "condition.background=image", "condition.object_noise=0.3", "model.guidance=0.75", "protocol.view.mode=frame"],
 )  # fmt: skip
 def test_every_part_can_be_switched_and_matters(bench: Bench, override: str) -> None:
     usual, switched = bench(*FAST), bench(*FAST, override)
@@ -116,13 +116,3 @@ def test_a_second_process_is_kept_off_a_run(bench: Bench, tmp_path: Path) -> Non
     folder = bench("model=hull", "dataset.images=2").main.folder
     with FileLock(folder / ".lock"), pytest.raises(BenchError, match="another process works on this run"):
         bench("model=hull", "dataset.images=2")
-
-
-@pytest.mark.slow
-def test_the_method_beats_both_baselines_on_a_part_of_the_test_split(bench: Bench) -> None:
-    """The README's table has the whole split; this keeps the shipped weights and the defaults honest."""
-    table = bench("dataset.images=50").table()
-    table = table[table["protocol"] == "instance@1"].set_index("model")
-    for baseline in ("visible", "hull"):
-        assert table.loc["tiny", "miou"] > table.loc[baseline, "miou"]
-        assert table.loc["tiny", "occluded_miou_low"] > table.loc[baseline, "occluded_miou_high"]
