@@ -69,8 +69,8 @@ def inputs(count: int) -> tuple[list[Floats], list[Mask], list[int]]:
 
 def reference(folder: Path, condition: Floats, area: Mask, seed: int, leakage: Leakage, w: float) -> np.ndarray:
     """One sample through paper.md's equations, step by step, with none of the harness's code."""
-    unet = UNet2DConditionModel.from_pretrained(folder / "unet").eval()
-    vae = AutoencoderKL.from_pretrained(folder / "vae").eval()
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", low_cpu_mem_usage=False).eval()
+    vae = AutoencoderKL.from_pretrained(folder / "vae", low_cpu_mem_usage=False).eval()
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float32) ** 2
     abar = torch.cumprod(1 - betas, 0)
     from safetensors.torch import load_file

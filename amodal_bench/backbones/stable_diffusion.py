@@ -66,10 +66,10 @@ class StableDiffusion:
         dtype = getattr(torch, self.precision)
         try:
             unet: Any = UNet2DConditionModel.from_pretrained(
-                self.folder, subfolder="unet", local_files_only=True, torch_dtype=dtype
+                self.folder, subfolder="unet", local_files_only=True, torch_dtype=dtype, low_cpu_mem_usage=False
             )
             vae: Any = AutoencoderKL.from_pretrained(
-                self.folder, subfolder="vae", local_files_only=True, torch_dtype=dtype
+                self.folder, subfolder="vae", local_files_only=True, torch_dtype=dtype, low_cpu_mem_usage=False
             )
             # One single-step solver for all: others undo part of what leakage does to the sample.
             scheduler: Any = DDIMScheduler.from_pretrained(
