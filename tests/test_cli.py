@@ -95,7 +95,7 @@ def test_a_failing_cell_of_a_multirun_does_not_stop_the_others(tmp_path: Path) -
     assert "error: " in done.stderr
 
 
-def test_an_interrupted_multirun_cell_is_reported_once(tmp_path: Path) -> None:
+def test_a_cell_that_cannot_be_built_leaves_the_next_one_to_run(tmp_path: Path) -> None:
     done = bench(
         "-m", "model=hull", "protocol.aggregate=median,instance", "sheet=0", "dataset.images=2", cwd=tmp_path
     )

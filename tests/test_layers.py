@@ -11,7 +11,7 @@ import amodal_bench
 
 PACKAGE = Path(amodal_bench.__file__).parent
 ORDER = [
-    {"types", "errors", "seeds", ""},
+    {"types", "errors", "seeds", "masks", ""},
     {"datasets", "toy"},
     {"method", "backbones", "segmenters"},
     {"models"},

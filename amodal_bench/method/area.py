@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from amodal_bench.errors import ConfigError
+from amodal_bench.masks import extent
 from amodal_bench.types import Mask
 
 
@@ -27,9 +28,9 @@ def convex_hull(visible: Mask) -> Mask:
 def bounding_box(visible: Mask) -> Mask:
     """V's bounding box, (H, W) bool."""
     box = np.zeros_like(visible)
-    ys, xs = np.nonzero(visible)
-    if len(ys):
-        box[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1] = True
+    if (found := extent(visible)) is not None:
+        top, bottom, left, right = found
+        box[top:bottom, left:right] = True
     return box
 
 
@@ -71,8 +72,7 @@ class Area:
     def __call__(self, visible: Mask) -> Mask:
         """M for a visible mask, (H, W) bool."""
         mask = _SHAPES[self.shape](visible)
-        if self.shape not in ("dilated_hull", "bbox"):
+        if self.shape not in ("dilated_hull", "bbox") or (found := extent(visible)) is None:
             return mask
-        rows, cols = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
-        longer = max(np.ptp(rows), np.ptp(cols)) + 1 if len(rows) else 0
-        return dilate(mask, self.grow * float(longer))
+        top, bottom, left, right = found
+        return dilate(mask, self.grow * max(bottom - top, right - left))

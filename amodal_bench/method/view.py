@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from amodal_bench.errors import ConfigError
+from amodal_bench.masks import extent
 from amodal_bench.types import Floats, Image, Mask
 
 _Array = TypeVar("_Array", Image, Floats)
@@ -105,13 +106,13 @@ class View:
         height, width = visible.shape
         if self.mode == "frame":
             return Window(0, 0, width, height, size)
-        rows, cols = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
-        if not len(rows):
+        if (found := extent(visible)) is None:
             raise ValueError("the visible mask is empty: there is nothing to crop around")
-        longer = max(rows[-1] - rows[0], cols[-1] - cols[0]) + 1
+        top, bottom, left, right = found
+        longer = max(bottom - top, right - left)
         side = min(max(int(np.ceil(longer * (1 + 2 * self.margin))), 1), max(height, width))
-        y = _place((int(rows[0]) + int(rows[-1]) + 1) / 2, side, height)
-        x = _place((int(cols[0]) + int(cols[-1]) + 1) / 2, side, width)
+        y = _place((top + bottom) / 2, side, height)
+        x = _place((left + right) / 2, side, width)
         return Window(x, y, side, side, size)
 
 

@@ -63,7 +63,7 @@ class Scored:
 
     @property
     def settings(self) -> str:
-        """What a reader has to know of the model to compare it: leakage, area and view, where it has them."""
+        """What a reader has to know of the model to compare it: leakage and area, where it has them."""
         model = self.facts["model"]
         parts = [f"leakage={model['leakage']['name']}"] if "leakage" in model else []
         parts += [f"area={model['area']['shape']}"] if "area" in model else []
@@ -89,10 +89,15 @@ class Scored:
         table[["height", "width", *COUNTS]] = table[["height", "width", *COUNTS]].astype("Int64")
         return table[[*table.columns[:4], "occlusion_rate", "iou", "occluded_iou", *kept.columns[4:]]]
 
-    def summary(self) -> pd.DataFrame:
-        """One row per protocol: both numbers with their 95 % intervals, instances and errors."""
+    @cached_property
+    def _summary(self) -> pd.DataFrame:
+        # Resampled once: terminal, loggers and sweeper all ask for it.
         everything = np.ones(len(self.counts), bool)
         return pd.DataFrame([self._numbers(p, everything) | self._tail() for p in self.protocols])
+
+    def summary(self) -> pd.DataFrame:
+        """One row per protocol: both numbers with their 95 % intervals, instances and errors."""
+        return self._summary
 
     def by_occlusion(self) -> pd.DataFrame:
         """One row per bin of the occlusion rate, under the run's protocol."""

@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from amodal_bench.datasets.base import Sample
+from amodal_bench.masks import extent
 from amodal_bench.types import Image, Mask
 
 CELL, GAP, HEADER = 128, 6, 26
@@ -75,14 +76,11 @@ def _fit(picture: Image) -> Pillow.Image:
 
 def _window(mask: Mask) -> tuple[slice, slice]:
     """The mask's box with a margin, so that small objects of large images can be seen."""
-    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
+    if (found := extent(mask)) is None:
         return slice(None), slice(None)
-    margin = int(0.4 * max(np.ptp(rows), np.ptp(cols))) + 8
-    return (
-        slice(max(int(rows[0]) - margin, 0), int(rows[-1]) + margin + 1),
-        slice(max(int(cols[0]) - margin, 0), int(cols[-1]) + margin + 1),
-    )
+    top, bottom, left, right = found
+    margin = int(0.4 * (max(bottom - top, right - left) - 1)) + 8
+    return slice(max(top - margin, 0), bottom + margin), slice(max(left - margin, 0), right + margin)
 
 
 def _overlay(image: Image, layers: Sequence[tuple[Mask, tuple[int, int, int]]]) -> Image:

@@ -82,10 +82,10 @@ def _place(rng: np.random.Generator, masks: list[Mask], height: int, width: int,
         return shift()
     target = int(rng.integers(len(masks))) if rng.random() < 0.75 else None
     wish = rng.uniform(0.05, MAX_OCCLUSION) if target is not None else 0.0
+    before = [_rate(masks, number, None) for number in range(len(masks))]
 
     def miss(mask: Mask) -> float:
         rates = [_rate(masks, number, mask) for number in range(len(masks))]
-        before = [_rate(masks, number, None) for number in range(len(masks))]
         if not mask.any() or max(rates) > MAX_OCCLUSION:
             return np.inf
         return abs(rates[target] - wish) if target is not None else max(np.subtract(rates, before))

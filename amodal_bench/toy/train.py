@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class Stage:
         torch.save(state, partial)
         partial.replace(self.path)
 
-    def run(self, batches: Any, loss_of: Any) -> None:
+    def run(self, batches: Callable[[int], Tensor], loss_of: Callable[[Tensor], Tensor]) -> None:
         """Take steps until the stage or the allowed minutes are over."""
         started, before = time.monotonic(), self.seconds
         recent = self.losses[-1][1] if self.losses else 0.0
@@ -76,7 +77,7 @@ class Stage:
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 loss = loss_of(batch)
             self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             self.optimiser.step()
             self.step += 1
@@ -109,12 +110,6 @@ def train_autoencoder(args: argparse.Namespace) -> None:
     """L1 on pixels and on their differences, and a small KL term."""
     vae = tiny_model.build_autoencoder()
     stage = Stage("autoencoder", vae, args.steps, 2e-3, args)
-    images, _, _ = draw_shard(args.seed, 0, SHARD)
-
-    def batches(step: int) -> Tensor:
-        chosen = torch.randint(len(images), (16,), generator=torch.Generator().manual_seed(step))
-        batch: Tensor = images[chosen].float() / 127.5 - 1
-        return batch
 
     def loss_of(batch: Tensor) -> Tensor:
         posterior = vae.encode(batch).latent_dist
@@ -122,7 +117,7 @@ def train_autoencoder(args: argparse.Namespace) -> None:
         loss: Tensor = reconstruction_loss(output, batch) + 1e-5 * posterior.kl().mean() / 256
         return loss
 
-    stage.run(batches, loss_of)
+    stage.run(image_batches(args.seed, 0), loss_of)
 
 
 def train_decoder(args: argparse.Namespace) -> None:
@@ -134,12 +129,6 @@ def train_decoder(args: argparse.Namespace) -> None:
     for part in (vae.decoder, vae.post_quant_conv):
         part.requires_grad_(True)
     stage = Stage("decoder", vae, args.steps, 1e-3, args)
-    images, _, _ = draw_shard(args.seed, 1000, SHARD)
-
-    def batches(step: int) -> Tensor:
-        chosen = torch.randint(len(images), (16,), generator=torch.Generator().manual_seed(step))
-        batch: Tensor = images[chosen].float() / 127.5 - 1
-        return batch
 
     def loss_of(batch: Tensor) -> Tensor:
         with torch.no_grad():
@@ -147,7 +136,23 @@ def train_decoder(args: argparse.Namespace) -> None:
         noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(2_000_003 + stage.step))
         return reconstruction_loss(vae.decode(latents + 0.05 * latents.std() * noise).sample.float(), batch)
 
-    stage.run(batches, loss_of)
+    stage.run(image_batches(args.seed, 1000), loss_of)
+
+
+def image_batches(seed: int, index: int) -> Callable[[int], Tensor]:
+    """Batches of 16 scenes of one shard, by step: (16, 3, 64, 64) in [-1, 1]."""
+    images, _, _ = draw_shard(seed, index, SHARD)
+
+    def batches(step: int) -> Tensor:
+        chosen = torch.randint(len(images), (16,), generator=torch.Generator().manual_seed(step))
+        return as_input(images[chosen])
+
+    return batches
+
+
+def as_input(images: Tensor) -> Tensor:
+    """uint8 images as the networks take them: float32 in [-1, 1]."""
+    return images.float() / 127.5 - 1
 
 
 def reconstruction_loss(output: Tensor, target: Tensor) -> Tensor:
@@ -165,7 +170,7 @@ def trained_autoencoder(folder: Path) -> Any:
     vae.requires_grad_(False).eval()
     images, _, _ = draw_shard(10_000, 0, 512)
     with torch.no_grad():
-        latents = vae.encode(images.float() / 127.5 - 1).latent_dist.mode()
+        latents = vae.encode(as_input(images)).latent_dist.mode()
     vae.register_to_config(scaling_factor=round(float(1 / latents.std()), 4))
     return vae
 
@@ -182,7 +187,7 @@ def train_denoiser(args: argparse.Namespace) -> None:
     @torch.no_grad()
     def encode(images: Tensor) -> Tensor:
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            parts = [vae.encode(p.float() / 127.5 - 1).latent_dist.mode() for p in torch.split(images, 128)]
+            parts = [vae.encode(as_input(p)).latent_dist.mode() for p in torch.split(images, 128)]
         return (torch.cat(parts).float() * scale).half()
 
     def shard(index: int) -> tuple[Tensor, Tensor, Tensor]:
