@@ -11,7 +11,7 @@ from amodal_bench.datasets.cocoa import Cocoa
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.errors import ConfigError
 from amodal_bench.toy import inpainting_samples
-from amodal_bench.toy.export import export_cocoa
+from amodal_bench.toy.export.cocoa import export as export_cocoa
 from amodal_bench.toy.scene import draw_scene
 from amodal_bench.toy.sprite import Sprite
 
@@ -126,10 +126,14 @@ def test_training_masks_do_not_follow_the_objects() -> None:
     assert 0.15 < float(np.mean(shares)) < 0.5
 
 
-def test_an_erased_sample_shows_nothing_under_its_mask() -> None:
+def test_samples_show_the_image_outside_their_mask_and_erase_the_hole_in_it() -> None:
     rng = np.random.default_rng(0)
     samples = [inpainting_samples.draw_sample(rng) for _ in range(60)]
     for sample in samples:
         assert np.allclose(sample.masked[~sample.mask], sample.image[~sample.mask], atol=1e-6)
-    erased = [s for s in samples if np.allclose(s.masked[s.mask], 0.5) and s.mask.any()]
-    assert 0.3 < len(erased) / len(samples) < 0.8
+        assert not (sample.hole & ~sample.mask).any()
+    grey = [s for s in samples if np.allclose(s.masked[s.mask], 0.5) and s.mask.any()]
+    loose = [s for s in samples if (s.mask & ~s.hole).any()]
+    assert len(grey) >= 3
+    assert len(loose) > 30
+    assert not any(np.array_equal(s.masked[s.hole], s.image[s.hole]) for s in grey)

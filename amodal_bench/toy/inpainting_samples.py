@@ -26,46 +26,49 @@ class InpaintingSample:
 
     Attributes:
         image: the clean scene, float32 in [0, 1].
-        mask: the inpainting mask, True where the model paints.
+        mask: the inpainting mask, True where the model may paint.
+        hole: the part of the mask that was erased.
         masked: the image the model is shown, float32 in [0, 1].
     """
 
     image: Floats
     mask: Mask
+    hole: Mask
     masked: Floats
 
 
 def draw_sample(rng: np.random.Generator) -> InpaintingSample:
     """Draw a scene and hide a part of it.
 
-    In half of the samples the whole mask is erased to grey, as Stable Diffusion's inpainting models are
-    trained. In the other half the mask is *loose*, as a user's brush is: only a random part of it is
-    erased (to plain background, colour noise or a flat colour), and the rest of it shows the image,
-    possibly noisy; there the model has to see for itself what is missing.
+    In one sample out of six the whole mask is erased to grey, as Stable Diffusion's inpainting models are
+    trained. In the others the mask is *loose*, as a user's brush is: only a part of it, the hole, is erased
+    (to plain background, colour noise or a flat colour), and the rest of it shows the image, possibly
+    noisy; there the model has to see for itself what is missing.
     """
     image, empty = draw_scene(rng)
-    if rng.random() < 0.5:
-        mask = random_mask(rng)
-        return InpaintingSample(image, mask, np.where(mask[..., None], np.float32(0.5), image))
-    mask = np.ones((SIZE, SIZE), bool) if rng.random() < 0.4 else random_mask(rng) | random_mask(rng)
-    hole = mask & random_mask(rng)
-    shown = image
+    hole = random_mask(rng)
     if rng.random() < 0.4:
+        hole |= random_mask(rng)
+    if rng.random() < 1 / 6:
+        return InpaintingSample(image, hole, hole, np.where(hole[..., None], np.float32(0.5), image))
+    mask = np.ones((SIZE, SIZE), bool) if rng.random() < 0.6 else hole | random_mask(rng)
+    shown = image
+    if rng.random() < 0.1:
         share = rng.uniform(0.0, 0.35)
         noisy = share * rng.standard_normal(image.shape) + (1 - share) * image
         shown = np.where(mask[..., None], np.clip(noisy, 0, 1), image)
     masked = np.where(hole[..., None], _fill(rng, image, hole, empty), shown)
-    return InpaintingSample(image, mask, masked.astype(np.float32))
+    return InpaintingSample(image, mask, hole, masked.astype(np.float32))
 
 
 def draw_scene(rng: np.random.Generator) -> tuple[Floats, Floats]:
     """A scene of one or two objects that do not touch, and the same background without them."""
     sprites: list[Sprite] = []
     taken = np.zeros((SIZE, SIZE), bool)
-    for _ in range(1 if rng.random() < 0.8 else 2):
+    for _ in range(1 if rng.random() < 0.95 else 2):
         for _ in range(4):
-            if sprites or rng.random() < 0.92:
-                length = SIZE * rng.uniform(0.4, 1.15 if not sprites else 0.6)
+            if sprites or rng.random() < 0.95:
+                length = SIZE * rng.uniform(0.35, 1.05 if not sprites else 0.6)
                 centre = (SIZE * rng.uniform(0.2, 0.8), SIZE * rng.uniform(0.2, 0.8))
                 sprite = draw_fish(rng, centre, length)
             else:
@@ -84,12 +87,12 @@ def draw_scene(rng: np.random.Generator) -> tuple[Floats, Floats]:
 
 
 def _background(rng: np.random.Generator, sprite: Sprite) -> Floats:
-    """An aquarium background; in half of the scenes it is camouflage in the object's own colours."""
-    if rng.random() < 0.5:
+    """An aquarium background; in most scenes it is camouflage in the object's own colours."""
+    if rng.random() < 0.1:
         return draw_background(rng, SIZE, SIZE)
     colours = sprite.colour[sprite.alpha > 0.5]
     sigma = np.exp(rng.uniform(np.log(2.0), np.log(8.0)))
-    if rng.random() < 0.5:
+    if rng.random() < 0.2:
         return blurred_noise(rng, colours, SIZE, SIZE, sigma)
     drawn = colours[rng.integers(len(colours), size=(SIZE, SIZE))]
     return np.asarray(cv2.GaussianBlur(drawn, (0, 0), sigma), np.float32)
@@ -122,9 +125,9 @@ def random_mask(rng: np.random.Generator) -> Mask:
 def _fill(rng: np.random.Generator, image: Floats, hole: Mask, empty: Floats) -> Floats:
     """What a hole is erased to."""
     kind = rng.random()
-    if kind < 0.6:
+    if kind < 0.9:
         return empty
-    if kind < 0.85:
+    if kind < 0.97:
         visible = image[~hole]
         if len(visible):
             return blurred_noise(rng, visible, SIZE, SIZE, rng.uniform(2.0, 6.0))

@@ -23,15 +23,23 @@ class Instance:
     """One object of a scene.
 
     Attributes:
-        kind: "fish" or "plant".
-        polygon: outline of A in image pixels, (N, 2) float64.
+        sprite: the whole object as it was drawn.
         amodal, visible: A and V, (H, W) bool; V lies inside A.
     """
 
-    kind: str
-    polygon: Floats
+    sprite: Sprite
     amodal: Mask
     visible: Mask
+
+    @property
+    def kind(self) -> str:
+        """ "fish" or "plant"."""
+        return self.sprite.kind
+
+    @property
+    def polygon(self) -> Floats:
+        """Outline of A in image pixels, (N, 2) float64."""
+        return self.sprite.polygon
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ def draw_scene(seed: int, split: str, index: int) -> Scene:
     for number, sprite in enumerate(sprites):
         sprite.paint(image)
         visible = masks[number] & ~_union(masks[number + 1 :], masks[number])
-        instances.append(Instance(sprite.kind, sprite.polygon, masks[number], visible))
+        instances.append(Instance(sprite, masks[number], visible))
     pixels = np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
     return Scene(pixels, tuple(reversed(instances)))
 

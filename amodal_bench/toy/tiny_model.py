@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 
 WEIGHTS = Path(__file__).parent / "weights"
-LATENTS = 8
+LATENTS = 16
 """Channels of the latents; with four, the autoencoder blurred outlines so far that no mask could be right."""
 
 PROMPT_SHAPE = (1, 1, 32)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import multiprocessing
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,15 @@ from torch import Tensor, nn
 
 from amodal_bench.toy import tiny_model
 from amodal_bench.toy.inpainting_samples import draw_sample
+from amodal_bench.types import Floats, Image, Mask
 
 LATENTS = tiny_model.LATENTS
 SHARD = 8192
-REUSE = 8
+REUSE = 12
 """How often a sample is used, on average, before the next shard is drawn."""
+
+CHUNKS = 16
+"""Parts of a shard that are drawn independently, so that its samples do not depend on the number of processes."""
 
 POOL = 12
 """Shards kept in memory; the oldest makes room for the newest."""
@@ -93,17 +99,35 @@ class Stage:
         self.save()
 
 
-def draw_shard(seed: int, index: int, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Images, masks and masked images of one shard: (N, 3|1|3, 64, 64), images as uint8."""
-    rng = np.random.default_rng([seed, index])
+def draw_shard(seed: int, index: int, count: int, workers: int = 1) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Images, masks, holes and masked images of one shard: (N, 3|1|1|3, 64, 64), images as uint8, masks as bool."""
+    seeds = [[seed, index, part] for part in range(CHUNKS)]
+    sizes = [count // CHUNKS + (part < count % CHUNKS) for part in range(CHUNKS)]
+    # Fresh processes: a forked one would inherit torch's thread pool, which does not survive it.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        chunks = list(pool.map(draw_chunk, seeds, sizes))
+    images, masks, holes, shown = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*chunks, strict=True))
+    return _planes(images), masks[:, None], holes[:, None], _planes(shown)
+
+
+def _planes(images: Tensor) -> Tensor:
+    return images.permute(0, 3, 1, 2).contiguous()
+
+
+def draw_chunk(seed: list[int], count: int) -> tuple[Image, Mask, Mask, Image]:
+    """Images, masks, holes and masked images of some samples: (N, 64, 64[, 3])."""
+    rng = np.random.default_rng(seed)
     samples = [draw_sample(rng) for _ in range(count)]
 
-    def stack(images: list[Any]) -> Tensor:
-        pixels = np.round(np.stack(images) * 255).astype(np.uint8)
-        return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
+    def pixels(images: list[Floats]) -> Image:
+        return np.round(np.stack(images) * 255).astype(np.uint8)
 
-    masks = torch.from_numpy(np.stack([s.mask for s in samples]))[:, None]
-    return stack([s.image for s in samples]), masks, stack([s.masked for s in samples])
+    return (
+        pixels([s.image for s in samples]),
+        np.stack([s.mask for s in samples]),
+        np.stack([s.hole for s in samples]),
+        pixels([s.masked for s in samples]),
+    )
 
 
 def train_autoencoder(args: argparse.Namespace) -> None:
@@ -117,7 +141,7 @@ def train_autoencoder(args: argparse.Namespace) -> None:
         loss: Tensor = reconstruction_loss(output, batch) + 1e-5 * posterior.kl().mean() / 256
         return loss
 
-    stage.run(image_batches(args.seed, 0), loss_of)
+    stage.run(image_batches(args, 0), loss_of)
 
 
 def train_decoder(args: argparse.Namespace) -> None:
@@ -136,12 +160,12 @@ def train_decoder(args: argparse.Namespace) -> None:
         noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(2_000_003 + stage.step))
         return reconstruction_loss(vae.decode(latents + 0.05 * latents.std() * noise).sample.float(), batch)
 
-    stage.run(image_batches(args.seed, 1000), loss_of)
+    stage.run(image_batches(args, 1000), loss_of)
 
 
-def image_batches(seed: int, index: int) -> Callable[[int], Tensor]:
+def image_batches(args: argparse.Namespace, index: int) -> Callable[[int], Tensor]:
     """Batches of 16 scenes of one shard, by step: (16, 3, 64, 64) in [-1, 1]."""
-    images, _, _ = draw_shard(seed, index, SHARD)
+    images, *_ = draw_shard(args.seed, index, SHARD, args.threads)
 
     def batches(step: int) -> Tensor:
         chosen = torch.randint(len(images), (16,), generator=torch.Generator().manual_seed(step))
@@ -168,7 +192,7 @@ def trained_autoencoder(folder: Path) -> Any:
     path = stage if stage.exists() else folder / "autoencoder.pt"
     vae.load_state_dict(torch.load(path, weights_only=True)["average"])
     vae.requires_grad_(False).eval()
-    images, _, _ = draw_shard(10_000, 0, 512)
+    images, *_ = draw_shard(10_000, 0, 512)
     with torch.no_grad():
         latents = vae.encode(as_input(images)).latent_dist.mode()
     vae.register_to_config(scaling_factor=round(float(1 / latents.std()), 4))
@@ -181,7 +205,7 @@ def train_denoiser(args: argparse.Namespace) -> None:
     stage = Stage("denoiser", unet, args.steps, 6e-4, args)
     scheduler = tiny_model.build_scheduler()
     scale = float(vae.config.scaling_factor)
-    shards: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+    shards: dict[int, tuple[Tensor, ...]] = {}
     per_shard, batch_size = REUSE * SHARD // 32, 32
 
     @torch.no_grad()
@@ -190,11 +214,12 @@ def train_denoiser(args: argparse.Namespace) -> None:
             parts = [vae.encode(as_input(p)).latent_dist.mode() for p in torch.split(images, 128)]
         return (torch.cat(parts).float() * scale).half()
 
-    def shard(index: int) -> tuple[Tensor, Tensor, Tensor]:
+    def shard(index: int) -> tuple[Tensor, ...]:
         if index not in shards:
-            images, masks, shown = draw_shard(args.seed, 1 + index, SHARD)
+            images, masks, holes, shown = draw_shard(args.seed, 1 + index, SHARD, args.threads)
             small = F.interpolate(masks.float(), size=(16, 16)).half()
-            shards[index] = (encode(images), small, encode(shown))
+            shares = F.avg_pool2d(holes.float(), 4).half()
+            shards[index] = (encode(images), small, encode(shown), shares)
         return shards[index]
 
     def batches(step: int) -> Tensor:
@@ -213,14 +238,14 @@ def train_denoiser(args: argparse.Namespace) -> None:
 
     def loss_of(batch: Tensor) -> Tensor:
         generator = torch.Generator().manual_seed(1_000_003 + stage.step)
-        clean, extra = batch[:, :LATENTS], batch[:, LATENTS:]
+        clean, extra, hole = batch[:, :LATENTS], batch[:, LATENTS:-1], batch[:, -1:]
         noise = torch.randn(clean.shape, generator=generator)
         times = torch.randint(1000, (len(batch),), generator=generator)
         noisy = scheduler.add_noise(clean, noise, times)
         target = scheduler.get_velocity(clean, noise, times)
         output = unet(torch.cat([noisy, extra], 1), times, prompt.expand(len(batch), -1, -1)).sample
-        # What the mask leaves alone is copied easily: the loss is led by what has to be painted.
-        weight = 0.25 + batch[:, LATENTS : LATENTS + 1]
+        # What is shown is copied easily: the loss is led by what was erased and has to be painted.
+        weight = 0.25 + 0.25 * extra[:, :1] + hole
         loss: Tensor = (weight * (output.float() - target) ** 2).sum() / (LATENTS * weight.sum())
         return loss
 

@@ -1,0 +1,86 @@
+"""What the toy allows at most: `python scripts/ceiling.py` segments *true* completions instead of inpainted ones.
+
+Each hidden part is painted by the toy itself onto the condition image; then the model's autoencoder and segmenter do
+their work as usual. What is lost here, no denoiser can win back: look at it before training one for hours.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import cv2
+import numpy as np
+import torch
+
+from amodal_bench.backbones.stable_diffusion import StableDiffusion
+from amodal_bench.method.area import Area
+from amodal_bench.method.condition import Condition
+from amodal_bench.method.points import draw_points
+from amodal_bench.method.view import View
+from amodal_bench.metrics.counts import joint_counts
+from amodal_bench.metrics.protocols import Filter, Protocol
+from amodal_bench.seeds import sample_seed
+from amodal_bench.segmenters.base import Prompt
+from amodal_bench.segmenters.grabcut import GrabCut
+from amodal_bench.toy.scene import Instance, Scene, draw_scene
+from amodal_bench.toy.tiny_model import WEIGHTS
+from amodal_bench.types import Floats, Image, Mask
+
+
+def completed(scene: Scene, instance: Instance) -> Image:
+    """The scene's size, with this object alone, nothing in front of it; (H, W, 3) uint8."""
+    canvas: Floats = np.zeros(scene.image.shape, np.float32)
+    instance.sprite.paint(canvas)
+    return np.round(np.clip(canvas, 0, 1) * 255).astype(np.uint8)
+
+
+def through(backbone: StableDiffusion, picture: Floats) -> Floats:
+    """A picture, encoded and decoded; (S, S, 3) float32 in [0, 1]."""
+    with torch.inference_mode():
+        tensor = torch.from_numpy(picture).permute(2, 0, 1)[None] * 2 - 1
+        return backbone.decode(backbone.encode(tensor))[0].permute(1, 2, 0).numpy()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", default=str(WEIGHTS))
+    parser.add_argument("--images", type=int, default=30)
+    parser.add_argument("--split", default="val")
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    backbone, segmenter = StableDiffusion(args.weights, native=64), GrabCut()
+    view, area, condition = View(), Area("dilated_hull", 0.3), Condition(object_noise=0.0, blur=0.0625)
+    counts: dict[str, list[Floats]] = {"pixel grid": [], "segmenter": [], "autoencoder and segmenter": []}
+    for index in range(args.images):
+        scene = draw_scene(0, args.split, index)
+        for number, instance in enumerate(scene.instances):
+            if instance.kind != "fish" or not instance.visible.any():
+                continue
+            seed = sample_seed(0, f"{args.split}-{index:05d}-{number}")
+            window = view.window(instance.visible, 64)
+            visible, amodal = window.mask(instance.visible), window.mask(instance.amodal)
+            shown = condition(window.image(scene.image), visible, seed)
+            truth = window.image(completed(scene, instance)).astype(np.float32) / 255
+            picture = np.where((amodal | visible)[..., None], truth, shown)
+            prompt = Prompt(visible, area(visible), draw_points(visible, 9, seed), seed)
+
+            def segmented(picture: Floats, prompt: Prompt = prompt) -> Mask:
+                pixels = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+                return segmenter.segment([pixels], [prompt])[0]
+
+            found = amodal, segmented(picture), segmented(through(backbone, picture))
+            for name, mask in zip(counts, found, strict=True):
+                predicted = window.back(mask, instance.visible.shape)
+                counts[name].append(
+                    joint_counts(predicted, instance.amodal, instance.visible, np.zeros_like(instance.visible))
+                )
+    protocol = Protocol("instance", 1, "instance", True, Filter(), view)
+    print(f"{len(counts['segmenter'])} instances of {args.images} images, split {args.split}, {protocol.label}, in %")
+    for name, rows in counts.items():
+        scores = protocol.scores(np.array(rows))
+        print(f"limit of the {name}: " + ", ".join(f"{key} {100 * score.value:.1f}" for key, score in scores.items()))
+
+
+if __name__ == "__main__":
+    main()
