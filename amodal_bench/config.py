@@ -49,6 +49,7 @@ class Settings:
         segmenter, condition, area, leakage: parts that models refer to.
         engine: how the work is done.
         seed: the run's seed.
+        ids: a file of instance ids to run instead of what the protocol's filter selects.
         limit: run only so many of the selected instances.
         results: the folder that keeps runs.
         sheet: rows of the contact sheet.
@@ -66,6 +67,7 @@ class Settings:
     leakage: Any = None
     engine: Engine = field(default_factory=Engine)
     seed: int = 0
+    ids: str | None = None
     limit: int | None = None
     results: str = "results"
     sheet: int = 8

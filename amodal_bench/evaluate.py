@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from amodal_bench.config import NAME, TARGET, Settings, build
 from amodal_bench.datasets.base import Dataset
-from amodal_bench.errors import BenchError, ConfigError
+from amodal_bench.errors import BenchError
 from amodal_bench.metrics.protocols import Protocol
 from amodal_bench.models.base import Explains, Model
 from amodal_bench.report.outcome import Logger, Outcome, RunInfo
@@ -27,6 +27,7 @@ from amodal_bench.runner.identity import identify
 from amodal_bench.runner.loop import Work, run
 from amodal_bench.runner.store import Store
 from amodal_bench.seeds import sample_seed
+from amodal_bench.selection import select
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def evaluate(settings: Settings) -> tuple[Outcome, list[Path]]:
     loggers: list[Logger] = [build(spec, f"logger.{name}") for name, spec in settings.logger.items()]
     entries = _entries(settings)
     dataset: Dataset = build(settings.dataset, "dataset")
-    records, excluded = _select(dataset, protocols[0], settings.limit)
+    records, excluded = select(dataset, protocols[0], settings.ids, settings.limit)
 
     scored: list[Scored] = []
     for entry in entries:
@@ -89,15 +90,6 @@ def _entries(settings: Settings) -> list[Entry]:
 def _entry(spec: Mapping[str, Any], where: str) -> Entry:
     target = str(spec.get(TARGET, ""))
     return Entry(str(spec.get(NAME, target.rpartition(".")[2])), target, build(spec, where))
-
-
-def _select(dataset: Dataset, protocol: Protocol, limit: int | None) -> tuple[pd.DataFrame, dict[str, int]]:
-    """The index's rows that are run, and how many the filter left out for which reason."""
-    records, excluded = protocol.filter.select(dataset.records())
-    if records.empty:
-        left_out = ", ".join(f"{count} for {reason}" for reason, count in excluded.items()) or "it has none"
-        raise ConfigError(f"protocol {protocol.label} selects no instance of {dataset.name} ({left_out})")
-    return (records if limit is None else records.head(limit)), excluded
 
 
 def _run(

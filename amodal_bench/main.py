@@ -1,4 +1,4 @@
-"""The command line: Hydra composes, `evaluate` works, and every mistake is answered in one line."""
+"""The command line: Hydra composes, `evaluate` or `data` works, and every mistake is answered in one line."""
 
 from __future__ import annotations
 
@@ -18,12 +18,21 @@ TRACEBACK_WANTED = os.environ.get(FULL_ERROR) == "1"
 
 def main() -> None:
     """Entry point of `python -m amodal_bench` and of the console script."""
+    # A user's own classes lie in the working folder; a console script does not look there by itself.
+    sys.path.insert(0, os.getcwd())
+    if sys.argv[1:2] == ["data"]:
+        from amodal_bench.data.command import main as data
+
+        sys.exit(data(sys.argv[2:]))
+    _run()
+
+
+def _run() -> None:
+    """Everything but `data`: compose the settings, or those of each cell of a sweep, and evaluate."""
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    # A user's own classes lie in the working folder; a console script does not look there by itself.
-    sys.path.insert(0, os.getcwd())
     os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing: the answer is ours.
     register_schema()
     command = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(_job)

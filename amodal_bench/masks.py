@@ -13,3 +13,8 @@ def extent(mask: Mask) -> tuple[int, int, int, int] | None:
     if not len(rows):
         return None
     return int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1
+
+
+def touches_border(mask: Mask) -> bool:
+    """Whether the mask has a pixel in the first or last row or column of its image."""
+    return bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())

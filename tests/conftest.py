@@ -42,6 +42,12 @@ def real_cocoa(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Indexes of test trees stay out of the user's cache."""
+    monkeypatch.setenv("AMODAL_BENCH_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     """Small networks on shared machines are faster on one thread, by an order of magnitude."""

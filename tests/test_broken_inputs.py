@@ -13,7 +13,7 @@ import pytest
 from amodal_bench.errors import BenchError, InputError
 from amodal_bench.evaluate import check_errors
 from amodal_bench.report.outcome import Outcome
-from amodal_bench.toy.export import export_cocoa
+from amodal_bench.toy.export.cocoa import export as export_cocoa
 
 Bench = Callable[..., Outcome]
 

@@ -10,6 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from amodal_bench.config import config_folder
+
+DATASETS = ", ".join(sorted(file.stem for file in (config_folder() / "dataset").glob("*.yaml")))
 SMALL = ["dataset.images=3", "sheet=2"]
 
 
@@ -37,19 +40,21 @@ def test_nothing_heavy_is_imported_before_it_is_needed(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "leakage: blend, conditioning, none, soft, strength" in done.stdout
+    assert "python -m amodal_bench data --help" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("override", "answer"),
     [
-        ("dataset=cocaa", "dataset=cocaa: there is no such choice; did you mean 'cocoa'? valid: cocoa, toy"),
-        ("dataset=kin", "dataset=kin: there is no such choice; valid: cocoa, toy"),
+        ("dataset=cocaa", "dataset=cocaa: there is no such choice; did you mean 'cocoa'? valid: " + DATASETS),
+        ("dataset=xyz", "dataset=xyz: there is no such choice; valid: " + DATASETS),
         ("dataset.imagse=3", "dataset.imagse: unknown key; did you mean 'images'?"),
         ("sed=1", "sed: unknown key; did you mean 'seed'?"),
         ("seed=abc", "could not be converted to Integer"),
         ("protocol.aggregate=median", "'median' is not one of 'instance', 'pooled'"),
         ("protocol.filter.min_occlusion=1.5", "protocol.filter: min_occlusion 1.5"),
         ("dataset=cocoa", "datasets/cocoa: the folder of COCO-A does not exist"),
+        ("ids=mine.txt", "mine.txt: no such file of ids; make a list with `amodal-bench data ids"),
     ],
 )
 def test_a_mistake_is_answered_in_one_line(override: str, answer: str, tmp_path: Path) -> None:
@@ -89,7 +94,20 @@ def test_multirun_runs_every_cell_and_collect_joins_them(tmp_path: Path) -> None
     assert "| toy | hull | instance@1 |" in collected.stdout
 
 
-def test_a_failing_cell_of_a_multirun_does_not_stop_the_others(tmp_path: Path) -> None:
+def test_data_is_reached_from_both_commands(tmp_path: Path) -> None:
+    """Its own exit statuses, and a list that a run takes from a file."""
+    assert bench("data", "check", "toi", cwd=tmp_path).returncode == 2
+    assert bench("data", "check", "cocoa", cwd=tmp_path).returncode == 1
+    listed = bench("data", "ids", "dataset.images=2", cwd=tmp_path)
+    assert (listed.returncode, listed.stderr) == (0, "")
+    (tmp_path / "ids.txt").write_text(listed.stdout)
+    done = bench("model=visible", "dataset.images=2", "ids=ids.txt", "sheet=0", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (label,) = [line.removeprefix("# ids: ") for line in listed.stdout.splitlines() if line.startswith("# ids: ")]
+    assert f"instances {label}" in done.stdout
+
+
+def test_a_failing_cell_fails_the_multirun(tmp_path: Path) -> None:
     done = bench("-m", "model=hull", "dataset=cocoa,toy", "sheet=0", "+dataset.images=2", cwd=tmp_path)
     assert done.returncode != 0
     assert "error: " in done.stderr

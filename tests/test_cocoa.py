@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +15,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from amodal_bench.datasets import passes
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset
 from amodal_bench.datasets.cocoa import Cocoa
+from amodal_bench.datasets.contract import violations
 from amodal_bench.datasets.segmentation import decode, encode
 from amodal_bench.errors import InputError
+from amodal_bench.toy.export.cocoa import export
+from amodal_bench.toy.scene import Instance, Scene, draw_scene
 from amodal_bench.types import Mask
 
 HEIGHT, WIDTH = 30, 40
@@ -140,10 +148,10 @@ def test_records_have_the_columns_and_types_of_every_dataset(tmp_path: Path) -> 
     assert list(records.columns) == list(RECORD_COLUMNS)
     assert records.dtypes.equals(records.astype(RECORD_COLUMNS).dtypes)
     assert records.to_dict("records") == [
-        {"id": "7-1", "image_id": "3", "category": "thing", "area": 100, "occlusion_rate": 0}
-        | {"stuff": False, "hidden": False},
-        {"id": "7-2", "image_id": "3", "category": "thing", "area": 100, "occlusion_rate": 0.5}
-        | {"stuff": False, "hidden": False},
+        {"id": "7-1", "image_id": "3", "video_id": "", "category": "thing", "area": 100, "occlusion_rate": 0}
+        | {"stuff": False, "crowd": False, "truncated": False, "hidden": False},
+        {"id": "7-2", "image_id": "3", "video_id": "", "category": "thing", "area": 100, "occlusion_rate": 0.5}
+        | {"stuff": False, "crowd": False, "truncated": False, "hidden": False},
     ]
 
 
@@ -164,6 +172,72 @@ def test_records_need_no_pictures(tmp_path: Path) -> None:
 )
 def test_stuff_flag_of_any_type(tmp_path: Path, value: Any, stuff: bool) -> None:
     assert one_image(tmp_path, FRONT | {"isStuff": value}).records()["stuff"].tolist() == [stuff]
+
+
+EMPTY = encode(np.zeros((HEIGHT, WIDTH), dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("changes", "hidden"),
+    [
+        pytest.param({"occlude_rate": 1}, True, id="by its rate"),
+        pytest.param({"occlude_rate": 0.9996, "visible_mask": EMPTY}, True, id="by its mask, the rate is rounded"),
+        pytest.param({"occlude_rate": None, "visible_mask": EMPTY}, True, id="by its mask, there is no rate"),
+        pytest.param({"occlude_rate": None}, False, id="there is no rate"),
+        pytest.param({"occlude_rate": None, "visible_mask": {"size": [1, 1], "counts": "01"}}, False, id="bad mask"),
+    ],
+)
+def test_hidden_is_known_before_any_picture_is_read(tmp_path: Path, changes: dict[str, Any], hidden: bool) -> None:
+    official(tmp_path, [entry(3)], [annotation(7, 3, FRONT, BEHIND | changes)])
+    assert Cocoa(str(tmp_path)).records()["hidden"].tolist() == [False, hidden]
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        pytest.param(entry(3), [False, True, True], id="the image states its size"),
+        pytest.param(without(entry(3), "height", "width"), [False, True, True], id="a mask states it"),
+        pytest.param(entry(3, height=10**30, width="40"), [False, True, True], id="the stated size is none"),
+        pytest.param(entry(3, height=300, width=400), [False, True, False], id="another size"),
+    ],
+)
+def test_truncated_regions_reach_the_border(tmp_path: Path, image: Any, expected: list[bool]) -> None:
+    regions = (BEHIND, region(0, 5, 9, 9), region(30, 5, WIDTH, 9))
+    official(tmp_path, [image], [annotation(7, 3, *regions)])
+    assert Cocoa(str(tmp_path)).records()["truncated"].tolist() == expected
+
+
+def test_truncation_is_unknown_where_no_size_is(tmp_path: Path) -> None:
+    official(tmp_path, [without(entry(3), "height", "width")], [annotation(7, 3, region(0, 5, 9, 9))])
+    assert Cocoa(str(tmp_path)).records()["truncated"].tolist() == [False]
+
+
+def test_the_lists_may_stand_in_any_order(tmp_path: Path) -> None:
+    folder = official(tmp_path, [], [])
+    draw(folder, 3)
+    tables = {"annotations": [annotation(7, 3, region(0, 5, 9, 9))], "info": {"year": [2014]}, "images": [entry(3)]}
+    (tmp_path / "annotations/COCO_amodal_val2014.json").write_text(json.dumps(tables, indent=1), encoding="utf-8")
+    dataset = Cocoa(str(tmp_path))
+    assert dataset.records()["truncated"].tolist() == [True] and dataset.check() == []
+    assert dataset.sample("7-1").amodal.sum() == 36
+
+
+def test_wild_values_stop_nothing(tmp_path: Path) -> None:
+    """What JSON allows and arrays, files and pycocotools do not."""
+    runs = {"size": [HEIGHT, WIDTH], "counts": [10**30, -(10**30)]}
+    sides = {"size": [float(HEIGHT), float(WIDTH)], "counts": BEHIND["visible_mask"]["counts"]}
+    wild = [
+        BEHIND | {"name": "\ud800 \n fish"},
+        FRONT | {"area": 10**400, "occlude_rate": float("nan")},
+        FRONT | {"segmentation": runs},
+        BEHIND | {"visible_mask": sides},
+    ]
+    dataset = one_image(tmp_path, *wild)
+    assert dataset.records()["category"].tolist() == ["? fish", "thing", "thing", "thing"]
+    assert [(p.record, p.what) for p in dataset.check()] == [
+        ("annotation 7, region 3", "malformed RLE: counts are neither text nor whole numbers")
+    ]
+    np.testing.assert_array_equal(dataset.sample("7-4").visible, box(12, 3, 17, 13))
 
 
 def test_absent_fields_are_unknown(tmp_path: Path) -> None:
@@ -280,6 +354,7 @@ def test_files_may_lie_elsewhere(tmp_path: Path) -> None:
 
 def test_a_pickled_dataset_gives_the_same(tmp_path: Path) -> None:
     dataset = one_image(tmp_path, FRONT, BEHIND)
+    dataset.sample("7-1")  # fills the caches, which do not travel
     copy: Cocoa = pickle.loads(pickle.dumps(dataset))
     np.testing.assert_array_equal(copy.sample("7-2").visible, dataset.sample("7-2").visible)
 
@@ -458,6 +533,16 @@ def test_annotation_without_regions_is_a_problem_not_a_stop(tmp_path: Path, brok
             "10 visible pixels lie outside the amodal mask",
             id="V",
         ),
+        pytest.param(
+            {"invisible_mask": encode(box(8, 3, 12, 13))},
+            "invisible_mask differs in 10 pixels from what the amodal mask has beyond the visible one",
+            id="A without V",
+        ),
+        pytest.param(
+            {"invisible_mask": encode(np.ones((10, 20), bool))},
+            "invisible_mask: mask is 10x20 but the image is 30x40 (height x width)",
+            id="A without V of another size",
+        ),
         pytest.param({"area": 0, "segmentation": encode(box(0, 0, 0, 0))}, "the amodal mask is empty", id="A"),
     ],
 )
@@ -468,3 +553,260 @@ def test_check_finds_disagreement(tmp_path: Path, changes: dict[str, Any], probl
 
 def test_check_allows_a_rounded_rate(tmp_path: Path) -> None:
     assert one_image(tmp_path, FRONT, BEHIND | {"occlude_rate": 0.5005}).check() == []
+
+
+# A whole tree in the official layout
+
+
+def occlusion(instance: Instance) -> float:
+    return int((instance.amodal & ~instance.visible).sum()) / int(instance.amodal.sum())
+
+
+def most_occluded(scenes: Sequence[Scene]) -> tuple[int, int]:
+    """Positions of a scene and of the instance in it of which the largest part is hidden, though not all."""
+    places = [(s, n) for s, scene in enumerate(scenes) for n in range(len(scene.instances))]
+    found = max(places, key=lambda place: occlusion(scenes[place[0]].instances[place[1]]))
+    assert 0.01 < occlusion(scenes[found[0]].instances[found[1]]) < 1, "the drawing has nothing occluded in part"
+    return found
+
+
+SCENES = [draw_scene(0, "val", index) for index in range(3)]
+PASS, REGION = most_occluded(SCENES)
+"""Positions of a pass and of a region in it that is occluded in part."""
+TARGET = SCENES[PASS].instances[REGION]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """The scenes of `SCENES`, each in one pass; what the drawing decides is derived from them."""
+    export(tmp_path / "tree", "val", len(SCENES), 0)
+    return tmp_path / "tree"
+
+
+def test_exported_scenes_come_back_exactly(tree: Path) -> None:
+    dataset = Cocoa(str(tree))
+    expected = []
+    for index, scene in enumerate(SCENES):
+        for number, instance in enumerate(scene.instances, start=1):
+            expected.append(f"{index + 1}-{number}")
+            sample = dataset.sample(expected[-1])
+            np.testing.assert_array_equal(sample.image, scene.image)
+            np.testing.assert_array_equal(sample.visible, instance.visible)
+            np.testing.assert_array_equal(sample.amodal, instance.amodal)
+            others = [other.visible for other in scene.instances if other is not instance]
+            np.testing.assert_array_equal(sample.others, np.any(others, axis=0))
+    assert list(dataset.records()["id"]) == expected
+    assert dataset.check() == [] and violations(dataset) == []
+
+
+def test_a_pass_is_parsed_once_for_all_its_regions(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = Cocoa(str(tree))
+    parsed: Counter[int] = Counter()
+
+    def counted(path: Path, start: int, length: int) -> Any:
+        parsed[start] += 1
+        return read(path, start, length)
+
+    read = passes.read_record
+    monkeypatch.setattr(passes, "read_record", counted)
+    for id in dataset.records()["id"]:
+        dataset.sample(id)
+    assert sorted(parsed.values()) == [1] * len(SCENES)
+
+
+def unread(*_: Any) -> Any:
+    raise AssertionError("the annotation file was read for the index again")
+
+
+def test_the_index_is_kept_until_the_annotations_change(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Cocoa(str(tree))
+    with monkeypatch.context() as patch:
+        patch.setattr(passes, "read_records", unread)
+        again = Cocoa(str(tree))
+        assert again.records().equals(first.records()) and again.fingerprint() == first.fingerprint()
+        np.testing.assert_array_equal(again.sample(LOST_REGION).visible, first.sample(LOST_REGION).visible)
+    edit(tree, lambda data: data["annotations"].pop())
+    changed = Cocoa(str(tree))
+    assert len(changed.records()) == len(first.records()) - len(SCENES[-1].instances)
+    assert changed.fingerprint() != first.fingerprint()
+
+
+def test_a_copy_of_the_tree_has_the_same_fingerprint_and_its_own_problems(tree: Path) -> None:
+    edit(tree, lambda data: data["annotations"].append({}))
+    first = Cocoa(str(tree))
+    assert [Path(p.file) for p in first.check()] == [first.file]
+    moved = Cocoa(str(tree.rename(tree.with_name("moved"))))
+    assert moved.fingerprint() == first.fingerprint()
+    assert [Path(p.file) for p in moved.check()] == [moved.file] and moved.file != first.file
+
+
+@pytest.mark.parametrize("damage", ["cut", "shifted"])
+def test_a_file_that_changes_while_it_is_in_use(tree: Path, damage: str) -> None:
+    dataset = Cocoa(str(tree))
+    text = dataset.file.read_text()
+    dataset.file.write_text(text[:100] if damage == "cut" else text.replace('"id": 1,', '"id":  1,', 1))
+    with pytest.raises(InputError) as caught:
+        dataset.sample("3-1")
+    assert_says(caught.value, str(dataset.file), "annotation 3, region 1", "changed while it was in use")
+
+
+# Damages. What each has to be reported as is stated beside it.
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One thing done to a tree, and how it has to be reported.
+
+    Attributes:
+        do: changes the tree, given its root.
+        file, record, what: name of the file, record, and part of the text of the report.
+        lost: patterns, with spaces between them, of the instances that cannot be read any more; all others can.
+        stops: whether nothing can be opened.
+    """
+
+    do: Callable[[Path], None]
+    file: str
+    record: str
+    what: str
+    lost: str = ""
+    stops: bool = False
+
+    def loses(self, id: str) -> bool:
+        return any(fnmatch(id, pattern) for pattern in self.lost.split())
+
+
+def assert_reported(damage: Damage, tree: Path, open_tree: Callable[[], Any]) -> None:
+    """Damage a tree: the report names it and nothing else, and what is whole can still be read."""
+    whole = list(open_tree().records()["id"])
+    damage.do(tree)
+    if damage.stops:
+        with pytest.raises(InputError) as caught:
+            open_tree()
+        assert_says(caught.value, damage.file, damage.what)
+        return
+    dataset = open_tree()
+    problems = dataset.check()
+    assert {(Path(p.file).name, p.record) for p in problems} == {(damage.file, damage.record)}
+    assert any(damage.what in p.what for p in problems)
+    listed = set(dataset.records()["id"])
+    assert all(id in listed or damage.loses(id) for id in whole)
+    for id in listed:
+        if not damage.loses(id):
+            assert dataset.sample(id).amodal.any()
+            continue
+        with pytest.raises(InputError) as caught:
+            dataset.sample(id)
+        assert_says(caught.value, damage.file, damage.what)
+
+
+def edit(tree: Path, change: Callable[[Any], Any]) -> None:
+    """Change the one annotation file of a tree."""
+    (file,) = (tree / "annotations").iterdir()
+    data = json.loads(file.read_text(encoding="utf-8"))
+    change(data)
+    file.write_text(json.dumps(data), encoding="utf-8")
+
+
+def to_json(change: Callable[[Any], Any]) -> Callable[[Path], None]:
+    return lambda tree: edit(tree, change)
+
+
+def to_region(**changes: Any) -> Callable[[Path], None]:
+    """Change the region that is occluded in part."""
+    return to_json(lambda data: data["annotations"][PASS]["regions"][REGION].update(changes))
+
+
+def remove(path: str) -> Callable[[Path], None]:
+    return lambda tree: (tree / path).unlink()
+
+
+def cut(path: str) -> Callable[[Path], None]:
+    """Leave the first half of a file."""
+
+    def halve(tree: Path) -> None:
+        content = (tree / path).read_bytes()
+        (tree / path).write_bytes(content[: len(content) // 2])
+
+    return halve
+
+
+def shrink(path: str) -> Callable[[Path], None]:
+    """Replace a picture by one of half its size."""
+    return lambda tree: Image.open(tree / path).reduce(2).save(tree / path)
+
+
+JSON, PICTURE = "COCO_amodal_val2014.json", f"COCO_val2014_{PASS + 1:012d}.png"
+SHAPE = TARGET.amodal.shape
+SIZE, HALF_SIZE = f"{SHAPE[0]}x{SHAPE[1]}", f"{SHAPE[0] // 2}x{SHAPE[1] // 2}"
+OF_HALF_SIZE = encode(np.ones((SHAPE[0] // 2, SHAPE[1] // 2), dtype=bool))
+OF_PASS, OF_REGION = f"annotation {PASS + 1}", f"annotation {PASS + 1}, region {REGION + 1}"
+LOST_PASS, LOST_REGION = f"{PASS + 1}-*", f"{PASS + 1}-{REGION + 1}"
+WRONG_RATE = occlusion(TARGET) / 2
+
+DAMAGES = {
+    "annotations missing": Damage(remove(f"annotations/{JSON}"), JSON, "", "missing", stops=True),
+    "annotations cut short": Damage(cut(f"annotations/{JSON}"), JSON, "", "cut short (line 1, column", stops=True),
+    "another file": Damage(to_json(lambda data: data.pop("images")), JSON, "", 'needs the list "images"', stops=True),
+    "picture missing": Damage(remove(f"val2014/{PICTURE}"), PICTURE, OF_PASS, "no such file", LOST_PASS),
+    "picture cut short": Damage(cut(f"val2014/{PICTURE}"), PICTURE, OF_PASS, "cannot be read", LOST_PASS),
+    "picture of another size": Damage(
+        shrink(f"val2014/{PICTURE}"),
+        PICTURE,
+        OF_PASS,
+        f"picture is {HALF_SIZE} but the annotations say {SIZE}",
+        LOST_PASS,
+    ),
+    "image entry missing": Damage(
+        to_json(lambda data: data["images"].pop(PASS)),
+        JSON,
+        OF_PASS,
+        f'image_id {PASS + 1} has no entry in "images"',
+        LOST_PASS,
+    ),
+    "pass without regions": Damage(
+        to_json(lambda data: data["annotations"][PASS].pop("regions")),
+        JSON,
+        f"entry {PASS + 1} of annotations",
+        'it has no list "regions"',
+        LOST_PASS,
+    ),
+    "polygon of two points": Damage(
+        to_region(segmentation=[1, 2, 3, 4]), JSON, OF_REGION, "no part with three points", LOST_REGION
+    ),
+    "coordinate far outside": Damage(
+        to_region(segmentation=[0, 0, 1e9, 0, 5, 5]), JSON, OF_REGION, "far outside the image", LOST_REGION
+    ),
+    "V of another size": Damage(
+        to_region(visible_mask=OF_HALF_SIZE), JSON, OF_REGION, f"visible_mask: mask is {HALF_SIZE}", LOST_REGION
+    ),
+    "V cut short": Damage(
+        to_region(visible_mask={"size": [*SHAPE], "counts": "PQ1"}),
+        JSON,
+        OF_REGION,
+        "visible_mask: malformed RLE: its runs cover",
+        LOST_REGION,
+    ),
+    "V of everything": Damage(
+        to_region(visible_mask=encode(np.ones(SHAPE, dtype=bool))),
+        JSON,
+        OF_REGION,
+        "visible pixels lie outside the amodal mask",
+    ),
+    "wrong area": Damage(
+        to_region(area=1), JSON, OF_REGION, f"area says 1 but the mask has {TARGET.amodal.sum()} pixels"
+    ),
+    "wrong rate": Damage(
+        to_region(occlude_rate=WRONG_RATE), JSON, OF_REGION, f"occlude_rate says {WRONG_RATE:g} but"
+    ),
+    "wrong hidden part": Damage(
+        to_region(invisible_mask=encode(np.zeros(SHAPE, dtype=bool))),
+        JSON,
+        OF_REGION,
+        "invisible_mask differs",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_damage_is_reported_and_costs_nothing_else(tree: Path, damage: Damage) -> None:
+    assert_reported(damage, tree, lambda: Cocoa(str(tree)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,11 @@ from conftest import composed
 
 from amodal_bench.config import build, config_folder
 from amodal_bench.errors import ConfigError, InputError
+from amodal_bench.metrics.protocols import Filter
 
 CHOICES = [
     f"{path.parent.name}={path.stem}" for path in sorted(config_folder().glob("*/*.yaml")) if path.stem != "schema"
 ]
-NEEDS_FILES = {"dataset=cocoa"}
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -22,11 +23,18 @@ def test_every_choice_builds_every_component(choice: str, tmp_path: Path) -> Non
     parts = {"model": settings.model, "protocol": settings.protocol}
     parts |= {f"baselines.{k}": v for k, v in settings.baselines.items()}
     parts |= {f"logger.{k}": v for k, v in settings.logger.items()}
-    if choice not in NEEDS_FILES:
+    if "root" not in settings.dataset:  # the others need files
         parts["dataset"] = settings.dataset
     assert settings.engine.batch_size > 0
     for name, spec in parts.items():
         assert build(spec, name) is not None
+
+
+def test_the_convention_of_pcnet_leaves_nothing_out_and_is_pooled_otherwise() -> None:
+    pcnet, pooled = (build(composed(f"protocol={name}").protocol, "protocol") for name in ("pcnet", "pooled"))
+    assert pcnet.label == "pcnet@1" and pcnet.filter == Filter(stuff=True, crowd=True)
+    assert pcnet == replace(pooled, name="pcnet", filter=pcnet.filter)
+    assert pooled.filter == Filter()
 
 
 def test_a_model_may_choose_its_leakage_and_the_command_line_overrules_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +117,16 @@ def test_an_empty_prediction_is_a_score_of_zero_and_no_error(tmp_path: Path) -> 
 
     rows = rows_of(Empty(), tmp_path)
     assert [id for id, row in rows.items() if row.error] == ["3"]
+
+
+def test_an_object_that_turns_out_to_be_hidden_is_an_error(tmp_path: Path) -> None:
+    class OneHidden(Ten):
+        def sample(self, id: str) -> Sample:
+            sample = super().sample(id)
+            return replace(sample, visible=np.zeros_like(sample.visible)) if id == "5" else sample
+
+    reported: list[Row] = []
+    with Store(tmp_path / "store.sqlite") as store:
+        run(Work(OneHidden(), Scripted(), ["4", "5", "6"], 0, 3), store, reported.extend)
+    assert {row.id: bool(row.error) for row in reported} == {"4": False, "5": True, "6": False}
+    assert "the visible mask is empty" in str(next(row.error for row in reported if row.id == "5"))

@@ -21,7 +21,8 @@ class Squares:
         self.count = count
 
     def records(self):
-        rows = [(str(n), f"image-{n}", "square", 64.0, 0.5, False, False) for n in range(self.count)]
+        fields = ("", "square", 64.0, 0.5, False, False, False, False)
+        rows = [(str(n), f"image-{n}", *fields) for n in range(self.count)]
         return pd.DataFrame(rows, columns=list(RECORD_COLUMNS)).astype(RECORD_COLUMNS)
 
     def sample(self, id):

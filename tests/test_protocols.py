@@ -240,7 +240,7 @@ def test_the_label_names_the_version() -> None:
 def records(**columns: list[Any]) -> pd.DataFrame:
     n = len(next(iter(columns.values())))
     frame = pd.DataFrame({"id": [str(i) for i in range(n)]})
-    for name, default in {"occlusion_rate": 0.5, "stuff": False, "hidden": False}.items():
+    for name, default in {"occlusion_rate": 0.5, "stuff": False, "crowd": False, "hidden": False}.items():
         frame[name] = columns.get(name, [default] * n)
     return frame
 
@@ -258,6 +258,19 @@ def test_the_default_filter_leaves_out_stuff_and_hidden_records() -> None:
 def test_stuff_is_scored_on_request_but_hidden_records_never() -> None:
     frame = records(stuff=[False, True, False, True], hidden=[False, False, True, True])
     assert kept(Filter(stuff=True), frame) == (["0", "1"], {"hidden": 2})
+
+
+def test_a_crowd_is_scored_on_request_only() -> None:
+    frame = records(crowd=[False, True, True, True], stuff=[False, False, True, False], hidden=[False] * 3 + [True])
+    assert kept(Filter(), frame) == (["0"], {"hidden": 1, "stuff": 1, "crowd": 1})
+    assert kept(Filter(crowd=True), frame) == (["0", "1"], {"hidden": 1, "stuff": 1})
+    assert kept(Filter(stuff=True, crowd=True), frame) == (["0", "1", "2"], {"hidden": 1})
+
+
+def test_a_flag_that_is_not_stated_is_false() -> None:
+    """A user's dataset may be older than the column, or leave gaps in it."""
+    frame = records(stuff=[True, False, None, False]).drop(columns=["crowd", "hidden"])
+    assert kept(Filter(), frame) == (["1", "2", "3"], {"stuff": 1})
 
 
 @pytest.mark.parametrize(
@@ -284,6 +297,7 @@ def test_a_record_is_counted_under_its_first_reason_only() -> None:
     frame = records(
         hidden=[True, True, True, False, False],
         stuff=[True, False, True, True, False],
+        crowd=[True, False, False, True, False],
         occlusion_rate=[1.0, 1.0, 0.2, 1.0, 1.0],
     )
     ids, excluded = kept(Filter(max_occlusion=0.5), frame)

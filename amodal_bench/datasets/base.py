@@ -13,14 +13,22 @@ from amodal_bench.types import Image, Mask
 RECORD_COLUMNS: dict[str, str] = {
     "id": "str",
     "image_id": "str",
+    "video_id": "str",
     "category": "str",
     "area": "float64",
     "occlusion_rate": "float64",
     "stuff": "bool",
+    "crowd": "bool",
+    "truncated": "bool",
     "hidden": "bool",
 }
-"""Columns of `Dataset.records()`: pixels of A and |A \\ V| / |A| in [0, 1] as annotated (NaN where unknown), whether
-the region is stuff rather than a thing, and whether no pixel of it is visible (it cannot be prompted then)."""
+"""Columns of `Dataset.records()`.
+
+id: unique in the dataset, stable between runs; image_id, video_id: what the instance is part of ("" where there is no
+video); category: its name. area: pixels of A; occlusion_rate: |A \\ V| / |A| in [0, 1], 0 meaning unoccluded; both
+as annotated, NaN where they are not. stuff: a region of stuff rather than a thing. crowd: one annotation for many
+objects. truncated: A reaches the border of the image. hidden: no pixel is visible, so it cannot be prompted.
+"""
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,10 @@ class Dataset(Protocol):
     a bad record never stops it, but raises from `sample`.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Of the dataset; printed beside its results."""
+        ...
 
     def records(self) -> pd.DataFrame:
         """The index, one row per instance, with `RECORD_COLUMNS`; no pixels are decoded."""

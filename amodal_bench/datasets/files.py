@@ -25,7 +25,7 @@ def read_json(path: Path | str) -> Any:
     try:
         return json.loads(Path(path).read_bytes())
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise InputError(path, f"not valid JSON, or cut short ({where}: {error.msg})", COPY_AGAIN) from error
@@ -58,7 +58,7 @@ def read_image(path: Path | str) -> Image:
         with pillow.open(path) as picture:
             return np.array(picture.convert("RGB"), dtype=np.uint8)
     except FileNotFoundError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     # Pillow tells of a damaged file by any of these, depending on the format.
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
         raise InputError(path, f"cannot be read as a picture ({error})", COPY_AGAIN) from error
@@ -70,10 +70,11 @@ def sha256(path: Path | str) -> str:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
-def _unreadable(path: Path | str, error: OSError) -> InputError:
+def unreadable(path: Path | str, error: OSError) -> InputError:
+    """What to say of a file that cannot be opened."""
     if isinstance(error, FileNotFoundError):
         return InputError(path, "no such file", "check the path, or download it")
     return InputError(path, f"cannot be read ({error.strerror})", "check that it is a file you may read")

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Sample
-from amodal_bench.errors import ConfigError
+from amodal_bench.errors import ConfigError, InputError
+from amodal_bench.masks import touches_border
 from amodal_bench.toy.scene import Scene, draw_scene
 
-VERSION = 1
+VERSION = 2
 """Raised when the same arguments would draw other scenes."""
 
 
@@ -31,6 +32,11 @@ class Toy:
             raise ConfigError(f"dataset.images: {images} is not a positive number")
         self.split, self.images, self.seed = split, images, seed
         self.scenes: list[Scene] = [draw_scene(seed, split, index) for index in range(images)]
+        self._places = {
+            f"{split}-{index:05d}-{number}": (scene, instance)
+            for index, scene in enumerate(self.scenes)
+            for number, instance in enumerate(scene.instances)
+        }
 
     def records(self) -> pd.DataFrame:
         rows = []
@@ -41,19 +47,22 @@ class Toy:
                     {
                         "id": f"{self.split}-{index:05d}-{number}",
                         "image_id": f"{self.split}-{index:05d}",
+                        "video_id": "",
                         "category": instance.kind,
                         "area": area,
                         "occlusion_rate": 1 - visible / area,
                         "stuff": instance.kind == "plant",
+                        "crowd": False,
+                        "truncated": touches_border(instance.amodal),
                         "hidden": visible == 0,
                     }
                 )
         return pd.DataFrame(rows, columns=list(RECORD_COLUMNS)).astype(RECORD_COLUMNS)
 
     def sample(self, id: str) -> Sample:
-        _, index, number = id.rsplit("-", 2)
-        scene = self.scenes[int(index)]
-        chosen = scene.instances[int(number)]
+        if id not in self._places:
+            raise InputError(self.name, "no such instance", "take ids from records()", f"instance {id}")
+        scene, chosen = self._places[id]
         others = np.zeros_like(chosen.visible)
         for instance in scene.instances:
             if instance is not chosen:

@@ -20,11 +20,13 @@ class Filter:
 
     Attributes:
         stuff: whether regions annotated as stuff are scored.
+        crowd: whether annotations of a crowd, one for many objects, are scored.
         min_occlusion, max_occlusion: bounds, inclusive, of the annotated occlusion rate; a record whose rate
             is not annotated passes.
     """
 
     stuff: bool = False
+    crowd: bool = False
     min_occlusion: float = 0.0
     max_occlusion: float = 1.0
 
@@ -42,8 +44,9 @@ class Filter:
         """
         rate = records["occlusion_rate"]
         reasons = {
-            "hidden": records["hidden"],
-            "stuff": records["stuff"] & (not self.stuff),
+            "hidden": flag(records, "hidden"),
+            "stuff": flag(records, "stuff") & (not self.stuff),
+            "crowd": flag(records, "crowd") & (not self.crowd),
             "occlusion rate": (rate < self.min_occlusion) | (rate > self.max_occlusion),
         }
         kept = pd.Series(True, index=records.index)
@@ -52,6 +55,13 @@ class Filter:
             excluded[reason] = int((kept & out).sum())
             kept &= ~out
         return records[kept], {reason: n for reason, n in excluded.items() if n}
+
+
+def flag(records: pd.DataFrame, name: str) -> pd.Series[bool]:
+    """A flag of the records, (N,) bool; False where it is not stated, as in an index without that column."""
+    if name not in records:
+        return pd.Series(False, index=records.index)
+    return records[name].eq(True).astype(bool)  # a missing value, as bool, would be True
 
 
 @dataclass(frozen=True)

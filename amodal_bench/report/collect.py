@@ -14,16 +14,21 @@ import pandas as pd
 from amodal_bench.report.csv_logger import write_csv
 from amodal_bench.report.terminal import percent
 
-KEYS = ["dataset", "model", "settings", "protocol", "run"]
+KEYS = ["dataset", "model", "settings", "protocol", "ids", "run"]
+TEXT = dict.fromkeys(KEYS, "str")
 
 
 def collect(results: Path) -> pd.DataFrame:
-    """The rows of all `runs/*/summary.csv`, each run and protocol once (the newest), best occluded mIoU first."""
+    """The rows of all `runs/*/summary.csv`, each run, protocol and selection once (the newest).
+
+    The best occluded mIoU comes first.
+    """
     files = sorted((results / "runs").glob("*/summary.csv"), key=lambda path: path.stat().st_mtime)
     if not files:
         return pd.DataFrame(columns=KEYS)
-    rows = pd.concat([pd.read_csv(file, keep_default_na=True) for file in files], ignore_index=True)
-    rows["settings"] = rows["settings"].fillna("")
+    rows = pd.concat([pd.read_csv(file, dtype=TEXT) for file in files], ignore_index=True)
+    for key in ("settings", "ids"):  # tables of earlier versions lack some
+        rows[key] = rows[key].fillna("") if key in rows else ""
     rows = rows.drop_duplicates(KEYS, keep="last")
     order = ["dataset", "protocol", "occluded_miou", "run"]
     return rows.sort_values(order, ascending=[True, True, False, True], ignore_index=True)
@@ -37,12 +42,13 @@ def main() -> None:
     if table.empty:
         sys.exit(f"error: {results}: no run has left a summary.csv in {results / 'runs'}; run something first")
     write_csv(table, results / "table.csv")
-    print("| dataset | model | protocol | mIoU | occluded mIoU | instances | errors |")
-    print("|---|---|---|---|---|---|---|")
+    print("| dataset | model | protocol | mIoU | occluded mIoU | instances | errors | ids |")
+    print("|---|---|---|---|---|---|---|---|")
     for row in table.to_dict("records"):
         name = f"{row['model']} {row['settings']}".strip()
         numbers = f"{percent(row, 'miou')} | {percent(row, 'occluded_miou')}"
-        print(f"| {row['dataset']} | {name} | {row['protocol']} | {numbers} | {row['instances']} | {row['errors']} |")
+        counts = f"{row['instances']} | {row['errors']} | {row['ids']}"
+        print(f"| {row['dataset']} | {name} | {row['protocol']} | {numbers} | {counts} |")
     print(f"\nwrote {results / 'table.csv'}")
 
 

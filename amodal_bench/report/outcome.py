@@ -44,6 +44,11 @@ class Outcome:
         """The command's own model."""
         return self.scored[-1]
 
+    @property
+    def ids(self) -> str:
+        """Number and digest of the instances that every model of the command was run on."""
+        return self.main.ids
+
     def table(self) -> pd.DataFrame:
         """One row per model and protocol."""
         table = pd.concat([scored.summary() for scored in self.scored], ignore_index=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from amodal_bench.ids import label
 from amodal_bench.metrics.protocols import Protocol, occlusion_rate
 from amodal_bench.metrics.statistics import bootstrap_interval
 from amodal_bench.runner.store import COUNTS
@@ -69,6 +70,11 @@ class Scored:
         parts += [f"area={model['area']['shape']}"] if "area" in model else []
         return " ".join(parts)
 
+    @cached_property
+    def ids(self) -> str:
+        """Number and digest of the selected instances, errors included: results with the same one can be compared."""
+        return label(self.records["id"].astype(str))
+
     def errors(self) -> pd.DataFrame:
         """The instances without a prediction and why: id, error."""
         return self.joined.loc[self.joined["error"].notna(), ["id", "error"]]
@@ -96,7 +102,7 @@ class Scored:
         return pd.DataFrame([self._numbers(p, everything) | self._tail() for p in self.protocols])
 
     def summary(self) -> pd.DataFrame:
-        """One row per protocol: both numbers with their 95 % intervals, instances and errors."""
+        """One row per protocol: both numbers with their 95 % intervals, instances, errors and ids."""
         return self._summary
 
     def by_occlusion(self) -> pd.DataFrame:
@@ -128,4 +134,4 @@ class Scored:
         return row | {"instances": int(chosen.sum()), "occluded_instances": int((hidden > 0).sum())}
 
     def _tail(self) -> dict[str, Any]:
-        return {"errors": len(self.errors()), "run": self.digest}
+        return {"errors": len(self.errors()), "ids": self.ids, "run": self.digest}

@@ -1,4 +1,4 @@
-"""The contact sheet: a row of pictures for each of some instances, from image to ground truth."""
+"""Contact sheets: a row of pictures for each of some instances, of a run or of what is annotated."""
 
 from __future__ import annotations
 
@@ -40,10 +40,30 @@ def draw_row(sample: Sample, predicted: Mask, iou: float, between: Mapping[str, 
     row = {"image": sample.image[window], "V": _overlay(sample.image, [(sample.visible, GREEN)])[window]}
     row |= between
     row[f"prediction {100 * iou:.0f}"] = _overlay(sample.image, layers)[window]
-    row["ground truth"] = _overlay(sample.image, [(sample.visible, GREEN), (sample.amodal & ~sample.visible, BLUE)])[
-        window
-    ]
+    row["ground truth"] = _overlay(sample.image, _truth(sample))[window]
     return row
+
+
+def draw_annotation(sample: Sample) -> dict[str, Image]:
+    """The titled pictures of what is annotated of one instance: image, V, A and the hidden part A \\ V.
+
+    V is green, the hidden part blue; red is what of V lies outside of A.
+    """
+    window = _window(sample.amodal | sample.visible)
+    hidden = sample.amodal & ~sample.visible
+    rate = 100 * int(hidden.sum()) / max(int(sample.amodal.sum()), 1)
+    stray = (sample.visible & ~sample.amodal, RED)
+    layers = {
+        "image": [],
+        "V": [(sample.visible, GREEN)],
+        "A": [*_truth(sample), stray],
+        f"hidden {rate:.0f} %": [(hidden, BLUE), stray],
+    }
+    return {title: _overlay(sample.image, masks)[window] for title, masks in layers.items()}
+
+
+def _truth(sample: Sample) -> list[tuple[Mask, tuple[int, int, int]]]:
+    return [(sample.visible, GREEN), (sample.amodal & ~sample.visible, BLUE)]
 
 
 def save_sheet(rows: Sequence[Mapping[str, Image]], path: Path) -> None:

@@ -37,7 +37,8 @@ def show(outcome: Outcome, written: list[Path]) -> None:
     console.print(table)
     if outcome.excluded:
         left_out = ", ".join(f"{count} for {reason}" for reason, count in outcome.excluded.items())
-        console.print(f"left out by the protocol's filter: {left_out}")
+        console.print(f"left out: {left_out}")
+    console.print(f"instances {outcome.ids}")
     for scored in outcome.scored:
         errors = scored.errors()
         for record in errors.head(5).itertuples():

@@ -46,7 +46,10 @@ def _run_batch(work: Work, ids: Sequence[str]) -> list[Row]:
     clock = time.perf_counter()
     for id in ids:
         try:
-            samples.append(work.dataset.sample(id))
+            sample = work.dataset.sample(id)
+            if not sample.visible.any():  # some indexes cannot know it; no model may be scored on other instances
+                raise ValueError("the visible mask is empty: the object is hidden and cannot be prompted")
+            samples.append(sample)
         except Exception as error:
             rows.append(Row(id, error=_one_line(error)))
     data_s = (time.perf_counter() - clock) / len(ids)

@@ -1,0 +1,1 @@
+"""`amodal-bench data`: list, fetch, check and look at datasets, one module per verb."""

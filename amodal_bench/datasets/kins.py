@@ -1,0 +1,153 @@
+"""KINS (Qi et al., "Amodal Instance Segmentation With KINS Dataset", CVPR 2019): the authors' files as they are.
+
+A and V are drawn independently, so V may reach beyond A; the hidden region is A \\ V. Boxes are ignored: those of the
+visible masks are wrong in places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from amodal_bench.datasets.base import Problem
+from amodal_bench.datasets.files import is_object, read_image, sha256
+from amodal_bench.datasets.index import cached_index, files_digest
+from amodal_bench.datasets.indexed import SCENE, IndexedDataset, Masks
+from amodal_bench.datasets.kins_records import INDEX_VERSION, build_index, decode_masks
+from amodal_bench.datasets.records import read_record
+from amodal_bench.errors import ConfigError, InputError
+from amodal_bench.types import Image
+
+FILES = {
+    "2019": {"train": "instances_train.json", "test": "instances_val.json"},
+    "2020": {"train": "update_train_2020.json", "test": "update_test_2020.json"},
+}
+# Both folders hold the same names, 000000.png and so on: a picture is known by its split and its name.
+FOLDERS = {"train": "training/image_2", "test": "testing/image_2"}
+HOMEPAGE = "github.com/qqlu/Amodal-Instance-Segmentation-through-KINS-Dataset"
+MEND = "download the annotation file again, or take this record out of it"
+
+
+class Kins(IndexedDataset):
+    """KINS, one split of one release.
+
+    Expects the annotation file in `root` (`update_{train,test}_2020.json`, or `instances_{train,val}.json` of 2019)
+    and the pictures of KITTI's object benchmark in `root/training/image_2` (train) or `root/testing/image_2` (test).
+    Beside the columns of `records()`, `index.instances` has `visible_area`, the pixels of V as stated, and
+    `visible_outside`, the pixels of V \\ A as measured: no fault here, but worth a look.
+
+    Args:
+        root: folder of the dataset.
+        split: "train" or "test"; "val" is what the 2019 release calls its test split.
+        release: "2019" or "2020": which file is opened. Records of both forms are read from either.
+        annotations: annotation file, if it lies elsewhere.
+        images: folder of the pictures, if it lies elsewhere.
+
+    Raises:
+        ConfigError: there is no such split or release.
+        InputError: a folder or the annotation file is missing, or the file is not one of KINS.
+    """
+
+    name = "kins"
+    contained = False
+
+    def __init__(
+        self,
+        root: str,
+        split: str = "test",
+        release: str | int = "2020",
+        annotations: str | None = None,
+        images: str | None = None,
+    ) -> None:
+        self.split, self.release = canonical_split(split), canonical_release(release)
+        self.file = Path(annotations or Path(root, FILES[self.release][self.split]))
+        self.folder = Path(images or Path(root, FOLDERS[self.split]))
+        self._require_files(Path(root), needs_root=annotations is None or images is None)
+        index = cached_index(self.name, INDEX_VERSION, files_digest([self.file]), lambda: build_index(self.file))
+        # The same bytes may have been indexed in another place.
+        index = replace(index, problems=index.problems.assign(file=str(self.file)))
+        super().__init__(index, identity=self.split)
+
+    def read_image(self, row: Any) -> Image:
+        """The picture of an instance, (H, W, 3) uint8. Raises `InputError`."""
+        if not row["file_name"]:
+            listed = row[SCENE] == f"image {row['image_id']}"
+            unlisted = f'image_id {row["image_id"] or "(none)"} has no entry in "images"'
+            problem = "it has no file_name" if listed else unlisted
+            raise InputError(self.file, problem, MEND, row[SCENE])
+        path = self.folder / row["file_name"]
+        try:
+            image = read_image(path)
+        except InputError as error:
+            raise InputError(error.file, error.problem, error.remedy, row[SCENE]) from error
+        stated = (row["height"], row["width"])
+        if all(stated) and stated != image.shape[:2]:
+            sizes = "picture is {}x{} but the annotations say {}x{}".format(*image.shape[:2], *stated)
+            remedy = f"use KITTI's picture from {FOLDERS[self.split]}, in its original size"
+            raise InputError(path, f"{sizes} (height x width)", remedy, row[SCENE])
+        return image
+
+    def read_masks(self, row: Any, height: int, width: int) -> Masks:
+        """V and A of an instance, both (height, width) bool. Raises `InputError` that names the annotation."""
+        record = read_record(self.file, int(row["start"]), int(row["length"]))
+        try:
+            return decode_masks(record if is_object(record) else {}, height, width)
+        except ValueError as error:
+            raise InputError(self.file, str(error), MEND, f"annotation {row['id']}") from error
+
+    def source(self, row: Any) -> str:
+        """The annotation file."""
+        return str(self.file)
+
+    def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
+        """What every dataset reports, and an empty V where the file states its pixels."""
+        yield from super().disagreements(row, masks)
+        if row["visible_area"] > 0 and not masks.visible.any():
+            yield f"i_area says {row['visible_area']:g} but no pixel is visible"
+
+    def check(self) -> Sequence[Problem]:
+        """Decode everything, and compare the annotation file with that of the other split."""
+        return [*self._same_as_other_split(), *super().check()]
+
+    def _same_as_other_split(self) -> Iterator[Problem]:
+        # Users of the 2020 release report that both splits had the same content.
+        for other in map(self.file.with_name, FILES[self.release].values()):
+            if other == self.file or not other.is_file() or other.stat().st_size != self.file.stat().st_size:
+                continue
+            if sha256(other) == sha256(self.file):
+                what = f"it has the same bytes as {other.name} beside it: one of them is the wrong file"
+                yield Problem(str(self.file), "", what)
+
+    def _require_files(self, root: Path, needs_root: bool) -> None:
+        if needs_root and not root.is_dir():
+            remedy = "make the folder and put the dataset there, or set `root` to where it is"
+            raise InputError(root, "the folder of KINS does not exist", remedy)
+        if not self.file.is_file():
+            remedy = f"get the file by the link on {HOMEPAGE} and put it into {root}, or set `annotations` to it"
+            for release, names in FILES.items():
+                if release != self.release and Path(root, names[self.split]).is_file():
+                    remedy = f"{names[self.split]} is there: set `release` to {release}, or {remedy}"
+            what = f"the annotations of split {self.split!r}, release {self.release}, are missing"
+            raise InputError(self.file, what, remedy)
+        if not self.folder.is_dir():
+            remedy = (
+                f"unpack data_object_image_2.zip of KITTI (cvlibs.net) into {root}, or set `images` to the folder"
+            )
+            raise InputError(self.folder, "the folder of the KITTI pictures does not exist", remedy)
+
+
+def canonical_split(split: str) -> str:
+    """ "train" or "test". Raises `ConfigError`."""
+    known = {"train": "train", "test": "test", "val": "test"}
+    if split not in known:
+        raise ConfigError(f"dataset.split: KINS has no split {split!r}; it has {', '.join(known)}")
+    return known[split]
+
+
+def canonical_release(release: str | int) -> str:
+    """ "2019" or "2020"; a command line gives a number. Raises `ConfigError`."""
+    if str(release) not in FILES:
+        raise ConfigError(f"dataset.release: KINS has no release {release!r}; it has {', '.join(FILES)}")
+    return str(release)

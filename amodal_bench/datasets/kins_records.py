@@ -1,0 +1,243 @@
+"""The annotation file of KINS: which key holds what in either release, and the index of a file.
+
+The 2019 release names its masks `segmentation` (A, polygons) and `inmodal_seg` (V, an RLE), the 2020 release `a_segm`
+and `i_segm` (polygons). Files with mixed names exist, so the keys that a record has decide, not the release.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from amodal_bench.datasets.base import Problem
+from amodal_bench.datasets.files import is_list, is_object
+from amodal_bench.datasets.index import Index, make_index
+from amodal_bench.datasets.indexed import SCENE, Masks
+from amodal_bench.datasets.records import Record, read_records
+from amodal_bench.datasets.segmentation import Segmentation, decode, hidden_share, measure
+from amodal_bench.types import Mask
+
+AMODAL = ("a_segm", "segmentation")
+VISIBLE = ("i_segm", "inmodal_seg")
+AREA = ("a_area", "area")
+INDEX_VERSION = 1
+COLUMNS = {
+    SCENE: "str",
+    "file_name": "str",
+    "height": "int64",
+    "width": "int64",
+    "start": "int64",
+    "length": "int64",
+    "visible_area": "float64",
+    "visible_outside": "float64",
+}
+LONGEST_SIDE = 65535
+LARGEST = 1e12
+"""Numbers beyond it are no pixel counts."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What the index says of an instance; NaN and False where its masks or the picture's size are unusable.
+
+    Attributes:
+        area: pixels of A, as stated, else as measured.
+        occlusion_rate: |A \\ V| / |A| in [0, 1].
+        truncated: A reaches the border.
+        hidden: V is empty.
+        visible_outside: pixels of V \\ A.
+    """
+
+    area: float
+    occlusion_rate: float = math.nan
+    truncated: bool = False
+    hidden: bool = False
+    visible_outside: float = math.nan
+
+
+def measures(record: dict[str, Any], height: int, width: int) -> Measures:
+    """Measure an annotation without making a mask; a size of 0 means that it is unknown."""
+    stated = number(first(record, AREA)[1])
+    if not (height and width):
+        return Measures(stated)
+    amodal, (_, visible) = first(record, AMODAL)[1], first(record, VISIBLE)
+    try:
+        area, truncated = measure(amodal, height, width)
+    except ValueError:
+        return Measures(stated)
+    named = float(area) if math.isnan(stated) else stated
+    if visible is None:
+        return Measures(named, 0.0 if area else math.nan, truncated, hidden=not area, visible_outside=0)
+    if says_nothing(visible):
+        return Measures(named, 1.0 if area else math.nan, truncated, hidden=True, visible_outside=0)
+    try:
+        seen, _ = measure(visible, height, width)
+        rate = hidden_share(amodal, visible, height, width)
+    except ValueError:
+        return Measures(named, truncated=truncated)
+    both = round((1 - rate) * area) if area else 0
+    return Measures(named, rate, truncated, hidden=not seen, visible_outside=seen - both)
+
+
+def decode_masks(record: dict[str, Any], height: int, width: int) -> Masks:
+    """V and A of an annotation, both (height, width) bool; V may reach beyond A.
+
+    Without a visible mask V = A, with an empty one V is empty: the object is hidden.
+
+    Raises:
+        ValueError: with the key and a short reason, where a mask cannot be read.
+    """
+    amodal = _decode(*first(record, AMODAL), height, width)
+    key, visible = first(record, VISIBLE)
+    if visible is None:
+        return Masks(amodal, amodal)
+    if says_nothing(visible):
+        return Masks(np.zeros_like(amodal), amodal)
+    return Masks(_decode(key, visible, height, width), amodal)
+
+
+def first(record: dict[str, Any], keys: tuple[str, ...]) -> tuple[str, Any]:
+    """The first of some keys that has a value, with it; else all of them, and None."""
+    found = (key for key in keys if record.get(key) is not None)
+    return next(((key, record[key]) for key in found), (" or ".join(keys), None))
+
+
+def says_nothing(visible: Segmentation) -> bool:
+    """Whether a visible mask is there but empty: no part at all, or only polygons of less than three points."""
+    if not is_list(visible):
+        return bool(visible == {})
+    parts = visible if all(map(is_list, visible)) else [visible]
+    return all(len(part) < 6 and not any(map(is_object, part)) for part in parts)
+
+
+def number(value: Any) -> float:
+    """A number of a record, NaN where it is none."""
+    return float(value) if isinstance(value, int | float) and abs(value) < LARGEST else math.nan
+
+
+def _decode(key: str, segmentation: Segmentation, height: int, width: int) -> Mask:
+    try:
+        return decode(segmentation, height, width)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An entry of "images"; a size of 0 means that none is stated."""
+
+    file_name: str = ""
+    height: int = 0
+    width: int = 0
+
+
+def build_index(file: Path) -> Index:
+    """One row per annotation, and the problems of all records. Raises `InputError` if the file is not one of KINS."""
+    builder = _Builder(file)
+    # "images" and "categories" may stand behind "annotations": they are read first, in a pass of their own.
+    for record, label in builder.entries("images", "categories"):
+        (builder.add_picture if record.array == "images" else builder.add_category)(record.value, label)
+    rows = [builder.row(record, label) for record, label in builder.entries("annotations")]
+    return make_index(rows, builder.problems, COLUMNS)
+
+
+class _Builder:
+    """What the annotations of a file are joined with, and what is wrong so far."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self.pictures: dict[str, Picture] = {}
+        self.categories: dict[str, str] = {}
+        self.taken: set[str] = set()
+
+    def report(self, record: str, what: str) -> None:
+        self.problems.append(Problem(self.file.name, record, what))
+
+    def entries(self, *arrays: str) -> Iterator[tuple[Record, str]]:
+        """The objects of some arrays, each with a name for messages; other values are reported."""
+        remedy = "use the authors' annotation file of either release"
+        numbers = {array: count(1) for array in arrays}
+        for record in read_records(self.file, ("images", "annotations"), "a KINS file", remedy):
+            if record.array not in numbers:
+                continue
+            label = f"entry {next(numbers[record.array])} of {record.array}"
+            if is_object(record.value):
+                yield record, label
+            else:
+                self.report(label, "it is no JSON object")
+
+    def add_picture(self, entry: dict[str, Any], label: str) -> None:
+        id, height, width = _text(entry.get("id")), _side(entry.get("height")), _side(entry.get("width"))
+        if not id:
+            self.report(label, "it has no id")
+        elif id in self.pictures:
+            self.report(label, f"image {id} is there already; the first one counts")
+        else:
+            self.pictures[id] = Picture(_text(entry.get("file_name")), height, width)
+            if not (height and width):
+                self.report(f"image {id}", "it has no height and width: its occlusion rates are unknown")
+
+    def add_category(self, entry: dict[str, Any], label: str) -> None:
+        id, name = _text(entry.get("id")), _text(entry.get("name"))
+        if not id or not name:
+            self.report(label, "it has no id or no name")
+        else:
+            self.categories.setdefault(id, name)
+
+    def row(self, record: Record, label: str) -> dict[str, object]:
+        """The row of an annotation; one whose picture is not in the file is a scene of its own."""
+        fields: dict[str, Any] = record.value
+        id, image_id = self.unused_id(fields, label), _text(fields.get("image_id"))
+        picture = self.pictures.get(image_id)
+        found = picture or Picture()
+        if first(fields, VISIBLE)[1] is None:
+            self.report(f"annotation {id}", f"it has no visible mask ({' or '.join(VISIBLE)}): V = A is assumed")
+        key, area = first(fields, AREA)
+        if area is not None and math.isnan(number(area)):
+            self.report(f"annotation {id}", f"{key} is no number of pixels: the area is measured")
+        return {
+            "id": id,
+            "image_id": image_id,
+            "video_id": "",
+            "category": self.category(fields, id),
+            "stuff": False,
+            "crowd": fields.get("iscrowd") in (1, "1"),  # the 2020 release has no such key; True == 1
+            SCENE: f"image {image_id}" if picture else f"annotation {id}",
+            "start": record.start,
+            "length": record.length,
+            "visible_area": number(fields.get("i_area")),
+            **asdict(found),
+            **asdict(measures(fields, found.height, found.width)),
+        }
+
+    def unused_id(self, fields: dict[str, Any], label: str) -> str:
+        """The annotation's id, or where it is missing or taken one that is made up; takes it."""
+        stated = _text(fields.get("id"))
+        wish = stated or label.replace(" of annotations", "").replace(" ", "")
+        id = next(name for name in chain([wish], (f"{wish}.{n}" for n in count(2))) if name not in self.taken)
+        self.taken.add(id)
+        if id != stated:
+            self.report(f"annotation {id}", f"id {stated} is there already" if stated else f"{label} has no id")
+        return id
+
+    def category(self, fields: dict[str, Any], id: str) -> str:
+        """The category's name, else its id: both differ between the releases, and the 2019 file lacks id 3."""
+        category_id = _text(fields.get("category_id"))
+        if category_id not in self.categories:
+            self.report(f"annotation {id}", f'category_id {category_id or "(none)"} is not in "categories"')
+        return self.categories.get(category_id, category_id)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _side(value: Any) -> int:
+    return value if isinstance(value, int) and 0 < value <= LONGEST_SIDE else 0

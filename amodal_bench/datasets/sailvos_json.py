@@ -1,0 +1,255 @@
+"""SAIL-VOS annotation files: the official COCO-style JSON, and the form that the tracker vatrack converts it to.
+
+The official form has A in `segmentation` and V in `visible_mask`; the converted one has A in `amodal_mask` too, its
+pixels in `area_amodal`, and both masks in `segmentation`. The keys that a record has decide, not the file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain, count
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from amodal_bench.datasets.base import Problem
+from amodal_bench.datasets.files import is_list, is_object
+from amodal_bench.datasets.index import Index, make_index
+from amodal_bench.datasets.indexed import AREA_TOLERANCE, SCENE, Masks
+from amodal_bench.datasets.records import Record, read_record, read_records
+from amodal_bench.datasets.sailvos_frames import frame_ranks, video_of
+from amodal_bench.datasets.segmentation import Segmentation, decode, hidden_share, measure
+from amodal_bench.types import Mask
+
+JSON_VERSION = 1
+COLUMNS = {
+    SCENE: "str",
+    "frame": "int64",
+    "picture": "str",
+    "height": "int64",
+    "width": "int64",
+    "start": "int64",
+    "length": "int64",
+}
+KIND, REMEDY = "a SAIL-VOS annotation file", "use the official train.json or valid.json"
+LONGEST_SIDE = 65535
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An entry of "images": name relative to the folder of the videos; a size of 0 means that none is stated."""
+
+    name: str = ""
+    height: int = 0
+    width: int = 0
+
+
+def build_index(file: Path) -> Index:
+    """One row per annotation, in one pass over the file. Raises `InputError` if it is not one of SAIL-VOS.
+
+    The file of a problem is left empty: the same bytes may lie in several places.
+    """
+    return _Reading(file).index()
+
+
+def decode_masks(record: dict[str, Any], height: int, width: int) -> Masks:
+    """V and A of an annotation, both (height, width) bool.
+
+    Raises:
+        ValueError: with a short reason, where a mask is missing or cannot be read.
+    """
+    amodal = decode(amodal_part(record), height, width)
+    visible = visible_part(record)
+    if visible is None:
+        raise ValueError("it has no visible_mask")
+    return Masks(_decode("visible_mask", visible, height, width), amodal)
+
+
+def amodal_part(record: dict[str, Any]) -> Segmentation:
+    """The segmentation of A."""
+    # `amodal_mask` goes first: conversions differ in what they leave in `segmentation` beside it.
+    if record.get("amodal_mask") is not None:
+        return record["amodal_mask"]
+    # Two RLEs are the amodal and the visible mask, in this order: they must not be united.
+    segmentation: Any = record.get("segmentation")
+    return segmentation[0] if _is_pair(segmentation) else segmentation
+
+
+def visible_part(record: dict[str, Any]) -> Segmentation:
+    """The segmentation of V, None where there is none."""
+    if record.get("visible_mask") is not None:
+        return record["visible_mask"]
+    segmentation: Any = record.get("segmentation")
+    return segmentation[1] if _is_pair(segmentation) else None
+
+
+def disagreements(record: dict[str, Any], masks: Masks) -> Iterator[str]:
+    """Where the fields that only `check` reads contradict the masks."""
+    stated, seen = number(record.get("area_visible")), int(masks.visible.sum())
+    if abs(stated - seen) > AREA_TOLERANCE:
+        yield f"area_visible says {stated:g} but the visible mask has {seen} pixels"
+    if record.get("invisible_mask") is None:
+        return
+    try:
+        hidden = _decode("invisible_mask", record["invisible_mask"], *masks.amodal.shape)
+    except ValueError as error:
+        yield str(error)
+        return
+    if wrong := int((hidden != (masks.amodal & ~masks.visible)).sum()):
+        yield f"invisible_mask differs from the amodal mask without the visible one in {wrong} pixels"
+
+
+def number(value: Any) -> float:
+    """A number of a record, NaN where it is none."""
+    # A longer whole number has no float.
+    return float(value) if isinstance(value, int | float) and abs(value) < 1e15 else math.nan
+
+
+def _is_pair(segmentation: Segmentation) -> bool:
+    return is_list(segmentation) and len(segmentation) == 2 and all(map(is_object, segmentation))
+
+
+def _decode(key: str, segmentation: Segmentation, height: int, width: int) -> Mask:
+    try:
+        return decode(segmentation, height, width)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
+
+
+class _Reading:
+    """One pass over an annotation file: what was met so far."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.pictures: dict[str, Picture] = {}
+        self.names: dict[str, str] = {}
+        self.rows: list[dict[str, Any]] = []
+        self.problems: list[Problem] = []
+        self.taken: set[str] = set()
+
+    def index(self) -> Index:
+        places = {array: count(1) for array in ("images", "categories", "annotations")}
+        early: list[tuple[str, Record]] = []
+        for record in read_records(self.file, ("images", "annotations"), KIND, REMEDY):
+            if record.array not in places:  # "videos" and "models" say nothing that is needed
+                continue
+            label = f"entry {next(places[record.array])} of {record.array}"
+            if not is_object(record.value):
+                self.report(label, "it is no JSON object")
+            elif record.array == "images":
+                self.add_picture(record.value, label)
+            elif record.array == "categories":
+                self.names.setdefault(_text(record.value.get("id")), _text(record.value.get("name")))
+            elif self.pictures:
+                self.add_row(record, label)
+            else:  # "annotations" stands before "images": read again by its place
+                early.append((label, replace(record, value=None)))
+        for label, record in early:
+            self.add_row(replace(record, value=read_record(self.file, record.start, record.length)), label)
+        self.name_categories()
+        self.rank_frames()
+        return make_index(self.rows, self.problems, COLUMNS)
+
+    def report(self, record: str, what: str) -> None:
+        self.problems.append(Problem("", record, what))
+
+    def add_picture(self, entry: dict[str, Any], label: str) -> None:
+        id = _text(entry.get("id"))
+        if not id:
+            self.report(label, "it has no id")
+        elif id in self.pictures:
+            self.report(label, f"image {id} is there already; the first one counts")
+        else:
+            sides = _side(entry.get("height")), _side(entry.get("width"))
+            self.pictures[id] = Picture(_text(entry.get("file_name")), *sides)
+            if 0 in sides:
+                self.report(f"image {id}", "it has no height and width: what its instances measure is unknown")
+
+    def add_row(self, record: Record, label: str) -> None:
+        """Add an annotation; one without a picture stays an instance, which fails when it is read."""
+        fields: dict[str, Any] = record.value
+        id, image_id = self.unused_id(_text(fields.get("id")), label), _text(fields.get("image_id"))
+        picture = self.pictures.get(image_id) or Picture()
+        rate = number(fields.get("occlude_rate"))
+        if rate < 0 or rate > 1:
+            self.report(f"annotation {id}", f"occlude_rate {rate:g} is not within 0 and 1")
+        self.rows.append(
+            {
+                "id": id,
+                "image_id": image_id,
+                "video_id": video_of(picture.name),
+                "category": _text(fields.get("category_id")),
+                "stuff": False,
+                "crowd": fields.get("iscrowd") in (1, "1"),  # True == 1
+                SCENE: image_id,
+                "frame": 0,
+                "start": record.start,
+                "length": record.length,
+                "picture": picture.name,
+                "height": picture.height,
+                "width": picture.width,
+                **_measures(fields, picture.height, picture.width),
+            }
+        )
+
+    def unused_id(self, stated: str, label: str) -> str:
+        """The annotation's id, or one that is made up where it is missing or taken; takes it."""
+        wish = stated or label.removesuffix(" of annotations").replace(" ", "")
+        id = next(name for name in chain([wish], (f"{wish}.{n}" for n in count(2))) if name not in self.taken)
+        self.taken.add(id)
+        if id != stated:
+            self.report(f"annotation {id}", f"id {stated} is there already" if stated else f"{label} has no id")
+        return id
+
+    def name_categories(self) -> None:
+        """Ids are sparse, so names come from "categories" alone; an id that is not there stands for itself."""
+        used = Counter(row["category"] for row in self.rows)
+        for id, uses in used.items():
+            if not self.names.get(id):
+                what = f'{uses} annotations have it, but "categories" has no name for it'
+                self.report(f"category_id {id or '(none)'}", what)
+        for row in self.rows:
+            row["category"] = self.names.get(row["category"]) or row["category"]
+
+    def rank_frames(self) -> None:
+        """Number the frames of each video, those without an annotation included."""
+        videos: dict[str, dict[str, str]] = defaultdict(dict)
+        for id, picture in self.pictures.items():
+            videos[video_of(picture.name)][id] = PurePosixPath(picture.name).stem
+        places: dict[str, int] = {}
+        for stems in videos.values():
+            ranks = frame_ranks(stems.values())
+            places |= {id: ranks[stem] for id, stem in stems.items()}
+        for row in self.rows:
+            row["frame"] = places.get(row["image_id"], 0)
+
+
+def _measures(fields: dict[str, Any], height: int, width: int) -> dict[str, Any]:
+    """The numbers of the index: as stated, else measured; `occlu_depth` is 0 throughout and means nothing."""
+    amodal, visible = amodal_part(fields), visible_part(fields)
+    area, truncated = math.nan, False
+    if height and width:
+        with suppress(ValueError):  # `sample` says why
+            area, truncated = measure(amodal, height, width)
+    # In the converted form `area` may be that of the visible mask.
+    stated = (number(fields.get(key)) for key in ("area_amodal", "area"))
+    area = next((value for value in stated if not math.isnan(value)), area)
+    rate = number(fields.get("occlude_rate"))
+    if not 0 <= rate <= 1:
+        rate = math.nan
+        with suppress(ValueError):
+            rate = hidden_share(amodal, visible, height, width)
+    seen = number(fields.get("area_visible"))
+    hidden = rate >= 1 if math.isnan(seen) else seen <= 0
+    return {"area": area, "occlusion_rate": rate, "truncated": truncated, "hidden": hidden}
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _side(value: Any) -> int:
+    return value if isinstance(value, int) and 0 < value <= LONGEST_SIDE else 0
