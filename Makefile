@@ -33,8 +33,9 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## measure counting against other implementations, in one run
+bench: setup ## measure counting, and the index of a large dataset, each against other implementations
 	$(BIN)/python bench/counts.py
+	$(BIN)/python bench/index.py
 
 ablation: setup ## all five leakage strategies on the toy aquarium, then their table
 	$(BIN)/python -m amodal_bench experiment=leakage results=$(RESULTS)

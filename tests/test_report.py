@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image as Pillow
 
+from amodal_bench.datasets.toy import Toy
 from amodal_bench.metrics.counts import CELLS
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.sheet import choose, save_sheet
@@ -46,6 +47,7 @@ def test_bins_of_the_occlusion_rate_hold_every_instance_once(bench: Bench) -> No
 
 def test_every_table_shows_the_trivial_baselines_and_its_protocol(bench: Bench) -> None:
     table = bench("model=hull", "dataset.images=2").table()
+    assert set(table["fingerprint"]) == {Toy("test", 2, 0).fingerprint()[:12]}
     assert table.groupby("protocol")["model"].agg(list).to_dict() == {
         "instance@1": ["visible", "hull"],
         "pooled@1": ["visible", "hull"],

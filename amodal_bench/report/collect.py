@@ -15,7 +15,7 @@ from amodal_bench.report.csv_logger import write_csv
 from amodal_bench.report.terminal import percent
 
 KEYS = ["dataset", "model", "settings", "protocol", "ids", "run"]
-TEXT = dict.fromkeys(KEYS, "str")
+TEXT = dict.fromkeys([*KEYS, "fingerprint"], "str")
 
 
 def collect(results: Path) -> pd.DataFrame:

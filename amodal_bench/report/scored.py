@@ -102,7 +102,7 @@ class Scored:
         return pd.DataFrame([self._numbers(p, everything) | self._tail() for p in self.protocols])
 
     def summary(self) -> pd.DataFrame:
-        """One row per protocol: both numbers with their 95 % intervals, instances, errors and ids."""
+        """One row per protocol: both numbers with 95 % intervals, instances, errors, fingerprint and ids."""
         return self._summary
 
     def by_occlusion(self) -> pd.DataFrame:
@@ -134,4 +134,5 @@ class Scored:
         return row | {"instances": int(chosen.sum()), "occluded_instances": int((hidden > 0).sum())}
 
     def _tail(self) -> dict[str, Any]:
-        return {"errors": len(self.errors()), "ids": self.ids, "run": self.digest}
+        fingerprint = str(self.facts["dataset"]["fingerprint"])[:12]
+        return {"errors": len(self.errors()), "fingerprint": fingerprint, "ids": self.ids, "run": self.digest}
