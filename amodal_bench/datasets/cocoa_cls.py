@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from tqdm import tqdm
 
 from amodal_bench.datasets.base import Problem
+from amodal_bench.datasets.fields import is_set, unused
 from amodal_bench.datasets.files import is_object
 from amodal_bench.datasets.index import Index, cached_index, files_digest, make_index
 from amodal_bench.datasets.indexed import SCENE
@@ -24,14 +25,12 @@ from amodal_bench.datasets.regions import (
     RegionDataset,
     facts,
     image_entry,
-    is_set,
     mask_size,
     number,
     object_or_empty,
     places,
     require_files,
     text,
-    unused,
 )
 from amodal_bench.datasets.segmentation import hidden_share, measure
 

@@ -14,6 +14,7 @@ from amodal_bench.errors import InputError
 from amodal_bench.types import Image
 
 COPY_AGAIN = "download or copy it again"
+MEND = "download the annotation file again, or take this record out of it"
 
 
 def read_json(path: Path | str) -> Any:
@@ -62,6 +63,13 @@ def read_image(path: Path | str) -> Image:
     # Pillow tells of a damaged file by any of these, depending on the format.
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
         raise InputError(path, f"cannot be read as a picture ({error})", COPY_AGAIN) from error
+
+
+def require_size(path: Path, image: Image, stated: tuple[Any, Any], remedy: str, record: str | None = None) -> None:
+    """Raise `InputError` unless a picture has the height and width that the annotations state."""
+    if stated != image.shape[:2]:
+        sizes = "picture is {}x{} but the annotations say {}x{}".format(*image.shape[:2], *stated)
+        raise InputError(path, f"{sizes} (height x width)", remedy, record)
 
 
 def sha256(path: Path | str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -31,6 +31,10 @@ class Index:
     instances: pd.DataFrame
     problems: pd.DataFrame
     digest: str
+
+    def opened_from(self, file: Path) -> Index:
+        """The same index with its problems in `file`: the cache knows bytes, which may have been elsewhere before."""
+        return replace(self, problems=self.problems.assign(file=str(file)))
 
 
 def make_index(rows: Sequence[dict[str, object]], problems: Sequence[Problem], own: dict[str, str]) -> Index:

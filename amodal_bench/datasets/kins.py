@@ -7,12 +7,11 @@ visible masks are wrong in places.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from amodal_bench.datasets.base import Problem
-from amodal_bench.datasets.files import is_object, read_image, sha256
+from amodal_bench.datasets.files import MEND, is_object, read_image, require_size, sha256
 from amodal_bench.datasets.index import cached_index, files_digest
 from amodal_bench.datasets.indexed import SCENE, IndexedDataset, Masks
 from amodal_bench.datasets.kins_records import INDEX_VERSION, build_index, decode_masks
@@ -27,7 +26,6 @@ FILES = {
 # Both folders hold the same names, 000000.png and so on: a picture is known by its split and its name.
 FOLDERS = {"train": "training/image_2", "test": "testing/image_2"}
 HOMEPAGE = "github.com/qqlu/Amodal-Instance-Segmentation-through-KINS-Dataset"
-MEND = "download the annotation file again, or take this record out of it"
 
 
 class Kins(IndexedDataset):
@@ -66,9 +64,7 @@ class Kins(IndexedDataset):
         self.folder = Path(images or Path(root, FOLDERS[self.split]))
         self._require_files(Path(root), needs_root=annotations is None or images is None)
         index = cached_index(self.name, INDEX_VERSION, files_digest([self.file]), lambda: build_index(self.file))
-        # The same bytes may have been indexed in another place.
-        index = replace(index, problems=index.problems.assign(file=str(self.file)))
-        super().__init__(index, identity=self.split)
+        super().__init__(index.opened_from(self.file), identity=self.split)
 
     def read_image(self, row: Any) -> Image:
         """The picture of an instance, (H, W, 3) uint8. Raises `InputError`."""
@@ -83,10 +79,9 @@ class Kins(IndexedDataset):
         except InputError as error:
             raise InputError(error.file, error.problem, error.remedy, row[SCENE]) from error
         stated = (row["height"], row["width"])
-        if all(stated) and stated != image.shape[:2]:
-            sizes = "picture is {}x{} but the annotations say {}x{}".format(*image.shape[:2], *stated)
+        if all(stated):
             remedy = f"use KITTI's picture from {FOLDERS[self.split]}, in its original size"
-            raise InputError(path, f"{sizes} (height x width)", remedy, row[SCENE])
+            require_size(path, image, stated, remedy, row[SCENE])
         return image
 
     def read_masks(self, row: Any, height: int, width: int) -> Masks:

@@ -9,19 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from amodal_bench.datasets.base import Problem
+from amodal_bench.datasets.fields import claimed_id, is_set, side
 from amodal_bench.datasets.files import is_list, is_object
 from amodal_bench.datasets.index import Index, make_index
 from amodal_bench.datasets.indexed import SCENE, Masks
 from amodal_bench.datasets.records import Record, read_records
-from amodal_bench.datasets.segmentation import Segmentation, decode, hidden_share, measure
-from amodal_bench.types import Mask
+from amodal_bench.datasets.segmentation import Segmentation, decode_field, hidden_share, measure
 
 AMODAL = ("a_segm", "segmentation")
 VISIBLE = ("i_segm", "inmodal_seg")
@@ -37,7 +37,6 @@ COLUMNS = {
     "visible_area": "float64",
     "visible_outside": "float64",
 }
-LONGEST_SIDE = 65535
 LARGEST = 1e12
 """Numbers beyond it are no pixel counts."""
 
@@ -93,13 +92,13 @@ def decode_masks(record: dict[str, Any], height: int, width: int) -> Masks:
     Raises:
         ValueError: with the key and a short reason, where a mask cannot be read.
     """
-    amodal = _decode(*first(record, AMODAL), height, width)
+    amodal = decode_field(*first(record, AMODAL), height, width)
     key, visible = first(record, VISIBLE)
     if visible is None:
         return Masks(amodal, amodal)
     if says_nothing(visible):
         return Masks(np.zeros_like(amodal), amodal)
-    return Masks(_decode(key, visible, height, width), amodal)
+    return Masks(decode_field(key, visible, height, width), amodal)
 
 
 def first(record: dict[str, Any], keys: tuple[str, ...]) -> tuple[str, Any]:
@@ -119,13 +118,6 @@ def says_nothing(visible: Segmentation) -> bool:
 def number(value: Any) -> float:
     """A number of a record, NaN where it is none."""
     return float(value) if isinstance(value, int | float) and abs(value) < LARGEST else math.nan
-
-
-def _decode(key: str, segmentation: Segmentation, height: int, width: int) -> Mask:
-    try:
-        return decode(segmentation, height, width)
-    except ValueError as error:
-        raise ValueError(f"{key}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -174,7 +166,7 @@ class _Builder:
                 self.report(label, "it is no JSON object")
 
     def add_picture(self, entry: dict[str, Any], label: str) -> None:
-        id, height, width = _text(entry.get("id")), _side(entry.get("height")), _side(entry.get("width"))
+        id, height, width = _text(entry.get("id")), side(entry.get("height")), side(entry.get("width"))
         if not id:
             self.report(label, "it has no id")
         elif id in self.pictures:
@@ -208,7 +200,7 @@ class _Builder:
             "video_id": "",
             "category": self.category(fields, id),
             "stuff": False,
-            "crowd": fields.get("iscrowd") in (1, "1"),  # the 2020 release has no such key; True == 1
+            "crowd": is_set(fields.get("iscrowd")),  # the 2020 release has no such key
             SCENE: f"image {image_id}" if picture else f"annotation {id}",
             "start": record.start,
             "length": record.length,
@@ -219,12 +211,9 @@ class _Builder:
 
     def unused_id(self, fields: dict[str, Any], label: str) -> str:
         """The annotation's id, or where it is missing or taken one that is made up; takes it."""
-        stated = _text(fields.get("id"))
-        wish = stated or label.replace(" of annotations", "").replace(" ", "")
-        id = next(name for name in chain([wish], (f"{wish}.{n}" for n in count(2))) if name not in self.taken)
-        self.taken.add(id)
-        if id != stated:
-            self.report(f"annotation {id}", f"id {stated} is there already" if stated else f"{label} has no id")
+        id, problem = claimed_id(_text(fields.get("id")), label, self.taken)
+        if problem:
+            self.report(f"annotation {id}", problem)
         return id
 
     def category(self, fields: dict[str, Any], id: str) -> str:
@@ -237,7 +226,3 @@ class _Builder:
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value).strip()
-
-
-def _side(value: Any) -> int:
-    return value if isinstance(value, int) and 0 < value <= LONGEST_SIDE else 0

@@ -14,6 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from amodal_bench.datasets.base import Problem, Sample
+from amodal_bench.datasets.fields import is_set, unused
 from amodal_bench.datasets.files import is_list, is_object
 from amodal_bench.datasets.index import Index, cached_index, files_digest, make_index
 from amodal_bench.datasets.indexed import SCENE
@@ -24,12 +25,10 @@ from amodal_bench.datasets.regions import (
     RegionDataset,
     facts,
     image_entry,
-    is_set,
     mask_size,
     object_or_empty,
     places,
     text,
-    unused,
 )
 from amodal_bench.errors import InputError
 

@@ -9,24 +9,20 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
 from pathlib import Path
 from typing import Any, ClassVar
 
-from amodal_bench.datasets.files import is_list, is_object, read_image
+from amodal_bench.datasets.fields import side
+from amodal_bench.datasets.files import MEND, is_list, is_object, read_image, require_size
 from amodal_bench.datasets.index import Index
 from amodal_bench.datasets.indexed import IndexedDataset, Masks
 from amodal_bench.datasets.records import Record, read_record
-from amodal_bench.datasets.segmentation import decode, measure
+from amodal_bench.datasets.segmentation import decode, decode_field, measure
 from amodal_bench.errors import InputError
 from amodal_bench.types import Image
 
-MEND = "download the annotation file again, or take this record out of it"
 PLACES = {"start": "int64", "length": "int64", "image_start": "int64", "image_length": "int64"}
 """Columns of an index: where an annotation and its entry of "images" lie in the file; length 0: there is none."""
-
-LONGEST_SIDE = (1 << 16) - 1
-"""Pixels of a picture's side, beyond which pycocotools' 32-bit counts overflow."""
 
 Size = tuple[int, int]
 """Height and width, in pixels."""
@@ -51,9 +47,7 @@ class RegionDataset(IndexedDataset):
     rate_field: ClassVar[str] = "occlude_rate"
 
     def __init__(self, index: Index, identity: str, file: Path) -> None:
-        # The cache knows a file by its bytes; the problems are those of the copy that is open now.
-        problems = index.problems.assign(file=str(file))
-        super().__init__(Index(index.instances, problems, index.digest), identity)
+        super().__init__(index.opened_from(file), identity)
         self.file = file
 
     @abstractmethod
@@ -110,9 +104,8 @@ class RegionDataset(IndexedDataset):
         path = self.picture(file_name)
         image = read_image(path)
         stated = (entry.get("height"), entry.get("width"))
-        if None not in stated and stated != image.shape[:2]:
-            sizes = "picture is {}x{} but the annotations say {}x{}".format(*image.shape[:2], *stated)
-            raise InputError(path, f"{sizes} (height x width)", "use the picture in the size it was published in")
+        if None not in stated:
+            require_size(path, image, stated, "use the picture in the size it was published in")
         return image
 
 
@@ -121,10 +114,7 @@ def masks_of(fields: dict[str, Any], height: int, width: int) -> Masks:
     amodal = decode(fields.get("segmentation"), height, width)
     if fields.get("visible_mask") is None:
         return Masks(amodal, amodal)
-    try:
-        return Masks(decode(fields["visible_mask"], height, width), amodal)
-    except ValueError as error:
-        raise ValueError(f"visible_mask: {error}") from error
+    return Masks(decode_field("visible_mask", fields["visible_mask"], height, width), amodal)
 
 
 def facts(fields: dict[str, Any], size: Size | None) -> dict[str, object]:
@@ -175,7 +165,7 @@ def mask_size(regions: Sequence[Any]) -> Size | None:
 
 
 def _size(sides: Any) -> Size | None:
-    if is_list(sides) and len(sides) == 2 and all(isinstance(s, int) and 0 < s <= LONGEST_SIDE for s in sides):
+    if is_list(sides) and len(sides) == 2 and all(map(side, sides)):
         return sides[0], sides[1]
     return None
 
@@ -183,13 +173,6 @@ def _size(sides: Any) -> Size | None:
 def object_or_empty(value: Any) -> dict[str, Any]:
     """A JSON object, {} for anything else."""
     return value if is_object(value) else {}
-
-
-def unused(label: str, taken: set[str]) -> str:
-    """`label`, or the first of `label.2`, `label.3`, ... that is not taken yet; takes it."""
-    free = next(name for name in chain([label], (f"{label}.{n}" for n in count(2))) if name not in taken)
-    taken.add(free)
-    return free
 
 
 def text(value: Any) -> str:
@@ -203,11 +186,6 @@ def text(value: Any) -> str:
 def number(value: Any) -> float:
     """A field as a number, NaN where it is none or too large for one."""
     return float(value) if isinstance(value, int | float) and abs(value) < 1e300 else math.nan
-
-
-def is_set(value: Any) -> bool:
-    """Whether a flag is set: it may be a number, a boolean or text."""
-    return value in (1, "1")  # True == 1
 
 
 def require_files(title: str, root: Path | None, file: tuple[Path, str, str], folder: tuple[Path, str, str]) -> None:

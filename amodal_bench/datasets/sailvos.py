@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from amodal_bench.datasets import sailvos_json, sailvos_raw
 from amodal_bench.datasets.base import Problem
-from amodal_bench.datasets.files import is_object, read_image
+from amodal_bench.datasets.files import MEND, is_object, read_image, require_size
 from amodal_bench.datasets.index import Index, cached_index, files_digest, make_index, sizes_digest
 from amodal_bench.datasets.indexed import IndexedDataset, Masks
 from amodal_bench.datasets.records import read_record
@@ -28,7 +28,6 @@ from amodal_bench.types import Image
 FILES = {"train": "train.json", "val": "valid.json"}
 SOURCES = ("json", "folders")
 HOMEPAGE = "sailvos.web.illinois.edu"
-MEND = "download the annotation file again, or take this record out of it"
 
 
 class Source(Protocol):
@@ -151,7 +150,7 @@ class AnnotationFile:
         version, digest = sailvos_json.JSON_VERSION, files_digest([self.path])
         index = cached_index("sailvos", version, digest, lambda: sailvos_json.build_index(self.path))
         # The same bytes may have been indexed in another place.
-        return replace(index, problems=index.problems.assign(file=str(self.path)))
+        return index.opened_from(self.path)
 
     def read_image(self, row: Any) -> Image:
         if not row["picture"]:
@@ -160,9 +159,8 @@ class AnnotationFile:
         path = find_picture(self.folder, row["picture"])
         image = read_image(path)
         stated = (row["height"], row["width"])
-        if all(stated) and stated != image.shape[:2]:
-            sizes = "picture is {}x{} but the annotations say {}x{}".format(*image.shape[:2], *stated)
-            raise InputError(path, f"{sizes} (height x width)", "use the picture in its original size")
+        if all(stated):
+            require_size(path, image, stated, "use the picture in its original size")
         return image
 
     def read_masks(self, row: Any, height: int, width: int) -> Masks:

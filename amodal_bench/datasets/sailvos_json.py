@@ -11,18 +11,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from amodal_bench.datasets.base import Problem
+from amodal_bench.datasets.fields import claimed_id, is_set, side
 from amodal_bench.datasets.files import is_list, is_object
 from amodal_bench.datasets.index import Index, make_index
 from amodal_bench.datasets.indexed import AREA_TOLERANCE, SCENE, Masks
 from amodal_bench.datasets.records import Record, read_record, read_records
 from amodal_bench.datasets.sailvos_frames import frame_ranks, video_of
-from amodal_bench.datasets.segmentation import Segmentation, decode, hidden_share, measure
-from amodal_bench.types import Mask
+from amodal_bench.datasets.segmentation import Segmentation, decode, decode_field, hidden_share, measure
 
 JSON_VERSION = 1
 COLUMNS = {
@@ -35,7 +35,6 @@ COLUMNS = {
     "length": "int64",
 }
 KIND, REMEDY = "a SAIL-VOS annotation file", "use the official train.json or valid.json"
-LONGEST_SIDE = 65535
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def decode_masks(record: dict[str, Any], height: int, width: int) -> Masks:
     visible = visible_part(record)
     if visible is None:
         raise ValueError("it has no visible_mask")
-    return Masks(_decode("visible_mask", visible, height, width), amodal)
+    return Masks(decode_field("visible_mask", visible, height, width), amodal)
 
 
 def amodal_part(record: dict[str, Any]) -> Segmentation:
@@ -94,7 +93,7 @@ def disagreements(record: dict[str, Any], masks: Masks) -> Iterator[str]:
     if record.get("invisible_mask") is None:
         return
     try:
-        hidden = _decode("invisible_mask", record["invisible_mask"], *masks.amodal.shape)
+        hidden = decode_field("invisible_mask", record["invisible_mask"], *masks.amodal.shape)
     except ValueError as error:
         yield str(error)
         return
@@ -110,13 +109,6 @@ def number(value: Any) -> float:
 
 def _is_pair(segmentation: Segmentation) -> bool:
     return is_list(segmentation) and len(segmentation) == 2 and all(map(is_object, segmentation))
-
-
-def _decode(key: str, segmentation: Segmentation, height: int, width: int) -> Mask:
-    try:
-        return decode(segmentation, height, width)
-    except ValueError as error:
-        raise ValueError(f"{key}: {error}") from error
 
 
 class _Reading:
@@ -163,7 +155,7 @@ class _Reading:
         elif id in self.pictures:
             self.report(label, f"image {id} is there already; the first one counts")
         else:
-            sides = _side(entry.get("height")), _side(entry.get("width"))
+            sides = side(entry.get("height")), side(entry.get("width"))
             self.pictures[id] = Picture(_text(entry.get("file_name")), *sides)
             if 0 in sides:
                 self.report(f"image {id}", "it has no height and width: what its instances measure is unknown")
@@ -183,7 +175,7 @@ class _Reading:
                 "video_id": video_of(picture.name),
                 "category": _text(fields.get("category_id")),
                 "stuff": False,
-                "crowd": fields.get("iscrowd") in (1, "1"),  # True == 1
+                "crowd": is_set(fields.get("iscrowd")),
                 SCENE: image_id,
                 "frame": 0,
                 "start": record.start,
@@ -197,11 +189,9 @@ class _Reading:
 
     def unused_id(self, stated: str, label: str) -> str:
         """The annotation's id, or one that is made up where it is missing or taken; takes it."""
-        wish = stated or label.removesuffix(" of annotations").replace(" ", "")
-        id = next(name for name in chain([wish], (f"{wish}.{n}" for n in count(2))) if name not in self.taken)
-        self.taken.add(id)
-        if id != stated:
-            self.report(f"annotation {id}", f"id {stated} is there already" if stated else f"{label} has no id")
+        id, problem = claimed_id(stated, label, self.taken)
+        if problem:
+            self.report(f"annotation {id}", problem)
         return id
 
     def name_categories(self) -> None:
@@ -249,7 +239,3 @@ def _measures(fields: dict[str, Any], height: int, width: int) -> dict[str, Any]
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value).strip()
-
-
-def _side(value: Any) -> int:
-    return value if isinstance(value, int) and 0 < value <= LONGEST_SIDE else 0

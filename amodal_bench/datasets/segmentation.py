@@ -59,6 +59,14 @@ def decode(segmentation: Segmentation, height: int, width: int) -> Mask:
     return np.asarray(cv2.transpose(columns).view(np.bool_))
 
 
+def decode_field(key: str, segmentation: Segmentation, height: int, width: int) -> Mask:
+    """`decode`, whose `ValueError` begins with the key that holds the segmentation."""
+    try:
+        return decode(segmentation, height, width)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
+
+
 def measure(segmentation: Segmentation, height: int, width: int) -> tuple[int, bool]:
     """The mask's pixels, and whether it reaches the border of the image; no mask is made.
 
