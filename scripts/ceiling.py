@@ -63,7 +63,8 @@ def main() -> None:
             shown = condition(window.image(scene.image), visible, seed)
             truth = window.image(completed(scene, instance)).astype(np.float32) / 255
             picture = np.where((amodal | visible)[..., None], truth, shown)
-            prompt = Prompt(visible, area(visible), draw_points(visible, 9, seed), seed)
+            before = np.round(shown * 255).astype(np.uint8)
+            prompt = Prompt(visible, area(visible), draw_points(visible, 9, seed), seed, before)
 
             def segmented(picture: Floats, prompt: Prompt = prompt) -> Mask:
                 pixels = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from amodal_bench.errors import ConfigError
 from amodal_bench.segmenters.base import Prompt
-from amodal_bench.segmenters.grabcut import GrabCut, connected_to, opened
+from amodal_bench.segmenters.grabcut import GrabCut, changed, closed, connected_to, opened
 from amodal_bench.types import Image, Mask
 
 
@@ -74,6 +76,49 @@ def test_an_area_that_is_all_visible_is_the_answer() -> None:
     assert found.all()
 
 
+def test_what_inpainting_left_as_it_was_is_background() -> None:
+    image, disc, prompt = scene()
+    before = image.copy()
+    image[disc & ~prompt.visible] = (40, 160, 40)  # painted in a colour that V does not have
+    before[8:56, 34:] = (30, 60, 160)
+    camouflage = (slice(26, 38), slice(48, 56))  # the object's colour beside it, in the picture from the start
+    image[camouflage] = before[camouflage] = (220, 40, 40)
+    told = replace(prompt, before=before)
+    (found,) = GrabCut().segment([image], [told])
+    (by_colour,) = GrabCut(change=0).segment([image], [told])
+    assert not found[camouflage][:, 1:].any()
+    assert iou(found, disc) > 0.9 > iou(by_colour, disc)
+
+
+def test_without_a_picture_from_before_only_colours_count() -> None:
+    image, _, prompt = scene()
+    (found,), (by_colour,) = GrabCut().segment([image], [prompt]), GrabCut(change=0).segment([image], [prompt])
+    assert np.array_equal(found, by_colour)
+
+
+def test_a_view_that_changed_all_over_is_taken_as_a_whole() -> None:
+    image, _, prompt = scene()
+    told = replace(prompt, area=np.ones((64, 64), bool), before=255 - image)
+    (found,) = GrabCut().segment([image], [told])
+    assert found.all()
+
+
+def test_fine_grain_is_no_change() -> None:
+    image, _, _ = scene()
+    grain = np.random.default_rng(0).normal(0, 8, image.shape)
+    grainy = np.clip(image + grain, 0, 255).astype(np.uint8)
+    assert changed(image, grainy, 15).mean() < 0.02
+    grainy[10:20, 10:20] = 255 - grainy[10:20, 10:20]
+    assert changed(image, grainy, 15)[11:19, 11:19].all()
+
+
+def test_closing_bridges_what_is_narrow() -> None:
+    mask = np.zeros((20, 20), bool)
+    mask[4:16, 2:9] = mask[4:16, 10:18] = True
+    assert closed(mask, 1)[5:15, 2:18].all()
+    assert np.array_equal(closed(mask, 0), mask)
+
+
 def test_opening_keeps_what_a_disc_fits_into() -> None:
     mask = np.zeros((20, 20), bool)
     mask[2:8, 2:8] = True
@@ -92,7 +137,7 @@ def test_connected_parts_touch_the_seed() -> None:
     assert np.array_equal(connected_to(mask, seed), mask & (np.add.outer(np.arange(6), np.arange(6)) < 4))
 
 
-@pytest.mark.parametrize("wrong", [{"iterations": 0}, {"opening": -1}])
+@pytest.mark.parametrize("wrong", [{"iterations": 0}, {"opening": -1}, {"closing": -1}, {"change": -1}])
 def test_settings_out_of_range_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="segmenter"):
         GrabCut(**wrong)

@@ -94,7 +94,7 @@ class TuningFree:
         job = self._prepare(query, seed)
         (painted,) = self._inpaint([job])
         return {
-            "condition image": np.round(job.condition * 255).astype(np.uint8),
+            "condition image": _pixels(job.condition),
             "area": np.repeat(job.prompt.area[..., None], 3, axis=2).astype(np.uint8) * 255,
             "inpainted": painted,
         }
@@ -103,9 +103,11 @@ class TuningFree:
         window = self.view.window(query.visible, self.backbone.native)
         image, visible = window.image(query.image), window.mask(query.visible)
         area = self.area(visible)
-        prompt = Prompt(visible, area, draw_points(visible, self.points, seed), seed)
+        condition = self.condition(image, visible, seed)
+        points = draw_points(visible, self.points, seed)
+        prompt = Prompt(visible, area, points, seed, before=_pixels(condition))
         shape = (query.visible.shape[0], query.visible.shape[1])
-        return _Job(window, visible, self.condition(image, visible, seed), prompt, shape)
+        return _Job(window, visible, condition, prompt, shape)
 
     def _inpaint(self, jobs: Sequence[_Job]) -> list[Image]:
         return inpaint(
@@ -115,3 +117,7 @@ class TuningFree:
             [job.prompt.seed for job in jobs],
             self.denoising,
         )
+
+
+def _pixels(picture: Floats) -> Image:
+    return np.round(picture * 255).astype(np.uint8)

@@ -18,12 +18,14 @@ class Prompt:
         area: where the object may extend, (H, W) bool; it contains V.
         points: pixels (x, y) of V, (N, 2) int64.
         seed: the instance's seed.
+        before: where the image was inpainted, the picture that it was painted over, (H, W, 3) uint8.
     """
 
     visible: Mask
     area: Mask
     points: Integers
     seed: int
+    before: Image | None = None
 
 
 class Segmenter(Protocol):
