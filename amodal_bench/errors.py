@@ -28,3 +28,10 @@ class InputError(BenchError):
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str, str | None]]:
         # The default would call __init__ with the message alone: errors travel between processes.
         return type(self), (self.file, self.problem, self.remedy, self.record)
+
+
+def unreadable(path: Path | str, error: OSError) -> InputError:
+    """What to say of a file that cannot be opened."""
+    if isinstance(error, FileNotFoundError):
+        return InputError(path, "no such file", "check the path, or download it")
+    return InputError(path, f"cannot be read ({error.strerror})", "check that it is a file you may read")

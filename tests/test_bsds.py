@@ -200,6 +200,11 @@ def test_missing_root(tmp_path: Path) -> None:
     assert_says(caught.value, str(tmp_path / "gone"), "the folder of BSDS-A does not exist", "set `root`")
 
 
+def test_an_unknown_split_is_a_wrong_setting(tree: Path) -> None:
+    with pytest.raises(ConfigError, match=r"BSDS-A has no split 'all'; it has train, val, test$"):
+        Bsds(str(tree), split="all")
+
+
 def test_missing_split(tree: Path) -> None:
     with pytest.raises(InputError) as caught:
         Bsds(str(tree), split="val")

@@ -20,7 +20,7 @@ from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset
 from amodal_bench.datasets.cocoa import Cocoa
 from amodal_bench.datasets.contract import violations
 from amodal_bench.datasets.segmentation import decode, encode
-from amodal_bench.errors import InputError
+from amodal_bench.errors import ConfigError, InputError
 from amodal_bench.toy.export.cocoa import export
 from amodal_bench.toy.scene import Instance, Scene, draw_scene
 from amodal_bench.types import Mask
@@ -222,6 +222,22 @@ def test_the_lists_may_stand_in_any_order(tmp_path: Path) -> None:
     assert dataset.sample("7-1").amodal.sum() == 36
 
 
+def test_size_order_and_depth_constraint_are_not_needed(tmp_path: Path) -> None:
+    """`size` is no count of the regions, `order` has gaps, `depth_constraint` may be empty or absent."""
+    wrong = {"size": 99, "depth_constraint": ""}
+    regions = FRONT | {"order": 11}, BEHIND | {"order": 4}
+    draw(official(tmp_path, [entry(3)], [annotation(7, 3, *regions, **wrong), annotation(8, 3, FRONT)]), 3)
+    dataset = Cocoa(str(tmp_path))
+    assert list(dataset.records()["id"]) == ["7-1", "7-2", "8-1"] and dataset.check() == []
+    np.testing.assert_array_equal(dataset.sample("7-2").visible, box(12, 3, 17, 13))
+
+
+def test_occlusion_rates_that_are_not_stated_are_measured(tmp_path: Path) -> None:
+    dataset = one_image(tmp_path, FRONT | {"occlude_rate": None}, BEHIND | {"occlude_rate": None, "area": None})
+    assert dataset.records()["occlusion_rate"].tolist() == [0, 0.5]
+    assert dataset.records()["area"].tolist() == [100, 100] and dataset.check() == []
+
+
 def test_wild_values_stop_nothing(tmp_path: Path) -> None:
     """What JSON allows and arrays, files and pycocotools do not."""
     runs = {"size": [HEIGHT, WIDTH], "counts": [10**30, -(10**30)]}
@@ -235,16 +251,18 @@ def test_wild_values_stop_nothing(tmp_path: Path) -> None:
     dataset = one_image(tmp_path, *wild)
     assert dataset.records()["category"].tolist() == ["? fish", "thing", "thing", "thing"]
     assert [(p.record, p.what) for p in dataset.check()] == [
-        ("annotation 7, region 3", "malformed RLE: counts are neither text nor whole numbers")
+        ("annotation 7, region 2", "area is no number of pixels"),
+        ("annotation 7, region 2", "occlude_rate is no number within 0 and 1"),
+        ("annotation 7, region 3", "malformed RLE: counts are neither text nor whole numbers"),
     ]
     np.testing.assert_array_equal(dataset.sample("7-4").visible, box(12, 3, 17, 13))
 
 
-def test_absent_fields_are_unknown(tmp_path: Path) -> None:
+def test_absent_numbers_are_measured(tmp_path: Path) -> None:
     bare = without(FRONT, "name", "area", "isStuff", "occlude_rate", "order")
     dataset = one_image(tmp_path, bare)
     row = dataset.records().iloc[0]
-    assert np.isnan(row["area"]) and np.isnan(row["occlusion_rate"])
+    assert row["area"] == 100 and row["occlusion_rate"] == 0
     assert row["category"] == "" and not row["stuff"] and not row["hidden"]
     assert dataset.sample("7-1").amodal.sum() == 100 and dataset.check() == []
 
@@ -255,7 +273,7 @@ def test_absent_fields_are_unknown(tmp_path: Path) -> None:
         pytest.param([7, 8], ["7-1", "8-1"], id="numbers"),
         pytest.param(["a", 8], ["a-1", "8-1"], id="text"),
         pytest.param([7, "7", 7], ["7-1", "7.2-1", "7.3-1"], id="the same"),
-        pytest.param([None, None], ["image3-1", "image3.2-1"], id="missing"),
+        pytest.param([None, None], ["entry1-1", "entry2-1"], id="missing"),
         pytest.param(["7.2", 7, 7], ["7.2-1", "7-1", "7.3-1"], id="a made-up id that is taken"),
     ],
 )
@@ -263,6 +281,39 @@ def test_ids_are_unique_and_stable(tmp_path: Path, ids: list[Any], expected: lis
     official(tmp_path, [entry(3)], [annotation(id, 3, FRONT) for id in ids])
     for _ in range(2):
         assert list(Cocoa(str(tmp_path)).records()["id"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("images", "problems"),
+    [
+        pytest.param(
+            [entry(3), entry(3, file_name="x.png")],
+            [("entry 2 of images", "image 3 is there already; the first one counts")],
+            id="the same image again",
+        ),
+        pytest.param([without(entry(4), "id"), entry(3)], [("entry 1 of images", "it has no id")], id="no id"),
+        pytest.param([7, entry(3)], [("entry 1 of images", "it is no JSON object")], id="no object"),
+    ],
+)
+def test_odd_entries_of_images_are_reported(tmp_path: Path, images: list[Any], problems: list[Any]) -> None:
+    draw(official(tmp_path, images, [annotation(7, 3, FRONT)]), 3)
+    dataset = Cocoa(str(tmp_path))
+    assert (dataset.sample("7-1").image == 3).all()
+    assert [(p.record, p.what) for p in dataset.check()] == problems
+
+
+def test_ids_that_are_made_up_are_reported(tmp_path: Path) -> None:
+    passes = [annotation(7, 3, FRONT), annotation("7", 3, FRONT), annotation(None, 3, FRONT)]
+    draw(official(tmp_path, [entry(3)], passes), 3)
+    assert [(p.record, p.what) for p in Cocoa(str(tmp_path)).check()] == [
+        ("annotation 7.2", "id 7 is there already"),
+        ("annotation entry3", "entry 3 of annotations has no id"),
+    ]
+
+
+def test_an_unknown_split_is_a_wrong_setting(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^dataset.split: COCO-A has no split 'vall'; it has train, val, test$"):
+        Cocoa(str(tmp_path), split="vall")
 
 
 def test_images_are_joined_by_id_not_by_position(tmp_path: Path) -> None:
@@ -447,6 +498,9 @@ def test_bad_region_fails_alone(tmp_path: Path, bad: Any, problem: str) -> None:
     assert problem in found[0].what
 
 
+NAMELESS = 'has no entry with a file_name in "images"'
+
+
 def one_pass(root: Path, images: list[Any], image_id: Any = 3) -> Cocoa:
     official(root, images, [annotation(7, image_id, FRONT)])
     return Cocoa(str(root))
@@ -455,11 +509,10 @@ def one_pass(root: Path, images: list[Any], image_id: Any = 3) -> Cocoa:
 @pytest.mark.parametrize(
     ("images", "image_id", "problem"),
     [
-        pytest.param([], 3, 'image_id 3 has no entry in "images"', id="no such image"),
-        pytest.param([entry(4)], 3, 'image_id 3 has no entry in "images"', id="another image"),
-        pytest.param([entry(3)], None, 'image_id (none) has no entry in "images"', id="no image_id"),
-        pytest.param([without(entry(3), "file_name")], 3, "image 3 has no file_name", id="no file name"),
-        pytest.param([None, 3], 3, 'image_id 3 has no entry in "images"', id="images that are no objects"),
+        pytest.param([], 3, f"image_id 3 {NAMELESS}", id="no such image"),
+        pytest.param([entry(4)], 3, f"image_id 3 {NAMELESS}", id="another image"),
+        pytest.param([entry(3)], None, f"image_id (none) {NAMELESS}", id="no image_id"),
+        pytest.param([without(entry(3), "file_name")], 3, f"image_id 3 {NAMELESS}", id="no file name"),
     ],
 )
 def test_pass_without_its_image(tmp_path: Path, images: list[Any], image_id: Any, problem: str) -> None:
@@ -520,7 +573,8 @@ def test_annotation_without_regions_is_a_problem_not_a_stop(tmp_path: Path, brok
     draw(official(tmp_path, [entry(3)], [broken, annotation(7, 3, FRONT)]), 3)
     dataset = Cocoa(str(tmp_path))
     assert list(dataset.records()["id"]) == ["7-1"]
-    assert [(p.record, p.what) for p in dataset.check()] == [("entry 1 of annotations", 'it has no list "regions"')]
+    what = 'it has no list "regions"' if isinstance(broken, dict) else "it is no JSON object"
+    assert [(p.record, p.what) for p in dataset.check()] == [("entry 1 of annotations", what)]
 
 
 @pytest.mark.parametrize(
@@ -760,7 +814,7 @@ DAMAGES = {
         to_json(lambda data: data["images"].pop(PASS)),
         JSON,
         OF_PASS,
-        f'image_id {PASS + 1} has no entry in "images"',
+        f"image_id {PASS + 1} {NAMELESS}",
         LOST_PASS,
     ),
     "pass without regions": Damage(
@@ -795,6 +849,8 @@ DAMAGES = {
     "wrong area": Damage(
         to_region(area=1), JSON, OF_REGION, f"area says 1 but the mask has {TARGET.amodal.sum()} pixels"
     ),
+    "negative area": Damage(to_region(area=-1), JSON, OF_REGION, "area is no number of pixels"),
+    "impossible rate": Damage(to_region(occlude_rate=7), JSON, OF_REGION, "occlude_rate is no number within 0 and 1"),
     "wrong rate": Damage(
         to_region(occlude_rate=WRONG_RATE), JSON, OF_REGION, f"occlude_rate says {WRONG_RATE:g} but"
     ),

@@ -27,7 +27,7 @@ from amodal_bench.datasets import cocoa_cls
 from amodal_bench.datasets.cocoa_cls import CocoaCls
 from amodal_bench.datasets.contract import violations
 from amodal_bench.datasets.segmentation import encode
-from amodal_bench.errors import InputError
+from amodal_bench.errors import ConfigError, InputError
 from amodal_bench.toy.export.cocoa import export as export_cocoa
 from amodal_bench.toy.export.cocoa_cls import export
 from amodal_bench.toy.scene import draw_scene
@@ -129,7 +129,7 @@ def test_uncompressed_masks_and_polygons(tree: Path) -> None:
 def test_ids_are_unique(tree: Path) -> None:
     edit(tree, lambda data: [annotation.update(id=7) for annotation in data["annotations"][:2]])
     edit(tree, to_object(2, id=None))
-    assert list(CocoaCls(str(tree)).records()["id"])[:4] == ["7", "7.2", f"image{OF_SCENE[2] + 1}", "4"]
+    assert list(CocoaCls(str(tree)).records()["id"])[:4] == ["7", "7.2", "entry3", "4"]
 
 
 def test_annotations_belong_to_images_by_id(tree: Path) -> None:
@@ -138,6 +138,20 @@ def test_annotations_belong_to_images_by_id(tree: Path) -> None:
     dataset = CocoaCls(str(tree))
     np.testing.assert_array_equal(dataset.sample("1").image, draw_scene(0, "val", 0).image)
     assert dataset.check() == []
+
+
+@pytest.mark.parametrize("box", [[0, 0, 1, 1], [3, 2, 9], "?", None])
+def test_boxes_are_not_read(tree: Path, box: Any) -> None:
+    """Some readers swap their axes; the masks say the same."""
+    before = CocoaCls(str(tree)).records()
+    edit(tree, to_object(OCCLUDED, bbox=box))
+    after = CocoaCls(str(tree))
+    assert after.records().equals(before) and after.check() == []
+
+
+def test_there_is_no_test_split(tree: Path) -> None:
+    with pytest.raises(ConfigError, match=r"COCOA-cls has no split 'test'; it has train, val$"):
+        CocoaCls(str(tree), split="test")
 
 
 def test_cocoa_itself_is_another_dataset(tmp_path: Path) -> None:
@@ -235,13 +249,17 @@ DAMAGES = {
         shrink(f"val2014/{PICTURE}"), PICTURE, OF_IMAGE, f"but the annotations say {HEIGHT}x{WIDTH}", LOST_IMAGE
     ),
     "image entry missing": Damage(
-        to_json(lambda data: data["images"].pop(SCENE)), JSON, OF_IMAGE, 'has no entry in "images"', LOST_IMAGE
+        to_json(lambda data: data["images"].pop(SCENE)),
+        JSON,
+        OF_IMAGE,
+        'has no entry with a file_name in "images"',
+        LOST_IMAGE,
     ),
     "record that is no object": Damage(
         to_json(lambda data: data["annotations"].append([])),
         JSON,
         f"entry {len(OF_SCENE) + 1} of annotations",
-        "it is no object",
+        "it is no JSON object",
     ),
     "no A": Damage(to_occluded(segmentation=None), JSON, OF_OCCLUDED, "no segmentation", OCCLUDED_ID),
     "A of another size": Damage(
@@ -266,6 +284,22 @@ DAMAGES = {
     ),
     "wrong area": Damage(
         to_occluded(area=1), JSON, OF_OCCLUDED, f"area says 1 but the mask has {TARGET.amodal.sum()} pixels"
+    ),
+    "area is text": Damage(to_occluded(area="9"), JSON, OF_OCCLUDED, "area is no number of pixels"),
+    "impossible rate": Damage(
+        to_occluded(occlude_rate=-0.5), JSON, OF_OCCLUDED, "occlude_rate is no number within 0 and 1"
+    ),
+    "the same image again": Damage(
+        to_json(lambda data: data["images"].append(data["images"][0])),
+        JSON,
+        f"entry {len(SCENES) + 1} of images",
+        "image 1 is there already",
+    ),
+    "the same id again": Damage(
+        to_json(lambda data: data["annotations"].append(data["annotations"][0])),
+        JSON,
+        "annotation 1.2",
+        "id 1 is there already",
     ),
     "wrong rate": Damage(
         to_occluded(occlude_rate=WRONG_RATE), JSON, OF_OCCLUDED, f"occlude_rate says {WRONG_RATE:g} but"

@@ -6,6 +6,8 @@ import importlib
 import inspect
 import pkgutil
 import re
+import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from amodal_bench.datasets.contract import Verdict, examine, violations
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.errors import InputError
 from amodal_bench.toy import export
+from amodal_bench.toy.export import __main__ as command
 
 FORMATS = sorted(module.name for module in pkgutil.iter_modules(export.__path__) if not module.name.startswith("_"))
 SIDE = 24
@@ -246,6 +249,23 @@ def test_several_passes_over_an_image_need_not_know_of_each_other() -> None:
 def test_the_toy_keeps_the_contract() -> None:
     assert violations(Toy("test", 4, 0), samples=8) == []
     assert Toy("test", 2, 0).fingerprint() == Toy("test", 2, 0).fingerprint()
+
+
+@pytest.mark.parametrize("options", [[], ["--split", "train"]], ids=["default", "train"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_printed_command_opens_what_was_exported(
+    name: str,
+    options: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["export", name, str(tmp_path / "a tree"), "--images", "1", *options])
+    command.main()
+    program, *overrides = shlex.split(capsys.readouterr().out.splitlines()[-1].partition(": ")[2])
+    assert program == "amodal-bench" and bool(options) == any("split" in part for part in overrides)
+    dataset = build(composed(*overrides).dataset, "dataset")
+    assert len(dataset.records()) > 0 and dataset.check() == []
 
 
 @pytest.mark.parametrize("name", FORMATS)

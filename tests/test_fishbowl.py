@@ -384,6 +384,22 @@ def test_impossible_options(trees: dict[str, Path], option: str, value: Any) -> 
         FishBowl(str(trees["generator"]), **{option: value})
 
 
+def test_videos_of_ones_own_lie_in_the_splits_folder_or_in_the_root(trees: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(trees["generator"], tmp_path / "both/val")
+    shutil.copytree(trees["postprocessed"], tmp_path / "both/train")
+    shutil.rmtree(tmp_path / "both/val/00000")
+    val, train = (FishBowl(str(tmp_path / "both"), split=split) for split in ("val", "train"))
+    whole = FishBowl(str(trees["generator"]), split="train")
+    assert train.records().equals(whole.records())
+    assert set(val.records()["video_id"]) == set(whole.records()["video_id"]) - {"00000"}
+    assert whole.fingerprint() != FishBowl(str(trees["generator"])).fingerprint()
+
+
+def test_savos_released_one_split(trees: dict[str, Path]) -> None:
+    with pytest.raises(ConfigError, match=r"has no split 'train'; it has test$"):
+        FishBowl(str(trees["savos"]), split="train")
+
+
 # Index and fingerprint
 
 
@@ -563,6 +579,9 @@ DAMAGES: dict[str, Damage] = {
     "no list": Damage(lambda root: (root / SCENE).unlink(), SCENE, "video 00001", "no such file"),
     "another JSON": Damage(on_scene(lambda o: {"objects": o}), SCENE, "video 00001", "it has to be a list"),
     "no id": Damage(on_scene(lambda o: o[0].pop("id") and None), SCENE, "object 0", 'no whole number "id"'),
+    "id too long": Damage(
+        on_scene(lambda o: o.append(o[0] | {"id": 10**30})), SCENE, "object {count}", 'no whole number "id"'
+    ),
     "no object": Damage(on_scene(lambda o: o.append("fish")), SCENE, "object {count}", 'no whole number "id"'),
     "listed twice": Damage(on_scene(lambda o: o.append(o[0])), SCENE, "fish {fish}", "listed again"),
     "no masks": Damage(on_scene(lambda o: o[0].update(masks=7)), SCENE, "fish {fish}", 'no list "masks"'),
@@ -636,6 +655,7 @@ DAMAGES: dict[str, Damage] = {
     "row of no frame": Damage(on_row(frame_id="500"), SUBSET, "line 2", "in frame 500 of video", "savos", True),
     "row of no video": Damage(on_row(v_id="8"), SUBSET, "line 2", "video 8 with 1 listed", "savos", True),
     "row of no number": Damage(on_row(v_id="fish"), SUBSET, "line 2", "whole numbers", "savos", True),
+    "row of no rate": Damage(on_row(OCC_R="7"), SUBSET, "line 2", "OCC_R is no number within 0 and 1", "savos", True),
     "row twice": Damage(repeat_row, SUBSET, "line 3", "instance of line 2 is listed again", "savos", True),
     "wrong rate": Damage(
         on_row(OCC_R="0.95"),

@@ -16,6 +16,7 @@ from conftest import composed
 from PIL import Image
 
 from amodal_bench.config import build
+from amodal_bench.data.command import main as data_command
 from amodal_bench.datasets import kins as loader
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset, Problem
 from amodal_bench.datasets.kins import Kins
@@ -183,6 +184,15 @@ def test_outlines_are_exact() -> None:
         np.testing.assert_array_equal(decode(outlines(mask), *mask.shape), mask)
 
 
+def test_a_wrong_split_of_an_export_is_a_usage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["export", "kins", str(tmp_path), "--split=nope"])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "KINS has no split 'nope'" in capsys.readouterr().err
+
+
 def test_export_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["export", "kins", str(tmp_path), "--images=1", "--split=val"])
     command.main()
@@ -229,6 +239,15 @@ def test_visible_pixels_outside_are_a_number_not_a_fault(tmp_path: Path) -> None
     assert row(dataset)["visible_outside"] == 30 and row(dataset)["visible_area"] == 80
     assert row(dataset)["occlusion_rate"] == 0.5
     assert dataset.check() == []
+
+
+def test_pixels_outside_are_told_in_info_and_in_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outside = annotation(8, i_segm=[rectangle(7, 3, 14, 13)])
+    told = "V reaches beyond A in 1 of 2 instances, by 20 pixels in all (they were drawn independently)"
+    assert tree(tmp_path, [annotation(), outside]).remarks() == [told]
+    for verb in ("info", "check"):
+        data_command([verb, "kins", f"dataset.root={tmp_path}"])
+        assert told in capsys.readouterr().out
 
 
 def test_several_polygons_are_one_object(tmp_path: Path) -> None:
@@ -491,15 +510,18 @@ DAMAGES: dict[str, Damage] = {
     ),
     "visible mask is emptied": Damage(second(i_segm=[]), "instance 2", "but no pixel is visible", changed=("2",)),
     "wrong area": Damage(second(a_area=1), "instance 2", "area says 1 but the mask has"),
-    "area is text": Damage(second(a_area="9"), "annotation 2", "a_area is no number of pixels: the area is measured"),
+    "area is text": Damage(second(a_area="9"), "annotation 2", "a_area is no number of pixels"),
     "area is absurd": Damage(second(a_area=10**400), "annotation 2", "a_area is no number of pixels"),
     "unknown category": Damage(second(category_id=99), "annotation 2", 'category_id 99 is not in "categories"'),
     "no category": Damage(second(category_id=None), "annotation 2", 'category_id (none) is not in "categories"'),
     "no such image": Damage(
-        second(image_id=99), "annotation 2", 'image_id 99 has no entry in "images"', broken=("2",)
+        second(image_id=99), "annotation 2", 'image_id 99 has no entry with a file_name in "images"', broken=("2",)
     ),
     "no image_id": Damage(
-        second(image_id=None), "annotation 2", 'image_id (none) has no entry in "images"', broken=("2",)
+        second(image_id=None),
+        "annotation 2",
+        'image_id (none) has no entry with a file_name in "images"',
+        broken=("2",),
     ),
     "the same id again": Damage(second(id=1), "annotation 1.2", "id 1 is there already", changed=("2",)),
     "no id": Damage(second(id=None), "annotation entry2", "entry 2 of annotations has no id", changed=("2",)),
@@ -508,7 +530,7 @@ DAMAGES: dict[str, Damage] = {
     ),
     "image is a number": Damage(replaced("images", 0, 1), "entry 1 of images", "it is no JSON object", broken=FIRST),
     "image without id": Damage(first_image(id=None), "entry 1 of images", "it has no id", broken=FIRST),
-    "image without name": Damage(first_image(file_name=None), "image 1", "it has no file_name", broken=FIRST),
+    "image without name": Damage(first_image(file_name=None), "image 1", "no entry with a file_name", broken=FIRST),
     "image without size": Damage(first_image(height=None), "image 1", "it has no height and width"),
     "image of absurd size": Damage(first_image(width=10**9), "image 1", "it has no height and width"),
     "the same image id again": Damage(

@@ -491,7 +491,7 @@ JSON_DAMAGES: dict[str, Damage] = {
         of_record(set_(occlude_rate=0.99)), JSON, "instance 2", "occlude_rate says 0.99 but the masks give"
     ),
     "impossible rate": Damage(
-        of_record(set_(occlude_rate=7)), JSON, "annotation 2", "occlude_rate 7 is not within 0 and 1"
+        of_record(set_(occlude_rate=7)), JSON, "annotation 2", "occlude_rate is no number within 0 and 1"
     ),
     "wrong invisible mask": Damage(
         of_record(lambda r: r.update(invisible_mask=r["visible_mask"])), JSON, "instance 2", "invisible_mask differs"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
+from amodal_bench.datasets import segmentation
 from amodal_bench.datasets.segmentation import decode, encode
 from amodal_bench.types import Mask
 
@@ -82,6 +83,16 @@ def test_encode_and_decode_are_inverse(mask: Mask) -> None:
     np.testing.assert_array_equal(decode(rle(run_lengths(mask)), HEIGHT, WIDTH), mask)
 
 
+@pytest.mark.parametrize("counts", [TEXT, run_lengths(box(*BOX))], ids=["text", "runs"])
+def test_an_rle_is_expanded_once(counts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To check it, and to fill the mask with what the check has expanded."""
+    expanded: list[bytes] = []
+    expand = segmentation._uncompressed
+    monkeypatch.setattr(segmentation, "_uncompressed", lambda text: expanded.append(text) or expand(text))
+    np.testing.assert_array_equal(decode(rle(counts), HEIGHT, WIDTH), box(*BOX))
+    assert len(expanded) == (1 if isinstance(counts, str) else 0)
+
+
 def test_encode_is_pycocotools_own_text() -> None:
     native = coco_mask.encode(np.asfortranarray(noise(), np.uint8))
     assert encode(noise())["counts"].encode() == native["counts"]
@@ -108,6 +119,8 @@ def test_encode_is_pycocotools_own_text() -> None:
         pytest.param({"counts": TEXT}, "malformed RLE: it has no size", id="no size"),
         pytest.param({"size": [HEIGHT, WIDTH]}, "malformed RLE: counts are neither", id="no counts"),
         pytest.param(rle(""), "malformed RLE: its runs cover 0 of 1200", id="empty text"),
+        pytest.param(rle("0\ud8001"), "a character that no RLE has", id="half a surrogate pair"),
+        pytest.param(rle("0é1"), "a character that no RLE has", id="not ASCII"),
         pytest.param(rle([1000]), "malformed RLE: its runs cover 1000 of 1200", id="too short"),
         pytest.param(rle([1000, 201]), "malformed RLE: its runs cover 1201 of 1200", id="too long"),
         pytest.param(rle([1000, -100, 300]), "malformed RLE: it has a negative run", id="negative"),

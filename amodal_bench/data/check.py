@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.data.compose import add_dataset, open_dataset, settings_of
+from amodal_bench.data.info import remarks
 from amodal_bench.datasets.card import Published, card_names, load_card
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     _summary(arguments.name, settings.dataset, dataset)
     lines = [f"{arguments.name}: contract: {what}" for what in verdict.violations]
     lines += [_line(problem) for problem in verdict.problems]
+    for what in remarks(dataset):
+        print(f"remark     {what}")
     print(f"contract   {_kept(verdict)}")
     print(f"problems   {len(lines) or 'none'}")
     shown = lines if arguments.limit is None else lines[: max(arguments.limit, 0)]

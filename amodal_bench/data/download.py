@@ -14,7 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 import amodal_bench
-from amodal_bench.datasets.files import sha256
+from amodal_bench.digests import sha256
 from amodal_bench.errors import InputError
 
 CHUNK = 1 << 20

@@ -15,6 +15,8 @@ from amodal_bench.data.compose import add_dataset, open_dataset, settings_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from amodal_bench.datasets.base import Dataset
+
 TOP = 15
 QUANTILES = {"min": 0.0, "5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "max": 1.0}
 BINS = 10
@@ -29,9 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     dataset = open_dataset(settings_of(arguments))
-    facts = {"dataset": dataset.name, **describe(dataset.records())}
+    facts = {"dataset": dataset.name, **describe(dataset.records()), "remarks": remarks(dataset)}
     print(json.dumps(facts, indent=2) if arguments.json else _text(facts))
     return 0
+
+
+def remarks(dataset: Dataset) -> list[str]:
+    """What a loader has to say of its dataset as a whole."""
+    from amodal_bench.datasets.indexed import IndexedDataset
+
+    return dataset.remarks() if isinstance(dataset, IndexedDataset) else []
 
 
 def describe(records: pd.DataFrame) -> dict[str, Any]:
@@ -88,6 +97,7 @@ def _text(facts: dict[str, Any]) -> str:
         label = f"{100 * entry['low']:.0f}-{100 * entry['high']:.0f} %" if entry["high"] else "0 %"
         bar = "#" * math.ceil(BAR * entry["instances"] / most)
         lines.append(f"  {label:>9} {entry['instances']:9} {bar}".rstrip())
+    lines += [f"{'remark':12}{what}" for what in facts["remarks"]]
     return "\n".join(lines)
 
 

@@ -76,6 +76,8 @@ def _section(card: Card) -> str:
     if card.manual:
         parts.append("By hand:")
         parts.append("\n".join(f"{number}. {_line(step)}" for number, step in enumerate(card.manual, start=1)))
+    root = " dataset.root=FOLDER" if card.files or card.manual else ""
+    parts.append(f"Check it: `amodal-bench data check {card.name}{root}`")
     if card.notes:
         parts.append("Good to know:")
         parts.append("\n".join(f"- {_line(note)}" for note in card.notes))

@@ -15,8 +15,8 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
-from amodal_bench.datasets.files import COPY_AGAIN, unreadable
-from amodal_bench.errors import InputError
+from amodal_bench.datasets.files import COPY_AGAIN
+from amodal_bench.errors import InputError, unreadable
 
 
 @dataclass(frozen=True)

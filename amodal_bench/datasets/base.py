@@ -26,8 +26,9 @@ RECORD_COLUMNS: dict[str, str] = {
 
 id: unique in the dataset, stable between runs; image_id, video_id: what the instance is part of ("" where there is no
 video); category: its name. area: pixels of A; occlusion_rate: |A \\ V| / |A| in [0, 1], 0 meaning unoccluded; both
-as annotated, NaN where they are not. stuff: a region of stuff rather than a thing. crowd: one annotation for many
-objects. truncated: A reaches the border of the image. hidden: no pixel is visible, so it cannot be prompted.
+as annotated, else as measured, NaN where neither can be. stuff: a region of stuff rather than a thing. crowd: one
+annotation for many objects. truncated: A reaches the border of the image. hidden: no pixel is visible, so it cannot
+be prompted.
 """
 
 

@@ -13,10 +13,10 @@ from typing import ClassVar
 
 import pandas as pd
 
+from amodal_bench.datasets.files import require_files, require_split
 from amodal_bench.datasets.index import Index
 from amodal_bench.datasets.indexed import SCENE
 from amodal_bench.datasets.passes import PassDataset, open_index
-from amodal_bench.datasets.regions import require_files
 from amodal_bench.errors import ConfigError, InputError
 
 SPLITS = ("train", "val", "test")
@@ -41,7 +41,7 @@ class Bsds(PassDataset):
 
     Raises:
         InputError: a folder or the annotation file is missing, or the file is not one of BSDS-A.
-        ConfigError: no pass is by this annotator.
+        ConfigError: there is no such split, or no pass is by this annotator.
     """
 
     name: ClassVar[str] = "bsds"
@@ -55,6 +55,7 @@ class Bsds(PassDataset):
         annotations: str | None = None,
         images: str | None = None,
     ) -> None:
+        require_split("BSDS-A", split, SPLITS)
         self.split = split
         self.folder = Path(images or Path(root, "BSR", "BSDS500", "data", "images"))
         self._get_pictures = GET_PICTURES.format(root=root)

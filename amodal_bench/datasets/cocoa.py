@@ -5,8 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from amodal_bench.datasets.coco_tree import CocoTree
 from amodal_bench.datasets.passes import PassDataset, open_index
-from amodal_bench.datasets.regions import require_files
+
+TREE = CocoTree(
+    "COCO-A",
+    ("train", "val", "test"),
+    "COCO_amodal_{split}2014.json",
+    "get the annotations by the link on github.com/Wakeupbuddy/amodalAPI and unpack them into {folder}, or set "
+    "`annotations` to the file",
+)
 
 
 class Cocoa(PassDataset):
@@ -21,6 +29,7 @@ class Cocoa(PassDataset):
         images: folder of the pictures, if it lies elsewhere.
 
     Raises:
+        ConfigError: there is no such split.
         InputError: a folder or the annotation file is missing, or the file is not one of COCO-A.
     """
 
@@ -29,29 +38,9 @@ class Cocoa(PassDataset):
     def __init__(
         self, root: str, split: str = "val", annotations: str | None = None, images: str | None = None
     ) -> None:
-        self.split = split
-        self.folder = Path(images or Path(root, f"{split}2014"))
-        file = Path(annotations or Path(root, "annotations", f"COCO_amodal_{split}2014.json"))
-        self._require(Path(root), file, needs_root=annotations is None or images is None)
+        file, self.folder = TREE.find(root, split, annotations, images)
         index = open_index(self.name, file, "a COCO-A file", "use the authors' COCO_amodal_*2014.json")
         super().__init__(index, split, file)
 
     def picture(self, file_name: str) -> Path:
         return self.folder / file_name
-
-    def _require(self, root: Path, file: Path, needs_root: bool) -> None:
-        get_file = (
-            "get the annotations by the link on github.com/Wakeupbuddy/amodalAPI and unpack them into "
-            f"{root / 'annotations'}, or set `annotations` to the file"
-        )
-        # Some mirrors of COCO leave out the test pictures.
-        get_folder = (
-            f"unpack {self.split}2014.zip of the COCO 2014 images (cocodataset.org) into {root}, "
-            "or set `images` to the folder"
-        )
-        require_files(
-            "COCO-A",
-            root if needs_root else None,
-            (file, f"the COCO-A annotations of split {self.split!r} are missing", get_file),
-            (self.folder, "the folder of the COCO pictures does not exist", get_folder),
-        )

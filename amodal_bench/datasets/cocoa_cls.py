@@ -5,40 +5,34 @@ An entry of "annotations" is one object. `bbox` is not used: the masks say the s
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from tqdm import tqdm
 
-from amodal_bench.datasets.base import Problem
-from amodal_bench.datasets.fields import is_set, unused
-from amodal_bench.datasets.files import is_object
-from amodal_bench.datasets.index import Index, cached_index, files_digest, make_index
+from amodal_bench.datasets.coco_tree import CocoTree
+from amodal_bench.datasets.fields import claimed_id, is_set, odd_numbers, text
+from amodal_bench.datasets.index import Index, Report, cached_index, make_index
 from amodal_bench.datasets.indexed import SCENE
-from amodal_bench.datasets.records import read_record, read_records
-from amodal_bench.datasets.regions import (
-    PLACES,
-    ImageEntry,
-    RegionDataset,
-    facts,
-    image_entry,
-    mask_size,
-    number,
-    object_or_empty,
-    places,
-    require_files,
-    text,
-)
-from amodal_bench.datasets.segmentation import hidden_share, measure
+from amodal_bench.datasets.pictures import Picture, Pictures
+from amodal_bench.datasets.records import read_entries, read_record, read_records
+from amodal_bench.datasets.regions import PLACES, RegionDataset, facts, mask_size, object_or_empty
+from amodal_bench.digests import files_digest
 
-VERSION = 1
+VERSION = 2
 """Raised with any change of the rows that `_build` makes."""
 
+ARRAYS = ("images", "annotations", "categories")
 OWN_COLUMNS = {SCENE: "str", **PLACES}
 REMEDY = "use COCO_amodal_*2014_with_classes.json; dataset=cocoa reads COCO-A's own files"
+TREE = CocoTree(
+    "COCOA-cls",
+    ("train", "val"),
+    "COCO_amodal_{split}2014_with_classes.json",
+    "get COCOA_annotations_detectron.tar.xz (the READMEs of Bayesian-Amodal and AISFormer link to it) and put the "
+    "file into {folder}, or set `annotations` to it",
+)
 
 
 class CocoaCls(RegionDataset):
@@ -54,6 +48,7 @@ class CocoaCls(RegionDataset):
         images: folder of the pictures, if it lies elsewhere.
 
     Raises:
+        ConfigError: there is no such split.
         InputError: a folder or the annotation file is missing, or the file is not one of COCOA-cls.
     """
 
@@ -62,10 +57,7 @@ class CocoaCls(RegionDataset):
     def __init__(
         self, root: str, split: str = "val", annotations: str | None = None, images: str | None = None
     ) -> None:
-        self.split = split
-        self.folder = Path(images or Path(root, f"{split}2014"))
-        file = Path(annotations or Path(root, "annotations", f"COCO_amodal_{split}2014_with_classes.json"))
-        self._require(Path(root), file, needs_root=annotations is None or images is None)
+        file, self.folder = TREE.find(root, split, annotations, images)
         index = cached_index(self.name, VERSION, files_digest([file]), lambda: _build(file))
         super().__init__(index, split, file)
 
@@ -81,22 +73,6 @@ class CocoaCls(RegionDataset):
     def record_name(self, row: Any) -> str:
         return f"annotation {row['id']}"
 
-    def _require(self, root: Path, file: Path, needs_root: bool) -> None:
-        get_file = (
-            "get COCOA_annotations_detectron.tar.xz (the READMEs of Bayesian-Amodal and AISFormer link to it) and "
-            f"put the file into {root / 'annotations'}, or set `annotations` to it"
-        )
-        get_folder = (
-            f"unpack {self.split}2014.zip of the COCO 2014 images (cocodataset.org) into {root}, "
-            "or set `images` to the folder"
-        )
-        require_files(
-            "COCOA-cls",
-            root if needs_root else None,
-            (file, f"the COCOA-cls annotations of split {self.split!r} are missing", get_file),
-            (self.folder, "the folder of the COCO pictures does not exist", get_folder),
-        )
-
 
 @dataclass(frozen=True)
 class _Head:
@@ -110,44 +86,36 @@ class _Head:
 
 
 def _build(file: Path) -> Index:
-    images: dict[str, ImageEntry] = {}
-    categories: dict[str, str] = {}
-    heads: list[_Head] = []
-    problems: list[Problem] = []
-    taken: set[str] = set()
-    position = 0
+    report = Report()
+    pictures, categories = Pictures(report), dict[str, str]()
+    heads, taken = list[_Head](), set[str]()
     # COCO's files mostly end with the categories: no annotation is finished before all is read.
-    for record in read_records(file, ("images", "annotations", "categories"), "a COCOA-cls file", REMEDY):
-        value, known = object_or_empty(record.value), is_object(record.value)
-        if record.array == "images" and known:
-            images[text(value.get("id"))] = image_entry(record)
-        elif record.array == "categories" and known:
-            categories[text(value.get("id"))] = text(value.get("name"))
-        elif record.array == "annotations":
-            position += 1
-            if not known:
-                problems.append(Problem(str(file), f"entry {position} of annotations", "it is no object"))
-                continue
-            image_id, category_id = text(value.get("image_id")), text(value.get("category_id"))
-            label = unused(text(value.get("id")) or f"image{image_id}", taken)
-            heads.append(_Head(label, image_id, category_id, record.start, record.length))
-    problems += _without_category(file, heads, categories)
+    records = read_records(file, ARRAYS, "a COCOA-cls file", REMEDY)
+    for record, label in read_entries(records, ARRAYS, report):
+        fields = record.value
+        if record.array == "images":
+            pictures.add(fields, label)
+        elif record.array == "categories":
+            categories[text(fields.get("id"))] = text(fields.get("name"))
+        else:
+            id, problem = claimed_id(text(fields.get("id")), label, taken)
+            if problem:
+                report(f"annotation {id}", problem)
+            ids = text(fields.get("image_id")), text(fields.get("category_id"))
+            heads.append(_Head(id, *ids, record.start, record.length))
     bar = tqdm(heads, desc=f"measuring {file.name}", unit="object", leave=False, disable=None)
-    rows = [_row(file, head, images.get(head.image_id, ImageEntry()), categories) for head in bar]
-    return make_index(rows, problems, OWN_COLUMNS)
+    rows = [_row(file, head, pictures.get(head.image_id), categories, report) for head in bar]
+    return make_index(rows, report, OWN_COLUMNS)
 
 
-def _without_category(file: Path, heads: list[_Head], categories: dict[str, str]) -> Iterator[Problem]:
-    """Such an object is an instance all the same: its masks do not depend on its category."""
-    for head in heads:
-        if head.category_id not in categories:
-            what = f'category_id {head.category_id or "(none)"} has no entry in "categories"'
-            yield Problem(str(file), f"annotation {head.label}", what)
-
-
-def _row(file: Path, head: _Head, image: ImageEntry, categories: dict[str, str]) -> dict[str, object]:
+def _row(file: Path, head: _Head, picture: Picture, categories: dict[str, str], report: Report) -> dict[str, object]:
     fields = object_or_empty(read_record(file, head.start, head.length))
-    size = image.size or mask_size([fields])
+    for what in odd_numbers(fields, ("area",), ("occlude_rate",)):
+        report(f"annotation {head.label}", what)
+    # An object without a category is an instance all the same: its masks do not depend on it.
+    if head.category_id not in categories:
+        what = f'category_id {head.category_id or "(none)"} has no entry in "categories"'
+        report(f"annotation {head.label}", what)
     return {
         "id": head.label,
         "image_id": head.image_id,
@@ -155,24 +123,9 @@ def _row(file: Path, head: _Head, image: ImageEntry, categories: dict[str, str])
         "category": categories.get(head.category_id, ""),
         "stuff": False,
         "crowd": is_set(fields.get("iscrowd")),  # often missing, for no
-        **facts(fields, size),
-        **_unstated(fields, size),
+        **facts(fields, picture.size or mask_size([fields])),
         SCENE: head.image_id,
-        **places(head.start, head.length, image),
+        "start": head.start,
+        "length": head.length,
+        **asdict(picture),
     }
-
-
-def _unstated(fields: dict[str, Any], size: tuple[int, int] | None) -> dict[str, object]:
-    """Area and occlusion rate where the file does not state them, from the masks if these can be read."""
-    amodal, visible = fields.get("segmentation"), fields.get("visible_mask")
-    found: dict[str, object] = {}
-    if size is None:
-        return found
-    try:
-        if math.isnan(number(fields.get("area"))):
-            found["area"] = measure(amodal, *size)[0]
-        if math.isnan(number(fields.get("occlude_rate"))):
-            found["occlusion_rate"] = hidden_share(amodal, amodal if visible is None else visible, *size)
-    except ValueError:  # `sample` tells
-        pass
-    return found

@@ -1,12 +1,58 @@
-"""Fields of JSON records that loaders read alike: ids, flags and sides of pictures."""
+"""Fields of JSON records that loaders read alike: texts, file names, numbers, ids, flags and sides of pictures."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from itertools import chain, count
 from typing import Any
 
 LONGEST_SIDE = (1 << 16) - 1
 """Pixels of a picture's side, beyond which pycocotools' 32-bit counts overflow."""
+
+LARGEST = 1e12
+"""No mask has so many pixels; longer whole numbers have no float."""
+
+NO_NAME = "its file_name cannot be one (it holds half a surrogate pair or a zero byte)"
+
+
+def text(value: Any) -> str:
+    """A field as one line of text without blanks at its ends, "" where it is null.
+
+    Half a surrogate pair, which JSON allows and no other file does, becomes "?".
+    """
+    return "" if value is None else " ".join(str(value).split()).encode(errors="replace").decode()
+
+
+def file_name(value: Any) -> str:
+    """A field as the name of a file, blanks inside it kept; "" where it is null or cannot be one (`NO_NAME`)."""
+    name = "" if value is None else str(value).strip()
+    return name if "\0" not in name and is_text(name) else ""
+
+
+def is_text(value: str) -> bool:
+    """Whether a text has no half of a surrogate pair, as names of files that are not UTF-8 have it, too."""
+    return value.encode(errors="ignore").decode() == value
+
+
+def pixels(value: Any) -> float:
+    """A field as a number of pixels, NaN where it cannot be one."""
+    return float(value) if isinstance(value, int | float) and 0 <= value < LARGEST else math.nan
+
+
+def share(value: Any) -> float:
+    """A field as a number within 0 and 1, NaN where it is none."""
+    return float(value) if isinstance(value, int | float) and 0 <= value <= 1 else math.nan
+
+
+def odd_numbers(fields: dict[str, Any], areas: tuple[str, ...], rates: tuple[str, ...] = ()) -> Iterator[str]:
+    """What to report of numbers that are stated and cannot be right; they are measured instead."""
+    for key in areas:
+        if fields.get(key) is not None and math.isnan(pixels(fields[key])):
+            yield f"{key} is no number of pixels"
+    for key in rates:
+        if fields.get(key) is not None and math.isnan(share(fields[key])):
+            yield f"{key} is no number within 0 and 1"
 
 
 def unused(label: str, taken: set[str]) -> str:

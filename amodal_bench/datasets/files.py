@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
 from PIL import Image as pillow
 
-from amodal_bench.errors import InputError
+from amodal_bench.errors import ConfigError, InputError, unreadable
 from amodal_bench.types import Image
 
 COPY_AGAIN = "download or copy it again"
@@ -32,6 +32,10 @@ def read_json(path: Path | str) -> Any:
         raise InputError(path, f"not valid JSON, or cut short ({where}: {error.msg})", COPY_AGAIN) from error
     except UnicodeDecodeError as error:
         raise InputError(path, f"not a text file (byte {error.start} is not UTF-8)", COPY_AGAIN) from error
+    except RecursionError as error:
+        raise InputError(path, "not valid JSON (nested too deeply)", COPY_AGAIN) from error
+    except ValueError as error:  # Python parses no whole number of more than 4300 digits
+        raise InputError(path, "not valid JSON (a number has too many digits)", COPY_AGAIN) from error
 
 
 def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
@@ -72,17 +76,25 @@ def require_size(path: Path, image: Image, stated: tuple[Any, Any], remedy: str,
         raise InputError(path, f"{sizes} (height x width)", remedy, record)
 
 
-def sha256(path: Path | str) -> str:
-    """Hex SHA-256 of a file's bytes. Raises `InputError` if it cannot be read."""
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise unreadable(path, error) from error
+def require_split(title: str, split: str, known: Sequence[str]) -> None:
+    """Raise `ConfigError` unless a dataset has this split."""
+    if split not in known:
+        raise ConfigError(f"dataset.split: {title} has no split {split!r}; it has {', '.join(known)}")
 
 
-def unreadable(path: Path | str, error: OSError) -> InputError:
-    """What to say of a file that cannot be opened."""
-    if isinstance(error, FileNotFoundError):
-        return InputError(path, "no such file", "check the path, or download it")
-    return InputError(path, f"cannot be read ({error.strerror})", "check that it is a file you may read")
+def require_files(title: str, root: Path | None, file: tuple[Path, str, str], folder: tuple[Path, str, str]) -> None:
+    """Raise `InputError` unless the files are where they should be.
+
+    Args:
+        title: of the dataset.
+        root: its folder, None where nothing is looked for in it.
+        file: the annotation file, what to say where it is missing, and the remedy.
+        folder: the same of the pictures' folder.
+    """
+    if root is not None and not root.is_dir():
+        remedy = "make the folder and put the dataset there, or set `root` to where it is"
+        raise InputError(root, f"the folder of {title} does not exist", remedy)
+    if not file[0].is_file():
+        raise InputError(*file)
+    if not folder[0].is_dir():
+        raise InputError(*folder)

@@ -23,9 +23,10 @@ from amodal_bench.datasets.fishbowl_frames import Frames, PictureFrames
 from amodal_bench.datasets.fishbowl_index import VERSION, build_index, masks_of, read_objects
 from amodal_bench.datasets.fishbowl_layouts import AUTO, Layout, find_layout
 from amodal_bench.datasets.fishbowl_rows import read_subset
-from amodal_bench.datasets.index import Index, cached_index, files_digest
+from amodal_bench.datasets.index import Index, cached_index
 from amodal_bench.datasets.indexed import IndexedDataset, Masks, Scene
 from amodal_bench.datasets.segmentation import decode
+from amodal_bench.digests import files_digest
 from amodal_bench.errors import ConfigError, InputError
 from amodal_bench.types import Image, Mask
 
@@ -54,6 +55,8 @@ class FishBowl(IndexedDataset):
 
     Args:
         root: folder of the dataset.
+        split: "test" for the SaVos release. Videos of one's own lie in `root/<split>`, or all in `root`, which is the
+            split then.
         layout: "auto", "generator", "postprocessed" or "savos".
         images: folder with `<video>/<frame in five digits>.png` that the frames are read from instead.
         stride: only every n-th frame of each video, from frame 0 on.
@@ -62,7 +65,7 @@ class FishBowl(IndexedDataset):
 
     Raises:
         InputError: a folder or the CSV is missing, no layout fits, or no video can be used.
-        ConfigError: the layout is unknown, or the stride is not positive.
+        ConfigError: the split or the layout is unknown, or the stride is not positive.
     """
 
     name = "fishbowl"
@@ -70,6 +73,7 @@ class FishBowl(IndexedDataset):
     def __init__(
         self,
         root: str,
+        split: str = "test",
         layout: str = AUTO,
         images: str | None = None,
         stride: int = 1,
@@ -77,9 +81,9 @@ class FishBowl(IndexedDataset):
     ) -> None:
         if stride < 1:
             raise ConfigError(f"dataset.stride: {stride} is not a positive number")
-        self.layout = find_layout(Path(root), layout)
+        self.layout = find_layout(Path(root), layout, split)
         self.frames = _frames(self.layout, images)
-        super().__init__(_index(self.layout, stride, Path(rows) if rows else None), f"stride={stride}")
+        super().__init__(_index(self.layout, stride, Path(rows) if rows else None), f"{split}\nstride={stride}")
 
     @cached_property
     def _objects(self) -> Callable[[Path], list[Any]]:

@@ -12,6 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from amodal_bench.datasets.base import Problem
+from amodal_bench.datasets.fields import LARGEST, text
 from amodal_bench.datasets.files import is_list, is_object, read_json
 from amodal_bench.datasets.fishbowl_layouts import Layout
 from amodal_bench.datasets.fishbowl_rows import Subset
@@ -19,7 +20,7 @@ from amodal_bench.datasets.index import Index, make_index
 from amodal_bench.datasets.segmentation import Segmentation, hidden_share, measure
 from amodal_bench.errors import InputError
 
-VERSION = 1
+VERSION = 2
 OWN = {"scene": "str", "frame": "int64", "fish": "int64", "position": "int64"}
 """The loader's columns: frame counts from 0, fish is the id and position the place in the video's objects.json."""
 
@@ -107,7 +108,7 @@ def _fish(layout: Layout, video: str, problems: list[Problem]) -> Iterator[Fish]
     taken: set[int] = set()
     for position, entry in enumerate(objects):
         id = entry.get("id") if is_object(entry) else None
-        if type(id) is not int:  # True is an int
+        if type(id) is not int or not 0 <= id < LARGEST:  # True is an int; a longer number fits no column
             problems.append(Problem(str(file), f"object {position}", 'it has no whole number "id"'))
             continue
         record = f"fish {id}"
@@ -123,8 +124,7 @@ def _fish(layout: Layout, video: str, problems: list[Problem]) -> Iterator[Fish]
         except InputError as error:
             problems.append(Problem(error.file, record, error.problem))
             continue
-        kind = entry.get("type_name")
-        yield Fish(id, position, kind if isinstance(kind, str) else "", visible, amodal)
+        yield Fish(id, position, text(entry.get("type_name")), visible, amodal)
 
 
 def _amodal(file: Path, fish: int, frames: int) -> list[Segmentation]:

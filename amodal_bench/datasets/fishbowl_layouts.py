@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
+from amodal_bench.datasets.files import require_split
 from amodal_bench.datasets.fishbowl_frames import Frames, PictureFrames, VideoFrames
 from amodal_bench.errors import ConfigError, InputError
 
@@ -125,11 +126,13 @@ class Savos(Layout):
 LAYOUTS: dict[str, type[Layout]] = {layout.name: layout for layout in (Savos, Generator, Postprocessed)}
 
 
-def find_layout(root: Path, name: str) -> Layout:
+def find_layout(root: Path, name: str, split: str) -> Layout:
     """The layout with this name, or ("auto") the one that the tree has.
 
+    Videos of one's own lie in a folder of the split, or all in the root; the SaVos release is one split.
+
     Raises:
-        ConfigError: there is no such layout.
+        ConfigError: there is no such layout, or no such split of the SaVos release.
         InputError: the folder is missing, has no video, or no layout fits it.
     """
     if name != AUTO and name not in LAYOUTS:
@@ -137,10 +140,12 @@ def find_layout(root: Path, name: str) -> Layout:
     if not root.is_dir():
         remedy = "make the folder and put the dataset there, or set `root` to where it is"
         raise InputError(root, "the folder of FishBowl does not exist", remedy)
+    own = root / split if (root / split).is_dir() else root
+    layouts: dict[str, Layout] = {key: made(root if made is Savos else own) for key, made in LAYOUTS.items()}
     if name != AUTO:
-        layout = LAYOUTS[name](root)
+        layout = layouts[name]
     else:
-        fitting = next((layout for layout in (made(root) for made in LAYOUTS.values()) if layout.fits()), None)
+        fitting = next((layout for layout in layouts.values() if layout.fits()), None)
         if fitting is None:
             remedy = (
                 "unpack FISHBOWL_test_data.zip of the SaVos release there, or render videos, single fish included, "
@@ -149,6 +154,8 @@ def find_layout(root: Path, name: str) -> Layout:
             problem = "it has none of FishBowl's layouts: no videos with single-fish folders"
             raise InputError(root, problem, remedy)
         layout = fitting
+    if isinstance(layout, Savos):
+        require_split("SaVos's release of FishBowl", split, ("test",))
     if not layout.scenes.is_dir() or not layout.videos():
         remedy = "check `root` and `layout`, and that the archive was unpacked in full"
         raise InputError(layout.scenes, f"it holds no video of the layout {layout.name!r}", remedy)

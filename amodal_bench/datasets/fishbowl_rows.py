@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from amodal_bench.datasets.base import Problem
-from amodal_bench.datasets.files import COPY_AGAIN, unreadable
-from amodal_bench.errors import InputError
+from amodal_bench.datasets.fields import share
+from amodal_bench.datasets.files import COPY_AGAIN
+from amodal_bench.errors import InputError, unreadable
 
 KEYS = ("v_id", "obj_id", "frame_id")
 RATE, COUNTED = "OCC_R", "test"
@@ -18,7 +19,7 @@ RATE, COUNTED = "OCC_R", "test"
 
 @dataclass(frozen=True)
 class Listed:
-    """A row: where it stands in the file, counting from the header as line 1, and the occlusion rate it states."""
+    """A row: its line, counting from the header as line 1, and the occlusion rate that it states, NaN for none."""
 
     line: int
     occlusion_rate: float
@@ -66,7 +67,10 @@ def read_subset(file: Path, stride: int) -> Subset:
             what = f"the instance of line {rows[fish, frame].line} is listed again"
             problems.append(Problem(str(file), f"line {line}", what))
             continue
-        rows[fish, frame] = Listed(line, _number(row[RATE]))
+        rate = share(_number(row[RATE]))
+        if str(row[RATE]).strip() and math.isnan(rate):
+            problems.append(Problem(str(file), f"line {line}", f"{RATE} is no number within 0 and 1: it is measured"))
+        rows[fish, frame] = Listed(line, rate)
     return Subset(file, videos, problems)
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+from amodal_bench.cache import cache_folder, keep
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem
-from amodal_bench.datasets.files import sha256
 
-CACHE_VARIABLE = "AMODAL_BENCH_CACHE"
 INSTANCES, PROBLEMS = "instances", "problems"
 
 
@@ -35,6 +33,13 @@ class Index:
     def opened_from(self, file: Path) -> Index:
         """The same index with its problems in `file`: the cache knows bytes, which may have been elsewhere before."""
         return replace(self, problems=self.problems.assign(file=str(file)))
+
+
+class Report(list[Problem]):
+    """Problems of an annotation file, as they are found; where the file lies is for `Index.opened_from` to say."""
+
+    def __call__(self, record: str, what: str) -> None:
+        self.append(Problem("", record, what))
 
 
 def make_index(rows: Sequence[dict[str, object]], problems: Sequence[Problem], own: dict[str, str]) -> Index:
@@ -65,61 +70,6 @@ def cached_index(name: str, version: int, digest: str, build: Callable[[], Index
         except (OSError, ValueError):  # cut short by a full disk: build it again
             pass
     index = build()
-    try:
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        for table, frame in ((PROBLEMS, index.problems), (INSTANCES, index.instances)):
-            partial = files[table].with_suffix(f".{os.getpid()}.partial")
-            frame.to_parquet(partial, index=False)
-            partial.replace(files[table])
-    except OSError:
-        pass
+    for table, frame in ((PROBLEMS, index.problems), (INSTANCES, index.instances)):
+        keep(files[table], partial(frame.to_parquet, index=False))
     return Index(index.instances, index.problems, digest)
-
-
-def files_digest(paths: Iterable[Path]) -> str:
-    """Hex SHA-256 over the bytes of files; a file that has not changed since the last time is not read again.
-
-    "Not changed" means the same path, size and time of modification. Raises `InputError` for a missing file.
-    """
-    listed = sorted(paths)
-    stamp = stat_digest(listed)
-    memo = cache_folder() / "digests" / stamp
-    try:
-        return memo.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError):
-        pass
-    digest = hashlib.sha256("\n".join(sha256(path) for path in listed).encode()).hexdigest()
-    try:
-        memo.parent.mkdir(parents=True, exist_ok=True)
-        partial = memo.with_suffix(f".{os.getpid()}.partial")
-        partial.write_text(digest, encoding="ascii")
-        partial.replace(memo)
-    except OSError:
-        pass
-    return digest
-
-
-def stat_digest(paths: Iterable[Path]) -> str:
-    """Hex SHA-256 over absolute paths, sizes and times of modification; a file that is missing counts as such."""
-    lines = []
-    for path in paths:
-        try:
-            stat = path.stat()
-            lines.append(f"{path.absolute()}\t{stat.st_size}\t{stat.st_mtime_ns}")
-        except OSError:
-            lines.append(f"{path.absolute()}\tmissing")
-    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
-
-
-def sizes_digest(sizes: Mapping[str, int]) -> str:
-    """Hex SHA-256 over names, relative to a root that may move, and sizes: for trees too large to be read whole."""
-    lines = [f"{name}\t{sizes[name]}" for name in sorted(sizes)]
-    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
-
-
-def cache_folder() -> Path:
-    """Where indexes are kept: $AMODAL_BENCH_CACHE, else the user's cache folder."""
-    if chosen := os.environ.get(CACHE_VARIABLE):
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "amodal_bench"

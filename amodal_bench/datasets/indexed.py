@@ -134,6 +134,10 @@ class IndexedDataset(ABC):
                     ]
         return problems
 
+    def remarks(self) -> list[str]:
+        """What is no fault but worth knowing, as `data info` and `data check` print it; no pixel is read."""
+        return []
+
     def source(self, row: Any) -> str:
         """The file that a problem of this instance is reported for."""
         return self.name

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from amodal_bench.datasets.base import Problem
-from amodal_bench.datasets.files import MEND, is_object, read_image, require_size, sha256
-from amodal_bench.datasets.index import cached_index, files_digest
+from amodal_bench.datasets.files import MEND, is_object, require_files, require_split
+from amodal_bench.datasets.index import cached_index
 from amodal_bench.datasets.indexed import SCENE, IndexedDataset, Masks
 from amodal_bench.datasets.kins_records import INDEX_VERSION, build_index, decode_masks
+from amodal_bench.datasets.pictures import read_picture
 from amodal_bench.datasets.records import read_record
+from amodal_bench.digests import files_digest, sha256
 from amodal_bench.errors import ConfigError, InputError
 from amodal_bench.types import Image
 
@@ -68,21 +70,11 @@ class Kins(IndexedDataset):
 
     def read_image(self, row: Any) -> Image:
         """The picture of an instance, (H, W, 3) uint8. Raises `InputError`."""
-        if not row["file_name"]:
-            listed = row[SCENE] == f"image {row['image_id']}"
-            unlisted = f'image_id {row["image_id"] or "(none)"} has no entry in "images"'
-            problem = "it has no file_name" if listed else unlisted
-            raise InputError(self.file, problem, MEND, row[SCENE])
-        path = self.folder / row["file_name"]
+        remedy = f"use KITTI's picture from {FOLDERS[self.split]}, in its original size"
         try:
-            image = read_image(path)
+            return read_picture(row, self.file, self.folder.joinpath, remedy)
         except InputError as error:
             raise InputError(error.file, error.problem, error.remedy, row[SCENE]) from error
-        stated = (row["height"], row["width"])
-        if all(stated):
-            remedy = f"use KITTI's picture from {FOLDERS[self.split]}, in its original size"
-            require_size(path, image, stated, remedy, row[SCENE])
-        return image
 
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
         """V and A of an instance, both (height, width) bool. Raises `InputError` that names the annotation."""
@@ -102,6 +94,12 @@ class Kins(IndexedDataset):
         if row["visible_area"] > 0 and not masks.visible.any():
             yield f"i_area says {row['visible_area']:g} but no pixel is visible"
 
+    def remarks(self) -> list[str]:
+        """How often, and how far, V reaches beyond A."""
+        outside = self.index.instances["visible_outside"]
+        drawn = f"by {int(outside.sum())} pixels in all (they were drawn independently)"
+        return [f"V reaches beyond A in {int((outside > 0).sum())} of {len(outside)} instances, {drawn}"]
+
     def check(self) -> Sequence[Problem]:
         """Decode everything, and compare the annotation file with that of the other split."""
         return [*self._same_as_other_split(), *super().check()]
@@ -116,28 +114,26 @@ class Kins(IndexedDataset):
                 yield Problem(str(self.file), "", what)
 
     def _require_files(self, root: Path, needs_root: bool) -> None:
-        if needs_root and not root.is_dir():
-            remedy = "make the folder and put the dataset there, or set `root` to where it is"
-            raise InputError(root, "the folder of KINS does not exist", remedy)
-        if not self.file.is_file():
-            remedy = f"get the file by the link on {HOMEPAGE} and put it into {root}, or set `annotations` to it"
-            for release, names in FILES.items():
-                if release != self.release and Path(root, names[self.split]).is_file():
-                    remedy = f"{names[self.split]} is there: set `release` to {release}, or {remedy}"
-            what = f"the annotations of split {self.split!r}, release {self.release}, are missing"
-            raise InputError(self.file, what, remedy)
-        if not self.folder.is_dir():
-            remedy = (
-                f"unpack data_object_image_2.zip of KITTI (cvlibs.net) into {root}, or set `images` to the folder"
-            )
-            raise InputError(self.folder, "the folder of the KITTI pictures does not exist", remedy)
+        get_file = f"get the file by the link on {HOMEPAGE} and put it into {root}, or set `annotations` to it"
+        for release, names in FILES.items():
+            if release != self.release and Path(root, names[self.split]).is_file():
+                get_file = f"{names[self.split]} is there: set `release` to {release}, or {get_file}"
+        get_folder = (
+            f"unpack data_object_image_2.zip of KITTI (cvlibs.net) into {root}, or set `images` to the folder"
+        )
+        missing = f"the annotations of split {self.split!r}, release {self.release}, are missing"
+        require_files(
+            "KINS",
+            root if needs_root else None,
+            (self.file, missing, get_file),
+            (self.folder, "the folder of the KITTI pictures does not exist", get_folder),
+        )
 
 
 def canonical_split(split: str) -> str:
     """ "train" or "test". Raises `ConfigError`."""
     known = {"train": "train", "test": "test", "val": "test"}
-    if split not in known:
-        raise ConfigError(f"dataset.split: KINS has no split {split!r}; it has {', '.join(known)}")
+    require_split("KINS", split, tuple(known))
     return known[split]
 
 

@@ -9,36 +9,31 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from amodal_bench.datasets.base import Problem
-from amodal_bench.datasets.fields import claimed_id, is_set, side
+from amodal_bench.datasets.fields import claimed_id, is_set, odd_numbers, pixels, text
 from amodal_bench.datasets.files import is_list, is_object
-from amodal_bench.datasets.index import Index, make_index
+from amodal_bench.datasets.index import Index, Report, make_index
 from amodal_bench.datasets.indexed import SCENE, Masks
-from amodal_bench.datasets.records import Record, read_records
+from amodal_bench.datasets.pictures import PICTURE, Pictures
+from amodal_bench.datasets.records import Record, read_entries, read_records
 from amodal_bench.datasets.segmentation import Segmentation, decode_field, hidden_share, measure
 
 AMODAL = ("a_segm", "segmentation")
 VISIBLE = ("i_segm", "inmodal_seg")
 AREA = ("a_area", "area")
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 COLUMNS = {
     SCENE: "str",
-    "file_name": "str",
-    "height": "int64",
-    "width": "int64",
+    **PICTURE,
     "start": "int64",
     "length": "int64",
     "visible_area": "float64",
     "visible_outside": "float64",
 }
-LARGEST = 1e12
-"""Numbers beyond it are no pixel counts."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class Measures:
 
 def measures(record: dict[str, Any], height: int, width: int) -> Measures:
     """Measure an annotation without making a mask; a size of 0 means that it is unknown."""
-    stated = number(first(record, AREA)[1])
+    stated = pixels(first(record, AREA)[1])
     if not (height and width):
         return Measures(stated)
     amodal, (_, visible) = first(record, AMODAL)[1], first(record, VISIBLE)
@@ -115,69 +110,32 @@ def says_nothing(visible: Segmentation) -> bool:
     return all(len(part) < 6 and not any(map(is_object, part)) for part in parts)
 
 
-def number(value: Any) -> float:
-    """A number of a record, NaN where it is none."""
-    return float(value) if isinstance(value, int | float) and abs(value) < LARGEST else math.nan
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An entry of "images"; a size of 0 means that none is stated."""
-
-    file_name: str = ""
-    height: int = 0
-    width: int = 0
-
-
 def build_index(file: Path) -> Index:
     """One row per annotation, and the problems of all records. Raises `InputError` if the file is not one of KINS."""
-    builder = _Builder(file)
+    builder = _Builder()
     # "images" and "categories" may stand behind "annotations": they are read first, in a pass of their own.
-    for record, label in builder.entries("images", "categories"):
-        (builder.add_picture if record.array == "images" else builder.add_category)(record.value, label)
-    rows = [builder.row(record, label) for record, label in builder.entries("annotations")]
-    return make_index(rows, builder.problems, COLUMNS)
+    for record, label in builder.entries(file, "images", "categories"):
+        (builder.pictures.add if record.array == "images" else builder.add_category)(record.value, label)
+    rows = [builder.row(record, label) for record, label in builder.entries(file, "annotations")]
+    return make_index(rows, builder.report, COLUMNS)
 
 
 class _Builder:
     """What the annotations of a file are joined with, and what is wrong so far."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.problems: list[Problem] = []
-        self.pictures: dict[str, Picture] = {}
+    def __init__(self) -> None:
+        self.report = Report()
+        self.pictures = Pictures(self.report, "its occlusion rates are unknown")
         self.categories: dict[str, str] = {}
         self.taken: set[str] = set()
 
-    def report(self, record: str, what: str) -> None:
-        self.problems.append(Problem(self.file.name, record, what))
-
-    def entries(self, *arrays: str) -> Iterator[tuple[Record, str]]:
-        """The objects of some arrays, each with a name for messages; other values are reported."""
+    def entries(self, file: Path, *arrays: str) -> Iterator[tuple[Record, str]]:
+        """The objects of some arrays, each with a name for messages."""
         remedy = "use the authors' annotation file of either release"
-        numbers = {array: count(1) for array in arrays}
-        for record in read_records(self.file, ("images", "annotations"), "a KINS file", remedy):
-            if record.array not in numbers:
-                continue
-            label = f"entry {next(numbers[record.array])} of {record.array}"
-            if is_object(record.value):
-                yield record, label
-            else:
-                self.report(label, "it is no JSON object")
-
-    def add_picture(self, entry: dict[str, Any], label: str) -> None:
-        id, height, width = _text(entry.get("id")), side(entry.get("height")), side(entry.get("width"))
-        if not id:
-            self.report(label, "it has no id")
-        elif id in self.pictures:
-            self.report(label, f"image {id} is there already; the first one counts")
-        else:
-            self.pictures[id] = Picture(_text(entry.get("file_name")), height, width)
-            if not (height and width):
-                self.report(f"image {id}", "it has no height and width: its occlusion rates are unknown")
+        return read_entries(read_records(file, ("images", "annotations"), "a KINS file", remedy), arrays, self.report)
 
     def add_category(self, entry: dict[str, Any], label: str) -> None:
-        id, name = _text(entry.get("id")), _text(entry.get("name"))
+        id, name = text(entry.get("id")), text(entry.get("name"))
         if not id or not name:
             self.report(label, "it has no id or no name")
         else:
@@ -186,14 +144,12 @@ class _Builder:
     def row(self, record: Record, label: str) -> dict[str, object]:
         """The row of an annotation; one whose picture is not in the file is a scene of its own."""
         fields: dict[str, Any] = record.value
-        id, image_id = self.unused_id(fields, label), _text(fields.get("image_id"))
+        id, image_id = self.unused_id(fields, label), text(fields.get("image_id"))
         picture = self.pictures.get(image_id)
-        found = picture or Picture()
         if first(fields, VISIBLE)[1] is None:
             self.report(f"annotation {id}", f"it has no visible mask ({' or '.join(VISIBLE)}): V = A is assumed")
-        key, area = first(fields, AREA)
-        if area is not None and math.isnan(number(area)):
-            self.report(f"annotation {id}", f"{key} is no number of pixels: the area is measured")
+        for what in odd_numbers(fields, (*AREA, "i_area")):
+            self.report(f"annotation {id}", what)
         return {
             "id": id,
             "image_id": image_id,
@@ -201,28 +157,24 @@ class _Builder:
             "category": self.category(fields, id),
             "stuff": False,
             "crowd": is_set(fields.get("iscrowd")),  # the 2020 release has no such key
-            SCENE: f"image {image_id}" if picture else f"annotation {id}",
+            SCENE: f"image {image_id}" if image_id in self.pictures.by_id else f"annotation {id}",
             "start": record.start,
             "length": record.length,
-            "visible_area": number(fields.get("i_area")),
-            **asdict(found),
-            **asdict(measures(fields, found.height, found.width)),
+            "visible_area": pixels(fields.get("i_area")),
+            **asdict(picture),
+            **asdict(measures(fields, picture.height, picture.width)),
         }
 
     def unused_id(self, fields: dict[str, Any], label: str) -> str:
         """The annotation's id, or where it is missing or taken one that is made up; takes it."""
-        id, problem = claimed_id(_text(fields.get("id")), label, self.taken)
+        id, problem = claimed_id(text(fields.get("id")), label, self.taken)
         if problem:
             self.report(f"annotation {id}", problem)
         return id
 
     def category(self, fields: dict[str, Any], id: str) -> str:
         """The category's name, else its id: both differ between the releases, and the 2019 file lacks id 3."""
-        category_id = _text(fields.get("category_id"))
+        category_id = text(fields.get("category_id"))
         if category_id not in self.categories:
             self.report(f"annotation {id}", f'category_id {category_id or "(none)"} is not in "categories"')
         return self.categories.get(category_id, category_id)
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()

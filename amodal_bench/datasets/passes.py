@@ -6,33 +6,25 @@ It holds all regions of that pass, front and back; each region is an instance he
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from amodal_bench.datasets.base import Problem, Sample
-from amodal_bench.datasets.fields import is_set, unused
-from amodal_bench.datasets.files import is_list, is_object
-from amodal_bench.datasets.index import Index, cached_index, files_digest, make_index
+from amodal_bench.datasets.base import Sample
+from amodal_bench.datasets.fields import claimed_id, is_set, odd_numbers, text
+from amodal_bench.datasets.files import is_list
+from amodal_bench.datasets.index import Index, Report, cached_index, make_index
 from amodal_bench.datasets.indexed import SCENE
-from amodal_bench.datasets.records import read_record, read_records
-from amodal_bench.datasets.regions import (
-    PLACES,
-    ImageEntry,
-    RegionDataset,
-    facts,
-    image_entry,
-    mask_size,
-    object_or_empty,
-    places,
-    text,
-)
+from amodal_bench.datasets.pictures import Picture, Pictures
+from amodal_bench.datasets.records import read_entries, read_record, read_records
+from amodal_bench.datasets.regions import PLACES, RegionDataset, facts, mask_size, object_or_empty
+from amodal_bench.digests import files_digest
 from amodal_bench.errors import InputError
 
-VERSION = 1
+VERSION = 2
 """Raised with any change of the rows that `_build` makes."""
 
 OWN_COLUMNS = {SCENE: "str", "author": "str", "region": "int64", **PLACES}
@@ -117,41 +109,43 @@ def open_index(name: str, file: Path, kind: str, remedy: str) -> Index:
 
 
 def _build(file: Path, kind: str, remedy: str) -> Index:
-    images, heads, problems = _scan(file, kind, remedy)
+    report = Report()
+    pictures, heads = _scan(file, kind, remedy, report)
     rows: list[dict[str, object]] = []
     for head in tqdm(heads, desc=f"measuring {file.name}", unit="pass", leave=False, disable=None):
-        rows += _rows(head, images.get(head.image_id, ImageEntry()), _regions_at(file, head.start, head.length))
-    return make_index(rows, problems, OWN_COLUMNS)
+        regions = _regions_at(file, head.start, head.length)
+        rows += _rows(head, pictures.get(head.image_id), regions, report)
+    return make_index(rows, report, OWN_COLUMNS)
 
 
-def _scan(file: Path, kind: str, remedy: str) -> tuple[dict[str, ImageEntry], list[_Head], list[Problem]]:
-    """Images by id, passes, and records that are no pass. "images" may come last: no region is measured here."""
-    images: dict[str, ImageEntry] = {}
-    heads: list[_Head] = []
-    problems: list[Problem] = []
-    taken: set[str] = set()
-    position = 0
-    for record in read_records(file, ("images", "annotations"), kind, remedy):
-        value = object_or_empty(record.value)
-        if record.array == "images" and is_object(record.value):
-            images[text(value.get("id"))] = image_entry(record)
-        if record.array != "annotations":
+def _scan(file: Path, kind: str, remedy: str, report: Report) -> tuple[Pictures, list[_Head]]:
+    """Pictures and passes. "images" may come last: no region is measured here."""
+    pictures, heads, taken = Pictures(report), list[_Head](), set[str]()
+    records = read_records(file, ("images", "annotations"), kind, remedy)
+    for record, label in read_entries(records, ("images", "annotations"), report):
+        fields = record.value
+        if record.array == "images":
+            pictures.add(fields, label)
             continue
-        position += 1
-        # `size` is often not the number of regions: it is not looked at.
-        if not is_list(value.get("regions")):
-            problems.append(Problem(str(file), f"entry {position} of annotations", 'it has no list "regions"'))
+        # `size` is often not the number of regions: it is not looked at. Nor are `order`, which has gaps, and
+        # `depth_constraint`, which may be empty or absent: what is visible is annotated.
+        if not is_list(fields.get("regions")):
+            report(label, 'it has no list "regions"')
             continue
         # Entries belong to images by id, never by position; several of one image are several annotators.
-        image_id = text(value.get("image_id"))
-        label = unused(text(value.get("id")) or f"image{image_id}", taken)
-        heads.append(_Head(label, image_id, text(value.get("author")), record.start, record.length))
-    return images, heads, problems
+        id, problem = claimed_id(text(fields.get("id")), label, taken)
+        if problem:
+            report(f"annotation {id}", problem)
+        author = text(fields.get("author"))
+        heads.append(_Head(id, text(fields.get("image_id")), author, record.start, record.length))
+    return pictures, heads
 
 
-def _rows(head: _Head, image: ImageEntry, regions: list[Any]) -> Iterator[dict[str, object]]:
-    size = image.size or mask_size(regions)
+def _rows(head: _Head, picture: Picture, regions: list[Any], report: Report) -> Iterator[dict[str, object]]:
+    size = picture.size or mask_size(regions)
     for region, fields in enumerate(map(object_or_empty, regions), start=1):
+        for what in odd_numbers(fields, ("area",), ("occlude_rate",)):
+            report(f"annotation {head.label}, region {region}", what)
         yield {
             "id": f"{head.label}-{region}",
             "image_id": head.image_id,
@@ -163,7 +157,9 @@ def _rows(head: _Head, image: ImageEntry, regions: list[Any]) -> Iterator[dict[s
             SCENE: head.label,
             "author": head.author,
             "region": region,
-            **places(head.start, head.length, image),
+            "start": head.start,
+            "length": head.length,
+            **asdict(picture),
         }
 
 

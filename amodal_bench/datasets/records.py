@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from amodal_bench.datasets.files import COPY_AGAIN, unreadable
-from amodal_bench.errors import InputError
+from amodal_bench.datasets.files import COPY_AGAIN, is_object
+from amodal_bench.errors import InputError, unreadable
 
-SHOW_PROGRESS = 50_000_000
+SHOW_PROGRESS = 10_000_000
 """Bytes from which on reading a file is worth a progress bar."""
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -64,6 +65,24 @@ def read_records(path: Path, arrays: Sequence[str], kind: str, remedy: str) -> I
     if missing := [name for name in arrays if name not in found]:
         needs = _lists(missing) + (f" (of {_lists(arrays)})" if len(missing) < len(arrays) else "")
         raise InputError(path, f"not {kind}: it needs {needs}", remedy)
+
+
+def read_entries(
+    records: Iterator[Record], wanted: Sequence[str], report: Callable[[str, str], None]
+) -> Iterator[tuple[Record, str]]:
+    """The objects among the records of some arrays, each with a name for messages, "entry 3 of images".
+
+    Other values are reported; `report` takes a record and what is wrong with it.
+    """
+    numbers = {array: count(1) for array in wanted}
+    for record in records:
+        if record.array not in numbers:
+            continue
+        label = f"entry {next(numbers[record.array])} of {record.array}"
+        if is_object(record.value):
+            yield record, label
+        else:
+            report(label, "it is no JSON object")
 
 
 def read_record(path: Path, start: int, length: int) -> Any:
@@ -158,6 +177,8 @@ class _Scan:
             self.fail(error.msg, error.pos)
         except RecursionError:
             self.fail("nested too deeply", at)
+        except ValueError:  # Python parses no whole number of more than 4300 digits
+            self.fail("a number has too many digits", at)
         if not self.ascii and not self.text[at:end].isascii():
             value = json.loads(self.text[at:end].encode("latin-1"))
         return value, end

@@ -8,33 +8,24 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
-from amodal_bench.datasets.fields import side
-from amodal_bench.datasets.files import MEND, is_list, is_object, read_image, require_size
+from amodal_bench.datasets.fields import pixels, share, side
+from amodal_bench.datasets.files import MEND, is_list, is_object
 from amodal_bench.datasets.index import Index
 from amodal_bench.datasets.indexed import IndexedDataset, Masks
-from amodal_bench.datasets.records import Record, read_record
-from amodal_bench.datasets.segmentation import decode, decode_field, measure
+from amodal_bench.datasets.pictures import PICTURE, read_picture
+from amodal_bench.datasets.segmentation import decode, decode_field, hidden_share, measure
 from amodal_bench.errors import InputError
 from amodal_bench.types import Image
 
-PLACES = {"start": "int64", "length": "int64", "image_start": "int64", "image_length": "int64"}
-"""Columns of an index: where an annotation and its entry of "images" lie in the file; length 0: there is none."""
+PLACES = {"start": "int64", "length": "int64", **PICTURE}
+"""Columns of an index: where an annotation lies in the file, and its picture."""
 
 Size = tuple[int, int]
 """Height and width, in pixels."""
-
-
-@dataclass(frozen=True)
-class ImageEntry:
-    """Where an entry of "images" lies in the file, and the size it states, None where it states none."""
-
-    start: int = 0
-    length: int = 0
-    size: Size | None = None
 
 
 class RegionDataset(IndexedDataset):
@@ -67,7 +58,7 @@ class RegionDataset(IndexedDataset):
 
     def read_image(self, row: Any) -> Image:
         try:
-            return self._read_picture(row)
+            return read_picture(row, self.file, self.picture, "use the picture in the size it was published in")
         except InputError as error:
             raise InputError(error.file, error.problem, error.remedy, self.scene_name(row)) from error
 
@@ -93,21 +84,6 @@ class RegionDataset(IndexedDataset):
         if wrong := int((hidden ^ (masks.amodal & ~masks.visible)).sum()):
             yield f"invisible_mask differs in {wrong} pixels from what the amodal mask has beyond the visible one"
 
-    def _read_picture(self, row: Any) -> Image:
-        image_id, length = row["image_id"], int(row["image_length"])
-        if not length:
-            raise InputError(self.file, f'image_id {image_id or "(none)"} has no entry in "images"', MEND)
-        entry = object_or_empty(read_record(self.file, int(row["image_start"]), length))
-        file_name = str(entry.get("file_name") or "").strip()
-        if not file_name:
-            raise InputError(self.file, f"image {image_id} has no file_name", MEND)
-        path = self.picture(file_name)
-        image = read_image(path)
-        stated = (entry.get("height"), entry.get("width"))
-        if None not in stated:
-            require_size(path, image, stated, "use the picture in the size it was published in")
-        return image
-
 
 def masks_of(fields: dict[str, Any], height: int, width: int) -> Masks:
     """V and A, (height, width) bool. Raises `ValueError` where either cannot be read."""
@@ -120,14 +96,19 @@ def masks_of(fields: dict[str, Any], height: int, width: int) -> Masks:
 def facts(fields: dict[str, Any], size: Size | None) -> dict[str, object]:
     """The columns `area`, `occlusion_rate`, `truncated` and `hidden` of an index, with no mask made.
 
-    Area and rate are those stated, else NaN. What depends on a mask that cannot be read is False: `sample` tells.
+    Area and rate are those stated, else measured. What depends on a mask that cannot be read is NaN or False:
+    `sample` tells.
     """
-    rate = number(fields.get("occlude_rate"))
-    pixels, truncated = _measured(fields.get("segmentation"), size)
+    amodal, visible = fields.get("segmentation"), fields.get("visible_mask")
+    area, rate = pixels(fields.get("area")), share(fields.get("occlude_rate"))
+    measured, truncated = _measured(amodal, size)
     # An object may be hidden completely; a rounded rate does not always show it.
-    seen = pixels if fields.get("visible_mask") is None else _measured(fields["visible_mask"], size)[0]
+    seen = measured if visible is None else _measured(visible, size)[0]
+    if size is not None and math.isnan(rate):
+        with suppress(ValueError):
+            rate = hidden_share(amodal, amodal if visible is None else visible, *size)
     return {
-        "area": number(fields.get("area")),
+        "area": measured if math.isnan(area) else area,
         "occlusion_rate": rate,
         "truncated": truncated,
         "hidden": rate >= 1 or seen == 0,
@@ -142,17 +123,6 @@ def _measured(segmentation: Any, size: Size | None) -> tuple[float, bool]:
         return measure(segmentation, *size)
     except ValueError:
         return math.nan, False
-
-
-def image_entry(record: Record) -> ImageEntry:
-    """What the index keeps of an entry of "images"."""
-    size = (record.value.get("height"), record.value.get("width"))
-    return ImageEntry(record.start, record.length, _size(list(size)))
-
-
-def places(start: int, length: int, image: ImageEntry) -> dict[str, object]:
-    """The columns `PLACES` of an annotation and its image."""
-    return {"start": start, "length": length, "image_start": image.start, "image_length": image.length}
 
 
 def mask_size(regions: Sequence[Any]) -> Size | None:
@@ -173,34 +143,3 @@ def _size(sides: Any) -> Size | None:
 def object_or_empty(value: Any) -> dict[str, Any]:
     """A JSON object, {} for anything else."""
     return value if is_object(value) else {}
-
-
-def text(value: Any) -> str:
-    """A field as one line of text without blanks at its ends, "" where it is null.
-
-    Half a surrogate pair, which JSON allows and no other file does, becomes "?".
-    """
-    return "" if value is None else " ".join(str(value).split()).encode(errors="replace").decode()
-
-
-def number(value: Any) -> float:
-    """A field as a number, NaN where it is none or too large for one."""
-    return float(value) if isinstance(value, int | float) and abs(value) < 1e300 else math.nan
-
-
-def require_files(title: str, root: Path | None, file: tuple[Path, str, str], folder: tuple[Path, str, str]) -> None:
-    """Raise `InputError` unless the files are where they should be.
-
-    Args:
-        title: of the dataset.
-        root: its folder, None where nothing is looked for in it.
-        file: the annotation file, what to say where it is missing, and the remedy.
-        folder: the same of the pictures' folder.
-    """
-    if root is not None and not root.is_dir():
-        remedy = "make the folder and put the dataset there, or set `root` to where it is"
-        raise InputError(root, f"the folder of {title} does not exist", remedy)
-    if not file[0].is_file():
-        raise InputError(*file)
-    if not folder[0].is_dir():
-        raise InputError(*folder)

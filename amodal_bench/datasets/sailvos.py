@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from amodal_bench.datasets import sailvos_json, sailvos_raw
 from amodal_bench.datasets.base import Problem
-from amodal_bench.datasets.files import MEND, is_object, read_image, require_size
-from amodal_bench.datasets.index import Index, cached_index, files_digest, make_index, sizes_digest
+from amodal_bench.datasets.files import MEND, is_object, read_image, require_split
+from amodal_bench.datasets.index import Index, cached_index, make_index
 from amodal_bench.datasets.indexed import IndexedDataset, Masks
+from amodal_bench.datasets.pictures import read_picture
 from amodal_bench.datasets.records import read_record
 from amodal_bench.datasets.sailvos_frames import find_picture
+from amodal_bench.digests import files_digest, sizes_digest
 from amodal_bench.errors import ConfigError, InputError
 from amodal_bench.types import Image
 
@@ -78,8 +80,7 @@ class SailVos(IndexedDataset):
         images: str | None = None,
         stride: int = 1,
     ) -> None:
-        if split not in FILES:
-            raise ConfigError(f"dataset.split: SAIL-VOS has no split {split!r}; it has {', '.join(FILES)}")
+        require_split("SAIL-VOS", split, tuple(FILES))
         if source not in SOURCES:
             raise ConfigError(f"dataset.source: {source!r} is not one of {', '.join(SOURCES)}")
         if stride < 1:
@@ -153,15 +154,8 @@ class AnnotationFile:
         return index.opened_from(self.path)
 
     def read_image(self, row: Any) -> Image:
-        if not row["picture"]:
-            problem = f'image_id {row["image_id"] or "(none)"} has no entry with a file_name in "images"'
-            raise InputError(self.path, problem, MEND)
-        path = find_picture(self.folder, row["picture"])
-        image = read_image(path)
-        stated = (row["height"], row["width"])
-        if all(stated):
-            require_size(path, image, stated, "use the picture in its original size")
-        return image
+        find = partial(find_picture, self.folder)
+        return read_picture(row, self.path, find, "use the picture in its original size")
 
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
         try:

@@ -10,40 +10,28 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from itertools import count
+from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from amodal_bench.datasets.base import Problem
-from amodal_bench.datasets.fields import claimed_id, is_set, side
+from amodal_bench.datasets.fields import claimed_id, is_set, odd_numbers, pixels, share, text
 from amodal_bench.datasets.files import is_list, is_object
-from amodal_bench.datasets.index import Index, make_index
+from amodal_bench.datasets.index import Index, Report, make_index
 from amodal_bench.datasets.indexed import AREA_TOLERANCE, SCENE, Masks
-from amodal_bench.datasets.records import Record, read_record, read_records
+from amodal_bench.datasets.pictures import PICTURE, Pictures
+from amodal_bench.datasets.records import Record, read_entries, read_record, read_records
 from amodal_bench.datasets.sailvos_frames import frame_ranks, video_of
 from amodal_bench.datasets.segmentation import Segmentation, decode, decode_field, hidden_share, measure
 
-JSON_VERSION = 1
+JSON_VERSION = 2
 COLUMNS = {
     SCENE: "str",
     "frame": "int64",
-    "picture": "str",
-    "height": "int64",
-    "width": "int64",
+    **PICTURE,
     "start": "int64",
     "length": "int64",
 }
 KIND, REMEDY = "a SAIL-VOS annotation file", "use the official train.json or valid.json"
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An entry of "images": name relative to the folder of the videos; a size of 0 means that none is stated."""
-
-    name: str = ""
-    height: int = 0
-    width: int = 0
 
 
 def build_index(file: Path) -> Index:
@@ -87,7 +75,7 @@ def visible_part(record: dict[str, Any]) -> Segmentation:
 
 def disagreements(record: dict[str, Any], masks: Masks) -> Iterator[str]:
     """Where the fields that only `check` reads contradict the masks."""
-    stated, seen = number(record.get("area_visible")), int(masks.visible.sum())
+    stated, seen = pixels(record.get("area_visible")), int(masks.visible.sum())
     if abs(stated - seen) > AREA_TOLERANCE:
         yield f"area_visible says {stated:g} but the visible mask has {seen} pixels"
     if record.get("invisible_mask") is None:
@@ -101,12 +89,6 @@ def disagreements(record: dict[str, Any], masks: Masks) -> Iterator[str]:
         yield f"invisible_mask differs from the amodal mask without the visible one in {wrong} pixels"
 
 
-def number(value: Any) -> float:
-    """A number of a record, NaN where it is none."""
-    # A longer whole number has no float.
-    return float(value) if isinstance(value, int | float) and abs(value) < 1e15 else math.nan
-
-
 def _is_pair(segmentation: Segmentation) -> bool:
     return is_list(segmentation) and len(segmentation) == 2 and all(map(is_object, segmentation))
 
@@ -116,26 +98,22 @@ class _Reading:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.pictures: dict[str, Picture] = {}
+        self.report = Report()
+        self.pictures = Pictures(self.report, "what its instances measure is unknown")
         self.names: dict[str, str] = {}
         self.rows: list[dict[str, Any]] = []
-        self.problems: list[Problem] = []
         self.taken: set[str] = set()
 
     def index(self) -> Index:
-        places = {array: count(1) for array in ("images", "categories", "annotations")}
         early: list[tuple[str, Record]] = []
-        for record in read_records(self.file, ("images", "annotations"), KIND, REMEDY):
-            if record.array not in places:  # "videos" and "models" say nothing that is needed
-                continue
-            label = f"entry {next(places[record.array])} of {record.array}"
-            if not is_object(record.value):
-                self.report(label, "it is no JSON object")
-            elif record.array == "images":
-                self.add_picture(record.value, label)
+        records = read_records(self.file, ("images", "annotations"), KIND, REMEDY)
+        # "videos" and "models" say nothing that is needed.
+        for record, label in read_entries(records, ("images", "categories", "annotations"), self.report):
+            if record.array == "images":
+                self.pictures.add(record.value, label)
             elif record.array == "categories":
-                self.names.setdefault(_text(record.value.get("id")), _text(record.value.get("name")))
-            elif self.pictures:
+                self.names.setdefault(text(record.value.get("id")), text(record.value.get("name")))
+            elif self.pictures.by_id:
                 self.add_row(record, label)
             else:  # "annotations" stands before "images": read again by its place
                 early.append((label, replace(record, value=None)))
@@ -143,47 +121,29 @@ class _Reading:
             self.add_row(replace(record, value=read_record(self.file, record.start, record.length)), label)
         self.name_categories()
         self.rank_frames()
-        return make_index(self.rows, self.problems, COLUMNS)
-
-    def report(self, record: str, what: str) -> None:
-        self.problems.append(Problem("", record, what))
-
-    def add_picture(self, entry: dict[str, Any], label: str) -> None:
-        id = _text(entry.get("id"))
-        if not id:
-            self.report(label, "it has no id")
-        elif id in self.pictures:
-            self.report(label, f"image {id} is there already; the first one counts")
-        else:
-            sides = side(entry.get("height")), side(entry.get("width"))
-            self.pictures[id] = Picture(_text(entry.get("file_name")), *sides)
-            if 0 in sides:
-                self.report(f"image {id}", "it has no height and width: what its instances measure is unknown")
+        return make_index(self.rows, self.report, COLUMNS)
 
     def add_row(self, record: Record, label: str) -> None:
         """Add an annotation; one without a picture stays an instance, which fails when it is read."""
         fields: dict[str, Any] = record.value
-        id, image_id = self.unused_id(_text(fields.get("id")), label), _text(fields.get("image_id"))
-        picture = self.pictures.get(image_id) or Picture()
-        rate = number(fields.get("occlude_rate"))
-        if rate < 0 or rate > 1:
-            self.report(f"annotation {id}", f"occlude_rate {rate:g} is not within 0 and 1")
+        id, image_id = self.unused_id(text(fields.get("id")), label), text(fields.get("image_id"))
+        picture = self.pictures.get(image_id)
+        for what in odd_numbers(fields, ("area", "area_amodal", "area_visible"), ("occlude_rate",)):
+            self.report(f"annotation {id}", what)
         self.rows.append(
             {
                 "id": id,
                 "image_id": image_id,
-                "video_id": video_of(picture.name),
-                "category": _text(fields.get("category_id")),
+                "video_id": video_of(picture.picture),
+                "category": text(fields.get("category_id")),
                 "stuff": False,
                 "crowd": is_set(fields.get("iscrowd")),
                 SCENE: image_id,
                 "frame": 0,
                 "start": record.start,
                 "length": record.length,
-                "picture": picture.name,
-                "height": picture.height,
-                "width": picture.width,
-                **_measures(fields, picture.height, picture.width),
+                **asdict(picture),
+                **_measures(fields, picture.size),
             }
         )
 
@@ -207,8 +167,8 @@ class _Reading:
     def rank_frames(self) -> None:
         """Number the frames of each video, those without an annotation included."""
         videos: dict[str, dict[str, str]] = defaultdict(dict)
-        for id, picture in self.pictures.items():
-            videos[video_of(picture.name)][id] = PurePosixPath(picture.name).stem
+        for id, picture in self.pictures.by_id.items():
+            videos[video_of(picture.picture)][id] = PurePosixPath(picture.picture).stem
         places: dict[str, int] = {}
         for stems in videos.values():
             ranks = frame_ranks(stems.values())
@@ -217,25 +177,20 @@ class _Reading:
             row["frame"] = places.get(row["image_id"], 0)
 
 
-def _measures(fields: dict[str, Any], height: int, width: int) -> dict[str, Any]:
+def _measures(fields: dict[str, Any], size: tuple[int, int] | None) -> dict[str, Any]:
     """The numbers of the index: as stated, else measured; `occlu_depth` is 0 throughout and means nothing."""
     amodal, visible = amodal_part(fields), visible_part(fields)
     area, truncated = math.nan, False
-    if height and width:
+    if size is not None:
         with suppress(ValueError):  # `sample` says why
-            area, truncated = measure(amodal, height, width)
+            area, truncated = measure(amodal, *size)
     # In the converted form `area` may be that of the visible mask.
-    stated = (number(fields.get(key)) for key in ("area_amodal", "area"))
+    stated = (pixels(fields.get(key)) for key in ("area_amodal", "area"))
     area = next((value for value in stated if not math.isnan(value)), area)
-    rate = number(fields.get("occlude_rate"))
-    if not 0 <= rate <= 1:
-        rate = math.nan
+    rate = share(fields.get("occlude_rate"))
+    if math.isnan(rate) and size is not None:
         with suppress(ValueError):
-            rate = hidden_share(amodal, visible, height, width)
-    seen = number(fields.get("area_visible"))
+            rate = hidden_share(amodal, visible, *size)
+    seen = pixels(fields.get("area_visible"))
     hidden = rate >= 1 if math.isnan(seen) else seen <= 0
     return {"area": area, "occlusion_rate": rate, "truncated": truncated, "hidden": hidden}
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()

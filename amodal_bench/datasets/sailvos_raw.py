@@ -19,13 +19,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from amodal_bench.datasets.base import Problem
-from amodal_bench.datasets.files import COPY_AGAIN, read_image, unreadable
+from amodal_bench.datasets.fields import is_text, text
+from amodal_bench.datasets.files import COPY_AGAIN, read_image
 from amodal_bench.datasets.index import Index, make_index
 from amodal_bench.datasets.indexed import SCENE
 from amodal_bench.datasets.sailvos_frames import PICTURE_ENDINGS, frame_ranks
-from amodal_bench.errors import InputError
+from amodal_bench.errors import InputError, unreadable
 from amodal_bench.types import Mask
 
 RAW_VERSION = 1
@@ -44,9 +46,11 @@ def list_videos(folder: Path) -> list[str]:
     return [name for name in _folders(folder) if any((folder / name / part).is_dir() for part in parts)]
 
 
-def list_files(folder: Path, videos: Iterable[str]) -> dict[str, int]:
+def list_files(folder: Path, videos: Sequence[str]) -> dict[str, int]:
     """Names, relative to `folder`, and sizes in bytes of all pictures, maps and masks. Raises `InputError`."""
-    return {name: size for video in videos for name, size in _video_files(folder, video)}
+    # There may be millions of files.
+    bar = tqdm(videos, desc=f"listing {folder.name}", unit="video", leave=False, disable=None)
+    return {name: size for video in bar for name, size in _video_files(folder, video)}
 
 
 def build_index(files: Iterable[str]) -> Index:
@@ -55,11 +59,14 @@ def build_index(files: Iterable[str]) -> Index:
     Files of a frame belong together by their stem: their counts differ, so their order says nothing.
     """
     videos: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    problems: list[Problem] = []
     for name in files:
+        if not is_text(name):
+            problems.append(Problem(text(name), "", "its name is not UTF-8: rename it"))
+            continue
         video, folder, file = name.split("/")
         videos[video].append((folder, file))
     rows: list[dict[str, object]] = []
-    problems: list[Problem] = []
     for video in sorted(videos):
         rows += _video_rows(video, videos[video])
         problems += _shared_numbers(video, {folder for folder, _ in videos[video]})

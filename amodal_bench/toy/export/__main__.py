@@ -1,15 +1,18 @@
 """Write the toy aquarium in a benchmark's official format: `python -m amodal_bench.toy.export FORMAT FOLDER`.
 
-The result is what `dataset=FORMAT dataset.root=FOLDER` reads, mask for mask the same as `dataset=toy`.
+What opens the result is printed; mask for mask it is the same as `dataset=toy` of that split.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import pkgutil
+import shlex
 from pathlib import Path
 
+from amodal_bench.errors import BenchError
 from amodal_bench.toy import export
 
 
@@ -18,12 +21,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("format", choices=formats)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--split", default="val", help="as the benchmark names its splits")
+    parser.add_argument(
+        "--split", help="as the benchmark names its splits; by default the one that dataset=FORMAT opens"
+    )
     parser.add_argument("--images", type=int, default=160)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    module = importlib.import_module(f"{export.__name__}.{args.format}")
-    print(module.export(args.folder, args.split, args.images, args.seed))
+    write = importlib.import_module(f"{export.__name__}.{args.format}").export
+    opened = inspect.signature(write).parameters["split"].default  # the exporters' defaults are the datasets'
+    split = args.split or opened
+    try:
+        print(f"wrote {write(args.folder, split, args.images, args.seed)}")
+    except (BenchError, OSError, ValueError) as error:
+        parser.error(str(error))
+    root = shlex.quote(f"dataset.root={args.folder}")
+    more = "" if split == opened else f" dataset.split={split}"
+    print(f"open it with: amodal-bench dataset={args.format} {root}{more}")
 
 
 if __name__ == "__main__":

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image as Pillow
-
+from amodal_bench.datasets.cocoa import TREE
 from amodal_bench.datasets.segmentation import encode
-from amodal_bench.toy.scene import Instance, Scene, draw_scene
+from amodal_bench.toy.export._tree import coco_names, write_scenes, write_tables
+from amodal_bench.toy.scene import Instance, Scene
 
 
 def export(folder: Path, split: str = "val", images: int = 160, seed: int = 0) -> Path:
-    """Draw a split and write it as an official COCO-A tree, with PNG pictures so that no pixel changes.
+    """Draw a split and write it as an official COCO-A tree, with PNG pictures.
 
     Args:
         folder: the tree's root; `annotations/COCO_amodal_{split}2014.json` and `{split}2014/` are written in it.
@@ -25,20 +24,12 @@ def export(folder: Path, split: str = "val", images: int = 160, seed: int = 0) -
     Returns:
         The annotation file. Annotation `n` is scene `n - 1`; its regions are the scene's instances in order.
     """
-    pictures = folder / f"{split}2014"
-    pictures.mkdir(parents=True, exist_ok=True)
     tables: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
-    for index in range(images):
-        scene = draw_scene(seed, split, index)
-        name = f"COCO_{split}2014_{index + 1:012d}.png"
-        Pillow.fromarray(scene.image).save(pictures / name)
-        height, width = scene.image.shape[:2]
-        tables["images"].append({"id": index + 1, "file_name": name, "height": height, "width": width})
-        tables["annotations"].append(annotation(scene, index + 1, index + 1, "toy", range(len(scene.instances))))
-    file = folder / "annotations" / f"COCO_amodal_{split}2014.json"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(tables), encoding="utf-8")
-    return file
+    drawn = write_scenes(folder / f"{split}2014", coco_names(split, images), split, seed)
+    for id, (scene, entry) in enumerate(drawn, start=1):
+        tables["images"].append({"id": id} | entry)
+        tables["annotations"].append(annotation(scene, id, id, "toy", range(len(scene.instances))))
+    return write_tables(folder / "annotations" / TREE.file.format(split=split), tables)
 
 
 def annotation(scene: Scene, id: int, image_id: int, author: str, listed: Sequence[int]) -> dict[str, Any]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image as Pillow
 
 from amodal_bench.datasets.kins import FILES, FOLDERS, canonical_release, canonical_split
 from amodal_bench.datasets.segmentation import encode
-from amodal_bench.masks import extent
-from amodal_bench.toy.scene import Scene, draw_scene
+from amodal_bench.toy.export._tree import box, write_scenes, write_tables
+from amodal_bench.toy.scene import Scene
 from amodal_bench.types import Mask
 
 CATEGORIES = {"2019": {"fish": 2, "plant": 4}, "2020": {"fish": 1, "plant": 3}}
@@ -34,23 +32,17 @@ def export(folder: Path, split: str = "test", images: int = 160, seed: int = 0, 
         image `n` is scene `n - 1`, with the file name that KITTI gives it.
     """
     release, official = canonical_release(release), canonical_split(split)
-    pictures = folder / FOLDERS[official]
-    pictures.mkdir(parents=True, exist_ok=True)
     tables: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": [], "categories": []}
     for name, number in CATEGORIES[release].items():
         tables["categories"].append({"id": number, "name": name, "supercategory": "living"})
-    for index in range(images):
-        scene = draw_scene(seed, split, index)
-        Pillow.fromarray(scene.image).save(pictures / f"{index:06d}.png")
-        height, width = scene.image.shape[:2]
-        entry = {"id": index + 1, "file_name": f"{index:06d}.png", "height": height, "width": width}
-        tables["images"].append(entry)
+    names = [f"{index:06d}.png" for index in range(images)]
+    drawn = write_scenes(folder / FOLDERS[official], names, split, seed)
+    for image_id, (scene, entry) in enumerate(drawn, start=1):
+        tables["images"].append({"id": image_id} | entry)
         for fields in (_records_2019 if release == "2019" else _records_2020)(scene):
-            ids = {"id": len(tables["annotations"]) + 1, "image_id": index + 1}
+            ids = {"id": len(tables["annotations"]) + 1, "image_id": image_id}
             tables["annotations"].append(fields | ids)
-    file = folder / FILES[release][official]
-    file.write_text(json.dumps(tables), encoding="utf-8")
-    return file
+    return write_tables(folder / FILES[release][official], tables)
 
 
 def _records_2019(scene: Scene) -> list[dict[str, Any]]:
@@ -60,8 +52,8 @@ def _records_2019(scene: Scene) -> list[dict[str, Any]]:
             "area": int(instance.amodal.sum()),
             "inmodal_seg": encode(instance.visible),
             "iscrowd": 0,
-            "bbox": _box(instance.amodal),
-            "inmodal_bbox": _box(instance.visible),
+            "bbox": box(instance.amodal),
+            "inmodal_bbox": box(instance.visible),
             "category_id": CATEGORIES["2019"][instance.kind],
         }
         for instance in scene.instances
@@ -73,10 +65,10 @@ def _records_2020(scene: Scene) -> list[dict[str, Any]]:
         {
             "a_segm": [instance.polygon.ravel().tolist()],
             "a_area": int(instance.amodal.sum()),
-            "a_bbox": _box(instance.amodal),
+            "a_bbox": box(instance.amodal),
             "i_segm": outlines(instance.visible),
             "i_area": int(instance.visible.sum()),
-            "i_bbox": _box(instance.visible),
+            "i_bbox": box(instance.visible),
             "oco_id": cluster,
             "ico_id": order,
             "category_id": CATEGORIES["2020"][instance.kind],
@@ -124,9 +116,3 @@ def _occlusion_order(scene: Scene) -> list[tuple[int, int]]:
         next((c, members) for c, members in enumerate(clusters, start=1) if n in members) for n in range(len(orders))
     ]
     return [(c, orders[n] if len(members) > 1 else 0) for n, (c, members) in enumerate(found)]
-
-
-def _box(mask: Mask) -> list[int]:
-    """Left, top, width and height."""
-    top, bottom, left, right = extent(mask) or (0, 0, 0, 0)
-    return [left, top, right - left, bottom - top]

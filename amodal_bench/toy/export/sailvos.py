@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,8 @@ import numpy as np
 from PIL import Image as Pillow
 
 from amodal_bench.datasets.segmentation import encode
-from amodal_bench.masks import extent
+from amodal_bench.toy.export._tree import box, write_tables
 from amodal_bench.toy.scene import Instance, Scene, draw_scene
-from amodal_bench.types import Mask
 
 FILES = {"train": "train.json", "val": "valid.json"}
 CATEGORIES = {"fish": 17, "plant": 64}
@@ -49,9 +47,7 @@ def export(folder: Path, split: str = "val", images: int = 160, seed: int = 0, v
         _write_video(folder, f"toy_{split}_{first // FRAMES}", scenes[first : first + FRAMES], tables)
     if variant == "vatrack":
         tables = _converted(tables)
-    file = folder / FILES[split]
-    file.write_text(json.dumps(tables))
-    return file
+    return write_tables(folder / FILES[split], tables)
 
 
 def _write_video(root: Path, name: str, scenes: list[Scene], tables: dict[str, list[dict[str, Any]]]) -> None:
@@ -84,8 +80,8 @@ def _annotation(instance: Instance, id: int, image_id: int, object_id: int) -> d
         "category_id": CATEGORIES[instance.kind],
         "obj_id": object_id,
         "model_id": 0,
-        "bbox": _box(instance.amodal),
-        "bbox_visible": _box(instance.visible),
+        "bbox": box(instance.amodal),
+        "bbox_visible": box(instance.visible),
         "segmentation": encode(instance.amodal),
         "visible_mask": encode(instance.visible),
         "invisible_mask": encode(instance.amodal & ~instance.visible),
@@ -115,12 +111,6 @@ def _converted(tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[s
         annotations.append(record)
     kept = {"categories": tables["categories"], "videos": videos, "images": tables["images"]}
     return kept | {"annotations": annotations}
-
-
-def _box(mask: Mask) -> list[int]:
-    """[x, y, width, height], all 0 where the mask is empty."""
-    top, bottom, left, right = extent(mask) or (0, 0, 0, 0)
-    return [left, top, right - left, bottom - top]
 
 
 def _save(pixels: Any, path: Path) -> None:
