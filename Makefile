@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RESULTS ?= results
 
-.PHONY: help setup run test test-all lint format bench ablation table clean
+.PHONY: help setup run test test-all lint format bench bench-gpu ablation table clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ format: setup ## let ruff rewrite what it can
 bench: setup ## measure counting, and the index of a large dataset, each against other implementations
 	$(BIN)/python bench/counts.py
 	$(BIN)/python bench/index.py
+
+bench-gpu: setup ## measure the models at their real sizes on a GPU, with random weights (nothing is downloaded)
+	$(BIN)/python bench/gpu.py --json bench-gpu.json
 
 ablation: setup ## all five leakage strategies on the toy aquarium, then their table
 	$(BIN)/python -m amodal_bench experiment=leakage results=$(RESULTS)

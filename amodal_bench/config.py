@@ -14,6 +14,8 @@ from amodal_bench.errors import BenchError, ConfigError
 
 _HERE = Path(__file__).parent
 NAME, TARGET = "name", "_target_"
+LABELS = (NAME, "weights")
+"""Keys beside `_target_` that others may refer to (`${..weights}`); passed only to a class that takes them."""
 
 
 def config_folder() -> Path:
@@ -46,6 +48,7 @@ class Settings:
         baselines: models that are run and shown beside `model`, by name.
         other_protocols: protocols that score the same predictions beside `protocol`, by name.
         logger: specifications of loggers, by name.
+        view: the window of the image that a model sees; protocols refer to it.
         segmenter, condition, area, leakage: parts that models refer to.
         engine: how the work is done.
         seed: the run's seed.
@@ -61,6 +64,7 @@ class Settings:
     baselines: Any = None
     other_protocols: Any = None
     logger: Any = None
+    view: Any = None
     segmenter: Any = None
     condition: Any = None
     area: Any = None
@@ -106,8 +110,8 @@ def settings_from(config: Any) -> Settings:
 def build(spec: Mapping[str, Any], where: str) -> Any:
     """Make the component that a specification describes: its `_target_`, called with its other keys.
 
-    Nested specifications are built first; a key `name` beside `_target_` is a label and is passed only to a
-    class that takes it.
+    Nested specifications are built first; a key of `LABELS` beside `_target_` is passed only to a class that
+    takes it.
 
     Args:
         spec: plain values.
@@ -122,8 +126,7 @@ def build(spec: Mapping[str, Any], where: str) -> Any:
     taken = parameters(target)
     values = {key: _built(value, f"{where}.{key}") for key, value in spec.items() if key != TARGET}
     if taken is not None:
-        if NAME not in taken:
-            values.pop(NAME, None)
+        values = {key: value for key, value in values.items() if key in taken or key not in LABELS}
         for key in values:
             if key not in taken:
                 raise ConfigError(f"{where}.{key}: unknown key; {suggest(key, taken)}")
@@ -153,11 +156,19 @@ def find_class(path: str, where: str) -> Any:
 
 
 def parameters(target: Any) -> list[str] | None:
-    """The keyword parameters of a callable, or None where it takes any."""
-    found = inspect.signature(target).parameters.values()
-    if any(p.kind is p.VAR_KEYWORD for p in found):
-        return None
-    return [p.name for p in found if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    """The keyword parameters of a callable, or None where it takes any.
+
+    A class that takes `**options` passes them on to the next one that it derives from.
+    """
+    kinds = target.__mro__ if inspect.isclass(target) else ()
+    calls = [kind.__dict__["__init__"] for kind in kinds if "__init__" in kind.__dict__ and kind is not object]
+    names: list[str] = []
+    for call in calls or [target]:
+        found = list(inspect.signature(call).parameters.values())
+        names += [p.name for p in found if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"]
+        if not any(p.kind is p.VAR_KEYWORD for p in found):
+            return list(dict.fromkeys(names))
+    return None
 
 
 def suggest(wrong: str, valid: Iterable[str]) -> str:

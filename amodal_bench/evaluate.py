@@ -117,7 +117,8 @@ def _run(
             title = f"{dataset.name} {entry.name}"
             with Progress(title, protocols[0], ids, store.table(), _all_steps(loggers)) as progress:
                 run(work, store, progress.report)
-        return Scored(entry.name, identity.digest, identity.facts, folder, protocols, records, store.table())
+        rows, stages = store.table(), store.stages()
+        return Scored(entry.name, identity.digest, identity.facts, folder, protocols, records, rows, stages)
 
 
 @contextmanager

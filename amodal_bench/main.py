@@ -1,4 +1,4 @@
-"""The command line: Hydra composes, `evaluate` or `data` works, and every mistake is answered in one line."""
+"""The command line: Hydra composes, `evaluate` or a verb works, and every mistake is answered in one line."""
 
 from __future__ import annotations
 
@@ -24,11 +24,15 @@ def main() -> None:
         from amodal_bench.data.command import main as data
 
         sys.exit(data(sys.argv[2:]))
+    if sys.argv[1:2] == ["models"]:
+        from amodal_bench.models_command.command import main as models
+
+        sys.exit(models(sys.argv[2:]))
     _run()
 
 
 def _run() -> None:
-    """Everything but `data`: compose the settings, or those of each cell of a sweep, and evaluate."""
+    """Everything but `data` and `models`: compose the settings, or those of each cell of a sweep, and evaluate."""
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException

@@ -50,7 +50,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     backbone, segmenter = StableDiffusion(args.weights, native=64), GrabCut()
-    view, area, condition = View(), Area("dilated_hull", 0.3), Condition(object_noise=0.0, blur=0.0625)
+    view, area, condition = View(margin=0.15), Area("dilated_hull", 0.3), Condition(object_noise=0.0, blur=0.0625)
     counts: dict[str, list[Floats]] = {"pixel grid": [], "segmenter": [], "autoencoder and segmenter": []}
     for index in range(args.images):
         scene = draw_scene(0, args.split, index)

@@ -15,9 +15,10 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 from amodal_bench.backbones.stable_diffusion import StableDiffusion
-from amodal_bench.method.inpaint import Denoising, inpaint
+from amodal_bench.method.inpaint import Denoising, Inpainter
 from amodal_bench.method.leakage import NoLeakage
 from amodal_bench.report.sheet import save_sheet
+from amodal_bench.stages import Stages
 from amodal_bench.toy.inpainting_samples import SIZE, draw_scene, random_mask
 from amodal_bench.toy.tiny_model import WEIGHTS
 from amodal_bench.types import Image
@@ -43,7 +44,8 @@ def samples(count: int = 6) -> None:
     scenes = [draw_scene(rng)[0] for _ in range(count)]
     masks = [random_mask(rng) for _ in range(count)]
     backbone = StableDiffusion(str(WEIGHTS), native=SIZE)
-    painted = inpaint(backbone, scenes, masks, list(range(count)), Denoising(NoLeakage(), 20, 0.0))
+    painter = Inpainter(backbone, Denoising(NoLeakage(), 20, 0.0), Stages())
+    painted = painter.inpaint(scenes, masks, list(range(count)))
 
     def pixels(scene: np.typing.NDArray[np.floating]) -> Image:
         return np.round(np.clip(scene, 0, 1) * 255).astype(np.uint8)

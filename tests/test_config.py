@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import composed
 
-from amodal_bench.config import build, config_folder
+from amodal_bench.config import build, config_folder, parameters
 from amodal_bench.errors import ConfigError, InputError
 from amodal_bench.metrics.protocols import Filter
 
@@ -71,5 +72,25 @@ def test_a_value_out_of_range_is_refused(override: str) -> None:
 
 def test_a_folder_without_weights_is_refused_when_the_model_is_named(tmp_path: Path) -> None:
     spec = composed(f"model.backbone.weights={tmp_path / 'none'}").model
-    with pytest.raises(InputError, match=r"there is no such weights folder; set model\.backbone\.weights"):
-        build(spec, "model")
+    with pytest.raises(InputError, match=r"there is no such weights folder; set model\.weights"):
+        build(spec, "model").describe()
+
+
+class _Root:
+    def __init__(self, weights: str, native: int = 8) -> None:
+        self.weights, self.native = weights, native
+
+
+class _Child(_Root):
+    def __init__(self, weights: str, own: int = 1, **options: Any) -> None:
+        super().__init__(weights, **options)
+        self.own = own
+
+
+def test_a_class_that_passes_options_on_takes_those_of_its_parents() -> None:
+    assert parameters(_Child) == ["weights", "own", "native"]
+    assert parameters(lambda **anything: anything) is None
+    with pytest.raises(
+        ConfigError, match=r"model\.nativ: unknown key; did you mean 'native'\? valid: native, own, weights"
+    ):
+        build({"_target_": f"{__name__}._Child", "weights": "w", "nativ": 3}, "model")

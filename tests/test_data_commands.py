@@ -288,7 +288,7 @@ def test_info_counts_what_can_be_counted_by_hand() -> None:
 
 def test_info_prints_the_same_as_text_and_as_json(run: Run) -> None:
     facts = json.loads(run("info", *TOY, "--json")[1])
-    assert facts == {"dataset": "toy", **describe(Toy("test", 3).records())}
+    assert facts == {"dataset": "toy", **describe(Toy("test", 3).records()), "remarks": []}
     status, out, _ = run("info", *TOY)
     assert status == 0
     for name in ("images", "instances", "categories"):
@@ -398,6 +398,7 @@ def test_a_card_is_rendered_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "| val | - | 5 | - | a \\| b |",
         f"- `pictures/a.tgz` from <https://x.org/a.tgz?v=1>, 7 bytes, sha256 `{'0' * 64}`, unpacked there",
         "1. Ask.",
+        "Check it: `amodal-bench data check mine dataset.root=FOLDER`",
         "- Odd.",
     ):
         assert line in text

@@ -11,14 +11,14 @@ import amodal_bench
 
 PACKAGE = Path(amodal_bench.__file__).parent
 ORDER = [
-    {"types", "errors", "seeds", "masks", "ids", ""},
+    {"types", "errors", "cache", "digests", "stages", "threads", "seeds", "masks", "ids", ""},
     {"datasets", "toy"},
     {"method", "backbones", "segmenters"},
     {"models"},
     {"metrics"},
     {"runner"},
     {"report"},
-    {"config", "selection", "evaluate", "data", "main", "__main__"},
+    {"config", "compose", "verbs", "selection", "evaluate", "data", "models_command", "main", "__main__"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "conf" not in path.parts)

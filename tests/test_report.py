@@ -76,6 +76,22 @@ def test_scoring_under_another_protocol_predicts_nothing_again(bench: Bench, mon
     assert second.errors().empty
 
 
+def test_the_timing_table_has_a_row_for_every_stage_of_the_model(bench: Bench) -> None:
+    outcome = bench("model=tiny", "dataset.images=1", "limit=2", "model.steps=2", "baselines={}")
+    timing = outcome.main.timing().set_index("stage")
+    assert timing.index.tolist() == ["read", "predict", "prepare", "encode", "denoise", "decode", "segment"]
+    assert (timing["instances"] == 2).all()
+    assert (timing["seconds_per_instance"] > 0).all()
+    stages = timing.loc["prepare":, "seconds_per_instance"].sum()  # type: ignore[misc]
+    assert (
+        0.5 * timing.loc["predict", "seconds_per_instance"] < stages <= timing.loc["predict", "seconds_per_instance"]
+    )
+    assert timing.loc["denoise", "batch"] == 8
+    assert timing["peak_gb"].isna().all()  # nobody counts the CPU's memory
+    baseline = bench("model=hull", "dataset.images=1", "limit=2").main.timing()
+    assert baseline["stage"].tolist() == ["read", "predict"]
+
+
 def test_the_sheet_shows_instances_over_the_whole_range_of_occlusion() -> None:
     rates = np.linspace(0, 0.7, 50)
     table = pd.DataFrame({"id": [f"{n:02d}" for n in range(50)], "occlusion_rate": rates, "iou": 1.0})

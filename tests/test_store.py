@@ -9,6 +9,7 @@ import pytest
 
 from amodal_bench.metrics.counts import CELLS
 from amodal_bench.runner.store import COUNTS, Row, Store, prediction_row
+from amodal_bench.stages import StageCost
 
 
 def masks(seed: int = 0, shape: tuple[int, int] = (9, 13)) -> list[np.typing.NDArray[np.bool_]]:
@@ -56,3 +57,18 @@ def test_a_mask_of_another_shape_is_refused() -> None:
     predicted, amodal, visible, others = masks()
     with pytest.raises(ValueError, match="shapes"):
         prediction_row("a", predicted[:-1], amodal, visible, others, 0, 0)
+
+
+def test_costs_of_stages_add_up_over_batches_and_over_processes_in_their_order(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.sqlite") as store:
+        store.write([], {"encode": StageCost(1.0, 8, 8, 100), "decode": StageCost(0.5, 8, 8, 300)})
+        store.write([])
+    with Store(tmp_path / "store.sqlite") as store:
+        store.write([], {"encode": StageCost(2.0, 4, 4, 50)})
+        assert store.stages().to_dict("list") == {
+            "stage": ["encode", "decode"],
+            "seconds": [3.0, 0.5],
+            "instances": [12, 8],
+            "batch": [4, 8],
+            "peak": [100, 300],
+        }

@@ -51,9 +51,9 @@ def test_every_part_can_be_switched_and_matters(bench: Bench, override: str) -> 
     assert masks(switched) != masks(usual)
 
 
-def test_the_table_says_which_leakage_and_area_were_used(bench: Bench) -> None:
+def test_the_table_says_which_view_leakage_and_area_were_used(bench: Bench) -> None:
     table = bench(*FAST, "leakage=blend", "area=full").table()
-    assert "leakage=blend area=full" in set(table["settings"])
+    assert "view=crop 0.15 leakage=blend area=full" in set(table["settings"])
 
 
 def test_the_sheet_shows_every_stage(bench: Bench, tmp_path: Path) -> None:
@@ -106,6 +106,18 @@ def rows_in(store: Path) -> int:
             return int(database.execute("SELECT count(*) FROM instances WHERE error IS NULL").fetchone()[0])
     except sqlite3.OperationalError:
         return 0  # not created yet
+
+
+@pytest.mark.slow
+def test_the_shipped_model_beats_both_baselines(bench: Bench) -> None:
+    """On a third of the test split; the README has the whole."""
+    scores = bench("dataset.images=50", "sheet=0").table().query("protocol == 'instance@1'").set_index("model")
+    tiny = scores.loc["tiny"]
+    assert tiny["miou"] > scores.loc["visible", "miou"] + 0.02
+    assert tiny["occluded_miou"] > scores.loc["hull", "occluded_miou"] + 0.04
+    without = bench("dataset.images=50", "sheet=0", "leakage=none").main.summary().iloc[0]
+    assert without["miou_high"] < tiny["miou_low"]
+    assert without["occluded_miou_high"] < tiny["occluded_miou_low"]
 
 
 def test_a_second_process_is_kept_off_a_run(bench: Bench, tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
+
+Shown: TypeAlias = "Mapping[str, Tensor]"
+"""What the denoiser is shown beside the sample, by name; batch first, so that batches can be cut and joined."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +35,24 @@ class Schedule:
 
 
 class Backbone(Protocol):
-    """An inpainting model in parts. Images are (B, 3, S, S) float in [-1, 1] with S = `native`, masks
-    (B, 1, S, S) float with 1 where the model paints, latents (B, C, h, w) float32.
+    """An inpainting model in parts. Images are (B, 3, S, S) float32 in [-1, 1] with S = `native`, masks
+    (B, 1, S, S) float32 with 1 where the model paints, latents (B, C, h, w) float32.
 
     Attributes:
         native: side of the images in pixels.
-        micro_batch: how many samples are computed at once, always: a smaller last batch is padded, because
-            the libraries choose other kernels for other shapes, and a result must not depend on its company.
+        micro_batch, vae_batch: how many samples are denoised, and encoded or decoded, at once, always: a smaller
+            last batch is padded, because the libraries choose other kernels for other shapes, and a result must
+            not depend on its company.
     """
 
     native: int
     micro_batch: int
+    vae_batch: int
+
+    @property
+    def device(self) -> str:
+        """The torch device that the model computes on."""
+        ...
 
     def describe(self) -> Mapping[str, Any]:
         """What identifies the backbone in a run: weights' digest, precision, versions. Loads no weights."""
@@ -62,14 +72,26 @@ class Backbone(Protocol):
         """Masks on the latent grid, (B, 1, h, w)."""
         ...
 
-    def prepare(self, images: Tensor, areas: Tensor) -> Any:
-        """All that the denoiser is shown beside the sample; `images` are shown as they are."""
+    def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:
+        """All that the denoiser is shown beside the sample; nothing where it takes the sample alone.
+
+        Args:
+            images: the condition images.
+            clean: their latents.
+            areas: where the model paints; all zero for Eq. 11's empty mask.
+            erase: whether the area is erased from what is shown, as the library's pipelines do.
+        """
         ...
 
-    def denoise(self, x: Tensor, schedule: Schedule, step: int, shown: Any) -> Tensor:
-        """The denoiser's output for samples at level `step`, in the scheduler's terms."""
+    def denoise(self, x: Tensor, schedule: Schedule, step: int, shown: Shown) -> Tensor:
+        """The denoiser's output for samples at level `step`, in the scheduler's terms, float32."""
         ...
 
-    def advance(self, output: Tensor, schedule: Schedule, step: int, x: Tensor) -> Tensor:
-        """The sample at level `step + 1` from the denoiser's output (Eq. 4's x-tilde)."""
+    def advance(
+        self, output: Tensor, schedule: Schedule, step: int, x: Tensor, generators: Sequence[Generator]
+    ) -> Tensor:
+        """The sample at level `step + 1` from the denoiser's output (Eq. 4's x-tilde).
+
+        `generators`, one CPU generator per sample, are for schedulers that draw noise at every step.
+        """
         ...

@@ -1,146 +1,135 @@
-"""Stable Diffusion's inpainting family: a UNet over latents, mask and masked image.
+"""Stable Diffusion 1.5 and 2, inpainting: a UNet over the latents, the mask and the latents of what is shown.
 
-The loading code is diffusers' own; the weights are a folder in diffusers' layout (`unet/`, `vae/`, `scheduler/`)
-plus `null_prompt.safetensors`, the empty prompt's embedding, so that no text encoder is ever loaded.
+`x_t` is DDIM's: `sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps`. The shipped tiny model is of this family, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from amodal_bench.backbones.base import Schedule
-from amodal_bench.backbones.weights import weights_digest, weights_folder
-from amodal_bench.errors import ConfigError, InputError
+from amodal_bench.backbones.base import Schedule, Shown
+from amodal_bench.backbones.latent import LatentBackbone, decode_kl, encode_kl
+from amodal_bench.backbones.null_prompt import null_prompt
+from amodal_bench.backbones.schedules import variance_preserving
+from amodal_bench.errors import InputError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-PRECISIONS = ("float32", "bfloat16", "float16")
+    from torch import Generator, Tensor
 
 
-class StableDiffusion:
-    """The inpainting parts of one Stable Diffusion model.
+class StableDiffusion(LatentBackbone):
+    """The parts `unet`, `vae`, `scheduler`; `text_encoder` and `tokenizer` only until the null prompt is known."""
 
-    Args:
-        weights: folder in diffusers' layout, or `package://...`.
-        native: side in pixels of the images that the model works on.
-        precision: of the networks; latents and their mixing stay in float32.
-        device: a torch device.
-        micro_batch: see `Backbone`.
-    """
+    FAMILY = "Stable Diffusion"
+    PARTS: ClassVar[tuple[str, ...]] = ("unet", "vae", "scheduler", "text_encoder", "tokenizer")
 
-    def __init__(
-        self,
-        weights: str,
-        native: int,
-        precision: str = "float32",
-        device: str = "cpu",
-        micro_batch: int = 8,
-    ) -> None:
-        if precision not in PRECISIONS:
-            raise ConfigError(f"model.backbone.precision: {precision!r} is not one of {', '.join(PRECISIONS)}")
-        if micro_batch < 1:
-            raise ConfigError(f"model.backbone.micro_batch: {micro_batch} is not a positive number")
-        self.folder = weights_folder(weights)
-        self.native, self.precision, self.device, self.micro_batch = native, precision, device, micro_batch
-
-    def describe(self) -> dict[str, Any]:
-        return {
-            "family": "stable-diffusion",
-            "weights": weights_digest(self.folder),
-            "native": self.native,
-            "precision": self.precision,
-            "micro_batch": self.micro_batch,
-            "versions": {name: version(name) for name in ("torch", "diffusers")},
-        }
+    ADDED: ClassVar[str | None] = None
+    """What the UNet takes beside the prompt, in the words of its config (`addition_embed_type`)."""
 
     @cached_property
-    def _parts(self) -> tuple[Any, Any, Any, Any]:
-        """UNet, autoencoder, scheduler and null prompt, loaded when first needed."""
-        import torch
-        from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-        from safetensors.torch import load_file
+    def unet(self) -> Any:
+        from diffusers import UNet2DConditionModel
 
-        dtype = getattr(torch, self.precision)
-        try:
-            unet: Any = UNet2DConditionModel.from_pretrained(
-                self.folder, subfolder="unet", local_files_only=True, torch_dtype=dtype, low_cpu_mem_usage=False
+        unet = self.load(UNet2DConditionModel, "unet")
+        self.check_channels(unet.config.in_channels, 2 * self.vae.config.latent_channels + 1)
+        if unet.config.addition_embed_type != self.ADDED:
+            raise InputError(
+                self.folder,
+                f"its UNet is not one of {self.FAMILY} (addition_embed_type is {unet.config.addition_embed_type})",
+                "choose the model that belongs to these weights: sd15, sd2 or sdxl",
             )
-            vae: Any = AutoencoderKL.from_pretrained(
-                self.folder, subfolder="vae", local_files_only=True, torch_dtype=dtype, low_cpu_mem_usage=False
-            )
-            # One single-step solver for all: others undo part of what leakage does to the sample.
-            scheduler: Any = DDIMScheduler.from_pretrained(
+        return self.tuned(unet)
+
+    @cached_property
+    def vae(self) -> Any:
+        from diffusers import AutoencoderKL
+
+        return self.tuned_autoencoder(self.load(AutoencoderKL, "vae"))
+
+    @cached_property
+    def scheduler(self) -> Any:
+        """DDIM on the repository's noise schedule, spacing of timesteps and kind of prediction.
+
+        The repositories name other solvers (PNDM, Euler), but one single-step solver has to serve all: those with
+        a memory undo part of what leakage does to the sample, and Euler's `x_t` is not Eq. 1's.
+        """
+        from diffusers import DDIMScheduler
+
+        with self.loading():
+            return DDIMScheduler.from_pretrained(
                 self.folder, subfolder="scheduler", local_files_only=True, clip_sample=False
             )
-            prompt = load_file(self.folder / "null_prompt.safetensors")["null_prompt"]
-        except (OSError, KeyError, ValueError) as error:
-            raise InputError(
-                self.folder,
-                f"cannot be loaded as Stable Diffusion ({_first_line(error)})",
-                "it needs unet/, vae/, scheduler/ and null_prompt.safetensors",
-            ) from error
-        wanted = 2 * vae.config.latent_channels + 1
-        if unet.config.in_channels != wanted:
-            raise InputError(
-                self.folder,
-                f"its UNet has {unet.config.in_channels} input channels, not the {wanted} of an inpainting model",
-                "use an inpainting checkpoint",
-            )
-        for part in (unet, vae):
-            part.requires_grad_(False).eval().to(self.device)
-        return unet, vae, scheduler, prompt.to(self.device, dtype)
+
+    @cached_property
+    def prompt(self) -> dict[str, Tensor]:
+        """The null prompt's tensors by name, batch of one, as the UNet takes them."""
+        with self.loading():
+            return {name: value.to(self.device, self.dtype) for name, value in self.null_prompt_tensors().items()}
+
+    def null_prompt_tensors(self) -> dict[str, Tensor]:
+        """The null prompt from the folder or the cache, computed where it is in neither."""
+        return null_prompt(self.folder, self.digest, self.encode_nothing)
+
+    def encode_nothing(self) -> dict[str, Tensor]:
+        """The text encoder's states for the empty prompt, (1, 77, D)."""
+        from transformers import CLIPTextModel
+
+        return {"null_prompt": self.text_states(CLIPTextModel, "text_encoder", "tokenizer")[0]}
+
+    def text_states(self, kind: Any, encoder_part: str, tokenizer_part: str) -> Any:
+        """What a text encoder makes of the empty prompt, padded as its own tokenizer says (SD2's: with "!").
+
+        The encoder is gone from memory when this returns.
+        """
+        import torch
+        from transformers import CLIPTokenizer
+
+        tokenizer: Any = CLIPTokenizer.from_pretrained(self.folder / tokenizer_part, local_files_only=True)
+        encoder = self.load(kind, encoder_part, torch.float32)
+        length = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
+        tokens = tokenizer("", padding="max_length", max_length=length, return_tensors="pt").input_ids
+        with torch.inference_mode():
+            return encoder(tokens.to(encoder.device), output_hidden_states=True)
 
     def schedule(self, steps: int) -> Schedule:
-        scheduler = self._parts[2]
-        scheduler.set_timesteps(steps)
-        times = [int(t) for t in scheduler.timesteps]
-        kept = [float(scheduler.alphas_cumprod[t]) for t in times]
-        return Schedule(
-            times=tuple(float(t) for t in times),
-            signal=(*(share**0.5 for share in kept), 1.0),
-            noise=(*((1 - share) ** 0.5 for share in kept), 0.0),
-            initial=1.0,
-        )
+        return variance_preserving(self.scheduler, steps)
 
     def encode(self, images: Tensor) -> Tensor:
-        _, vae, _, prompt = self._parts
-        latents = vae.encode(images.to(prompt)).latent_dist.mode()
-        scaled: Tensor = latents.float() * vae.config.scaling_factor
-        return scaled
+        return encode_kl(self.vae, images)
 
     def decode(self, latents: Tensor) -> Tensor:
-        _, vae, _, prompt = self._parts
-        images: Tensor = vae.decode((latents / vae.config.scaling_factor).to(prompt)).sample
-        return (images.float() / 2 + 0.5).clamp(0, 1)
+        return decode_kl(self.vae, latents)
 
     def latent_area(self, areas: Tensor) -> Tensor:
         import torch.nn.functional as F
 
-        stride = 2 ** (len(self._parts[1].config.block_out_channels) - 1)
+        stride = 2 ** (len(self.vae.config.block_out_channels) - 1)
         return F.interpolate(areas, size=(areas.shape[-2] // stride, areas.shape[-1] // stride))
 
-    def prepare(self, images: Tensor, areas: Tensor) -> Tensor:
-        """The mask and the latents of the shown image: the channels that stay the same over the steps."""
+    def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:
+        return {
+            "mask": self.latent_area(areas),
+            "image": self.encode(images * (1 - areas)) if erase else clean,
+        }
+
+    def denoise(self, x: Tensor, schedule: Schedule, step: int, shown: Shown) -> Tensor:
         import torch
 
-        return torch.cat([self.latent_area(areas), self.encode(images)], dim=1)
-
-    def denoise(self, x: Tensor, schedule: Schedule, step: int, shown: Tensor) -> Tensor:
-        import torch
-
-        unet, _, _, prompt = self._parts
-        inputs = torch.cat([x, shown], dim=1).to(prompt)
-        hidden = prompt.expand(len(x), -1, -1)
-        output: Tensor = unet(inputs, schedule.times[step], encoder_hidden_states=hidden).sample
+        told = self.told(len(x))
+        inputs = torch.cat([x, shown["mask"], shown["image"]], dim=1).to(self.dtype)
+        # As a tensor: torch.compile would make new kernels for each number.
+        times = x.new_full((len(x),), schedule.times[step])
+        output: Tensor = self.unet(inputs, times, **told).sample
         return output.float()
 
-    def advance(self, output: Tensor, schedule: Schedule, step: int, x: Tensor) -> Tensor:
-        following: Tensor = self._parts[2].step(output, int(schedule.times[step]), x).prev_sample
+    def told(self, count: int) -> dict[str, Any]:
+        """What the UNet is told beside sample, mask and time, the same for each of `count` samples."""
+        return {"encoder_hidden_states": self.prompt["null_prompt"].expand(count, -1, -1)}
+
+    def advance(
+        self, output: Tensor, schedule: Schedule, step: int, x: Tensor, generators: Sequence[Generator]
+    ) -> Tensor:
+        following: Tensor = self.scheduler.step(output, int(schedule.times[step]), x).prev_sample
         return following
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -11,9 +11,11 @@ import sys
 import textwrap
 from pathlib import Path
 
-from amodal_bench.data.compose import add_config_dir, compose, root_of
+from amodal_bench.compose import compose
+from amodal_bench.data.compose import root_of
 from amodal_bench.datasets.card import Card, CardFile, load_card
 from amodal_bench.errors import BenchError, InputError
+from amodal_bench.verbs import add_config_dir
 
 DELETE = "delete it to fetch it again"
 
@@ -86,7 +88,7 @@ def _judged(file: CardFile, digest: str) -> str:
 
 def _complete(file: CardFile, path: Path) -> str:
     """The SHA-256 of a file that is there. Raises `InputError` where it is another one; a user's file is kept."""
-    from amodal_bench.datasets.files import sha256
+    from amodal_bench.digests import sha256
 
     size = path.stat().st_size
     if file.bytes is not None and size != file.bytes:

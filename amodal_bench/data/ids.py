@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import argparse
 
+from amodal_bench.compose import compose
 from amodal_bench.config import build
-from amodal_bench.data.compose import add_config_dir, compose, open_dataset
+from amodal_bench.data.compose import open_dataset
 from amodal_bench.errors import BenchError
 from amodal_bench.ids import COMMENT, is_listable, label
+from amodal_bench.verbs import add_config_dir
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

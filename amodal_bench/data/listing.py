@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from amodal_bench.data.compose import add_config_dir, compose, dataset_names, open_dataset, root_of
+from amodal_bench.compose import choices, compose
+from amodal_bench.data.compose import open_dataset, root_of
 from amodal_bench.datasets.card import card_names, load_card
 from amodal_bench.errors import BenchError
+from amodal_bench.verbs import add_config_dir
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     rows = [
         (name, _title(name, file), _state(name, arguments.config_dir, arguments.open))
-        for name, file in dataset_names(arguments.config_dir).items()
+        for name, file in choices("dataset", arguments.config_dir).items()
     ]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, title, state in rows:

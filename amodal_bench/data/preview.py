@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amodal_bench.data.compose import UsageError, add_dataset, open_dataset, settings_of
+from amodal_bench.data.compose import add_dataset, open_dataset, settings_of
 from amodal_bench.errors import BenchError, InputError
+from amodal_bench.verbs import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from amodal_bench.backbones.base import Backbone
+from amodal_bench.backbones.base import Backbone, Schedule, Shown
+from amodal_bench.errors import ConfigError
+from amodal_bench.method.batches import Batches, Tensors
 from amodal_bench.method.leakage import Leakage
 from amodal_bench.seeds import stream_seed
+from amodal_bench.stages import Stages
 from amodal_bench.types import Floats, Image, Mask
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
 
 @dataclass(frozen=True)
@@ -32,67 +35,137 @@ class Denoising:
     guidance: float
 
 
-def inpaint(
-    backbone: Backbone,
-    conditions: Sequence[Floats],
-    areas: Sequence[Mask],
-    seeds: Sequence[int],
-    how: Denoising,
-) -> list[Image]:
-    """Inpaint condition images, each with its own noise.
+class Inpainter:
+    """A backbone, driven: encodes, denoises and decodes, each stage in batches of its own size and on its own clock.
 
     Args:
         backbone: the model.
-        conditions: condition images, each (S, S, 3) float32 in [0, 1] with S the backbone's native side.
-        areas: the inpainting areas, each (S, S) bool.
-        seeds: the instances' seeds.
         how: leakage, steps and guidance.
+        stages: the clocks.
+    """
 
-    Returns:
-        One (S, S, 3) uint8 image for each; it depends on its own inputs only.
+    def __init__(self, backbone: Backbone, how: Denoising, stages: Stages) -> None:
+        self.backbone, self.how, self.stages = backbone, how, stages
+        self._batches: Batches | None = None
+
+    def inpaint(self, conditions: Sequence[Floats], areas: Sequence[Mask], seeds: Sequence[int]) -> list[Image]:
+        """Inpaint condition images, each with its own noise.
+
+        Args:
+            conditions: condition images, each (S, S, 3) float32 in [0, 1] with S the backbone's native side.
+            areas: the inpainting areas, each (S, S) bool.
+            seeds: the instances' seeds.
+
+        Returns:
+            One (S, S, 3) uint8 image for each; it depends on its own inputs only.
+
+        Raises:
+            BenchError: weights are absent or cannot be used, or the device's memory does not suffice.
+        """
+        import torch
+
+        batches, count = self._stages(), len(seeds)
+
+        def encode(index: Sequence[int]) -> Tensors:
+            device = self.backbone.device
+            images = torch.from_numpy(np.stack([conditions[i] for i in index])).to(device).permute(0, 3, 1, 2)
+            masks = torch.from_numpy(np.stack([areas[i] for i in index])).to(device)[:, None]
+            return self._encode(images * 2 - 1, masks.float())
+
+        def denoise(index: Sequence[int]) -> Tensors:
+            of_batch = {name: value[list(index)] for name, value in encoded.items()}
+            return {"x": self._denoise(of_batch, [seeds[i] for i in index])}
+
+        def decode(index: Sequence[int]) -> Tensors:
+            painted = self.backbone.decode(latents[list(index)])
+            # To bytes first: a quarter of the copy from the device.
+            return {"pixels": (painted * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu()}
+
+        with torch.inference_mode():
+            encoded = batches.run("encode", count, encode)
+            latents = batches.run("denoise", count, denoise)["x"] if count else torch.empty(0)
+            pixels = batches.run("decode", count, decode)
+        return list(pixels["pixels"].numpy()) if count else []
+
+    def _stages(self) -> Batches:
+        if self._batches is None:
+            backbone = self.backbone
+            sizes = {"encode": backbone.vae_batch, "denoise": backbone.micro_batch, "decode": backbone.vae_batch}
+            self._batches = Batches(sizes, self.stages, backbone.device)
+        return self._batches
+
+    def _encode(self, images: Tensor, masks: Tensor) -> Tensors:
+        import torch
+
+        clean = self.backbone.encode(images)
+        shown = self.backbone.prepare(images, clean, masks, self.how.leakage.erase)
+        if not shown and (self.how.guidance or not self.how.leakage.erase):
+            raise ConfigError(
+                "model: this backbone's denoiser is shown neither mask nor image, so Eq. 11 and what is erased mean "
+                "nothing to it; set model.guidance=0 and a leakage that erases (not conditioning)"
+            )
+        made = {"clean": clean, "area": self.backbone.latent_area(masks), **_prefixed("shown", shown)}
+        if self.how.guidance:
+            # Eq. 11's empty mask: nothing to paint, the whole condition image is shown.
+            empty = self.backbone.prepare(images, clean, torch.zeros_like(masks), erase=False)
+            made |= _prefixed("empty", empty)
+        return made
+
+    def _denoise(self, encoded: Tensors, seeds: Sequence[int]) -> Tensor:
+        backbone, leakage, steps = self.backbone, self.how.leakage, self.how.steps
+        schedule, clean, area = backbone.schedule(steps), encoded["clean"], encoded["area"]
+        eps = draw_noise(clean, seeds)
+        generators = [_generator(seed, "steps") for seed in seeds]
+        first = first_step(leakage, steps)
+        x = schedule.known(clean, eps, first) if first else schedule.initial * eps
+        for step in range(first, steps):
+            output = self._output(x, schedule, step, encoded)
+            x = backbone.advance(output, schedule, step, x, generators)
+            known = schedule.known(clean, eps, step + 1)
+            x = leakage.mix(x, known, area, (step + 1) / steps)
+        return x
+
+    def _output(self, x: Tensor, schedule: Schedule, step: int, encoded: Tensors) -> Tensor:
+        """The denoiser's output, under Eq. 11 from one pass over both masks."""
+        import torch
+
+        w, shown = self.how.guidance, _without_prefix("shown", encoded)
+        if not w:
+            return self.backbone.denoise(x, schedule, step, shown)
+        empty = _without_prefix("empty", encoded)
+        both = {name: torch.cat([shown[name], empty[name]]) for name in shown}
+        with_mask, without = self.backbone.denoise(torch.cat([x, x]), schedule, step, both).chunk(2)
+        # Channels after the sample's are a variance (Kandinsky); libraries never guide it, and neither do we.
+        channels = x.shape[1]
+        guided = (1 + w) * with_mask[:, :channels] - w * without[:, :channels]
+        return torch.cat([guided, with_mask[:, channels:]], dim=1)
+
+
+def first_step(leakage: Leakage, steps: int) -> int:
+    """The step that a leakage starts with: 0, unless it runs a share of the schedule only, one step at least."""
+    return steps - max(1, round(steps * leakage.start)) if leakage.start < 1 else 0
+
+
+def draw_noise(like: Tensor, seeds: Sequence[int]) -> Tensor:
+    """The noise that samples start from, of the shape and on the device of `like`.
+
+    It is drawn on the CPU in float32, one generator per instance: the same on every device, in any batch.
     """
     import torch
 
-    results: list[Image] = []
-    size = backbone.micro_batch
-    for start in range(0, len(seeds), size):
-        count = min(size, len(seeds) - start)
-        # Always the same shape: a short batch repeats its last sample, and drops the copies afterwards.
-        index = [start + min(i, count - 1) for i in range(size)]
-        with torch.inference_mode():
-            images = torch.from_numpy(np.stack([conditions[i] for i in index])).permute(0, 3, 1, 2) * 2 - 1
-            masks = torch.from_numpy(np.stack([areas[i] for i in index]))[:, None].float()
-            painted = _inpaint(backbone, images, masks, [seeds[i] for i in index], how)
-            pixels = (painted * 255).round().to("cpu", torch.uint8).permute(0, 2, 3, 1).numpy()
-        results.extend(pixels[:count])
-    return results
+    shape = (1, *like.shape[1:])
+    return torch.cat([torch.randn(shape, generator=_generator(seed, "latents")) for seed in seeds]).to(like.device)
 
 
-def _inpaint(backbone: Backbone, images: Tensor, masks: Tensor, seeds: Sequence[int], how: Denoising) -> Tensor:
+def _generator(seed: int, purpose: str) -> Generator:
     import torch
 
-    schedule, leakage = backbone.schedule(how.steps), how.leakage
-    clean = backbone.encode(images)
-    images, masks = images.to(clean.device), masks.to(clean.device)
-    # Noise is drawn on the CPU in float32, one generator per instance: the same on every device, in any batch.
-    eps = torch.cat(
-        [
-            torch.randn((1, *clean.shape[1:]), generator=torch.Generator().manual_seed(stream_seed(seed, "latents")))
-            for seed in seeds
-        ]
-    ).to(clean.device)
-    area = backbone.latent_area(masks)
-    shown = backbone.prepare(images * (1 - masks) if leakage.erase else images, masks)
-    # Eq. 11's empty mask: nothing to paint, the whole condition image is shown.
-    shown_empty = backbone.prepare(images, torch.zeros_like(masks)) if how.guidance else None
-    first = how.steps - max(1, round(how.steps * leakage.start)) if leakage.start < 1 else 0
-    x = schedule.known(clean, eps, first) if first else schedule.initial * eps
-    for step in range(first, how.steps):
-        output = backbone.denoise(x, schedule, step, shown)
-        if shown_empty is not None:
-            empty = backbone.denoise(x, schedule, step, shown_empty)
-            output = (1 + how.guidance) * output - how.guidance * empty
-        x = backbone.advance(output, schedule, step, x)
-        known = schedule.known(clean, eps, step + 1)
-        x = leakage.mix(x, known, area, (step + 1) / how.steps)
-    return backbone.decode(x)
+    return torch.Generator().manual_seed(stream_seed(seed, purpose))
+
+
+def _prefixed(prefix: str, shown: Shown) -> Tensors:
+    return {f"{prefix}.{name}": value for name, value in shown.items()}
+
+
+def _without_prefix(prefix: str, tensors: Tensors) -> Tensors:
+    return {name.removeprefix(f"{prefix}."): v for name, v in tensors.items() if name.startswith(f"{prefix}.")}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from amodal_bench.datasets.base import Query
+from amodal_bench.stages import StageCost
 from amodal_bench.types import Image, Mask
 
 
@@ -33,4 +34,13 @@ class Explains(Protocol):
 
     def explain(self, query: Query, seed: int) -> Mapping[str, Image]:
         """Named pictures, in the order in which they came about; each (H, W, 3) uint8."""
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A model that keeps a clock for each stage of its work."""
+
+    def costs(self) -> Mapping[str, StageCost]:
+        """What each stage has cost since the last call, in the order of the stages."""
         ...

@@ -14,11 +14,13 @@ from amodal_bench.datasets.base import Query
 from amodal_bench.errors import ConfigError
 from amodal_bench.method.area import Area
 from amodal_bench.method.condition import Condition
-from amodal_bench.method.inpaint import Denoising, inpaint
+from amodal_bench.method.inpaint import Denoising, Inpainter
 from amodal_bench.method.leakage import Leakage
 from amodal_bench.method.points import draw_points
 from amodal_bench.method.view import View, Window
 from amodal_bench.segmenters.base import Prompt, Segmenter
+from amodal_bench.stages import StageCost, Stages
+from amodal_bench.threads import in_threads
 from amodal_bench.types import Floats, Image, Mask
 
 
@@ -65,6 +67,8 @@ class TuningFree:
         self.backbone, self.segmenter = backbone, segmenter
         self.condition, self.area, self.view = condition, area, view
         self.denoising = Denoising(leakage, steps, guidance)
+        self.stages = Stages()
+        self.inpainter = Inpainter(backbone, self.denoising, self.stages)
         self.points = points
 
     def describe(self) -> dict[str, Any]:
@@ -84,10 +88,15 @@ class TuningFree:
         }
 
     def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
-        jobs = [self._prepare(query, seed) for query, seed in zip(queries, seeds, strict=True)]
+        with self.stages.clock("prepare", len(queries)):
+            jobs = in_threads(lambda pair: self._prepare(*pair), zip(queries, seeds, strict=True))
         painted = self._inpaint(jobs)
-        masks = self.segmenter.segment(painted, [job.prompt for job in jobs])
-        return [job.window.back(mask, job.shape) for job, mask in zip(jobs, masks, strict=True)]
+        with self.stages.clock("segment", len(queries)):
+            masks = self.segmenter.segment(painted, [job.prompt for job in jobs])
+            return [job.window.back(mask, job.shape) for job, mask in zip(jobs, masks, strict=True)]
+
+    def costs(self) -> dict[str, StageCost]:
+        return self.stages.take()
 
     def explain(self, query: Query, seed: int) -> dict[str, Image]:
         """The method's intermediate pictures: condition image, area and inpainted view."""
@@ -110,13 +119,9 @@ class TuningFree:
         return _Job(window, visible, condition, prompt, shape)
 
     def _inpaint(self, jobs: Sequence[_Job]) -> list[Image]:
-        return inpaint(
-            self.backbone,
-            [job.condition for job in jobs],
-            [job.prompt.area for job in jobs],
-            [job.prompt.seed for job in jobs],
-            self.denoising,
-        )
+        prompts = [job.prompt for job in jobs]
+        conditions, areas = [job.condition for job in jobs], [prompt.area for prompt in prompts]
+        return self.inpainter.inpaint(conditions, areas, [prompt.seed for prompt in prompts])
 
 
 def _pixels(picture: Floats) -> Image:

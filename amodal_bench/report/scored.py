@@ -33,6 +33,7 @@ class Scored:
         protocols: the run's protocol first, then others that score the same predictions.
         records: the selected rows of the dataset's index.
         rows: the store's table.
+        stages: what the model's stages have cost, as the store has it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Scored:
     protocols: Sequence[Protocol]
     records: pd.DataFrame
     rows: pd.DataFrame
+    stages: pd.DataFrame
 
     @cached_property
     def joined(self) -> pd.DataFrame:
@@ -64,10 +66,13 @@ class Scored:
 
     @property
     def settings(self) -> str:
-        """What a reader has to know of the model to compare it: leakage and area, where it has them."""
+        """What a reader has to know of the model to compare it: view, leakage, area, and weights that are random."""
         model = self.facts["model"]
-        parts = [f"leakage={model['leakage']['name']}"] if "leakage" in model else []
+        view = model.get("view", {})
+        parts = [f"view={view['mode']}" + (f" {view['margin']:g}" if view["mode"] == "crop" else "")] if view else []
+        parts += [f"leakage={model['leakage']['name']}"] if "leakage" in model else []
         parts += [f"area={model['area']['shape']}"] if "area" in model else []
+        parts += ["random weights"] if model.get("backbone", {}).get("random_weights") else []
         return " ".join(parts)
 
     @cached_property
@@ -116,13 +121,20 @@ class Scored:
         return pd.DataFrame(rows)
 
     def timing(self) -> pd.DataFrame:
-        """Mean seconds per instance of reading and predicting; kept apart, since no two runs agree on them."""
-        return pd.DataFrame(
-            [
-                {"model": self.name, "instances": len(self.counted)}
-                | {f"{column}_per_instance": self.counted[column].mean() for column in ("data_s", "predict_s")}
-            ]
-        )
+        """Seconds per instance of reading, of predicting, and of each stage of the latter; kept apart from scores,
+        since no two runs agree on them. `batch` and `peak_gb` (of GPU memory) are empty where nobody counted them.
+        """
+        rows: list[dict[str, Any]] = [
+            {"stage": stage, "instances": len(self.counted), "seconds": self.counted[column].sum()}
+            for stage, column in (("read", "data_s"), ("predict", "predict_s"))
+        ]
+        rows += [{str(k): v for k, v in row.items()} for row in self.stages.to_dict("records")]
+        table = pd.DataFrame(rows, columns=["stage", "instances", "seconds", "batch", "peak"])
+        table.insert(0, "model", self.name)
+        table["seconds_per_instance"] = table["seconds"] / table["instances"].where(table["instances"] > 0)
+        table["batch"] = table["batch"].where(table["batch"] > 0).astype("Int64")
+        table["peak_gb"] = table["peak"].where(table["peak"] > 0) / 1e9
+        return table[["model", "stage", "seconds_per_instance", "instances", "batch", "peak_gb"]]
 
     def _numbers(self, protocol: Protocol, chosen: np.typing.NDArray[np.bool_]) -> dict[str, Any]:
         images = self.counted["image_id"].to_numpy()[chosen].tolist()

@@ -45,9 +45,20 @@ def show(outcome: Outcome, written: list[Path]) -> None:
             console.print(f"error, {scored.name}, {record.id}: {record.error}", markup=False)
         if len(errors) > 5:
             console.print(f"... and {len(errors) - 5} more in {scored.folder / 'errors.csv'}", markup=False)
+    if costs := _costs(outcome):
+        console.print(costs, markup=False)
     console.print("wrote", markup=False)
     for path in written:
         console.print(f"  {path}", markup=False)
+
+
+def _costs(outcome: Outcome) -> str:
+    """Seconds per instance of the command's model by stage; empty where nothing was run."""
+    timing = outcome.main.timing().dropna(subset="seconds_per_instance")
+    parts = [f"{row.stage} {row.seconds_per_instance:.2g}" for row in timing.itertuples()]
+    peak = timing["peak_gb"].max()
+    memory = "" if math.isnan(peak) else f"; {peak:.1f} GB of GPU memory at most"
+    return f"seconds per instance: {', '.join(parts)}{memory}" if parts else ""
 
 
 def percent(row: dict[Any, Any], name: str) -> str:

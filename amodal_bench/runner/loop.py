@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from amodal_bench.datasets.base import Dataset, Query, Sample
 from amodal_bench.errors import BenchError
-from amodal_bench.models.base import Model
+from amodal_bench.models.base import Model, Timed
 from amodal_bench.runner.store import Row, Store, prediction_row
 from amodal_bench.seeds import sample_seed
 from amodal_bench.types import Mask
@@ -36,7 +36,7 @@ def run(work: Work, store: Store, report: Callable[[Sequence[Row]], None]) -> No
     """Run all of the work's samples, committing each batch to the store and then reporting its rows."""
     for start in range(0, len(work.ids), work.batch_size):
         rows = _run_batch(work, work.ids[start : start + work.batch_size])
-        store.write(rows)
+        store.write(rows, work.model.costs() if isinstance(work.model, Timed) else {})
         report(rows)
 
 

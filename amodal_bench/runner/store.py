@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ import pandas as pd
 from pycocotools import mask as coco_mask
 
 from amodal_bench.metrics.counts import CELLS, joint_counts
+from amodal_bench.stages import StageCost
 from amodal_bench.types import Integers, Mask
 
 COUNTS = [f"c{cell:02d}" for cell in range(CELLS)]
@@ -70,6 +71,10 @@ class Store:
             "CREATE TABLE IF NOT EXISTS instances (id TEXT PRIMARY KEY, error TEXT, height INTEGER, "
             f"width INTEGER, rle BLOB, {counts}, data_s REAL, predict_s REAL)"
         )
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS stages (stage TEXT PRIMARY KEY, seconds REAL, instances INTEGER, "
+            "batch INTEGER, peak INTEGER)"
+        )
         self._db.commit()
 
     def __enter__(self) -> Store:
@@ -84,14 +89,35 @@ class Store:
         """Ids that have a prediction; those with an error are not done and will be tried again."""
         return {id for (id,) in self._db.execute("SELECT id FROM instances WHERE error IS NULL")}
 
-    def write(self, rows: Iterable[Row]) -> None:
-        """Commit rows in one transaction; a row replaces an earlier one of the same id."""
+    def write(self, rows: Iterable[Row], costs: Mapping[str, StageCost] | None = None) -> None:
+        """Commit rows in one transaction; a row replaces an earlier one of the same id, costs of stages add up."""
         marks = ", ".join("?" for _ in _COLUMNS)
         with self._db:
             self._db.executemany(
                 f"INSERT OR REPLACE INTO instances ({', '.join(_COLUMNS)}) VALUES ({marks})",
                 [_values(row) for row in rows],
             )
+            before = self._costs()
+            for stage, cost in (costs or {}).items():
+                total = before.get(stage, StageCost()) + cost
+                # An update keeps the row's place: stages stay in the order in which they first ran.
+                self._db.execute(
+                    "INSERT INTO stages VALUES (?, ?, ?, ?, ?) ON CONFLICT (stage) DO UPDATE SET "
+                    "seconds = excluded.seconds, instances = excluded.instances, batch = excluded.batch, "
+                    "peak = excluded.peak",
+                    (stage, total.seconds, total.instances, total.batch, total.peak),
+                )
+
+    def _costs(self) -> dict[str, StageCost]:
+        rows = self._db.execute("SELECT stage, seconds, instances, batch, peak FROM stages ORDER BY rowid")
+        return {stage: StageCost(*values) for stage, *values in rows}
+
+    def stages(self) -> pd.DataFrame:
+        """What the model's stages have cost: stage, seconds, instances, batch, peak (bytes)."""
+        return pd.DataFrame(
+            [{"stage": stage, **vars(cost)} for stage, cost in self._costs().items()],
+            columns=["stage", "seconds", "instances", "batch", "peak"],
+        )
 
     def table(self) -> pd.DataFrame:
         """All rows but their masks, by ascending id: id, error, height, width, c00..c15, data_s, predict_s."""

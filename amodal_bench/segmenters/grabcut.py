@@ -11,6 +11,7 @@ import numpy as np
 
 from amodal_bench.errors import ConfigError
 from amodal_bench.segmenters.base import Prompt
+from amodal_bench.threads import in_threads
 from amodal_bench.types import Image, Mask
 
 GRAIN = 0.8
@@ -33,7 +34,7 @@ class GrabCut:
             seam around V.
     """
 
-    def __init__(self, iterations: int = 5, change: float = 15.0, closing: int = 1, opening: int = 1) -> None:
+    def __init__(self, iterations: int = 5, change: float = 20.0, closing: int = 3, opening: int = 1) -> None:
         if iterations < 1:
             raise ConfigError(f"segmenter.iterations: {iterations} is not a positive number")
         for name, value in (("change", change), ("closing", closing), ("opening", opening)):
@@ -45,7 +46,7 @@ class GrabCut:
         return {"segmenter": "grabcut", **vars(self)}
 
     def segment(self, images: Sequence[Image], prompts: Sequence[Prompt]) -> list[Mask]:
-        return [self._segment(image, prompt) for image, prompt in zip(images, prompts, strict=True)]
+        return in_threads(lambda pair: self._segment(*pair), zip(images, prompts, strict=True))
 
     def _segment(self, image: Image, prompt: Prompt) -> Mask:
         labels = np.full(prompt.visible.shape, cv2.GC_PR_BGD, np.uint8)
@@ -55,7 +56,7 @@ class GrabCut:
         labels[prompt.visible] = cv2.GC_FGD
         if not np.isin(labels, (cv2.GC_BGD, cv2.GC_PR_BGD)).any():
             return prompt.area  # OpenCV needs some background to learn its colours from
-        # OpenCV's colour clustering starts from its global generator: seed it, or the order of samples shows.
+        # OpenCV's colour clustering starts from its thread's generator: seed it, or the order of samples shows.
         cv2.setRNGSeed(prompt.seed & 0x7FFFFFFF)
         cv2.grabCut(
             np.ascontiguousarray(image[..., ::-1]),

@@ -17,7 +17,7 @@ PROMPT_SHAPE = (1, 1, 32)
 
 
 def build_autoencoder() -> AutoencoderKL:
-    """A KL autoencoder: 64x64x3 to 16x16x8 and back, 0.7 M parameters."""
+    """A KL autoencoder: 64x64x3 to 16x16x16 and back, 0.7 M parameters."""
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(

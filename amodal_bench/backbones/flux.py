@@ -1,0 +1,234 @@
+"""FLUX.1: a transformer over latents in packs of 2x2, which predicts the velocity `eps - x_0` of flow matching.
+
+`x_t = (1 - sigma) x_0 + sigma eps`. The Fill checkpoint is shown the latents of the picture and the mask in full
+resolution, 8x8 pixels as the 64 channels of a cell. Others, such as FLUX.1-schnell, are shown nothing beside the
+sample: there the mask acts through a leakage that pastes, and neither Eq. 11 nor erasing means anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from amodal_bench.backbones.base import Schedule, Shown
+from amodal_bench.backbones.latent import AUTO, LatentBackbone, decode_kl, encode_kl
+from amodal_bench.backbones.null_prompt import null_prompt
+from amodal_bench.backbones.schedules import flow_matching
+from amodal_bench.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+PACK = 2
+"""Side of the square of latent cells that make a token."""
+
+MOST_TEXT_TOKENS = 512
+
+
+class Flux(LatentBackbone):
+    """The parts `transformer`, `vae`, `scheduler`; two text encoders only until the null prompt is known.
+
+    Args:
+        distilled_guidance: what a guidance-distilled transformer is told to imitate; the pipeline's default for
+            Fill. It is not Eq. 11's `w`. Without effect where the transformer takes none (FLUX.1-schnell).
+        text_tokens: length that the empty prompt is padded to for T5, at most 512. Fewer are faster, but another
+            input: neither T5 nor the transformer masks the padding out.
+        others: see `LatentBackbone`.
+    """
+
+    FAMILY = "Flux"
+    PARTS = ("transformer", "vae", "scheduler", "text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2")
+    MULTIPLE = 16
+
+    def __init__(
+        self,
+        weights: str,
+        native: int,
+        revision: str | None = None,
+        variant: str | None = None,
+        local_files_only: bool = True,
+        distilled_guidance: float = 30.0,
+        text_tokens: int = MOST_TEXT_TOKENS,
+        precision: str = AUTO,
+        device: str = AUTO,
+        micro_batch: int = 2,
+        vae_batch: int = 4,
+        channels_last: bool = True,
+        compile: bool = False,
+        fuse: bool = False,
+    ) -> None:
+        if not 1 <= text_tokens <= MOST_TEXT_TOKENS:
+            raise ConfigError(f"model.backbone.text_tokens: {text_tokens} is outside 1..{MOST_TEXT_TOKENS}")
+        super().__init__(
+            weights, native, revision, variant, local_files_only, precision, device, micro_batch, vae_batch,
+            channels_last, compile, fuse,
+        )  # fmt: skip
+        self.distilled_guidance, self.text_tokens = distilled_guidance, text_tokens
+        self._grids: dict[tuple[int, int], Tensor] = {}
+
+    def describe(self) -> dict[str, Any]:
+        own = {"distilled_guidance": self.distilled_guidance, "text_tokens": self.text_tokens}
+        return {**super().describe(), **own}
+
+    @cached_property
+    def transformer(self) -> Any:
+        from diffusers import FluxTransformer2DModel
+
+        _ = self.prompt  # first: T5 and the transformer never lie in memory together
+        transformer = self.load(FluxTransformer2DModel, "transformer")
+        sample = self._packed_channels
+        if transformer.config.in_channels != sample:
+            self.check_channels(transformer.config.in_channels, 2 * sample + (PACK * self._stride) ** 2)
+        return self.tuned(transformer)
+
+    @cached_property
+    def vae(self) -> Any:
+        from diffusers import AutoencoderKL
+
+        return self.tuned_autoencoder(self.load(AutoencoderKL, "vae"))
+
+    @cached_property
+    def scheduler(self) -> Any:
+        from diffusers import FlowMatchEulerDiscreteScheduler
+
+        with self.loading():
+            return FlowMatchEulerDiscreteScheduler.from_pretrained(
+                self.folder, subfolder="scheduler", local_files_only=True
+            )
+
+    @cached_property
+    def prompt(self) -> dict[str, Tensor]:
+        """The null prompt by the transformer's names: CLIP's pooled state (1, D), T5's states (1, T, E)."""
+        with self.loading():
+            # The states depend on the length, so each has an entry of its own in the cache.
+            found = null_prompt(self.folder, f"{self.digest}-{self.text_tokens}", self._encode_nothing)
+            pooled, states = found["pooled_projections"], found["encoder_hidden_states"]
+        if states.shape[1] != self.text_tokens:
+            raise InputError(
+                self.folder,
+                f"its null prompt has {states.shape[1]} text tokens, not {self.text_tokens}",
+                f"set model.backbone.text_tokens={states.shape[1]}",
+            )
+        own = {"pooled_projections": pooled, "encoder_hidden_states": states}
+        return {name: value.to(self.device, self.dtype) for name, value in own.items()}
+
+    def _encode_nothing(self) -> dict[str, Tensor]:
+        """What both text encoders make of the empty prompt, one after the other; each is gone when it is done."""
+        return {"pooled_projections": self._clip(), "encoder_hidden_states": self._t5()}
+
+    def _clip(self) -> Tensor:
+        import torch
+        from transformers import CLIPTextModel, CLIPTokenizer
+
+        tokenizer: Any = CLIPTokenizer.from_pretrained(self.folder / "tokenizer", local_files_only=True)
+        tokens = tokenizer("", padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
+        encoder = self.load(CLIPTextModel, "text_encoder", torch.float32)
+        with torch.inference_mode():
+            pooled: Tensor = encoder(tokens.input_ids.to(encoder.device)).pooler_output
+        return pooled
+
+    def _t5(self) -> Tensor:
+        import torch
+        from transformers import T5EncoderModel, T5TokenizerFast  # type: ignore[attr-defined] # an alias in 5
+
+        tokenizer: Any = T5TokenizerFast.from_pretrained(self.folder / "tokenizer_2", local_files_only=True)
+        tokens = tokenizer("", padding="max_length", max_length=self.text_tokens, return_tensors="pt")
+        # As published and as pipelines run it, whatever the precision: its 4.7 billion parameters are 9.5 GB in
+        # bfloat16, and would be 19 GB in float32, for one embedding. In float16 its states overflow.
+        encoder = self.load(T5EncoderModel, "text_encoder_2", torch.bfloat16)
+        with torch.inference_mode():
+            states: Tensor = encoder(tokens.input_ids.to(encoder.device))[0]
+        return states
+
+    def tuned(self, network: Any) -> Any:
+        """As `LatentBackbone.tuned`, but each kind of block is compiled once instead of the 57 blocks in one."""
+        if self.fuse:
+            network.fuse_qkv_projections()
+        if self.compile:
+            network.compile_repeated_blocks(fullgraph=True, dynamic=False)
+        return network
+
+    @property
+    def _stride(self) -> int:
+        """Pixels of a latent cell's side."""
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    @property
+    def _packed_channels(self) -> int:
+        return int(self.vae.config.latent_channels) * PACK**2
+
+    def schedule(self, steps: int) -> Schedule:
+        return flow_matching(self.scheduler, steps, tokens=(self.native // self._stride // PACK) ** 2)
+
+    def encode(self, images: Tensor) -> Tensor:
+        return encode_kl(self.vae, images)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return decode_kl(self.vae, latents)
+
+    def latent_area(self, areas: Tensor) -> Tensor:
+        import torch.nn.functional as F
+
+        return F.interpolate(areas, size=(areas.shape[-2] // self._stride, areas.shape[-1] // self._stride))
+
+    def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:
+        """Tokens (B, n, 320) of picture and mask; nothing where the transformer takes the sample alone."""
+        import torch
+        import torch.nn.functional as F
+
+        if self.transformer.config.in_channels == self._packed_channels:
+            return {}
+        picture = self.encode(images * (1 - areas)) if erase else clean
+        return {"tokens": torch.cat([pack(picture), pack(F.pixel_unshuffle(areas, self._stride))], dim=-1)}
+
+    def denoise(self, x: Tensor, schedule: Schedule, step: int, shown: Shown) -> Tensor:
+        import torch
+
+        count, height, width = len(x), x.shape[-2], x.shape[-1]
+        takes_guidance = self.transformer.config.guidance_embeds
+        output = self.transformer(
+            torch.cat([pack(x), *shown.values()], dim=-1).to(self.dtype),
+            # In float32, and rounded to the networks' precision by the transformer itself.
+            timestep=x.new_full((count,), schedule.times[step]) / 1000,
+            guidance=x.new_full((count,), self.distilled_guidance) if takes_guidance else None,
+            img_ids=self._grid(height // PACK, width // PACK),
+            txt_ids=x.new_zeros(self.text_tokens, 3),
+            **{name: value.expand(count, *value.shape[1:]) for name, value in self.prompt.items()},
+        ).sample
+        return unpack(output.float(), height, width)
+
+    def _grid(self, rows: int, columns: int) -> Tensor:
+        """`grid_ids` on the device, kept: at every step a copy from the host would make the GPU wait."""
+        if (rows, columns) not in self._grids:
+            self._grids[rows, columns] = grid_ids(rows, columns).to(self.device)
+        return self._grids[rows, columns]
+
+    def advance(
+        self, output: Tensor, schedule: Schedule, step: int, x: Tensor, generators: Sequence[Generator]
+    ) -> Tensor:
+        # Euler's step by hand: the scheduler's counts its calls, but a leakage may start in the middle.
+        return x + (schedule.noise[step + 1] - schedule.noise[step]) * output
+
+
+def pack(latents: Tensor) -> Tensor:
+    """(B, C, h, w) to tokens (B, h w / 4, 4 C), row by row."""
+    import torch.nn.functional as F
+
+    return F.pixel_unshuffle(latents, PACK).flatten(2).transpose(1, 2)
+
+
+def unpack(tokens: Tensor, height: int, width: int) -> Tensor:
+    """The inverse of `pack`, to latents of that height and width."""
+    import torch.nn.functional as F
+
+    grid = tokens.transpose(1, 2).reshape(len(tokens), -1, height // PACK, width // PACK)
+    return F.pixel_shuffle(grid, PACK)
+
+
+def grid_ids(rows: int, columns: int) -> Tensor:
+    """Where each token lies: (rows * columns, 3) float32 of 0, row and column."""
+    import torch
+
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)).float()
+    return torch.cat([torch.zeros(len(places), 1), places], dim=1)

@@ -1,0 +1,207 @@
+"""What all families share: where weights lie, how their networks are loaded, and on which hardware they compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from amodal_bench.backbones.weights import RANDOM_MARK, Source, variant_in, weights_digest
+from amodal_bench.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+AUTO = "auto"
+
+
+class LatentBackbone:
+    """A latent diffusion model in diffusers' folder layout; a family says how its parts work together.
+
+    Args:
+        weights: a folder, `package://PACKAGE/PATH`, or a hub id.
+        native: side in pixels of the images that the model works on.
+        revision: branch, tag or commit of a hub id.
+        variant: `fp16` for files `*.fp16.safetensors`; a part that has none is loaded from its plain files.
+        local_files_only: never download.
+        precision: of the networks (latents and their mixing stay in float32); `auto` is bfloat16 on a GPU that has
+            it, float16 on an older one, and float32 elsewhere.
+        device: a torch device; `auto` is the first GPU where there is one.
+        micro_batch, vae_batch: see `Backbone`.
+        channels_last: lay convolutions out as GPUs compute them fastest; the CPU ignores it.
+        compile: let `torch.compile` make kernels for the networks; the first batch then takes minutes.
+        fuse: compute a self-attention's query, key and value in one product.
+    """
+
+    FAMILY: ClassVar[str]
+    PARTS: ClassVar[tuple[str, ...]]
+    """Sub-folders that are needed, those of text encoders included; see `parts`."""
+
+    MULTIPLE: ClassVar[int] = 8
+    """What `native` has to be a multiple of."""
+
+    def __init__(
+        self,
+        weights: str,
+        native: int,
+        revision: str | None = None,
+        variant: str | None = None,
+        local_files_only: bool = True,
+        precision: str = AUTO,
+        device: str = AUTO,
+        micro_batch: int = 8,
+        vae_batch: int = 8,
+        channels_last: bool = True,
+        compile: bool = False,
+        fuse: bool = False,
+    ) -> None:
+        if precision not in (AUTO, *PRECISIONS):
+            choices = ", ".join((AUTO, *PRECISIONS))
+            raise ConfigError(f"model.backbone.precision: {precision!r} is not one of {choices}")
+        for name, value in (("micro_batch", micro_batch), ("vae_batch", vae_batch), ("native", native)):
+            if value < 1:
+                raise ConfigError(f"model.backbone.{name}: {value} is not a positive number")
+        if native % self.MULTIPLE:
+            raise ConfigError(f"model.backbone.native: {native} is not a multiple of {self.MULTIPLE}")
+        self.source = Source(str(weights), revision, variant, local_files_only)
+        self.native, self.micro_batch, self.vae_batch = native, micro_batch, vae_batch
+        self.channels_last, self.compile, self.fuse = channels_last, compile, fuse
+        self._device, self._precision = device, precision
+
+    def describe(self) -> dict[str, Any]:
+        """What identifies the model; reads the weights' bytes once, and never loads them."""
+        hub = {"hub": self.source.spec, "commit": self.source.commit(self.folder)} if self.source.is_hub_id else {}
+        return {
+            "family": self.FAMILY,
+            "weights": self.digest,
+            **hub,
+            **({"random_weights": True} if (self.folder / RANDOM_MARK).exists() else {}),
+            "native": self.native,
+            "precision": self.precision,
+            "micro_batch": self.micro_batch,
+            "vae_batch": self.vae_batch,
+            "kernels": {"channels_last": self.channels_last, "compile": self.compile, "fuse": self.fuse},
+            "versions": {name: version(name) for name in ("torch", "diffusers")},
+        }
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The sub-folders that this instance needs: `PARTS`, unless a family's settings ask for others."""
+        return self.PARTS
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder of the weights. Raises `InputError` where they are absent."""
+        return self.source.folder(self.parts)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of everything that the model is loaded from."""
+        return weights_digest(self.folder, self.parts, self.source.variant)
+
+    @cached_property
+    def device(self) -> str:
+        """The torch device."""
+        if self._device != AUTO:
+            return self._device
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    @cached_property
+    def precision(self) -> str:
+        """Of the networks."""
+        if self._precision != AUTO:
+            return self._precision
+        if not self.device.startswith("cuda"):
+            return "float32"
+        import torch
+
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+
+    @cached_property
+    def dtype(self) -> Any:
+        """`precision` as torch's dtype."""
+        import torch
+
+        return getattr(torch, self.precision)
+
+    def load(self, kind: Any, part: str, dtype: Any = None) -> Any:
+        """A network of the class `kind` from the sub-folder `part`, ready to compute."""
+        import torch
+
+        with self.loading():
+            network, report = kind.from_pretrained(
+                self.folder,
+                subfolder=part,
+                local_files_only=True,
+                variant=variant_in(self.folder / part, self.source.variant),
+                torch_dtype=dtype or self.dtype,
+                low_cpu_mem_usage=True,  # else it is filled with random numbers first: minutes for Flux
+                output_loading_info=True,
+            )
+            if absent := sorted(report["missing_keys"]):
+                # The libraries would go on with random numbers in their place.
+                raise ValueError(f"{part}/ lacks {len(absent)} tensors, such as {absent[0]}")
+        network.requires_grad_(False).eval()
+        if self.device.startswith("cuda") and self.channels_last:
+            return network.to(self.device, memory_format=torch.channels_last)
+        return network.to(self.device)
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Turn the library's errors of loading into one line that names the folder and what it needs."""
+        from safetensors import SafetensorError
+
+        try:
+            yield
+        except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+            text = str(error).strip()
+            reason = text.splitlines()[0] if text else type(error).__name__
+            raise InputError(
+                self.folder,
+                f"cannot be loaded as {self.FAMILY} ({reason})",
+                f"it needs {', '.join(f'{part}/' for part in self.parts)} as diffusers saves them",
+            ) from error
+
+    def check_channels(self, found: int, wanted: int) -> None:
+        """Raise `InputError` where a denoiser has not the input channels of an inpainting model."""
+        if found != wanted:
+            raise InputError(
+                self.folder,
+                f"its denoiser has {found} input channels, not the {wanted} of an inpainting model",
+                "use an inpainting checkpoint",
+            )
+
+    def tuned(self, network: Any) -> Any:
+        """A denoiser with the options that make it faster."""
+        if self.fuse:
+            network.fuse_qkv_projections()
+        if self.compile:
+            network.compile(dynamic=False)
+        return network
+
+    def tuned_autoencoder(self, autoencoder: Any) -> Any:
+        """An autoencoder with these options: its two halves are called apart, so they are compiled apart."""
+        if self.compile:
+            for half in (autoencoder.encoder, autoencoder.decoder):
+                half.compile(dynamic=False)
+        return autoencoder
+
+
+def encode_kl(vae: Any, images: Tensor) -> Tensor:
+    """Images in [-1, 1] to the scaled latents of an AutoencoderKL, by the posterior's mode; float32."""
+    latents = vae.encode(images.to(vae.device, vae.dtype)).latent_dist.mode().float()
+    scaled: Tensor = (latents - (vae.config.get("shift_factor") or 0.0)) * vae.config.scaling_factor
+    return scaled
+
+
+def decode_kl(vae: Any, latents: Tensor) -> Tensor:
+    """Scaled latents to images in [0, 1], float32."""
+    raw = latents / vae.config.scaling_factor + (vae.config.get("shift_factor") or 0.0)
+    images: Tensor = vae.decode(raw.to(vae.dtype)).sample
+    return (images.float() / 2 + 0.5).clamp(0, 1)

@@ -1,0 +1,1 @@
+"""`amodal-bench models`: list, fetch and check what the models are made of, one module per verb."""

@@ -1,0 +1,70 @@
+"""Load everything that a model needs, part by part, and try each step: encode, denoise, decode.
+
+Batches have the size of a run's, so that memory and time are those of a run. Exit status: 0 all is well, 1 there are
+problems, 2 the command line is wrong. Settings are those of a run: model.weights=FOLDER, model.backbone.device=cpu.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from amodal_bench.backbones.catalogue import catalogue
+from amodal_bench.compose import compose
+from amodal_bench.errors import BenchError
+from amodal_bench.models_command.holdings import add_model, backbone_of, holdings
+from amodal_bench.verbs import add_config_dir
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model(parser, "NAME", "as in model=NAME")
+    add_config_dir(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = compose([f"model={arguments.name}", *arguments.overrides], arguments.config_dir)
+    backbone = backbone_of(settings.model)
+    _line("model", arguments.name)
+    if backbone is None:
+        print("needs no weights")
+        return 0
+    for holding in holdings(backbone):
+        _line("weights", f"{holding.source.spec} ({holding.state()})")
+    try:
+        facts = backbone.describe()
+    except BenchError as error:
+        return _problems([str(error)])
+    _told(facts)
+    from amodal_bench.models_command.examine import examine, peak_memory
+
+    _line("device", backbone.device)
+    found = examine(backbone)
+    for stage, said in found.lines:
+        _line(stage, said)
+    _line("peak", peak_memory())
+    return _problems(found.problems)
+
+
+def _told(facts: Mapping[str, Any]) -> None:
+    """What identifies the backbone in a run."""
+    known = catalogue().get(str(facts.get("hub")))
+    if commit := facts.get("commit"):
+        differs = f" (the catalogue knows {known.revision})" if known and known.revision not in ("", commit) else ""
+        _line("commit", f"{commit}{differs}")
+    for name, key in (("digest", "weights"), ("precision", "precision")):
+        if key in facts:
+            _line(name, str(facts[key]))
+    if facts.get("random_weights"):
+        _line("note", "random weights: results mean nothing")
+
+
+def _line(name: str, text: str) -> None:
+    print(f"{name:12} {text}", flush=True)
+
+
+def _problems(problems: list[str]) -> int:
+    _line("problems", str(len(problems) or "none"))
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0

@@ -1,0 +1,93 @@
+"""All five families through all five strategies, from the command's configuration to rows, on tiny random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import composed
+from inpainting import STRATEGIES, inpaint, inputs
+
+from amodal_bench.config import build
+from amodal_bench.method.inpaint import Denoising, Inpainter
+from amodal_bench.models_command.command import main as models
+from amodal_bench.report.outcome import Outcome
+from amodal_bench.stages import Stages
+
+FAMILIES = {
+    "sd15": "stable_diffusion",
+    "sd2": "stable_diffusion",
+    "sdxl": "stable_diffusion_xl",
+    "kandinsky": "kandinsky",
+    "flux": "flux",
+}
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a model's tiny pipeline, saved when it is first asked for."""
+    saved: dict[str, Path] = {}
+
+    def folder(model: str) -> Path:
+        family = FAMILIES[model]
+        if family not in saved:
+            saved[family] = tmp_path_factory.mktemp(family) / "weights"
+            assert models(["tiny", family, str(saved[family])]) == 0
+        return saved[family]
+
+    return folder
+
+
+def overrides(model: str, folder: Path) -> list[str]:
+    prior = [f"model.backbone.prior={folder / 'prior'}"] if model == "kandinsky" else []
+    small = ["model.backbone.micro_batch=2", "model.backbone.vae_batch=2"]
+    return [
+        f"model={model}",
+        f"model.weights={folder}",
+        f"model.backbone.native={SIDE}",
+        "model.steps=3",
+        *prior,
+        *small,
+    ]
+
+
+@pytest.mark.parametrize("leakage", ["blend", "strength", "soft", "conditioning", "none"])
+@pytest.mark.parametrize("model", FAMILIES)
+def test_every_family_runs_under_every_strategy(
+    bench: Callable[..., Outcome], folders: Callable[[str], Path], model: str, leakage: str
+) -> None:
+    outcome = bench(*overrides(model, folders(model)), f"leakage={leakage}", "dataset.images=1", "limit=2", "sheet=1")
+    main = outcome.main
+    assert len(main.counted) == 2 and main.errors().empty
+    assert f"leakage={leakage}" in main.settings
+    assert "random weights" in main.settings  # such numbers must never be taken for a model's
+    assert main.facts["model"]["guidance"] > 0  # Eq. 11's second pass ran, too
+    timing = main.timing().set_index("stage")["seconds_per_instance"]
+    assert (timing[["encode", "denoise", "decode", "segment"]] > 0).all()
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+def test_guidance_and_strategies_change_the_picture(folders: Callable[[str], Path], model: str) -> None:
+    backbone = build(composed(*overrides(model, folders(model))).model["backbone"], "model.backbone")
+    conditions, areas, seeds = inputs(1, SIDE)
+    hows = [Denoising(leakage, 4, w) for leakage in STRATEGIES.values() for w in (0.0, 1.5)]
+    pictures = [inpaint(backbone, conditions, areas, seeds, how)[0] for how in hows]
+    for i, one in enumerate(pictures):
+        for j in range(i):
+            assert (one != pictures[j]).mean() > 0.001, (hows[i], hows[j])
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+def test_half_precision_stays_near_single_precision(folders: Callable[[str], Path], model: str) -> None:
+    """bfloat16 keeps 8 bits of a number: a grey level or two on average, over a few steps of random networks."""
+    pictures = {}
+    for precision in ("float32", "bfloat16"):
+        spec = composed(*overrides(model, folders(model)), f"model.backbone.precision={precision}").model["backbone"]
+        conditions, areas, seeds = inputs(2, SIDE)
+        painter = Inpainter(build(spec, "model.backbone"), Denoising(STRATEGIES["conditioning"], 4, 0.75), Stages())
+        pictures[precision] = np.stack(painter.inpaint(conditions, areas, seeds)).astype(float)
+    difference = np.abs(pictures["float32"] - pictures["bfloat16"])
+    assert 0 < difference.mean() < 3
