@@ -15,6 +15,7 @@ from amodal_bench.method.inpaint import Denoising, Inpainter
 from amodal_bench.models_command.command import main as models
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.stages import Stages
+from amodal_bench.types import Floats
 
 FAMILIES = {
     "sd15": "stable_diffusion",
@@ -91,3 +92,30 @@ def test_half_precision_stays_near_single_precision(folders: Callable[[str], Pat
         pictures[precision] = np.stack(painter.inpaint(conditions, areas, seeds)).astype(float)
     difference = np.abs(pictures["float32"] - pictures["bfloat16"])
     assert 0 < difference.mean() < 3
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("model", ["sd15", "sdxl", "kandinsky", "flux"])
+def test_company_changes_nothing_and_the_batch_size_only_the_last_bits(
+    folders: Callable[[str], Path], model: str, precision: str
+) -> None:
+    """Batches of one size give the same bits whatever they hold. With another size the libraries choose other
+    kernels: at most one grey level in single precision, two on average over random networks in bfloat16."""
+    conditions, areas, seeds = inputs(3, SIDE)
+    how = Denoising(STRATEGIES["conditioning"], 3, 0.75)
+
+    def pictures(size: int, *groups: list[int]) -> Floats:
+        sizes = [f"model.backbone.{name}={size}" for name in ("micro_batch", "vae_batch")]
+        spec = composed(*overrides(model, folders(model)), *sizes, f"model.backbone.precision={precision}").model
+        painter = Inpainter(build(spec["backbone"], "model.backbone"), how, Stages())
+        made = []
+        for group in groups:
+            chosen = [[values[i] for i in group] for values in (conditions, areas, seeds)]
+            made += painter.inpaint(*chosen)  # type: ignore[arg-type]
+        return np.stack(made).astype(np.float32)
+
+    together = pictures(2, [0, 1, 2])
+    assert np.array_equal(together, pictures(2, [0], [1], [2]))
+    assert np.array_equal(together, pictures(2, [2, 1, 0])[::-1])
+    other = np.abs(together - pictures(3, [0, 1, 2]))
+    assert other.max() <= 1 if precision == "float32" else other.mean() < 2
