@@ -63,8 +63,10 @@ def test_what_is_measured_is_what_is_shipped(name: str) -> None:
     shipped = OmegaConf.load(config_folder() / "model" / f"{name}.yaml").backbone
     family = FAMILIES[name]
     assert shipped["_target_"] == f"amodal_bench.backbones.{family.backbone}"
-    for setting in ("native", "micro_batch", "vae_batch"):
+    for setting in ("micro_batch", "vae_batch"):
         assert shipped[setting] == getattr(family, setting)
+    # None: what the UNet's config says, in cells of 8 pixels.
+    assert family.native == (shipped["native"] or 8 * family.networks[family.denoiser][1]["sample_size"])
 
 
 @pytest.mark.slow

@@ -42,6 +42,11 @@ def opened(folder: Path, **options: Any) -> StableDiffusionXL:
     return StableDiffusionXL(str(folder), **(defaults | options))
 
 
+def test_the_side_of_pictures_is_the_one_of_the_configs_unless_it_is_set(folder: Path) -> None:
+    assert StableDiffusionXL(str(folder)).native == 64  # sample_size 8, cells of 8 pixels
+    assert StableDiffusionXL(str(folder), native=32).native == 32
+
+
 @pytest.fixture(scope="module")
 def backbone(folder: Path) -> StableDiffusionXL:
     return opened(folder)

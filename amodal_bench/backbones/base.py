@@ -39,15 +39,18 @@ class Backbone(Protocol):
     (B, 1, S, S) float32 with 1 where the model paints, latents (B, C, h, w) float32.
 
     Attributes:
-        native: side of the images in pixels.
         micro_batch, vae_batch: how many samples are denoised, and encoded or decoded, at once, always: a smaller
             last batch is padded, because the libraries choose other kernels for other shapes, and a result must
             not depend on its company.
     """
 
-    native: int
     micro_batch: int
     vae_batch: int
+
+    @property
+    def native(self) -> int:
+        """Side of the images in pixels."""
+        ...
 
     @property
     def device(self) -> str:

@@ -24,7 +24,7 @@ class LatentBackbone:
 
     Args:
         weights: a folder, `package://PACKAGE/PATH`, or a hub id.
-        native: side in pixels of the images that the model works on.
+        native: side in pixels of the images that the model works on; None for what the weights' configs say.
         revision: branch, tag or commit of a hub id.
         variant: `fp16` for files `*.fp16.safetensors`; a part that has none is loaded from its plain files.
         local_files_only: never download.
@@ -47,7 +47,7 @@ class LatentBackbone:
     def __init__(
         self,
         weights: str,
-        native: int,
+        native: int | None = None,
         revision: str | None = None,
         variant: str | None = None,
         local_files_only: bool = True,
@@ -63,14 +63,14 @@ class LatentBackbone:
             choices = ", ".join((AUTO, *PRECISIONS))
             raise ConfigError(f"model.backbone.precision: {precision!r} is not one of {choices}")
         for name, value in (("micro_batch", micro_batch), ("vae_batch", vae_batch), ("native", native)):
-            if value < 1:
+            if value is not None and value < 1:
                 raise ConfigError(f"model.backbone.{name}: {value} is not a positive number")
-        if native % self.MULTIPLE:
+        if native is not None and native % self.MULTIPLE:
             raise ConfigError(f"model.backbone.native: {native} is not a multiple of {self.MULTIPLE}")
         self.source = Source(str(weights), revision, variant, local_files_only)
-        self.native, self.micro_batch, self.vae_batch = native, micro_batch, vae_batch
+        self.micro_batch, self.vae_batch = micro_batch, vae_batch
         self.channels_last, self.compile, self.fuse = channels_last, compile, fuse
-        self._device, self._precision = device, precision
+        self._native, self._device, self._precision = native, device, precision
 
     def describe(self) -> dict[str, Any]:
         """What identifies the model; reads the weights' bytes once, and never loads them."""
@@ -92,6 +92,19 @@ class LatentBackbone:
     def parts(self) -> tuple[str, ...]:
         """The sub-folders that this instance needs: `PARTS`, unless a family's settings ask for others."""
         return self.PARTS
+
+    @cached_property
+    def native(self) -> int:
+        """Side of the images in pixels."""
+        return self._native or self.configured_side()
+
+    def configured_side(self) -> int:
+        """The side that the networks' configs stand for, as the library's pipelines take it.
+
+        Raises:
+            InputError: the family's configs do not say it.
+        """
+        raise InputError(self.folder, "its configs name no size of pictures", "set model.backbone.native")
 
     @cached_property
     def folder(self) -> Path:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,6 +28,15 @@ class StableDiffusion(LatentBackbone):
 
     ADDED: ClassVar[str | None] = None
     """What the UNet takes beside the prompt, in the words of its config (`addition_embed_type`)."""
+
+    def configured_side(self) -> int:
+        """The UNet's `sample_size` in the pixels of the autoencoder: 512 or 1024 as published."""
+        with self.loading():
+            unet, vae = (
+                json.loads((self.folder / part / "config.json").read_text(encoding="utf-8"))
+                for part in ("unet", "vae")
+            )
+            return int(unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1))
 
     @cached_property
     def unet(self) -> Any:

@@ -34,7 +34,7 @@ class StableDiffusionXL(StableDiffusion):
     PARTS = ("unet", "vae", "scheduler")
     ADDED = "text_time"
 
-    def __init__(self, weights: str, native: int, null_prompt: str = ZEROS, **options: Any) -> None:
+    def __init__(self, weights: str, native: int | None = None, null_prompt: str = ZEROS, **options: Any) -> None:
         super().__init__(weights, native, **options)
         if null_prompt not in (ZEROS, ENCODED):
             raise ConfigError(f"model.backbone.null_prompt: {null_prompt!r} is not one of {ZEROS}, {ENCODED}")
