@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.backbones.base import Schedule, Shown
-from amodal_bench.backbones.latent import AUTO, LatentBackbone, decode_kl, encode_kl
+from amodal_bench.backbones.latent import AUTO, LatentBackbone, decode_kl, encode_kl, on_grid, stride_of
 from amodal_bench.backbones.null_prompt import null_prompt
 from amodal_bench.backbones.schedules import flow_matching
 from amodal_bench.errors import ConfigError, InputError
@@ -79,7 +79,7 @@ class Flux(LatentBackbone):
         transformer = self.load(FluxTransformer2DModel, "transformer")
         sample = self._packed_channels
         if transformer.config.in_channels != sample:
-            self.check_channels(transformer.config.in_channels, 2 * sample + (PACK * self._stride) ** 2)
+            self.check_channels(transformer.config.in_channels, 2 * sample + (PACK * stride_of(self.vae)) ** 2)
         return self.tuned(transformer)
 
     @cached_property
@@ -150,16 +150,11 @@ class Flux(LatentBackbone):
         return network
 
     @property
-    def _stride(self) -> int:
-        """Pixels of a latent cell's side."""
-        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
-
-    @property
     def _packed_channels(self) -> int:
         return int(self.vae.config.latent_channels) * PACK**2
 
     def schedule(self, steps: int) -> Schedule:
-        return flow_matching(self.scheduler, steps, tokens=(self.native // self._stride // PACK) ** 2)
+        return flow_matching(self.scheduler, steps, tokens=(self.native // stride_of(self.vae) // PACK) ** 2)
 
     def encode(self, images: Tensor) -> Tensor:
         return encode_kl(self.vae, images)
@@ -168,9 +163,7 @@ class Flux(LatentBackbone):
         return decode_kl(self.vae, latents)
 
     def latent_area(self, areas: Tensor) -> Tensor:
-        import torch.nn.functional as F
-
-        return F.interpolate(areas, size=(areas.shape[-2] // self._stride, areas.shape[-1] // self._stride))
+        return on_grid(areas, stride_of(self.vae))
 
     def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:
         """Tokens (B, n, 320) of picture and mask; nothing where the transformer takes the sample alone."""
@@ -180,7 +173,7 @@ class Flux(LatentBackbone):
         if self.transformer.config.in_channels == self._packed_channels:
             return {}
         picture = self.encode(images * (1 - areas)) if erase else clean
-        return {"tokens": torch.cat([pack(picture), pack(F.pixel_unshuffle(areas, self._stride))], dim=-1)}
+        return {"tokens": torch.cat([pack(picture), pack(F.pixel_unshuffle(areas, stride_of(self.vae)))], dim=-1)}
 
     def denoise(self, x: Tensor, schedule: Schedule, step: int, shown: Shown) -> Tensor:
         import torch

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from amodal_bench.backbones.base import Schedule, Shown
 from amodal_bench.backbones.kandinsky_prior import Prior
-from amodal_bench.backbones.latent import AUTO, LatentBackbone
+from amodal_bench.backbones.latent import AUTO, LatentBackbone, on_grid, stride_of
 from amodal_bench.backbones.null_prompt import null_prompt
 from amodal_bench.backbones.schedules import variance_preserving
 from amodal_bench.backbones.weights import NULL_PROMPT, Source
@@ -153,10 +153,7 @@ class Kandinsky(LatentBackbone):
         return 1 - self._kept(areas)
 
     def _kept(self, areas: Tensor) -> Tensor:
-        import torch.nn.functional as F
-
-        stride = 2 ** (len(self.movq.config.block_out_channels) - 1)
-        return eroded(1 - F.interpolate(areas, size=(areas.shape[-2] // stride, areas.shape[-1] // stride)))
+        return eroded(1 - on_grid(areas, stride_of(self.movq)))
 
     def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:
         kept = self._kept(areas)

@@ -218,3 +218,15 @@ def decode_kl(vae: Any, latents: Tensor) -> Tensor:
     raw = latents / vae.config.scaling_factor + (vae.config.get("shift_factor") or 0.0)
     images: Tensor = vae.decode(raw.to(vae.dtype)).sample
     return (images.float() / 2 + 0.5).clamp(0, 1)
+
+
+def stride_of(autoencoder: Any) -> int:
+    """Pixels of a latent cell's side."""
+    return int(2 ** (len(autoencoder.config.block_out_channels) - 1))
+
+
+def on_grid(masks: Tensor, stride: int) -> Tensor:
+    """Masks (B, 1, S, S) on the latent grid, the nearest pixel for each cell, as the library's pipelines do."""
+    import torch.nn.functional as F
+
+    return F.interpolate(masks, size=(masks.shape[-2] // stride, masks.shape[-1] // stride))

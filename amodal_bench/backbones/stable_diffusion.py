@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from amodal_bench.backbones.base import Schedule, Shown
-from amodal_bench.backbones.latent import LatentBackbone, decode_kl, encode_kl
+from amodal_bench.backbones.latent import LatentBackbone, decode_kl, encode_kl, on_grid, stride_of
 from amodal_bench.backbones.null_prompt import null_prompt
 from amodal_bench.backbones.schedules import variance_preserving
 from amodal_bench.errors import InputError
@@ -113,10 +113,7 @@ class StableDiffusion(LatentBackbone):
         return decode_kl(self.vae, latents)
 
     def latent_area(self, areas: Tensor) -> Tensor:
-        import torch.nn.functional as F
-
-        stride = 2 ** (len(self.vae.config.block_out_channels) - 1)
-        return F.interpolate(areas, size=(areas.shape[-2] // stride, areas.shape[-1] // stride))
+        return on_grid(areas, stride_of(self.vae))
 
     def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:
         return {
