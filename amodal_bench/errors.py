@@ -13,6 +13,10 @@ class ConfigError(BenchError):
     """A setting is unknown or has a value that cannot be used."""
 
 
+class PredictionError(BenchError):
+    """A model has no answer for one query: that instance is an error row, and the run goes on."""
+
+
 class InputError(BenchError):
     """A file or a record of a dataset cannot be used.
 

@@ -17,7 +17,8 @@ from amodal_bench.config import NAME, TARGET, Settings, build
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.errors import BenchError
 from amodal_bench.metrics.protocols import Protocol
-from amodal_bench.models.base import Explains, Model
+from amodal_bench.models.base import Explains, Finite, Model
+from amodal_bench.report.completeness import check_complete
 from amodal_bench.report.outcome import Logger, Outcome, RunInfo
 from amodal_bench.report.progress import Progress
 from amodal_bench.report.scored import Scored
@@ -103,10 +104,13 @@ def _run(
     """Run the instances that the run's store lacks."""
     identity = identify(dataset, entry.model, entry.target, settings.seed)
     folder = Path(settings.results) / "runs" / f"{dataset.name}-{entry.name}-{identity.digest}"
+    ids = [str(id) for id in records["id"]]
+    if isinstance(entry.model, Finite):
+        check_complete(ids, entry.model, folder / "completeness.csv")
     for logger in loggers:
         logger.begin(RunInfo(entry.name, dataset.name, identity.digest, identity.facts, folder))
     with _opened(folder) as store:
-        done, ids = store.done(), [str(id) for id in records["id"]]
+        done = store.done()
         missing = [id for id in ids if id not in done]
         if missing:
             facts = {"identity": identity.facts, "digest": identity.digest, "environment": environment()}

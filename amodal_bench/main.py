@@ -28,11 +28,15 @@ def main() -> None:
         from amodal_bench.models_command.command import main as models
 
         sys.exit(models(sys.argv[2:]))
+    if sys.argv[1:2] == ["results"]:
+        from amodal_bench.results_command.command import main as results
+
+        sys.exit(results(sys.argv[2:]))
     _run()
 
 
 def _run() -> None:
-    """Everything but `data` and `models`: compose the settings, or those of each cell of a sweep, and evaluate."""
+    """Everything but commands with verbs: compose the settings, or those of each cell of a sweep, and evaluate."""
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException

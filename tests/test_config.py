@@ -21,6 +21,8 @@ CHOICES = [
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_builds_every_component(choice: str, tmp_path: Path) -> None:
     settings = composed(choice, f"results={tmp_path}", "dataset.images=1" if "dataset" not in choice else "seed=0")
+    if "path" in settings.model:  # of predictions, which a user has to name; nothing is read from it yet
+        settings.model["path"] = str(tmp_path)
     parts = {"model": settings.model, "protocol": settings.protocol}
     parts |= {f"baselines.{k}": v for k, v in settings.baselines.items()}
     parts |= {f"logger.{k}": v for k, v in settings.logger.items()}

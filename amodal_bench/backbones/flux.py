@@ -12,7 +12,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.backbones.base import Schedule, Shown
-from amodal_bench.backbones.latent import AUTO, LatentBackbone, decode_kl, encode_kl, on_grid, stride_of
+from amodal_bench.backbones.latent import LatentBackbone, decode_kl, encode_kl, on_grid, stride_of
+from amodal_bench.backbones.loading import AUTO
 from amodal_bench.backbones.null_prompt import null_prompt
 from amodal_bench.backbones.schedules import flow_matching
 from amodal_bench.errors import ConfigError, InputError

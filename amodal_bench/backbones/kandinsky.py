@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from amodal_bench.backbones.base import Schedule, Shown
 from amodal_bench.backbones.kandinsky_prior import Prior
-from amodal_bench.backbones.latent import AUTO, LatentBackbone, on_grid, stride_of
+from amodal_bench.backbones.latent import LatentBackbone, on_grid, stride_of
+from amodal_bench.backbones.loading import AUTO
 from amodal_bench.backbones.null_prompt import null_prompt
 from amodal_bench.backbones.schedules import variance_preserving
 from amodal_bench.backbones.weights import NULL_PROMPT, Source

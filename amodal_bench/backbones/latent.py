@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from amodal_bench.backbones.weights import RANDOM_MARK, Source, variant_in, weights_digest
+from amodal_bench.backbones.loading import (
+    AUTO,
+    check_precision,
+    check_whole,
+    device_of,
+    named_errors,
+    origin,
+    precision_of,
+)
+from amodal_bench.backbones.weights import Source, variant_in, weights_digest
 from amodal_bench.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-PRECISIONS = ("float32", "bfloat16", "float16")
-AUTO = "auto"
 
 
 class LatentBackbone:
@@ -59,9 +64,7 @@ class LatentBackbone:
         compile: bool = False,
         fuse: bool = False,
     ) -> None:
-        if precision not in (AUTO, *PRECISIONS):
-            choices = ", ".join((AUTO, *PRECISIONS))
-            raise ConfigError(f"model.backbone.precision: {precision!r} is not one of {choices}")
+        check_precision(precision, "model.backbone.precision")
         for name, value in (("micro_batch", micro_batch), ("vae_batch", vae_batch), ("native", native)):
             if value is not None and value < 1:
                 raise ConfigError(f"model.backbone.{name}: {value} is not a positive number")
@@ -74,12 +77,10 @@ class LatentBackbone:
 
     def describe(self) -> dict[str, Any]:
         """What identifies the model; reads the weights' bytes once, and never loads them."""
-        hub = {"hub": self.source.spec, "commit": self.source.commit(self.folder)} if self.source.is_hub_id else {}
         return {
             "family": self.FAMILY,
             "weights": self.digest,
-            **hub,
-            **({"random_weights": True} if (self.folder / RANDOM_MARK).exists() else {}),
+            **origin(self.source, self.folder),
             "native": self.native,
             "precision": self.precision,
             "micro_batch": self.micro_batch,
@@ -119,22 +120,12 @@ class LatentBackbone:
     @cached_property
     def device(self) -> str:
         """The torch device."""
-        if self._device != AUTO:
-            return self._device
-        import torch
-
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return device_of(self._device)
 
     @cached_property
     def precision(self) -> str:
         """Of the networks."""
-        if self._precision != AUTO:
-            return self._precision
-        if not self.device.startswith("cuda"):
-            return "float32"
-        import torch
-
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+        return precision_of(self._precision, self.device)
 
     @cached_property
     def dtype(self) -> Any:
@@ -157,29 +148,16 @@ class LatentBackbone:
                 low_cpu_mem_usage=True,  # else it is filled with random numbers first: minutes for Flux
                 output_loading_info=True,
             )
-            if absent := sorted(report["missing_keys"]):
-                # The libraries would go on with random numbers in their place.
-                raise ValueError(f"{part}/ lacks {len(absent)} tensors, such as {absent[0]}")
+            check_whole(report, f"{part}/")
         network.requires_grad_(False).eval()
         if self.device.startswith("cuda") and self.channels_last:
             return network.to(self.device, memory_format=torch.channels_last)
         return network.to(self.device)
 
-    @contextmanager
-    def loading(self) -> Iterator[None]:
-        """Turn the library's errors of loading into one line that names the folder and what it needs."""
-        from safetensors import SafetensorError
-
-        try:
-            yield
-        except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
-            text = str(error).strip()
-            reason = text.splitlines()[0] if text else type(error).__name__
-            raise InputError(
-                self.folder,
-                f"cannot be loaded as {self.FAMILY} ({reason})",
-                f"it needs {', '.join(f'{part}/' for part in self.parts)} as diffusers saves them",
-            ) from error
+    def loading(self) -> AbstractContextManager[None]:
+        """Turns the library's errors of loading into one line that names the folder and what it needs."""
+        needs = ", ".join(f"{part}/" for part in self.parts)
+        return named_errors(self.folder, self.FAMILY, f"it needs {needs} as diffusers saves them")
 
     def check_channels(self, found: int, wanted: int) -> None:
         """Raise `InputError` where a denoiser has not the input channels of an inpainting model."""

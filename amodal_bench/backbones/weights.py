@@ -17,6 +17,9 @@ from amodal_bench.errors import InputError
 
 PACKAGED = "package://"
 NULL_PROMPT = "null_prompt.safetensors"
+ROOT = "."
+"""The part's name of a network that lies in its repository's root, as transformers saves one."""
+
 RANDOM_MARK = "RANDOM_WEIGHTS"
 """A file of this name in a folder says that its weights are random numbers, and so are results with them."""
 
@@ -106,7 +109,8 @@ class Source:
         """Names of the files to download: configs, tokenizers and one set of weights of each part."""
         kinds = ("*.json", "*.txt", "*.model", *_weight_patterns(self.variant))
         root = ("model_index.json", NULL_PROMPT, RANDOM_MARK)
-        return [*root, *(f"{part}/{kind}" for part in dict.fromkeys(parts) for kind in kinds)]
+        prefixes = ["" if part == ROOT else f"{part}/" for part in dict.fromkeys(parts)]
+        return [*root, *(f"{prefix}{kind}" for prefix in prefixes for kind in kinds)]
 
     def commit(self, folder: Path) -> str | None:
         """The commit of a hub id's snapshot; None for a folder."""

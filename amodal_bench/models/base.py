@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from amodal_bench.datasets.base import Query
@@ -23,7 +23,8 @@ class Model(Protocol):
     def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
         """Predict the amodal mask of each query, (H, W) bool on its image's grid.
 
-        A prediction may depend on its query and seed only, never on the rest of the batch.
+        A prediction may depend on its query and seed only, never on the rest of the batch. Raises
+        `PredictionError` where one query has no answer.
         """
         ...
 
@@ -43,4 +44,18 @@ class Timed(Protocol):
 
     def costs(self) -> Mapping[str, StageCost]:
         """What each stage has cost since the last call, in the order of the stages."""
+        ...
+
+
+@runtime_checkable
+class Finite(Protocol):
+    """A model that has answers for some instances only, since it reads them; a run lists which are missing."""
+
+    @property
+    def source(self) -> str:
+        """Where the answers come from, for messages."""
+        ...
+
+    def answers(self) -> Collection[str]:
+        """Ids of the instances that it has an answer for."""
         ...

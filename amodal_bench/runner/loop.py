@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from amodal_bench.datasets.base import Dataset, Query, Sample
-from amodal_bench.errors import BenchError
+from amodal_bench.errors import BenchError, PredictionError
 from amodal_bench.models.base import Model, Timed
 from amodal_bench.runner.store import Row, Store, prediction_row
 from amodal_bench.seeds import sample_seed
@@ -71,9 +71,9 @@ def _predict(model: Model, queries: Sequence[Query], seeds: Sequence[int]) -> li
         if len(masks) != len(queries):
             raise ValueError(f"the model returned {len(masks)} masks for {len(queries)} queries")
         return list(masks)
-    except BenchError:
-        raise  # Weights or settings that cannot be used fail every sample: stop and say so once.
     except Exception as error:
+        if isinstance(error, BenchError) and not isinstance(error, PredictionError):
+            raise  # Weights or settings that cannot be used fail every sample: stop and say so once.
         if len(queries) == 1:
             return [error]
     half = len(queries) // 2

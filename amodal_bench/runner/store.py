@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pycocotools import mask as coco_mask
 
+from amodal_bench.datasets.segmentation import Rle
 from amodal_bench.metrics.counts import CELLS, joint_counts
 from amodal_bench.stages import StageCost
 from amodal_bench.types import Integers, Mask
@@ -126,10 +128,19 @@ class Store:
 
     def prediction(self, id: str) -> Mask:
         """The predicted mask of one instance, (H, W) bool. Raises KeyError where there is none."""
+        return np.asarray(coco_mask.decode(self._rle(id)), bool)
+
+    def rle(self, id: str) -> Rle:
+        """The same as an RLE that JSON can hold."""
+        rle = self._rle(id)
+        return {"size": rle["size"], "counts": rle["counts"].decode("ascii")}
+
+    def _rle(self, id: str) -> Any:
+        """An RLE in pycocotools' own form."""
         found = self._db.execute("SELECT height, width, rle FROM instances WHERE id = ?", (id,)).fetchone()
         if found is None or found[2] is None:
             raise KeyError(id)
-        return np.asarray(coco_mask.decode({"size": [found[0], found[1]], "counts": found[2]}), bool)
+        return {"size": [found[0], found[1]], "counts": found[2]}
 
 
 def _values(row: Row) -> tuple[object, ...]:

@@ -1,0 +1,65 @@
+"""What every network of the harness is loaded by: on which device, in which precision, with which error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from amodal_bench.backbones.weights import RANDOM_MARK, Source
+from amodal_bench.errors import ConfigError, InputError
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+AUTO = "auto"
+
+
+def check_precision(setting: str, key: str) -> None:
+    """Raise `ConfigError` where the setting `key` is no precision."""
+    if setting not in (AUTO, *PRECISIONS):
+        raise ConfigError(f"{key}: {setting!r} is not one of {', '.join((AUTO, *PRECISIONS))}")
+
+
+def device_of(setting: str) -> str:
+    """The torch device that is set; `auto` is the first GPU where there is one."""
+    if setting != AUTO:
+        return setting
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def precision_of(setting: str, device: str) -> str:
+    """The precision that is set; `auto` is bfloat16 on a GPU that has it, float16 on an older one, else float32."""
+    if setting != AUTO:
+        return setting
+    if not device.startswith("cuda"):
+        return "float32"
+    import torch
+
+    return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+
+
+def origin(source: Source, folder: Path) -> dict[str, Any]:
+    """What a description says of where weights come from: hub id and commit, and whether they are random."""
+    hub = {"hub": source.spec, "commit": source.commit(folder)} if source.is_hub_id else {}
+    return {**hub, **({"random_weights": True} if (folder / RANDOM_MARK).exists() else {})}
+
+
+def check_whole(report: Mapping[str, Any], what: str) -> None:
+    """Raise `ValueError` where a file lacks tensors: the libraries would go on with random numbers in their place."""
+    if absent := sorted(report["missing_keys"]):
+        raise ValueError(f"{what} lacks {len(absent)} tensors, such as {absent[0]}")
+
+
+@contextmanager
+def named_errors(folder: Path, family: str, remedy: str) -> Iterator[None]:
+    """Turn the libraries' errors of loading into one line that names the folder and what to do."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        text = str(error).strip()
+        reason = text.splitlines()[0] if text else type(error).__name__
+        raise InputError(folder, f"cannot be loaded as {family} ({reason})", remedy) from error

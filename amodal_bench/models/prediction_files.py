@@ -1,0 +1,207 @@
+"""Predictions of other methods on disk: a COCO-results file, or a folder of PNGs; masks are decoded on demand."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, unquote
+
+import numpy as np
+from PIL import Image as Pillow
+
+from amodal_bench.datasets.fields import is_text
+from amodal_bench.datasets.files import is_list, is_object, read_json
+from amodal_bench.datasets.segmentation import decode
+from amodal_bench.digests import files_digest, sizes_digest
+from amodal_bench.errors import InputError, PredictionError, unreadable
+from amodal_bench.types import Mask
+
+ID_KEYS = ("instance_id", "annotation_id", "id")
+"""Where an entry states the instance it predicts; the first key that it has counts."""
+
+MAKE_ENTRIES = 'write a list of {"instance_id": ..., "segmentation": ...}'
+REPLACE = "write this prediction again, on the grid of its image"
+
+
+class Source(Protocol):
+    """Masks by instance id."""
+
+    def digest(self) -> str:
+        """Hex SHA-256 over everything that decides what `mask` returns, wherever it lies."""
+        ...
+
+    def ids(self) -> Collection[str]:
+        """The instances that have a prediction. Raises `InputError` where what is there cannot be used."""
+        ...
+
+    def mask(self, id: str, height: int, width: int) -> Mask:
+        """The mask of one of `ids`, (height, width) bool.
+
+        Raises `PredictionError` where it cannot be read or has another size.
+        """
+        ...
+
+
+def open_source(path: Path) -> Source:
+    """The predictions at a path: of a folder its PNGs, of a file its entries. Nothing is read yet.
+
+    Raises:
+        InputError: there is nothing.
+    """
+    if path.is_dir():
+        return PngFolder(path)
+    if not path.exists():
+        raise InputError(path, "no such file or folder of predictions", "set model.path to where they are")
+    return ResultsFile(path)
+
+
+def file_stem(id: str) -> str:
+    """The name of an instance's PNG without its ending: percent-encoding (RFC 3986), so that `/` is `%2F`.
+
+    Letters, digits and `_ . - ~` stand for themselves, but for a dot at the beginning (`%2E`), since systems leave
+    hidden files of their own in folders, and those are passed over. `id_of` reverses it.
+    """
+    escaped = quote(id, safe="")
+    return f"%2E{escaped[1:]}" if escaped.startswith(".") else escaped
+
+
+def id_of(stem: str) -> str:
+    """The instance that a PNG's name belongs to. What needs no escape may be escaped or not."""
+    return unquote(stem, errors="strict")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One entry of a results file: its place in the list, its score (-inf where it has none) and its mask."""
+
+    place: int
+    score: float
+    segmentation: Any
+
+
+class ResultsFile:
+    """A list of COCO results, each with the id of the instance that it predicts.
+
+    Of several entries for one instance, the one with the best score counts, the first among equals; an entry
+    without a score comes after all that have one.
+
+    Args:
+        path: a JSON file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._entries: dict[str, _Entry] | None = None
+
+    def digest(self) -> str:
+        return files_digest([self.path])
+
+    def ids(self) -> Collection[str]:
+        if self._entries is None:
+            self._entries = self._read()
+        return self._entries.keys()
+
+    def mask(self, id: str, height: int, width: int) -> Mask:
+        self.ids()
+        assert self._entries is not None
+        entry = self._entries[id]
+        if entry.segmentation == []:  # no polygon is how an empty mask is written, which scores zero
+            return np.zeros((height, width), bool)
+        try:
+            return decode(entry.segmentation, height, width)
+        except ValueError as error:
+            raise PredictionError(f"{self.path}: entry {entry.place} ({id}): {error}; {REPLACE}") from error
+
+    def _read(self) -> dict[str, _Entry]:
+        listed = read_json(self.path)
+        if not is_list(listed):
+            raise InputError(self.path, f"holds no list of COCO results but a {type(listed).__name__}", MAKE_ENTRIES)
+        best: dict[str, _Entry] = {}
+        for place, fields in enumerate(listed):
+            id, entry = self._parsed(place, fields)
+            if id not in best or entry.score > best[id].score:
+                best[id] = entry
+        return best
+
+    def _parsed(self, place: int, fields: Any) -> tuple[str, _Entry]:
+        """An entry that names no instance could be any of the missing ones: it stops the run."""
+        record = f"entry {place}"
+        if not is_object(fields):
+            raise InputError(self.path, "is no object", MAKE_ENTRIES, record)
+        stated = next((fields[key] for key in ID_KEYS if fields.get(key) is not None), None)
+        if not isinstance(stated, str | int) or isinstance(stated, bool) or not is_text(id := str(stated)):
+            raise InputError(self.path, f"has no id ({', '.join(ID_KEYS)}) of an instance", MAKE_ENTRIES, record)
+        score = fields.get("score")
+        if score is not None and (not isinstance(score, int | float) or math.isnan(score)):
+            raise InputError(self.path, "its score is no number", "mend it or leave it out", record)
+        return id, _Entry(place, -math.inf if score is None else score, fields.get("segmentation"))
+
+
+class PngFolder:
+    """A folder with one picture per instance, `<file_stem(id)>.png`; pixels that are not zero are the object.
+
+    A picture with a palette counts by its indices, one with colours by any of its channels but alpha.
+
+    Args:
+        path: the folder; folders in it are not looked into.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._files: dict[str, Path] | None = None
+
+    def digest(self) -> str:
+        files = list(self._found().values())
+        # The first is about bytes alone, the second about names: which prediction is whose.
+        parts = [files_digest(files), sizes_digest({file.name: file.stat().st_size for file in files})]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def ids(self) -> Collection[str]:
+        return self._found().keys()
+
+    def mask(self, id: str, height: int, width: int) -> Mask:
+        file = self._found()[id]
+        try:
+            with Pillow.open(file) as picture:
+                pixels = np.asarray(picture)
+                alpha = picture.mode in ("LA", "PA", "RGBA", "La", "RGBa")
+        # Pillow tells of a damaged file by any of these, depending on the format.
+        except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
+            raise PredictionError(f"{file}: cannot be read as a picture ({error}); {REPLACE}") from error
+        if pixels.shape[:2] != (height, width):
+            sizes = "mask is {}x{} but the image is {}x{} (height x width)".format(*pixels.shape[:2], height, width)
+            raise PredictionError(f"{file}: {sizes}; {REPLACE}")
+        return np.asarray((pixels[..., :-1] if alpha else pixels).reshape(height, width, -1).any(axis=2), bool)
+
+    def _found(self) -> dict[str, Path]:
+        if self._files is None:
+            self._files = self._listed()
+        return self._files
+
+    def _listed(self) -> dict[str, Path]:
+        try:
+            pictures = sorted(file for file in self.path.iterdir() if _is_png(file.name))
+        except OSError as error:
+            raise unreadable(self.path, error) from error
+        files: dict[str, Path] = {}
+        for file in pictures:
+            try:
+                id = id_of(file.stem)
+            except UnicodeDecodeError as error:
+                raise InputError(file, "its escaped name is not UTF-8", "rename it") from error
+            if not is_text(id):
+                raise InputError(repr(str(file)), "its name is not UTF-8", "rename it")
+            if id in files:
+                raise InputError(file, f"is for the same instance as {files[id].name}", "take one of them away")
+            files[id] = file
+        if not files:
+            raise InputError(self.path, "holds no PNG", "put one <id>.png for each instance there")
+        return files
+
+
+def _is_png(name: str) -> bool:
+    return name.lower().endswith(".png") and not name.startswith(".")

@@ -1,0 +1,45 @@
+"""Masks that another method has left on disk, scored as any model is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from amodal_bench.datasets.base import Query
+from amodal_bench.errors import ConfigError, PredictionError
+from amodal_bench.models.prediction_files import open_source
+from amodal_bench.types import Mask
+
+
+class Predictions:
+    """Looks a query's mask up by its id. An instance without a prediction is an error, not an empty mask.
+
+    Args:
+        path: a file of COCO results or a folder of PNGs, see `prediction_files`.
+
+    Raises:
+        ConfigError: no path is given.
+        InputError: there is nothing at the path.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        if path is None:
+            raise ConfigError("model.path: name the file (COCO results) or the folder (PNGs) of the predictions")
+        self.source = str(path)
+        self._masks = open_source(Path(path))
+
+    def describe(self) -> dict[str, str]:
+        # pycocotools turns polygons into pixels.
+        return {"model": "predictions", "digest": self._masks.digest(), "pycocotools": version("pycocotools")}
+
+    def answers(self) -> Collection[str]:
+        return self._masks.ids()
+
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+        return [self._predicted(query) for query in queries]
+
+    def _predicted(self, query: Query) -> Mask:
+        if query.id not in self._masks.ids():
+            raise PredictionError(f"no prediction in {self.source}")
+        return self._masks.mask(query.id, *query.visible.shape)

@@ -1,0 +1,69 @@
+"""The comparator without any inpainting: a segmenter on the original image, prompted as in the tuning-free method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import cv2
+import numpy as np
+
+from amodal_bench.datasets.base import Query
+from amodal_bench.errors import ConfigError
+from amodal_bench.method.points import draw_points
+from amodal_bench.method.view import View, Window
+from amodal_bench.segmenters.base import Prompt, Segmenter
+from amodal_bench.stages import StageCost, Stages
+from amodal_bench.threads import in_threads
+from amodal_bench.types import Image, Mask
+
+
+class SegmentOnly:
+    """Takes what a segmenter finds in the original image for the amodal mask; the object may extend anywhere.
+
+    Args:
+        segmenter: finds the object.
+        view: which window of the image the segmenter sees; None shows it the image as it is, on its own grid, and
+            the segmenter brings it to its native size.
+        size: side in pixels of the window, where there is one.
+        points: how many points of V prompt the segmenter.
+    """
+
+    def __init__(self, segmenter: Segmenter, view: View | None = None, size: int = 1024, points: int = 9) -> None:
+        if size < 1 or points < 1:
+            raise ConfigError(f"model: size ({size}) and points ({points}) must be positive numbers")
+        self.segmenter, self.view, self.size, self.points = segmenter, view, size, points
+        self.stages = Stages()
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "model": "segment-only",
+            "segmenter": dict(self.segmenter.describe()),
+            **({"view": asdict(self.view), "size": self.size} if self.view else {}),
+            "points": self.points,
+            "opencv": cv2.__version__,
+        }
+
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+        with self.stages.clock("prepare", len(queries)):
+            jobs = in_threads(lambda pair: self._prepare(*pair), zip(queries, seeds, strict=True))
+        with self.stages.clock("segment", len(queries)):
+            masks = self.segmenter.segment([image for _, image, _ in jobs], [prompt for *_, prompt in jobs])
+        shapes = [(query.visible.shape[0], query.visible.shape[1]) for query in queries]
+        windows = [window for window, *_ in jobs]
+        return [
+            window.back(mask, shape) if window else mask
+            for window, mask, shape in zip(windows, masks, shapes, strict=True)
+        ]
+
+    def costs(self) -> dict[str, StageCost]:
+        return self.stages.take()
+
+    def _prepare(self, query: Query, seed: int) -> tuple[Window | None, Image, Prompt]:
+        image, visible, window = query.image, query.visible, None
+        if self.view is not None:
+            window = self.view.window(visible, self.size)
+            image, visible = window.image(image), window.mask(visible)
+        anywhere = np.ones(visible.shape, bool)
+        return window, image, Prompt(visible, anywhere, draw_points(visible, self.points, seed), seed)

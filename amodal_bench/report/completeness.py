@@ -1,0 +1,53 @@
+"""Whether predictions from disk are complete: instances without one, and those that are for no selected instance."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from amodal_bench.errors import InputError
+from amodal_bench.models.base import Finite
+from amodal_bench.report.csv_logger import write_csv
+
+MISSING, SURPLUS = "no prediction", "not selected"
+SHOWN = 5
+
+log = logging.getLogger(__name__)
+
+
+def check_complete(selected: Sequence[str], model: Finite, file: Path) -> None:
+    """List what is missing and what is surplus in a CSV (id, problem), and warn of either.
+
+    Args:
+        selected: ids of the run's instances; one without an answer will be an error row of the run.
+        model: whose answers are checked.
+        file: where the list goes; it is empty where all is well.
+
+    Raises:
+        InputError: no selected instance has an answer, so that the ids must be those of something else.
+    """
+    answers = set(model.answers())
+    missing = [id for id in selected if id not in answers]
+    surplus = sorted(answers - set(selected))
+    if len(missing) == len(selected):
+        ids = f"its ids are like {surplus[0]!r}, those selected like {selected[0]!r}" if surplus else "it holds none"
+        problem = f"has a prediction for none of the {len(selected)} selected instances: {ids}"
+        raise InputError(model.source, problem, "`amodal-bench data ids` prints the ids that it should have")
+    rows = [(id, MISSING) for id in missing] + [(id, SURPLUS) for id in surplus]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(pd.DataFrame(rows, columns=["id", "problem"]), file)
+    if missing:
+        counts = f"{len(missing)} of {len(selected)} selected instances have no prediction"
+        log.warning("%s: %s, and count as errors: %s", model.source, counts, _some(missing))
+    if surplus:
+        counts = f"{len(surplus)} of {len(answers)} predictions are for no selected instance"
+        log.warning("%s: %s: %s", model.source, counts, _some(surplus))
+    if rows:
+        log.warning("%s lists them all", file)
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:SHOWN]) + (", ..." if len(ids) > SHOWN else "")

@@ -1,0 +1,223 @@
+"""`amodal-bench results`: what is exported reads back with pycocotools, and with the harness itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pycocotools.mask
+import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from amodal_bench.datasets.base import Sample
+from amodal_bench.datasets.toy import Toy
+from amodal_bench.errors import InputError
+from amodal_bench.report.csv_logger import CsvLogger
+from amodal_bench.report.outcome import Outcome
+from amodal_bench.results_command.coco import CocoIds, results
+from amodal_bench.results_command.command import main as command
+from amodal_bench.runner.store import COUNTS
+
+Bench = Callable[..., Outcome]
+DATASET = ["dataset.images=6"]
+
+
+@pytest.fixture
+def hull(bench: Bench) -> Outcome:
+    """A run of the hull whose scores are of the bare prediction, with its tables."""
+    outcome = bench("model=hull", *DATASET, "protocol.union_visible=false")
+    CsvLogger().finish(outcome)
+    return outcome
+
+
+def test_both_files_read_back_with_pycocotools_and_give_the_same_iou(hull: Outcome, tmp_path: Path) -> None:
+    output, truth = tmp_path / "hull.json", tmp_path / "truth.json"
+    arguments = ["export", str(hull.main.folder), "-o", str(output), "--ground-truth", str(truth), *DATASET]
+    assert command(arguments) == 0
+    ground = COCO(str(truth))
+    found = ground.loadRes(str(output))
+    table = pd.read_csv(hull.main.folder / "instances.csv").set_index("id")
+    of_instance = {annotation["instance_id"]: annotation for annotation in found.dataset["annotations"]}
+    assert set(of_instance) == set(table.index)
+    for annotation in ground.dataset["annotations"]:
+        id, predicted = annotation["instance_id"], of_instance[annotation["instance_id"]]
+        ((iou,),) = pycocotools.mask.iou([predicted["segmentation"]], [annotation["segmentation"]], [0])
+        assert iou == pytest.approx(table.loc[id, "iou"], abs=1e-12)
+        assert predicted["image_id"] == annotation["image_id"] == table.loc[id, "image_id"]
+        assert predicted["category_id"] == annotation["category_id"]
+        assert ground.cats[annotation["category_id"]]["name"] == table.loc[id, "category"]
+        assert annotation["area"] == ground.annToMask(annotation).sum()
+        assert ground.annToMask(annotation).shape == tuple(table.loc[id, ["height", "width"]])
+
+
+def test_pycocotools_own_evaluation_runs_and_finds_the_truth_perfect(hull: Outcome, tmp_path: Path) -> None:
+    output, truth = tmp_path / "hull.json", tmp_path / "truth.json"
+    assert command(["export", str(hull.main.folder), "-o", str(output), "--ground-truth", str(truth), *DATASET]) == 0
+    ground = COCO(str(truth))
+    perfect = [{**annotation, "score": 1.0} for annotation in ground.dataset["annotations"]]
+    precision = []
+    for predicted in (perfect, json.loads(output.read_text())):
+        evaluation = COCOeval(ground, ground.loadRes(predicted), "segm")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+        precision.append(evaluation.stats[0])
+    assert precision[0] == 1
+    assert 0 < precision[1] < 1
+
+
+def test_an_exported_run_scores_the_same_as_predictions(bench: Bench, hull: Outcome) -> None:
+    assert command(["export", str(hull.main.folder)]) == 0
+    file = hull.main.folder / "predictions.json"
+    again = bench("model=predictions", f"model.path={file}", *DATASET)
+    first, second = hull.main.instances(), again.main.instances()
+    assert first["id"].tolist() == second["id"].tolist()
+    assert np.array_equal(first[COUNTS].to_numpy(), second[COUNTS].to_numpy())
+    assert again.main.errors().empty
+
+
+def test_an_entry_has_everything_that_coco_asks_for(hull: Outcome, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(["export", str(hull.main.folder)]) == 0
+    file = hull.main.folder / "predictions.json"
+    entries = json.loads(file.read_text())
+    assert capsys.readouterr().out == f"wrote {file}: {len(hull.main.records)} predictions\n"
+    assert len(entries) == len(hull.main.records)
+    for entry in entries:
+        assert entry["score"] == 1.0
+        assert isinstance(entry["segmentation"]["counts"], str)
+        mask = pycocotools.mask.decode(entry["segmentation"]).astype(bool)
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        sides = [columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1]
+        assert entry["bbox"] == sides
+        assert entry["area"] == mask.sum()
+
+
+def test_failed_instances_are_told_and_left_out_but_stay_in_the_truth(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str], hull: Outcome
+) -> None:
+    assert command(["export", str(hull.main.folder)]) == 0
+    few = tmp_path / "few.json"
+    few.write_text(json.dumps(json.loads((hull.main.folder / "predictions.json").read_text())[2:]))
+    outcome = bench("model=predictions", f"model.path={few}", *DATASET)
+    CsvLogger().finish(outcome)
+    capsys.readouterr()
+    truth = tmp_path / "truth.json"
+    assert command(["export", str(outcome.main.folder), "--ground-truth", str(truth), *DATASET]) == 0
+    total = len(hull.main.records)
+    assert f"{total - 2} predictions; 2 failed and are not in it" in capsys.readouterr().out
+    assert len(json.loads(truth.read_text())["annotations"]) == total
+
+
+def test_image_ids_are_numbers_where_all_of_them_are() -> None:
+    rle = {"size": [1, 1], "counts": "01"}
+
+    def exported(*images: str) -> list[object]:
+        rows = [{"id": f"i{n}", "image_id": image, "category": "c"} for n, image in enumerate(images)]
+        table = pd.DataFrame(rows)
+        return [entry["image_id"] for entry in results(table, CocoIds(table), lambda _: rle)]  # type: ignore[arg-type, return-value]
+
+    assert exported("12", "0") == [12, 0]
+    assert exported("12", "012") == ["12", "012"]  # as a number it would be the other image
+    assert exported("12", "a/3") == ["12", "a/3"]
+    assert exported("²") == ["²"]
+
+
+def test_mistakes_are_one_line(hull: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = hull.main.folder
+
+    def answer(*arguments: str) -> tuple[int, str]:
+        status = command(list(arguments))
+        return status, capsys.readouterr().err.strip()
+
+    assert answer("exprot") == (
+        2,
+        "error: results exprot: there is no such verb; did you mean 'export'? valid: export, list",
+    )
+    assert answer("export", str(tmp_path / "x")) == (
+        2,
+        f"error: {tmp_path / 'x'}: is no run's folder (it has no store.sqlite); runs lie in results/runs",
+    )
+    status, line = answer("export", str(folder), "dataset=toy")
+    assert (status, line) == (2, "error: dataset=toy: settings are for --ground-truth FILE only")
+    truth = str(tmp_path / "truth.json")
+    status, line = answer("export", str(folder), "--ground-truth", truth, "dataset.images=3")
+    assert status == 2
+    assert line.endswith("give the dataset settings of the run, such as dataset=toy")
+    assert line.count("\n") == 0
+    status, line = answer("export", str(folder), "--ground-truth", truth, "dataset=nothing")
+    assert status == 2
+    assert "there is no such choice" in line
+    for output, says in ((tmp_path, "it is a folder"), (tmp_path / "no" / "x.json", "it lies in no folder")):
+        assert answer("export", str(folder), "-o", str(output)) == (
+            2,
+            f"error: {output}: cannot be a file, since {says}",
+        )
+    assert not list(tmp_path.glob("*.json"))
+    (folder / "run.json").write_text("[]")
+    status, line = answer("export", str(folder), "--ground-truth", truth, *DATASET)
+    assert (status, "does not name the run's dataset" in line) == (1, True)
+
+
+def test_a_damaged_run_is_one_line(hull: Outcome, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = hull.main.folder
+    table = (folder / "instances.csv").read_text()
+    for damage, says in (
+        (
+            lambda: (folder / "instances.csv").write_text(table.replace(hull.main.records["id"].iloc[0], "gone")),
+            "gone",
+        ),
+        (lambda: (folder / "instances.csv").write_text("a,b\n1,2\n"), "is no table of instances"),
+        (lambda: (folder / "instances.csv").unlink(), "no such file (logger=csv writes it)"),
+    ):
+        damage()
+        assert command(["export", str(folder)]) == 1
+        assert says in capsys.readouterr().err
+    (folder / "instances.csv").write_text(table)
+    (folder / "store.sqlite").write_bytes(b"no database" * 100)
+    assert command(["export", str(folder)]) == 1
+    assert "store.sqlite: does not fit instances.csv (" in capsys.readouterr().err
+
+
+def test_a_record_that_cannot_be_read_costs_itself_alone(
+    hull: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, whole = str(hull.main.records["id"].iloc[1]), Toy.sample
+
+    def sample(self: Toy, id: str) -> Sample:
+        if id == bad:
+            raise InputError("file", "is cut short", "copy it again")
+        return whole(self, id)
+
+    monkeypatch.setattr(Toy, "sample", sample)
+    truth = tmp_path / "truth.json"
+    assert command(["export", str(hull.main.folder), "--ground-truth", str(truth), *DATASET]) == 0
+    shown = capsys.readouterr()
+    total = len(hull.main.records)
+    assert f"{total - 1} amodal masks in 6 images; 1 cannot be read\n" in shown.out
+    assert shown.err == "left out: file: is cut short; copy it again\n"
+    annotations = json.loads(truth.read_text())["annotations"]
+    assert bad not in {annotation["instance_id"] for annotation in annotations}
+    assert [annotation["id"] for annotation in annotations] == list(range(1, total))
+
+
+def test_runs_are_listed_with_their_predictions_and_errors(
+    bench: Bench, hull: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = hull.main.records["id"].tolist()
+    (tmp_path / "few.json").write_text(json.dumps([{"id": id, "segmentation": []} for id in ids[1:]]))
+    theirs = bench("model=predictions", f"model.path={tmp_path / 'few.json'}", *DATASET).main.folder
+    damaged = tmp_path / "results" / "runs" / "x"
+    damaged.mkdir()
+    (damaged / "store.sqlite").write_bytes(b"no database" * 100)
+    assert command(["list", str(tmp_path / "results")]) == 0
+    rows = {line.split()[2]: line.split() for line in capsys.readouterr().out.splitlines()}
+    assert rows["run"] == ["predicted", "errors", "run"]
+    assert rows[str(hull.main.folder)][:2] == [str(len(ids)), "0"]
+    assert rows[str(theirs)][:2] == [str(len(ids) - 1), "1"]
+    assert "the store is damaged" in " ".join(rows[f"{damaged}:"])
+    assert command(["list", str(tmp_path)]) == 2
+    assert "no run lies in" in capsys.readouterr().err
