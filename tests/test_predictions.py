@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -206,11 +207,14 @@ def test_the_identity_follows_bytes_and_names_but_not_the_place(tmp_path: Path) 
     (first / "b.png").rename(first / "a.png")
     (first / "x").rename(first / "b.png")
     digests.append(Predictions(str(first)).describe()["digest"])
+    (first / "b.png").write_bytes((first / "b.png").read_bytes()[:-1] + b"x")  # of the same size
+    os.utime(first / "b.png", (7, 7))
+    digests.append(Predictions(str(first)).describe()["digest"])
     file = write(tmp_path / "r.json", [{"id": "a"}])
     digests.append(Predictions(str(file)).describe()["digest"])
     write(tmp_path / "r.json", [{"id": "a", "score": 1}])
     digests.append(Predictions(str(file)).describe()["digest"])
-    assert len(set(digests)) == 5
+    assert len(set(digests)) == 6
 
 
 def entries(toy: Toy) -> list[dict[str, Any]]:
