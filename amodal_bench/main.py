@@ -12,6 +12,8 @@ from amodal_bench.errors import BenchError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from amodal_bench.report.terminal import Cell
+
 FULL_ERROR = "HYDRA_FULL_ERROR"
 TRACEBACK_WANTED = os.environ.get(FULL_ERROR) == "1"
 
@@ -32,6 +34,10 @@ def main() -> None:
         from amodal_bench.results_command.command import main as results
 
         sys.exit(results(sys.argv[2:]))
+    if sys.argv[1:2] == ["predict"]:
+        from amodal_bench.predict_command.command import main as predict
+
+        sys.exit(predict(sys.argv[2:]))
     _run()
 
 
@@ -43,7 +49,12 @@ def _run() -> None:
 
     os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing: the answer is ours.
     register_schema()
-    command = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(_job)
+    cells: list[Cell] = []
+
+    def job(config: DictConfig) -> float:
+        return _job(config, cells)
+
+    command = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)
     try:
         command()
     except (BenchError, HydraException, OmegaConfBaseException) as error:
@@ -52,20 +63,26 @@ def _run() -> None:
         sys.exit(f"error: {explain(error)}")
     except KeyboardInterrupt:
         sys.exit("interrupted: all finished batches are kept, and the same command goes on from here")
+    finally:
+        if len(cells) > 1:
+            from amodal_bench.report.terminal import show_cells
+
+            show_cells(cells)
 
 
-def _job(config: DictConfig) -> float:
-    """One run; returns its mIoU, so that Hydra's sweepers can optimise it."""
+def _job(config: DictConfig, cells: list[Cell]) -> float:
+    """One run, added to the sweep's cells; returns its mIoU, so that Hydra's sweepers can optimise it."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     from amodal_bench.evaluate import check_errors, evaluate
-    from amodal_bench.report.terminal import show
+    from amodal_bench.report.terminal import Cell, show
 
     try:
         settings = settings_from(config)
         outcome, written = evaluate(settings)
         show(outcome, written)
+        cells.append(Cell.of(outcome, list(HydraConfig.get().overrides.task)))
         check_errors(outcome, settings.engine.max_error_share)
     except BenchError as error:
         if HydraConfig.get().mode is RunMode.RUN and not TRACEBACK_WANTED:

@@ -6,7 +6,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
@@ -65,7 +65,8 @@ class Command:
         chosen = cast(Verb, module)
         chosen.add_arguments(parser)
         # Options may stand before, between and after overrides.
-        return _answered(chosen, parser.parse_intermixed_args(list(arguments[1:])))
+        parsed = parser.parse_intermixed_args(list(arguments[1:]))
+        return answered(lambda: chosen.run(parsed))
 
     def _help(self) -> str:
         width = max(map(len, self.verbs))
@@ -86,9 +87,10 @@ def add_config_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _answered(verb: Verb, arguments: argparse.Namespace) -> int:
+def answered(work: Callable[[], int]) -> int:
+    """Do a command's work; returns its exit status, and where it fails says why in one line."""
     try:
-        status = verb.run(arguments)
+        status = work()
         sys.stdout.flush()
         return status
     except BenchError as error:

@@ -58,6 +58,8 @@ def test_memory_for_not_even_one_sample_ends_the_run_with_advice() -> None:
         BenchError, match="decode: the memory of cpu does not suffice for one sample at a time; choose"
     ):
         Batches({"decode": 4}, Stages(), "cpu").run("decode", 5, no_memory)
+    with pytest.raises(BenchError, match="one sample at a time; buy a larger one"):
+        Batches({"decode": 4}, Stages(), "cpu", "buy a larger one").run("decode", 5, no_memory)
 
 
 def test_other_errors_pass() -> None:

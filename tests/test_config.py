@@ -14,7 +14,8 @@ from amodal_bench.errors import ConfigError, InputError
 from amodal_bench.metrics.protocols import Filter
 
 CHOICES = [
-    f"{path.parent.name}={path.stem}" for path in sorted(config_folder().glob("*/*.yaml")) if path.stem != "schema"
+    "=".join(path.relative_to(config_folder()).with_suffix("").as_posix().split("/", 1))
+    for path in sorted(config_folder().glob("*/**/*.yaml"))
 ]
 
 
@@ -53,7 +54,7 @@ def test_a_model_may_choose_its_leakage_and_the_command_line_overrules_it() -> N
             ["+dataset.image=3"],
             r"dataset\.image: unknown key; did you mean 'images'\? valid: images, seed, split",
         ),
-        (["area.shape=hul"], "area.shape: 'hul' is not one of 'hull', 'dilated_hull', 'bbox', 'full'"),
+        (["area.shape=hul"], "area.shape: 'hul' is not one of 'hull', 'dilated_hull', 'bbox', 'full', 'background'"),
         (["leakage=blend", "leakage.s=2"], r"leakage\.s: 2 is outside \[0, 1\]"),
         (["dataset._target_=nowhere.Nothing"], "dataset._target_: cannot import nowhere.Nothing"),
         (["dataset.images=many"], "dataset: Toy cannot be built"),

@@ -50,6 +50,7 @@ def overrides(model: str, folder: Path) -> list[str]:
         f"model.weights={folder}",
         f"model.backbone.native={SIDE}",
         "model.steps=3",
+        "segmenter=grabcut",
         *prior,
         *small,
     ]

@@ -381,7 +381,7 @@ def test_what_means_nothing_to_such_a_transformer_is_refused(schnell: Path, how:
 
 
 def test_the_configuration_is_the_papers(folder: Path) -> None:
-    model = build(composed("model=flux", f"model.weights={folder}").model, "model")
+    model = build(composed("model=flux", f"model.weights={folder}", "segmenter=random/sam").model, "model")
     described = model.describe()
     assert (described["guidance"], described["steps"], described["points"]) == (1.5, 20, 9)
     assert described["leakage"].items() >= {"name": "blend", "s": 0.3, "until": 1.0}.items()

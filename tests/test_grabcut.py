@@ -10,7 +10,8 @@ import pytest
 
 from amodal_bench.errors import ConfigError
 from amodal_bench.segmenters.base import Prompt
-from amodal_bench.segmenters.grabcut import GrabCut, changed, closed, connected_to, opened
+from amodal_bench.segmenters.grabcut import GrabCut
+from amodal_bench.segmenters.regions import changed, closed, connected_to, opened
 from amodal_bench.types import Image, Mask
 
 

@@ -19,7 +19,7 @@ ORDER = [
     {"runner"},
     {"report"},
     {"config", "compose", "verbs", "selection", "evaluate"}
-    | {"data", "models_command", "results_command", "main", "__main__"},
+    | {"data", "models_command", "predict_command", "results_command", "main", "__main__"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "conf" not in path.parts)

@@ -125,6 +125,11 @@ def test_the_whole_image_is_an_area() -> None:
     assert Area("full")(box((6, 8), 2, 2, 1, 1)).all()
 
 
+@pytest.mark.parametrize("visible", [box((6, 8), 2, 2, 1, 1), np.zeros((6, 8), bool), np.ones((6, 8), bool)])
+def test_the_background_is_all_but_the_visible_mask(visible: Mask) -> None:
+    assert np.array_equal(Area("background", 0.3)(visible), ~visible)
+
+
 def test_area_without_growth_is_the_undilated_shape() -> None:
     visible = scattered((30, 50), 6, 1)
     assert np.array_equal(Area("dilated_hull", 0.0)(visible), convex_hull(visible))
@@ -215,7 +220,7 @@ def test_object_noise_is_standard_normal_per_channel_and_the_same_for_every_imag
     assert np.abs(np.corrcoef(eps.T) - np.eye(3)).max() < 0.04
 
 
-@pytest.mark.parametrize("background", ["histogram", "mean", "grey"])
+@pytest.mark.parametrize("background", ["histogram", "mean", "grey", "white"])
 @pytest.mark.parametrize("blur", [0.0, 0.05])
 def test_nothing_of_the_image_outside_the_visible_mask_is_used(background: str, blur: float) -> None:
     image = picture()
@@ -230,10 +235,10 @@ def test_without_background_design_the_image_stays_outside_the_object() -> None:
     assert condition[~VISIBLE] == pytest.approx(image[~VISIBLE] / 255, abs=1e-6)
 
 
-@pytest.mark.parametrize("background", ["mean", "grey"])
+@pytest.mark.parametrize("background", ["mean", "grey", "white"])
 def test_plain_backgrounds_have_one_colour(background: str) -> None:
     image = picture()
-    colour = np.full(3, 0.5) if background == "grey" else image[VISIBLE].mean(axis=0) / 255
+    colour = {"mean": image[VISIBLE].mean(axis=0) / 255, "grey": np.full(3, 0.5), "white": np.ones(3)}[background]
     outside = Condition(background=background)(image, VISIBLE, 1)[~VISIBLE]
     assert outside == pytest.approx(np.broadcast_to(colour, outside.shape), abs=1e-5)
 
@@ -306,7 +311,7 @@ def test_condition_of_a_tiny_image(background: str, shape: tuple[int, int]) -> N
 @pytest.mark.parametrize(
     "setting",
     [
-        {"background": "white"},
+        {"background": "blue"},
         {"background": ""},
         {"object_noise": -0.1},
         {"object_noise": 1.1},

@@ -19,12 +19,11 @@ from safetensors.torch import load_file, save_file
 
 from amodal_bench.backbones import hub
 from amodal_bench.backbones.catalogue import catalogue
-from amodal_bench.backbones.weights import RANDOM_MARK
+from amodal_bench.backbones.random_weights import RANDOM_MARK, families
 from amodal_bench.config import config_folder
 from amodal_bench.models_command.command import VERBS
 from amodal_bench.models_command.command import main as models
 from amodal_bench.models_command.examine import loadable
-from amodal_bench.models_command.tiny import families
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.toy.pipelines import kandinsky
 from amodal_bench.toy.tiny_model import WEIGHTS
@@ -33,7 +32,9 @@ Run = Callable[..., tuple[int, str, str]]
 SD15 = "stable-diffusion-v1-5/stable-diffusion-inpainting"
 DECODER = "kandinsky-community/kandinsky-2-2-decoder-inpaint"
 PRIOR = "kandinsky-community/kandinsky-2-2-prior"
+SAM = "facebook/sam-vit-huge"
 FLUX = "black-forest-labs/FLUX.1-Fill-dev"
+PLAIN = "segmenter=grabcut"  # needs no weights
 BATCHES = ["model.backbone.micro_batch=3", "model.backbone.vae_batch=2"]
 
 MINE = '''
@@ -177,7 +178,9 @@ def test_list_tells_what_is_on_this_machine(run: Run, cache: Path, mine: list[st
         "Stable", "Diffusion", "2.1", "GB", "1.9", "GB", "complete", SD15, "CreativeML", "OpenRAIL-M",
     ]  # fmt: skip
     assert "partial: no movq/" in by_name["kandinsky"]
-    assert lines[lines.index(by_name["kandinsky"]) + 1].split() == ["3.7", "GB", "-", "absent", PRIOR, "Apache-2.0"]
+    prior, sam = (line.split() for line in lines[lines.index(by_name["kandinsky"]) + 1 :][:2])
+    assert prior == ["Kandinsky", "2.2", "3.7", "GB", "-", "absent", PRIOR, "Apache-2.0"]
+    assert sam == ["sam", "2.6", "GB", "1.3", "GB", "absent", SAM, "Apache-2.0"]
     assert by_name["flux"].endswith("FLUX.1 [dev] Non-Commercial, gated") and "  absent  " in by_name["flux"]
     assert by_name["tiny"].split()[3:7] == ["15", "MB", "-", "complete"]
     assert by_name["tiny"].endswith("shipped with the package")
@@ -220,7 +223,7 @@ def shop(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
 
 
 def test_fetch_gets_exactly_what_is_needed_of_the_known_commit(run: Run, shop: Hub, cache: Path) -> None:
-    status, out, err = run("fetch", "sd15")
+    status, out, err = run("fetch", "sd15", PLAIN)
     known = catalogue()[SD15].revision
     assert (status, err) == (0, "") and shop.asked == [(SD15, known)]
     assert f"licence      CreativeML OpenRAIL-M, see {constants.ENDPOINT}/{SD15}\n" in out
@@ -243,7 +246,7 @@ def test_fetch_of_a_branch_says_how_to_pin_its_commit(run: Run, shop: Hub) -> No
 
 
 def test_fetch_of_other_weights_of_a_family(run: Run, shop: Hub) -> None:
-    status, out, _ = run("fetch", "sd15", "model.weights=me/tuned")
+    status, out, _ = run("fetch", "sd15", PLAIN, "model.weights=me/tuned")
     assert status == 0 and shop.asked == [("me/tuned", None)]
     assert f"licence      see {constants.ENDPOINT}/me/tuned\n" in out and f"commit       {COMMIT}\n" in out
 
@@ -251,7 +254,7 @@ def test_fetch_of_other_weights_of_a_family(run: Run, shop: Hub) -> None:
 def test_fetch_of_kandinsky_gets_its_prior_too(run: Run, shop: Hub) -> None:
     encoder = network("image_encoder", "model")
     shop.files = {**network("unet"), **network("movq"), **SCHEDULER, **encoder, **network("prior")}
-    status, out, _ = run("fetch", "kandinsky")
+    status, out, _ = run("fetch", "kandinsky", PLAIN)
     decoder, prior = ((id, catalogue()[id].revision) for id in (DECODER, PRIOR))
     assert status == 0 and shop.asked == [decoder, prior]
     assert "to download  2 of 2 files" in out, "of the prior only the image encoder"
@@ -259,10 +262,39 @@ def test_fetch_of_kandinsky_gets_its_prior_too(run: Run, shop: Hub) -> None:
     assert run("fetch", PRIOR)[0] == 0 and shop.asked == [prior]
 
 
+def test_fetch_gets_the_segmenter_of_a_model_too(run: Run, shop: Hub) -> None:
+    shop.files |= {"config.json": b"{}", "model.safetensors": b"sam", "pytorch_model.bin": b"useless"}
+    status, out, err = run("fetch", "sd15")
+    assert (status, err) == (0, "")
+    assert shop.asked == [(SD15, catalogue()[SD15].revision), (SAM, catalogue()[SAM].revision or None)]
+    assert f"\n{SAM}: SAM with ViT-H\n" in out
+    assert run("list")[1].count("complete") > 1
+
+
+def test_fetch_of_a_segmenter_in_any_size(run: Run, shop: Hub) -> None:
+    shop.files = {"config.json": b"{}", "model.safetensors": b"sam", "pytorch_model.bin": b"useless"}
+    base = "facebook/sam-vit-base"
+    for words in ([base], ["sam", f"segmenter.weights={base}"]):
+        shop.asked.clear()
+        status, out, _ = run("fetch", *words)
+        assert status == 0 and [id for id, _ in shop.asked] == [base]
+        assert "licence      Apache-2.0, see " in out
+    assert (
+        "Then: amodal-bench models check sam segmenter=sam segmenter.weights=facebook/sam-vit-base\n"
+        in run("fetch", base)[1]
+    )
+
+
+def test_absent_weights_of_a_segmenter_are_named_with_the_command_that_gets_them(run: Run) -> None:
+    status, out, _ = run("check", "sam2", "segmenter.revision=abc")
+    assert status == 1
+    assert "`amodal-bench models fetch facebook/sam2.1-hiera-large segmenter.revision=abc` downloads it" in out
+
+
 def test_fetch_looks_for_room_first(run: Run, shop: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.size = 10**9
     monkeypatch.setattr(hub.shutil, "disk_usage", lambda place: SimpleNamespace(free=3 * 10**9))
-    status, _, err = run("fetch", "sd15")
+    status, _, err = run("fetch", "sd15", PLAIN)
     assert status == 1 and shop.asked == []
     assert err.startswith(f"error: {SD15}: needs {len(repository())}.0 GB, and ")
     assert err.endswith(" has 3.0 GB free; make room, or set HF_HUB_CACHE to a folder that has it\n")
@@ -271,28 +303,28 @@ def test_fetch_looks_for_room_first(run: Run, shop: Hub, monkeypatch: pytest.Mon
 def test_fetch_explains_a_gate(run: Run, shop: Hub) -> None:
     shop.gated = True
     shop.error = GatedRepoError("403", response=SimpleNamespace(headers={}, request=None))
-    status, out, err = run("fetch", "flux")
+    status, out, err = run("fetch", "flux", PLAIN)
     assert status == 1 and err.count("\n") == 1
     assert "gate         accept the licence on the model's page and log in with `hf auth login`\n" in out
     assert err.startswith(
         f"error: {FLUX}: it is gated, and the hub does not let this account in; accept its licence "
     )
     assert f"{constants.ENDPOINT}/{FLUX}" in err and "HF_TOKEN" in err
-    out = run("fetch", "sd15", "model.weights=me/gated")[1]
+    out = run("fetch", "sd15", PLAIN, "model.weights=me/gated")[1]
     assert f"gate         accept its conditions on {constants.ENDPOINT}/me/gated, and log in with" in out
 
 
 def test_fetch_notices_what_a_repository_does_not_have(run: Run, shop: Hub) -> None:
     shop.files = {name: content for name, content in shop.files.items() if "vae/diffusion" not in name}
-    status, _, err = run("fetch", "sd15")
+    status, _, err = run("fetch", "sd15", PLAIN)
     assert status == 1 and f"{SD15}: only a part of it is here: no weights in vae/" in err
 
 
 def test_fetch_without_a_network_is_content_with_what_is_complete(run: Run, cache: Path) -> None:
-    status, _, err = run("fetch", "sd15")
+    status, _, err = run("fetch", "sd15", PLAIN)
     assert (status, err) == (1, f"error: {SD15}: cannot be downloaded in offline mode; unset HF_HUB_OFFLINE\n")
     put(cache, SD15, repository(".fp16"))
-    status, out, err = run("fetch", "sd15")
+    status, out, err = run("fetch", "sd15", PLAIN)
     assert (status, err) == (0, "") and f"commit       {catalogue()[SD15].revision}" in out
     assert "complete     the hub was not asked for a newer one: cannot be downloaded in offline mode\n" in out
 
@@ -318,12 +350,13 @@ def test_check_of_the_shipped_model(run: Run) -> None:
     assert lines["prompt"].startswith("null_prompt 1x1x32, ") and lines["scheduler"].startswith("DDIMScheduler, ")
     assert lines["encode"].startswith("8 images of 64 px to latents 16x16x16, ")
     assert lines["denoise"].startswith("one step of 3 samples, ") and lines["decode"].startswith("3 images, ")
+    assert lines["part"] == "model.backbone"  # its segmenter has no weights
     assert lines["peak"].endswith(" GB of main memory") and lines["problems"] == "none"
     assert "random" not in out
 
 
 def test_check_of_a_folder_with_plain_files_where_a_variant_is_configured(run: Run, tiny: Path) -> None:
-    status, out, _ = run("check", "sd15", f"model.weights={tiny}", "model.backbone.native=64", *BATCHES)
+    status, out, _ = run("check", "sd15", PLAIN, f"model.weights={tiny}", "model.backbone.native=64", *BATCHES)
     assert status == 0 and "\nnote         random weights: results mean nothing\n" in out
     assert "\nprompt       null_prompt 1x77x8, " in out and out.endswith("problems     none\n")
 
@@ -331,11 +364,11 @@ def test_check_of_a_folder_with_plain_files_where_a_variant_is_configured(run: R
 def test_check_names_the_commit_and_the_one_that_is_known(run: Run, cache: Path, tiny: Path) -> None:
     files = {str(f.relative_to(tiny)): f.read_bytes() for f in tiny.rglob("*") if f.is_file()}
     put(cache, SD15, files, COMMIT)
-    status, out, _ = run("check", "sd15", "model.backbone.native=64", "model.backbone.revision=main", *BATCHES)
+    status, out, _ = run("check", "sd15", PLAIN, "model.backbone.native=64", "model.backbone.revision=main", *BATCHES)
     known = catalogue()[SD15].revision
     assert status == 0 and f"\ncommit       {COMMIT} (the catalogue knows {known})\n" in out
     put(cache, SD15, files, known)
-    out = run("check", "sd15", "model.backbone.native=64", *BATCHES)[1]
+    out = run("check", "sd15", PLAIN, "model.backbone.native=64", *BATCHES)[1]
     assert f"\ncommit       {known}\n" in out
 
 
@@ -385,6 +418,16 @@ def test_check_of_a_model_without_weights(run: Run) -> None:
     assert run("check", "hull") == (0, "model        hull\nneeds no weights\n", "")
 
 
+def test_check_tries_backbone_and_segmenter(run: Run) -> None:
+    """All of a model in small: made on the spot, kept in the cache, tried part by part."""
+    assert "(made when needed)" in run("check", "random/sdxl", "segmenter=random/sam2", *BATCHES)[1]
+    status, out, err = run("check", "random/sdxl", "segmenter=random/sam2", "segmenter.batch=3", *BATCHES)
+    assert (status, err) == (0, "") and "(made when needed)" not in out
+    assert out.count("note         random weights: results mean nothing\n") == 2
+    assert "\nnetwork      Sam2Model, 0.0 M parameters, float32, " in out
+    assert "\nsegment      3 images of 256 px, " in out and out.endswith("problems     none\n")
+
+
 def test_parts_are_loaded_in_the_order_of_their_class() -> None:
     from amodal_bench.backbones.stable_diffusion import StableDiffusion
 
@@ -408,13 +451,14 @@ def test_tiny_weights_run_and_no_table_hides_that_they_are_random(
     assert words[2:5] == ["python", "-m", "amodal_bench"] and words[-1] == "limit=8"
     small = ["limit=2", "model.steps=2", "dataset.images=2", *BATCHES]
     table = bench(*words[5:-1], *small).table()
-    assert "view=crop 0.5 leakage=blend area=hull random weights" in set(table["settings"])
+    assert "view=crop 0.5 leakage=blend area=hull segmenter=sam random weights" in set(table["settings"])
 
 
 def test_tiny_tells_the_prior_of_a_family_that_has_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kandinsky, "save", lambda folder: (folder / "prior").mkdir())
     out = run("tiny", "kandinsky", "k")[1]
-    assert "models check kandinsky model.weights=k model.backbone.native=64 model.backbone.prior=k/prior\n" in out
+    settings = "model.weights=k model.backbone.native=64 model.backbone.prior=k/prior segmenter=random/sam"
+    assert f"models check kandinsky {settings}\n" in out
 
 
 def test_tiny_leaves_a_folder_that_is_in_use_alone(run: Run, tmp_path: Path) -> None:

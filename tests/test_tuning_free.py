@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
+from conftest import composed
+from diffusers import DDIMScheduler
 
+from amodal_bench.backbones.base import Schedule
+from amodal_bench.backbones.schedules import variance_preserving
+from amodal_bench.config import build
+from amodal_bench.datasets.base import Query
+from amodal_bench.datasets.toy import Toy
+from amodal_bench.method.paste import paste
+from amodal_bench.method.strides import estimate
+from amodal_bench.method.view import Window
+from amodal_bench.models.base import Completes, Stepwise
+from amodal_bench.models.tuning_free import TuningFree
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.runner.store import COUNTS, Store
+from amodal_bench.segmenters.base import Prompt
+from amodal_bench.types import Image, Mask
 
 Bench = Callable[..., Outcome]
 FAST = ["dataset.images=3", "model.steps=3"]
@@ -53,7 +71,7 @@ def test_every_part_can_be_switched_and_matters(bench: Bench, override: str) -> 
 
 def test_the_table_says_which_view_leakage_and_area_were_used(bench: Bench) -> None:
     table = bench(*FAST, "leakage=blend", "area=full").table()
-    assert "view=crop 0.15 leakage=blend area=full" in set(table["settings"])
+    assert "view=crop 0.15 leakage=blend area=full segmenter=grabcut" in set(table["settings"])
 
 
 def test_the_sheet_shows_every_stage(bench: Bench, tmp_path: Path) -> None:
@@ -67,6 +85,134 @@ def command(results: Path) -> list[str]:
         sys.executable, "-m", "amodal_bench", "dataset.images=8", "model.steps=8", "engine.batch_size=4", "sheet=0",
         f"results={results}",
     ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def queries() -> list[Query]:
+    toy = Toy(images=2)
+    return [toy.sample(id).query for id in ("test-00001-5", "test-00001-4", "test-00000-1")]
+
+
+def model(*overrides: str) -> TuningFree:
+    built = build(composed("model.steps=3", "model.backbone.micro_batch=2", *overrides).model, "model")
+    assert isinstance(built, TuningFree) and isinstance(built, Completes) and isinstance(built, Stepwise)
+    return built
+
+
+def test_completing_gives_the_predicted_mask_bit_for_bit(queries: list[Query]) -> None:
+    tiny = model()
+    masks = tiny.predict(queries, [1, 2, 3])
+    for query, seed, mask in zip(queries, (1, 2, 3), masks, strict=True):
+        found = tiny.complete(query, seed)
+        assert np.array_equal(found.mask, mask)
+        painted = found.picture.any(axis=-1)
+        assert painted[mask].mean() > 0.9 and not painted.all()
+        # The picture lies where the object is: V's own colours are nearer to it than to the picture turned around.
+        seen = query.image[query.visible].astype(float)
+        here, there = found.picture[query.visible], found.picture[::-1, ::-1][query.visible]
+        assert np.abs(here - seen).mean() < 0.6 * np.abs(there - seen).mean()
+
+
+@pytest.mark.parametrize("override", ["leakage=conditioning", "leakage=strength", "model.guidance=0.75"])
+def test_steps_end_with_the_inpainted_view_and_watching_changes_nothing(queries: list[Query], override: str) -> None:
+    tiny = model(override)
+    steps = tiny.every_step(queries[0], 5)
+    first = 2 if override == "leakage=strength" else 0  # a third of three steps
+    assert [step.number for step in steps] == list(range(first, 4))
+    assert np.array_equal(steps[-1].sample, tiny.explain(queries[0], 5)["inpainted"])
+    assert steps[-1].estimate is not None and np.array_equal(steps[-1].sample, steps[-1].estimate)
+    for one, other in itertools.pairwise(steps):
+        assert not np.array_equal(one.sample, other.sample)
+
+
+def test_a_step_that_repeats_after_the_memory_ran_out_is_shown_once(queries: list[Query]) -> None:
+    usual, short = model(), model()
+    calls = iter(range(9))
+    advance = short.backbone.advance
+
+    def scarce(*arguments: object) -> object:
+        if next(calls) == 1:
+            raise torch.OutOfMemoryError("no room")
+        return advance(*arguments)  # type: ignore[arg-type]
+
+    short.backbone.advance = scarce  # type: ignore[method-assign, assignment]
+    assert [step.number for step in short.every_step(queries[0], 5)] == [0, 1, 2, 3]
+    assert [step.number for step in usual.every_step(queries[0], 5)] == [0, 1, 2, 3]
+
+
+def test_what_is_estimated_is_what_the_solvers_say_themselves() -> None:
+    """DDIM for each kind of prediction, and Euler on a flow."""
+    generator = torch.Generator().manual_seed(0)
+    x, output = (torch.randn((1, 4, 8, 8), generator=generator) for _ in range(2))
+    for kind in ("epsilon", "v_prediction", "sample"):
+        scheduler: Any = DDIMScheduler(beta_schedule="scaled_linear", prediction_type=kind, clip_sample=False)
+        schedule = variance_preserving(scheduler, 20)
+        for step in (0, 7, 19):
+            made = scheduler.step(output, int(schedule.times[step]), x)
+            found = estimate(schedule, step, x, made.prev_sample)
+            assert torch.allclose(found, made.pred_original_sample, rtol=1e-3, atol=1e-3), (kind, step)
+    flow = Schedule((1000.0, 500.0), (0.0, 0.4, 1.0), (1.0, 0.6, 0.0), 1.0)
+    for step, (sigma, following) in enumerate(((1.0, 0.6), (0.6, 0.0))):
+        found = estimate(flow, step, x, x + (following - sigma) * output)
+        assert torch.allclose(found, x - sigma * output, rtol=1e-4, atol=1e-5)
+
+
+def test_a_solver_that_draws_noise_shows_no_estimates(queries: list[Query]) -> None:
+    noisy = model()
+    advance = noisy.backbone.advance
+
+    def restless(
+        output: object, schedule: object, step: int, x: object, generators: Sequence[torch.Generator]
+    ) -> object:
+        torch.randn(1, generator=generators[0])
+        return advance(output, schedule, step, x, generators)  # type: ignore[arg-type]
+
+    noisy.backbone.advance = restless  # type: ignore[method-assign, assignment]
+    steps = noisy.every_step(queries[0], 5)
+    assert len(steps) == 4 and all(step.estimate is None for step in steps)
+
+
+def test_a_view_is_pasted_where_it_was_taken_from() -> None:
+    ys, xs = np.mgrid[0:40, 0:60]
+    image = np.stack([3 * xs, 5 * ys, xs + ys], axis=-1).astype(np.uint8)
+    for window in (Window(10, 5, 24, 24, 24), Window(-6, -8, 52, 52, 26), Window(0, 0, 60, 40, 48)):
+        picture = paste(window.image(image), window, (40, 60))
+        inside = (
+            (xs >= window.x) & (xs < window.x + window.width) & (ys >= window.y) & (ys < window.y + window.height)
+        )
+        assert np.abs(picture[inside].astype(int) - image[inside]).max() <= (0 if window.size == window.width else 6)
+        assert not picture[~inside].any()
+
+
+class _Recorder:
+    """A segmenter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.prompts: list[Prompt] = []
+
+    def describe(self) -> dict[str, str]:
+        return {}
+
+    def segment(self, images: Sequence[Image], prompts: Sequence[Prompt]) -> list[Mask]:
+        self.prompts += prompts
+        return [prompt.visible for prompt in prompts]
+
+
+def test_an_area_without_v_is_painted_as_it_is_and_the_segmenter_may_find_v(queries: list[Query]) -> None:
+    tiny = model("area=background")
+    tiny.segmenter = _Recorder()
+    painted: list[Mask] = []
+    inpaint = tiny.inpainter.inpaint
+
+    def watched(conditions: object, areas: Sequence[Mask], seeds: object) -> list[Image]:
+        painted.extend(areas)
+        return inpaint(conditions, areas, seeds)  # type: ignore[arg-type]
+
+    tiny.inpainter.inpaint = watched  # type: ignore[method-assign, assignment]
+    tiny.predict(queries[:1], [1])
+    (prompt,), (area,) = tiny.segmenter.prompts, painted
+    assert np.array_equal(area, ~prompt.visible) and prompt.area.all()
+    assert np.array_equal(tiny.explain(queries[0], 1)["area"][..., 0] > 0, area)
 
 
 @pytest.mark.slow

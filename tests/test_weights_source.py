@@ -337,7 +337,7 @@ def test_the_catalogue_is_whole() -> None:
     for known in catalogue().values():
         assert known.licence and known.used_as and 0 <= known.gpu_gb <= known.disk_gb < 40
         assert len(known.revision) in (0, 40) and set(known.revision) <= set("0123456789abcdef")
-    assert [known.id for known in catalogue().values() if known.gate] == [FLUX]
+    assert {known.id for known in catalogue().values() if known.gate} == {FLUX, "facebook/sam3"}
     assert len(catalogue()) == FILE.read_text(encoding="utf-8").count("- id: ")
 
 
@@ -346,3 +346,43 @@ def test_tokenizers_may_be_of_any_kind(tmp_path: Path) -> None:
         folder = write(tmp_path / str(number), {f"tokenizer_2/{name}": content for name, content in files.items()})
         assert lacking(folder, ["tokenizer_2"], None) == []
     assert lacking(write(tmp_path / "whole", TOKENIZER), ["tokenizer"], None) == []
+
+
+# Checkpoints: parts that are one file
+
+
+CHECKPOINT = "epoch=000005.ckpt"
+
+
+def test_a_checkpoint_is_looked_for_downloaded_and_missed_as_a_file(cache: Path, tmp_path: Path) -> None:
+    names = [CHECKPOINT, "epoch=000010.ckpt", "README.md", f"{CHECKPOINT}/config.json", "config.json"]
+    assert set(filter_repo_objects(names, allow_patterns=Source(ID).patterns([CHECKPOINT]))) == {CHECKPOINT}
+    folder = put(cache, ID, {"README.md": b"x"})
+    with pytest.raises(InputError, match=f"{ID}: only a part of it is here: no {CHECKPOINT}; "):
+        Source(ID).folder([CHECKPOINT])
+    put(cache, ID, {CHECKPOINT: b"weights"})
+    assert Source(ID).folder([CHECKPOINT]) == folder and lacking(folder, [CHECKPOINT], None) == []
+    (folder / CHECKPOINT).resolve().unlink()
+    assert lacking(folder, [CHECKPOINT, "unet"], None) == [CHECKPOINT, "unet/"]
+
+
+@pytest.mark.parametrize("name", [CHECKPOINT, "of/model.ckpt"])
+def test_a_checkpoint_may_be_named_as_a_place(tmp_path: Path, name: str) -> None:
+    """Even where its path reads like a hub id."""
+    for spec in (name, str(tmp_path / name)):
+        assert Source(spec).place() is None and not Source(spec).is_hub_id
+        assert refused(Source(spec)).startswith(f"{spec}: there is no such checkpoint; set model.weights to ")
+    file = tmp_path / name
+    write(tmp_path, {name: b"weights"})
+    for spec in (name, str(file)):
+        source = Source(spec)
+        assert source.folder([file.name]).resolve() == file.parent and source.commit(file.parent) is None
+
+
+def test_every_byte_of_a_checkpoint_counts_and_nothing_beside_it(cache: Path, tmp_path: Path) -> None:
+    digest = weights_digest(put(cache, ID, {CHECKPOINT: b"weights"}), [CHECKPOINT])
+    folder = write(tmp_path / "a", {CHECKPOINT: b"weights", "epoch=000010.ckpt": b"others", "config.json": b"{}"})
+    assert weights_digest(folder, [CHECKPOINT]) == digest != weights_digest(folder, ["epoch=000010.ckpt"])
+    assert weights_digest(write(tmp_path / "b", {CHECKPOINT: b"Weights"}), [CHECKPOINT]) != digest
+    with pytest.raises(InputError, match=f"{CHECKPOINT}: no such file; check the path, or download it"):
+        weights_digest(tmp_path / "c", [CHECKPOINT])

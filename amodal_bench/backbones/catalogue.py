@@ -23,6 +23,7 @@ class Weights:
         gpu_gb: memory of the networks in half precision, without activations.
         note: what else a user should know.
         revision: the commit that is used unless a configuration names another; empty for the newest.
+        segmenter: of a segmenter's: the choice `segmenter=...` that takes them; empty for others.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Weights:
     gpu_gb: float
     note: str
     revision: str
+    segmenter: str
 
     def size(self) -> str:
         """On the disk and on the GPU."""
@@ -49,11 +51,17 @@ def catalogue() -> dict[str, Weights]:
     return {row["id"]: Weights(**{name: row.get(name, "") for name in known}) for row in rows}
 
 
-def how_to_get(hub_id: str, revision: str | None = None) -> str:
-    """What a user has to do for weights that are absent, with their size and gate where these are known."""
+def how_to_get(hub_id: str, revision: str | None = None, key: str = "model.backbone") -> str:
+    """What a user has to do for weights that are absent, with their size and gate where these are known.
+
+    Args:
+        hub_id: their repository.
+        revision: the one that is wanted, where a configuration names one.
+        key: where their settings are.
+    """
     known = catalogue().get(hub_id)
-    pinned = f" model.backbone.revision={revision}" if revision else ""
-    what = hub_id if known else f"NAME model.weights={hub_id}"
+    pinned = f" {key}.revision={revision}" if revision else ""
+    what = hub_id if known else f"NAME {key.removesuffix('.backbone')}.weights={hub_id}"
     command = f"`amodal-bench models fetch {what}{pinned}` downloads it"
     if known is None:
         return f"{command} for the model of that NAME"

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.backbones.weights import RANDOM_MARK, Source
+from amodal_bench.backbones.random_weights import RANDOM_MARK
+from amodal_bench.backbones.weights import Source
 from amodal_bench.errors import ConfigError, InputError
 
 PRECISIONS = ("float32", "bfloat16", "float16")

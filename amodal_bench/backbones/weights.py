@@ -12,6 +12,7 @@ from pathlib import Path
 
 from amodal_bench.backbones.catalogue import catalogue, how_to_get
 from amodal_bench.backbones.hub import cached, download
+from amodal_bench.backbones.random_weights import RANDOM, RANDOM_MARK, made, place
 from amodal_bench.digests import files_digest
 from amodal_bench.errors import InputError
 
@@ -20,8 +21,8 @@ NULL_PROMPT = "null_prompt.safetensors"
 ROOT = "."
 """The part's name of a network that lies in its repository's root, as transformers saves one."""
 
-RANDOM_MARK = "RANDOM_WEIGHTS"
-"""A file of this name in a folder says that its weights are random numbers, and so are results with them."""
+CHECKPOINT = ".ckpt"
+"""A part whose name ends so is no sub-folder but a single file, which holds all networks of a model."""
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 _STEMS = ("model", "diffusion_pytorch_model")
@@ -33,23 +34,30 @@ class Source:
     """Where weights come from.
 
     Attributes:
-        spec: a folder in diffusers' layout, `package://PACKAGE/PATH` for weights that a package ships, or a hub id
-            such as `diffusers/stable-diffusion-xl-1.0-inpainting-0.1`.
+        spec: a folder in diffusers' layout, a checkpoint or the folder that holds it, `package://PACKAGE/PATH` for
+            weights that a package ships, or a hub id such as `diffusers/stable-diffusion-xl-1.0-inpainting-0.1`.
         revision: branch, tag or commit of a hub id; see `pin`.
         variant: `fp16` takes the files `*.fp16.safetensors` of the parts that have such; None takes those without
             such a name.
         local_files_only: never download; a run on a cluster's node should find its weights or say so at once.
+        key: where its settings are, for messages: `model.backbone` or `segmenter`.
     """
 
     spec: str
     revision: str | None = None
     variant: str | None = None
     local_files_only: bool = True
+    key: str = "model.backbone"
 
     @property
     def is_hub_id(self) -> bool:
         """Whether `spec` names a repository of the hub: a folder of that name goes first."""
-        return bool(_HUB_ID.fullmatch(self.spec)) and not Path(self.spec).is_dir()
+        return bool(_HUB_ID.fullmatch(self.spec)) and not is_file(self.spec) and not Path(self.spec).is_dir()
+
+    @property
+    def setting(self) -> str:
+        """The setting that names the place."""
+        return f"{self.key.removesuffix('.backbone')}.weights"
 
     @property
     def pin(self) -> str | None:
@@ -60,9 +68,11 @@ class Source:
         return self.revision or (known.revision if known else None) or None
 
     def place(self) -> Path | None:
-        """The folder where the weights lie, complete or not; None where there is none. Never downloads."""
+        """The folder where the weights lie, complete or not, or None. Neither downloads nor makes any."""
         if self.is_hub_id:
             return cached(self.spec, self.pin)
+        if self.spec.startswith(RANDOM):
+            return found if (found := place(self.spec)) and found.is_dir() else None
         if self.spec.startswith(PACKAGED):
             package, _, path = self.spec.removeprefix(PACKAGED).partition("/")
             try:
@@ -71,31 +81,38 @@ class Source:
                 return None
         else:
             folder = Path(self.spec).expanduser()
+            if is_file(self.spec):
+                return folder.parent if folder.is_file() else None
         return folder if folder.is_dir() else None
 
     def folder(self, parts: Sequence[str]) -> Path:
-        """The folder that holds `parts`, the sub-folders that are needed; downloads them if it may.
+        """The folder that holds `parts`, what is needed of it; downloads it if it may, and makes random weights.
 
         Raises:
             InputError: there are no such weights here, with what to do about it.
         """
         if self.is_hub_id and not self.local_files_only:
             folder: Path | None = download(self.spec, self.pin, self.patterns(parts))
+        elif self.spec.startswith(RANDOM):
+            folder = made(self.spec)
         else:
             folder = self.place()
         if folder is None:
             raise self._absent()
         if self.is_hub_id and (missing := lacking(folder, parts, self.variant)):
             problem = f"only a part of it is here: no {', '.join(missing)}"
-            raise InputError(self.spec, problem, how_to_get(self.spec, self.revision))
+            raise InputError(self.spec, problem, how_to_get(self.spec, self.revision, self.key))
         return folder
 
     def _absent(self) -> InputError:
+        if is_file(self.spec):
+            remedy = f"set {self.setting} to the checkpoint, to the folder that holds it, or to a hub id"
+            return InputError(self.spec, "there is no such checkpoint", remedy)
         if not self.is_hub_id:
             return InputError(
                 self.spec,
                 "there is no such weights folder",
-                "set model.weights to a folder in diffusers' layout, or to a hub id",
+                f"set {self.setting} to a folder in the library's layout, or to a hub id",
             )
         if self.pin is not None and cached(self.spec, None) is not None:
             what = f"its revision {self.pin} is not on this machine, only another one (revision=main takes that)"
@@ -103,18 +120,24 @@ class Source:
             what = "its weights are not on this machine"
         else:  # it may as well be a path that is wrong
             what = "there is no such folder, and no weights of that hub id are on this machine"
-        return InputError(self.spec, what, how_to_get(self.spec, self.revision))
+        return InputError(self.spec, what, how_to_get(self.spec, self.revision, self.key))
 
     def patterns(self, parts: Sequence[str]) -> list[str]:
-        """Names of the files to download: configs, tokenizers and one set of weights of each part."""
+        """Names of the files to download: checkpoints, configs, tokenizers and one set of weights of each part."""
         kinds = ("*.json", "*.txt", "*.model", *_weight_patterns(self.variant))
         root = ("model_index.json", NULL_PROMPT, RANDOM_MARK)
-        prefixes = ["" if part == ROOT else f"{part}/" for part in dict.fromkeys(parts)]
-        return [*root, *(f"{prefix}{kind}" for prefix in prefixes for kind in kinds)]
+        files = [part for part in dict.fromkeys(parts) if is_file(part)]
+        prefixes = ["" if part == ROOT else f"{part}/" for part in dict.fromkeys(parts) if part not in files]
+        return [*root, *files, *(f"{prefix}{kind}" for prefix in prefixes for kind in kinds)]
 
     def commit(self, folder: Path) -> str | None:
         """The commit of a hub id's snapshot; None for a folder."""
         return folder.name if self.is_hub_id else None
+
+
+def is_file(name: str) -> bool:
+    """Whether a part, or a place of weights, is a checkpoint by its name."""
+    return name.endswith(CHECKPOINT)
 
 
 def weights_digest(folder: Path, parts: Sequence[str], variant: str | None = None) -> str:
@@ -124,6 +147,9 @@ def weights_digest(folder: Path, parts: Sequence[str], variant: str | None = Non
     """
     files = [folder / NULL_PROMPT] if (folder / NULL_PROMPT).exists() else []
     for part in parts:
+        if is_file(part):
+            files.append(folder / part)
+            continue
         files += weight_files(folder / part, variant)
         files += sorted(p for p in (folder / part).glob("*.json") if "index" not in p.name)
         files += sorted(p for kind in ("*.txt", "*.model") for p in (folder / part).glob(kind))
@@ -147,8 +173,10 @@ def lacking(folder: Path, parts: Sequence[str], variant: str | None) -> list[str
 
     Text encoders and tokenizers are not missed beside a `null_prompt.safetensors`.
     """
+    absent = [part for part in parts if is_file(part) and not (folder / part).is_file()]
     needed = [part for part in parts if not ((folder / NULL_PROMPT).exists() and part.startswith(_TEXT))]
-    return [missing for part in needed for missing in _lacking(folder / part, variant)]
+    folders = [part for part in needed if not is_file(part)]
+    return [*absent, *(missing for part in folders for missing in _lacking(folder / part, variant))]
 
 
 def _lacking(part: Path, variant: str | None) -> Iterable[str]:

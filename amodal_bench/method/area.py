@@ -47,6 +47,7 @@ _SHAPES: dict[str, Callable[[Mask], Mask]] = {
     "dilated_hull": convex_hull,
     "bbox": bounding_box,
     "full": np.ones_like,
+    "background": np.logical_not,
 }
 
 
@@ -55,7 +56,8 @@ class Area:
     """How M follows from V.
 
     Attributes:
-        shape: `hull` (the paper's), `dilated_hull`, `bbox`, or `full`.
+        shape: `hull` (the paper's), `dilated_hull`, `bbox`, `full`, or `background`, which is all but V: the one
+            shape that does not contain it.
         grow: of `dilated_hull` and `bbox`: how far M reaches beyond it, as a share of the longer side of V's
             box; the paper mentions no margin.
     """

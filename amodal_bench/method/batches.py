@@ -27,10 +27,17 @@ class Batches:
         sizes: samples at once, by stage.
         stages: the clocks.
         device: where the work is done.
+        remedy: what a user can do where not even one sample fits into the memory.
     """
 
-    def __init__(self, sizes: dict[str, int], stages: Stages, device: str) -> None:
-        self.sizes, self.stages, self.device = sizes, stages, device
+    def __init__(
+        self,
+        sizes: dict[str, int],
+        stages: Stages,
+        device: str,
+        remedy: str = "choose a smaller model.backbone.native, or precision bfloat16",
+    ) -> None:
+        self.sizes, self.stages, self.device, self.remedy = sizes, stages, device, remedy
 
     def run(self, stage: str, count: int, work: Callable[[Sequence[int]], Tensors]) -> Tensors:
         """The tensors that `work` makes of the samples 0..count-1, joined along the first axis.
@@ -55,11 +62,13 @@ class Batches:
                 if size == 1:
                     raise BenchError(
                         f"{stage}: the memory of {self.device} does not suffice for one sample at a time; "
-                        "choose a smaller model.backbone.native, or precision bfloat16"
+                        f"{self.remedy}"
                     ) from None
             # Out here the error and the tensors that its traceback holds are gone.
             self._halve(stage, size)
-        return {name: torch.cat([part[name] for part in done]) for name in done[0]} if done else {}
+        if len(done) < 2:
+            return done[0] if done else {}  # joining one part would copy it
+        return {name: torch.cat([part[name] for part in done]) for name in done[0]}
 
     def _halve(self, stage: str, size: int) -> None:
         import torch

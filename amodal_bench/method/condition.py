@@ -12,7 +12,7 @@ from amodal_bench.errors import ConfigError
 from amodal_bench.seeds import stream
 from amodal_bench.types import Floats, Image, Mask
 
-BACKGROUNDS = ("histogram", "mean", "grey", "image")
+BACKGROUNDS = ("histogram", "mean", "grey", "white", "image")
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Condition:
     Attributes:
         object_noise: `s` of Eq. 9, the share of noise in the object's pixels (the paper's value is 0.3).
         background: what lies outside V: `histogram` draws each pixel from the visible pixels' joint colour
-            histogram and blurs (the paper's), `mean` is their mean colour, `grey` is mid-grey, and `image`
-            keeps the image as it is (the row "without background design").
+            histogram and blurs (the paper's), `mean` is their mean colour, `grey` is mid-grey, `white` an erased
+            background, and `image` keeps the image as it is (the row "without background design").
         blur: of `histogram`: the Gaussian's sigma as a share of the view's side (0.015 fits the paper's Figure 2).
     """
 
@@ -62,8 +62,8 @@ class Condition:
     def _background(self, pixels: Floats, visible: Mask, seed: int) -> Floats:
         if self.background == "image":
             return pixels
-        if self.background == "grey":
-            return np.full_like(pixels, 0.5)
+        if self.background in ("grey", "white"):
+            return np.full_like(pixels, 0.5 if self.background == "grey" else 1.0)
         colours = pixels[visible]
         if self.background == "mean":
             return np.broadcast_to(colours.mean(axis=0), pixels.shape)

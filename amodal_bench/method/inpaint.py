@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -35,6 +35,31 @@ class Denoising:
     guidance: float
 
 
+@dataclass(frozen=True)
+class Stride:
+    """One denoising step of a batch, as an observer sees it; latents are (B, C, h, w) float32.
+
+    Attributes:
+        step: its number, from 0 on.
+        schedule: that it belongs to.
+        before: the samples that it started from.
+        advanced: what the solver made of them.
+        after: the same, with what the leakage mixed in.
+        generators: of the solver's noise, one for each sample.
+    """
+
+    step: int
+    schedule: Schedule
+    before: Tensor
+    advanced: Tensor
+    after: Tensor
+    generators: Sequence[Generator]
+
+
+Watch: TypeAlias = Callable[[Stride], None]
+"""Is told of each step; a batch that runs out of memory starts over, with its first step."""
+
+
 class Inpainter:
     """A backbone, driven: encodes, denoises and decodes, each stage in batches of its own size and on its own clock.
 
@@ -48,13 +73,20 @@ class Inpainter:
         self.backbone, self.how, self.stages = backbone, how, stages
         self._batches: Batches | None = None
 
-    def inpaint(self, conditions: Sequence[Floats], areas: Sequence[Mask], seeds: Sequence[int]) -> list[Image]:
+    def inpaint(
+        self,
+        conditions: Sequence[Floats],
+        areas: Sequence[Mask],
+        seeds: Sequence[int],
+        watch: Watch | None = None,
+    ) -> list[Image]:
         """Inpaint condition images, each with its own noise.
 
         Args:
             conditions: condition images, each (S, S, 3) float32 in [0, 1] with S the backbone's native side.
             areas: the inpainting areas, each (S, S) bool.
             seeds: the instances' seeds.
+            watch: an observer of the denoising; it changes nothing.
 
         Returns:
             One (S, S, 3) uint8 image for each; it depends on its own inputs only.
@@ -74,7 +106,16 @@ class Inpainter:
 
         def denoise(index: Sequence[int]) -> Tensors:
             of_batch = {name: value[list(index)] for name, value in encoded.items()}
-            return {"x": self._denoise(of_batch, [seeds[i] for i in index])}
+            return {"x": self._denoise(of_batch, [seeds[i] for i in index], watch)}
+
+        with torch.inference_mode():
+            encoded = batches.run("encode", count, encode)
+            latents = batches.run("denoise", count, denoise)["x"] if count else torch.empty(0)
+            return self.decode(latents)
+
+    def decode(self, latents: Tensor) -> list[Image]:
+        """Latents (N, C, h, w) to images, each (S, S, 3) uint8."""
+        import torch
 
         def decode(index: Sequence[int]) -> Tensors:
             painted = self.backbone.decode(latents[list(index)])
@@ -82,10 +123,8 @@ class Inpainter:
             return {"pixels": (painted * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu()}
 
         with torch.inference_mode():
-            encoded = batches.run("encode", count, encode)
-            latents = batches.run("denoise", count, denoise)["x"] if count else torch.empty(0)
-            pixels = batches.run("decode", count, decode)
-        return list(pixels["pixels"].numpy()) if count else []
+            made = self._stages().run("decode", len(latents), decode)
+        return list(made["pixels"].numpy()) if made else []
 
     def _stages(self) -> Batches:
         if self._batches is None:
@@ -111,18 +150,21 @@ class Inpainter:
             made |= _prefixed("empty", empty)
         return made
 
-    def _denoise(self, encoded: Tensors, seeds: Sequence[int]) -> Tensor:
+    def _denoise(self, encoded: Tensors, seeds: Sequence[int], watch: Watch | None) -> Tensor:
         backbone, leakage, steps = self.backbone, self.how.leakage, self.how.steps
         schedule, clean, area = backbone.schedule(steps), encoded["clean"], encoded["area"]
         eps = draw_noise(clean, seeds)
-        generators = [_generator(seed, "steps") for seed in seeds]
+        generators = [step_generator(seed) for seed in seeds]
         first = first_step(leakage, steps)
         x = schedule.known(clean, eps, first) if first else schedule.initial * eps
         for step in range(first, steps):
             output = self._output(x, schedule, step, encoded)
-            x = backbone.advance(output, schedule, step, x, generators)
+            advanced = backbone.advance(output, schedule, step, x, generators)
             known = schedule.known(clean, eps, step + 1)
-            x = leakage.mix(x, known, area, (step + 1) / steps)
+            mixed = leakage.mix(advanced, known, area, (step + 1) / steps)
+            if watch is not None:
+                watch(Stride(step, schedule, x, advanced, mixed, generators))
+            x = mixed
         return x
 
     def _output(self, x: Tensor, schedule: Schedule, step: int, encoded: Tensors) -> Tensor:
@@ -155,6 +197,11 @@ def draw_noise(like: Tensor, seeds: Sequence[int]) -> Tensor:
 
     shape = (1, *like.shape[1:])
     return torch.cat([torch.randn(shape, generator=_generator(seed, "latents")) for seed in seeds]).to(like.device)
+
+
+def step_generator(seed: int) -> Generator:
+    """The generator of the noise that a solver draws at its steps for one instance, before the first."""
+    return _generator(seed, "steps")
 
 
 def _generator(seed: int, purpose: str) -> Generator:

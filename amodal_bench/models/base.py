@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from amodal_bench.datasets.base import Query
@@ -35,6 +36,52 @@ class Explains(Protocol):
 
     def explain(self, query: Query, seed: int) -> Mapping[str, Image]:
         """Named pictures, in the order in which they came about; each (H, W, 3) uint8."""
+        ...
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A prediction, and the object's hidden pixels as the model painted them.
+
+    Attributes:
+        mask: the predicted amodal mask, (H, W) bool, bit for bit what `predict` returns.
+        picture: what the model painted, on the image's grid, (H, W, 3) uint8; black where it painted nothing.
+    """
+
+    mask: Mask
+    picture: Image
+
+
+@runtime_checkable
+class Completes(Protocol):
+    """A model that paints the whole object and can hand out the picture."""
+
+    def complete(self, query: Query, seed: int) -> Completion:
+        """Predict one query, and keep what was painted for it. Raises what `predict` raises."""
+        ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """A sample on its way from noise to a picture; pictures are the model's view, (S, S, 3) uint8.
+
+    Attributes:
+        number: denoising steps that it has behind it.
+        sample: `x_t`, decoded.
+        estimate: the picture `x_0` that the denoiser sees in it, decoded; None where the solver does not tell.
+    """
+
+    number: int
+    sample: Image
+    estimate: Image | None
+
+
+@runtime_checkable
+class Stepwise(Protocol):
+    """A model that denoises in steps and can show each of them."""
+
+    def every_step(self, query: Query, seed: int) -> Sequence[Step]:
+        """The start, then the sample after each step of predicting one query; the last one is the picture itself."""
         ...
 
 

@@ -13,6 +13,7 @@ from amodal_bench.datasets.base import Query
 from amodal_bench.errors import ConfigError
 from amodal_bench.method.points import draw_points
 from amodal_bench.method.view import View, Window
+from amodal_bench.models.segmenting import SEGMENT, with_segmenter
 from amodal_bench.segmenters.base import Prompt, Segmenter
 from amodal_bench.stages import StageCost, Stages
 from amodal_bench.threads import in_threads
@@ -48,7 +49,7 @@ class SegmentOnly:
     def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
         with self.stages.clock("prepare", len(queries)):
             jobs = in_threads(lambda pair: self._prepare(*pair), zip(queries, seeds, strict=True))
-        with self.stages.clock("segment", len(queries)):
+        with self.stages.clock(SEGMENT, len(queries)):
             masks = self.segmenter.segment([image for _, image, _ in jobs], [prompt for *_, prompt in jobs])
         shapes = [(query.visible.shape[0], query.visible.shape[1]) for query in queries]
         windows = [window for window, *_ in jobs]
@@ -58,7 +59,7 @@ class SegmentOnly:
         ]
 
     def costs(self) -> dict[str, StageCost]:
-        return self.stages.take()
+        return with_segmenter(self.stages.take(), self.segmenter)
 
     def _prepare(self, query: Query, seed: int) -> tuple[Window | None, Image, Prompt]:
         image, visible, window = query.image, query.visible, None

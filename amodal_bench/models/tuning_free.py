@@ -16,8 +16,12 @@ from amodal_bench.method.area import Area
 from amodal_bench.method.condition import Condition
 from amodal_bench.method.inpaint import Denoising, Inpainter
 from amodal_bench.method.leakage import Leakage
+from amodal_bench.method.paste import paste
 from amodal_bench.method.points import draw_points
+from amodal_bench.method.strides import every_step
 from amodal_bench.method.view import View, Window
+from amodal_bench.models.base import Completion, Step
+from amodal_bench.models.segmenting import SEGMENT, with_segmenter
 from amodal_bench.segmenters.base import Prompt, Segmenter
 from amodal_bench.stages import StageCost, Stages
 from amodal_bench.threads import in_threads
@@ -26,11 +30,19 @@ from amodal_bench.types import Floats, Image, Mask
 
 @dataclass(frozen=True)
 class _Job:
-    """One query on its way through the method, in the window that the backbone sees."""
+    """One query on its way through the method, in the window that the backbone sees.
+
+    Attributes:
+        window: that window.
+        condition: the condition image.
+        area: M, where the backbone paints; it need not contain V.
+        prompt: for the segmenter, whose area does.
+        shape: (H, W) of the query's image.
+    """
 
     window: Window
-    visible: Mask
     condition: Floats
+    area: Mask
     prompt: Prompt
     shape: tuple[int, int]
 
@@ -90,13 +102,22 @@ class TuningFree:
     def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
         with self.stages.clock("prepare", len(queries)):
             jobs = in_threads(lambda pair: self._prepare(*pair), zip(queries, seeds, strict=True))
-        painted = self._inpaint(jobs)
-        with self.stages.clock("segment", len(queries)):
-            masks = self.segmenter.segment(painted, [job.prompt for job in jobs])
-            return [job.window.back(mask, job.shape) for job, mask in zip(jobs, masks, strict=True)]
+        return self._segment(jobs, self._inpaint(jobs))
+
+    def complete(self, query: Query, seed: int) -> Completion:
+        """See `Completes`: the picture is the inpainted view, mapped back as the mask is."""
+        job = self._prepare(query, seed)
+        (view,) = self._inpaint([job])
+        (mask,) = self._segment([job], [view])
+        return Completion(mask, paste(view, job.window, job.shape))
+
+    def every_step(self, query: Query, seed: int) -> list[Step]:
+        """See `Stepwise`; a leakage that starts late has fewer steps, and their numbers are the schedule's."""
+        job = self._prepare(query, seed)
+        return [Step(*step) for step in every_step(self.inpainter, job.condition, job.area, seed)]
 
     def costs(self) -> dict[str, StageCost]:
-        return self.stages.take()
+        return with_segmenter(self.stages.take(), self.segmenter)
 
     def explain(self, query: Query, seed: int) -> dict[str, Image]:
         """The method's intermediate pictures: condition image, area and inpainted view."""
@@ -104,7 +125,7 @@ class TuningFree:
         (painted,) = self._inpaint([job])
         return {
             "condition image": _pixels(job.condition),
-            "area": np.repeat(job.prompt.area[..., None], 3, axis=2).astype(np.uint8) * 255,
+            "area": np.repeat(job.area[..., None], 3, axis=2).astype(np.uint8) * 255,
             "inpainted": painted,
         }
 
@@ -114,14 +135,18 @@ class TuningFree:
         area = self.area(visible)
         condition = self.condition(image, visible, seed)
         points = draw_points(visible, self.points, seed)
-        prompt = Prompt(visible, area, points, seed, before=_pixels(condition))
+        prompt = Prompt(visible, area | visible, points, seed, before=_pixels(condition))
         shape = (query.visible.shape[0], query.visible.shape[1])
-        return _Job(window, visible, condition, prompt, shape)
+        return _Job(window, condition, area, prompt, shape)
 
     def _inpaint(self, jobs: Sequence[_Job]) -> list[Image]:
-        prompts = [job.prompt for job in jobs]
-        conditions, areas = [job.condition for job in jobs], [prompt.area for prompt in prompts]
-        return self.inpainter.inpaint(conditions, areas, [prompt.seed for prompt in prompts])
+        conditions, areas = [job.condition for job in jobs], [job.area for job in jobs]
+        return self.inpainter.inpaint(conditions, areas, [job.prompt.seed for job in jobs])
+
+    def _segment(self, jobs: Sequence[_Job], painted: Sequence[Image]) -> list[Mask]:
+        with self.stages.clock(SEGMENT, len(jobs)):
+            masks = self.segmenter.segment(painted, [job.prompt for job in jobs])
+            return [job.window.back(mask, job.shape) for job, mask in zip(jobs, masks, strict=True)]
 
 
 def _pixels(picture: Floats) -> Image:

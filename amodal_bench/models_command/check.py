@@ -1,4 +1,4 @@
-"""Load everything that a model needs, part by part, and try each step: encode, denoise, decode.
+"""Load everything that a model needs, part by part, and try each step: encode, denoise, decode, segment.
 
 Batches have the size of a run's, so that memory and time are those of a run. Exit status: 0 all is well, 1 there are
 problems, 2 the command line is wrong. Settings are those of a run: model.weights=FOLDER, model.backbone.device=cpu.
@@ -13,7 +13,7 @@ from typing import Any
 from amodal_bench.backbones.catalogue import catalogue
 from amodal_bench.compose import compose
 from amodal_bench.errors import BenchError
-from amodal_bench.models_command.holdings import add_model, backbone_of, holdings
+from amodal_bench.models_command.holdings import Component, add_model, components, holdings
 from amodal_bench.verbs import add_config_dir
 
 
@@ -23,31 +23,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = compose([f"model={arguments.name}", *arguments.overrides], arguments.config_dir)
-    backbone = backbone_of(settings.model)
+    parts = components(compose([f"model={arguments.name}", *arguments.overrides], arguments.config_dir).model)
     _line("model", arguments.name)
-    if backbone is None:
+    # Of what has no weights only a backbone is worth a trial: it may be a user's own.
+    tried = [part for part in parts if part.holdings() or part.key == "model.backbone"]
+    if not tried:
         print("needs no weights")
         return 0
-    for holding in holdings(backbone):
+    for holding in holdings(tried):
         _line("weights", f"{holding.source.spec} ({holding.state()})")
+    problems = [problem for part in tried for problem in _examined(part)]
+    _line("problems", str(len(problems) or "none"))
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+def _examined(part: Component) -> list[str]:
+    """Say what a component is and does; returns its problems."""
     try:
-        facts = backbone.describe()
+        facts = part.built.describe()
     except BenchError as error:
-        return _problems([str(error)])
+        return [str(error)]
+    _line("part", part.key)
     _told(facts)
     from amodal_bench.models_command.examine import examine, peak_memory
 
-    _line("device", backbone.device)
-    found = examine(backbone)
+    _line("device", part.built.device)
+    found = examine(part)
     for stage, said in found.lines:
         _line(stage, said)
     _line("peak", peak_memory())
-    return _problems(found.problems)
+    return found.problems
 
 
 def _told(facts: Mapping[str, Any]) -> None:
-    """What identifies the backbone in a run."""
+    """What identifies the component in a run."""
     known = catalogue().get(str(facts.get("hub")))
     if commit := facts.get("commit"):
         differs = f" (the catalogue knows {known.revision})" if known and known.revision not in ("", commit) else ""
@@ -61,10 +72,3 @@ def _told(facts: Mapping[str, Any]) -> None:
 
 def _line(name: str, text: str) -> None:
     print(f"{name:12} {text}", flush=True)
-
-
-def _problems(problems: list[str]) -> int:
-    _line("problems", str(len(problems) or "none"))
-    for problem in problems:
-        print(problem)
-    return 1 if problems else 0

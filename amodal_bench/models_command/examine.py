@@ -1,4 +1,4 @@
-"""One step of everything that a backbone does in a run, each on its own clock."""
+"""One step of everything that a backbone or a segmenter does in a run, each on its own clock."""
 
 from __future__ import annotations
 
@@ -8,16 +8,27 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from amodal_bench.backbones.latent import LatentBackbone
 from amodal_bench.errors import BenchError
+from amodal_bench.method.points import draw_points
+from amodal_bench.models_command.holdings import Component
 from amodal_bench.seeds import stream_seed
+from amodal_bench.segmenters.base import Prompt
 from amodal_bench.stages import Stages
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+REMEDY = {
+    "model.backbone": "lower model.backbone.micro_batch and vae_batch, or model.backbone.native",
+    "segmenter": "lower segmenter.batch, or choose smaller segmenter.weights",
+}
 STEPS = 20
 """Of the schedule of which one step is tried; the paper's."""
+SIDE = 256
+"""Pixels of the pictures that a segmenter is tried on; it brings them to its own size."""
 
 
 class _Flaw(Exception):
@@ -37,8 +48,8 @@ class Examined:
     problems: list[str] = field(default_factory=list)
 
 
-def examine(backbone: Any) -> Examined:
-    """Load a backbone part by part, then try each of its steps on batches of the size that a run uses.
+def examine(part: Component) -> Examined:
+    """Load a component part by part, then try each of its steps on batches of the size that a run uses.
 
     Images are noise. What a step cannot do becomes a problem; the steps after it, which need it, are not tried.
     """
@@ -46,18 +57,19 @@ def examine(backbone: Any) -> Examined:
 
     found, stages = Examined(), Stages()
     with torch.inference_mode():
-        for name, work in _stages(backbone):
+        for name, work in (_stages if part.key == "model.backbone" else _segmenter_stages)(part.built):
             said = ""
             try:
-                with stages.clock(name, 1, device=backbone.device):
+                with stages.clock(name, 1, device=part.built.device):
                     said = work()
             except BenchError as error:
                 found.problems.append(str(error))
             except _Flaw as flaw:
                 found.problems.append(f"{name}: {flaw}")
             except torch.OutOfMemoryError:
-                remedy = "lower model.backbone.micro_batch and vae_batch, or model.backbone.native"
-                found.problems.append(f"{name}: does not fit into the memory of {backbone.device}; {remedy}")
+                found.problems.append(
+                    f"{name}: does not fit into the memory of {part.built.device}; {REMEDY[part.key]}"
+                )
             except Exception as error:  # a user's own backbone may fail in any way
                 text = " ".join(str(error).split())
                 found.problems.append(f"{name}: {type(error).__name__}: {text}")
@@ -86,6 +98,21 @@ def _stages(backbone: Any) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "encode", trial.encode
     yield "denoise", trial.denoise
     yield "decode", trial.decode
+
+
+def _segmenter_stages(segmenter: Any) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "network", lambda: _described(segmenter.model)
+    yield "segment", lambda: _segmented(segmenter)
+
+
+def _segmented(segmenter: Any) -> str:
+    """A batch of pictures of noise, each with V in its middle."""
+    drawn = np.random.default_rng(0).integers(0, 256, (segmenter.batch, SIDE, SIDE, 3), np.uint8)
+    visible = np.zeros((SIDE, SIDE), bool)
+    visible[SIDE // 4 : 3 * SIDE // 4, SIDE // 4 : 3 * SIDE // 4] = True
+    prompt = Prompt(visible, np.ones_like(visible), draw_points(visible, 9, 0), 0)
+    masks = segmenter.segment(list(drawn), [prompt] * len(drawn))
+    return f"{len(masks)} images of {SIDE} px"
 
 
 def loadable(backbone: Any) -> list[str]:

@@ -16,8 +16,11 @@ from amodal_bench.cache import cache_folder
 from amodal_bench.compose import choices, compose
 from amodal_bench.config import suggest
 from amodal_bench.errors import BenchError, InputError
-from amodal_bench.models_command.holdings import Holding, add_model, backbone_of, holdings
+from amodal_bench.models_command.holdings import Holding, add_model, components, holdings
 from amodal_bench.verbs import UsageError, add_config_dir
+
+ENCODERS = ("text_encoder", "image_encoder")
+"""Parts that are needed for the embedding of the empty prompt only."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{name} needs no weights.")
     elif remote and not failed:
         print(f"\nThen: amodal-bench models check {name}")
+    encoders = [part for holding in remote for part in holding.parts if part.startswith(ENCODERS)]
+    if encoders and not failed:
         print("The first check or run works the embedding of the empty prompt out and keeps it in")
         print(f"{cache_folder() / 'null_prompts'}; later ones read it and load no text encoder.")
     return 1 if failed else 0
@@ -50,17 +55,21 @@ def run(arguments: argparse.Namespace) -> int:
 def _find(wanted: str, overrides: list[str], config_dirs: list[Path]) -> tuple[str, list[Holding]]:
     """The model of a name or of a hub id, and its weights; those of the hub id alone, if it is one."""
     if "/" not in wanted:
-        return wanted, holdings(backbone_of(compose([f"model={wanted}", *overrides], config_dirs).model))
+        return wanted, holdings(components(compose([f"model={wanted}", *overrides], config_dirs).model))
     known = []
-    for name in choices("model", config_dirs):
+    tried = [[f"model={name}"] for name in choices("model", config_dirs)]
+    if (row := catalogue().get(wanted)) and row.segmenter:
+        # Of other sizes than a configuration names, too; `sam` is a segmenter and no more.
+        tried.insert(0, ["model=sam", f"segmenter={row.segmenter}", f"segmenter.weights={wanted}"])
+    for choice in tried:
         try:
-            backbone = backbone_of(compose([f"model={name}"], config_dirs).model)
+            parts = components(compose(choice, config_dirs).model)
         except BenchError:  # `models list` says what is wrong with it
             continue
-        ids = [holding.source.spec for holding in holdings(backbone)]
+        ids = [holding.source.spec for holding in holdings(parts)]
         if wanted in ids:
-            found = holdings(backbone_of(compose([f"model={name}", *overrides], config_dirs).model))
-            return name, [found[ids.index(wanted)]]
+            found = holdings(components(compose([*choice, *overrides], config_dirs).model))
+            return " ".join(choice).removeprefix("model="), [found[ids.index(wanted)]]
         known += [spec for spec in ids if ":" not in spec]
     raise UsageError(
         f"{wanted}: no model names it; {suggest(wanted, set(known))}; for other weights of a family: "

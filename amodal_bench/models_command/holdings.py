@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amodal_bench.backbones.random_weights import RANDOM
 from amodal_bench.backbones.weights import Source, lacking
 from amodal_bench.config import TARGET, build
 
@@ -19,13 +20,11 @@ class Holding:
     Attributes:
         source: the place.
         parts: the sub-folders that are needed of it.
-        key: the setting that names the place.
         revision_key: the setting that pins a hub id's commit.
     """
 
     source: Source
     parts: Sequence[str]
-    key: str
     revision_key: str
 
     def missing(self) -> list[str] | None:
@@ -34,8 +33,10 @@ class Holding:
         return None if folder is None else lacking(folder, self.parts, self.source.variant)
 
     def state(self) -> str:
-        """`complete`, `partial: no ...` or `absent`."""
+        """`complete`, `partial: no ...`, `absent`, or that random weights will be made."""
         missing = self.missing()
+        if missing is None and self.source.spec.startswith(RANDOM):
+            return "made when needed"
         if missing is None:
             return "absent"
         return f"partial: no {', '.join(missing)}" if missing else "complete"
@@ -43,7 +44,8 @@ class Holding:
     def bytes(self) -> int:
         """Size of the needed parts that are on this machine."""
         folder = self.source.place()
-        files = [] if folder is None else [f for part in self.parts for f in (folder / part).rglob("*")]
+        places = [] if folder is None else [folder / part for part in self.parts]
+        files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*"))]
         return sum(file.stat().st_size for file in files if file.is_file())
 
 
@@ -58,26 +60,49 @@ def add_model(parser: argparse.ArgumentParser, name: str, help: str) -> None:
     )
 
 
-def backbone_of(model: Mapping[str, Any]) -> Any:
-    """The backbone of a model's specification, built but not loaded; None for a model without one.
+@dataclass(frozen=True)
+class Component:
+    """A part of a model that may have weights of its own: its backbone or its segmenter.
+
+    Attributes:
+        key: where its settings are: `model.backbone` or `segmenter`.
+        built: the object; nothing of it is loaded.
+    """
+
+    key: str
+    built: Any
+
+    @property
+    def family(self) -> str:
+        """Its family by name, else its class."""
+        return str(getattr(self.built, "FAMILY", type(self.built).__name__))
+
+    def holdings(self) -> list[Holding]:
+        """The weights that it is loaded from; none that are known for a user's own class, or one without any."""
+        if not isinstance(source := getattr(self.built, "source", None), Source):
+            return []
+        found = [Holding(source, self.built.parts, f"{self.key}.revision")]
+        if prior := getattr(self.built, "prior", None):
+            found.append(Holding(prior.source, prior.PARTS, f"{self.key}.prior_revision"))
+        return found
+
+
+def components(model: Mapping[str, Any]) -> list[Component]:
+    """The components of a model's specification; empty for one that has nothing to load.
 
     Raises:
-        ConfigError: it cannot be built.
+        ConfigError: one of them cannot be built.
     """
-    spec = model.get("backbone")
-    if not isinstance(spec, Mapping) or TARGET not in spec:
-        return None
-    return build(spec, "model.backbone")
+    specs = {"model.backbone": model.get("backbone"), "segmenter": model.get("segmenter")}
+    found = {key: spec for key, spec in specs.items() if isinstance(spec, Mapping) and TARGET in spec}
+    # A segmenter without weights is not built: it would take its libraries with it, which take long to import.
+    wanted = [key for key, spec in found.items() if key != "segmenter" or "weights" in spec]
+    return [Component(key, build(found[key], key)) for key in wanted]
 
 
-def holdings(backbone: Any) -> list[Holding]:
-    """The weights that a backbone is loaded from; none that are known for a user's own class."""
-    if not isinstance(source := getattr(backbone, "source", None), Source):
-        return []
-    found = [Holding(source, backbone.parts, "model.weights", "model.backbone.revision")]
-    if prior := getattr(backbone, "prior", None):
-        found.append(Holding(prior.source, prior.PARTS, "model.backbone.prior", "model.backbone.prior_revision"))
-    return found
+def holdings(parts: Sequence[Component]) -> list[Holding]:
+    """The weights of several components."""
+    return [holding for part in parts for holding in part.holdings()]
 
 
 def family_module(file_or_target: Path | str) -> str:

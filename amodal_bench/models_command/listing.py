@@ -1,4 +1,4 @@
-"""List the models: family of the backbone, weights, licence, size, and whether they are on this machine.
+"""List the models: family, weights, licence, size, and whether they are on this machine; a row for each repository.
 
 "complete" means that every file that is needed is here, "partial" that some are. GPU memory is that of the networks
 in half precision; a batch's activations come on top (`amodal-bench models check NAME` measures both).
@@ -14,7 +14,7 @@ from amodal_bench.backbones.catalogue import catalogue
 from amodal_bench.backbones.weights import PACKAGED
 from amodal_bench.compose import choices, compose
 from amodal_bench.errors import BenchError
-from amodal_bench.models_command.holdings import Holding, backbone_of, holdings
+from amodal_bench.models_command.holdings import Holding, components
 from amodal_bench.verbs import add_config_dir
 
 HEAD = ("model", "family", "disk", "GPU", "here", "weights", "licence")
@@ -37,16 +37,16 @@ def run(arguments: argparse.Namespace) -> int:
 def _rows(name: str, config_dirs: list[Path]) -> Iterator[tuple[str, ...]]:
     """A model's row, and one for each further repository that it needs."""
     try:
-        backbone = backbone_of(compose([f"model={name}"], config_dirs).model)
+        parts = components(compose([f"model={name}"], config_dirs).model)
     except BenchError as error:
         yield (name, "-", "-", "-", "-", f"error: {error}", "")
         return
-    family = str(getattr(backbone, "FAMILY", type(backbone).__name__)) if backbone else "-"
-    found = holdings(backbone)
-    if not found:
-        yield (name, family, "-", "-", "-", "unknown to this command" if backbone else "needs no weights", "")
-    for number, holding in enumerate(found):
-        yield (*((name, family) if number == 0 else ("", "")), *_facts(holding))
+    rows = [(part.family, *_facts(holding)) for part in parts for holding in part.holdings()]
+    if not rows:
+        own = [part.family for part in parts if part.key == "model.backbone"]
+        rows = [(*(own or ["-"]), "-", "-", "-", "unknown to this command" if own else "needs no weights", "")]
+    for number, row in enumerate(rows):
+        yield (name if number == 0 else "", *row)
 
 
 def _facts(holding: Holding) -> tuple[str, ...]:

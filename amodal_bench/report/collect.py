@@ -1,6 +1,7 @@
 """One table of every run in a results folder: `python -m amodal_bench.report.collect results`.
 
-It reads the CSV tables that runs have left behind and writes `table.csv` beside them.
+It reads the CSV tables that runs have left behind and writes `table.csv` beside them. Runs with random weights are
+printed in a table of their own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from amodal_bench.report.csv_logger import write_csv
-from amodal_bench.report.terminal import percent
+from amodal_bench.report.terminal import MEANINGLESS, is_random, percent
 
 KEYS = ["dataset", "model", "settings", "protocol", "ids", "run"]
 TEXT = dict.fromkeys([*KEYS, "fingerprint"], "str")
@@ -42,6 +43,18 @@ def main() -> None:
     if table.empty:
         sys.exit(f"error: {results}: no run has left a summary.csv in {results / 'runs'}; run something first")
     write_csv(table, results / "table.csv")
+    random = is_random(table)
+    _print(table[~random])
+    if random.any():
+        print(f"\n{MEANINGLESS}:\n")
+        _print(table[random])
+    print(f"\nwrote {results / 'table.csv'}")
+
+
+def _print(table: pd.DataFrame) -> None:
+    """Rows in Markdown; nothing where there are none."""
+    if table.empty:
+        return
     print("| dataset | model | protocol | mIoU | occluded mIoU | instances | errors | ids |")
     print("|---|---|---|---|---|---|---|---|")
     for row in table.to_dict("records"):
@@ -49,7 +62,6 @@ def main() -> None:
         numbers = f"{percent(row, 'miou')} | {percent(row, 'occluded_miou')}"
         counts = f"{row['instances']} | {row['errors']} | {row['ids']}"
         print(f"| {row['dataset']} | {name} | {row['protocol']} | {numbers} | {counts} |")
-    print(f"\nwrote {results / 'table.csv'}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,9 @@ from amodal_bench.types import Floats, Integers
 BINS: tuple[tuple[float, float], ...] = ((0.0, 0.0), (0.0, 0.2), (0.2, 0.4), (0.4, 0.7), (0.7, 1.0))
 """Occlusion rates as (low, high]: none, then SAMBA's levels, then the rest."""
 
+RANDOM_WEIGHTS = "random weights"
+"""Among a row's settings: its numbers mean nothing."""
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -66,13 +69,17 @@ class Scored:
 
     @property
     def settings(self) -> str:
-        """What a reader has to know of the model to compare it: view, leakage, area, and weights that are random."""
+        """What a reader has to know of the model to compare it: view, leakage, area, segmenter, number of samples,
+        and weights that are random.
+        """
         model = self.facts["model"]
         view = model.get("view", {})
         parts = [f"view={view['mode']}" + (f" {view['margin']:g}" if view["mode"] == "crop" else "")] if view else []
         parts += [f"leakage={model['leakage']['name']}"] if "leakage" in model else []
         parts += [f"area={model['area']['shape']}"] if "area" in model else []
-        parts += ["random weights"] if model.get("backbone", {}).get("random_weights") else []
+        parts += [f"segmenter={model['segmenter']['segmenter']}"] if "segmenter" in model else []
+        parts += [f"samples={model['samples']}"] if "samples" in model else []
+        parts += [RANDOM_WEIGHTS] if has_random_weights(model) else []
         return " ".join(parts)
 
     @cached_property
@@ -148,3 +155,10 @@ class Scored:
     def _tail(self) -> dict[str, Any]:
         fingerprint = str(self.facts["dataset"]["fingerprint"])[:12]
         return {"errors": len(self.errors()), "fingerprint": fingerprint, "ids": self.ids, "run": self.digest}
+
+
+def has_random_weights(facts: Any) -> bool:
+    """Whether a description says so of the model or of any part of it."""
+    if not isinstance(facts, Mapping):
+        return False
+    return bool(facts.get("random_weights")) or any(map(has_random_weights, facts.values()))

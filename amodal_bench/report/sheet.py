@@ -37,10 +37,10 @@ def draw_row(sample: Sample, predicted: Mask, iou: float, between: Mapping[str, 
     wrong = predicted & ~sample.amodal
     gained = predicted & sample.amodal & ~sample.visible
     layers = [(sample.visible, GREEN), (gained, BLUE), (wrong, RED)]
-    row = {"image": sample.image[window], "V": _overlay(sample.image, [(sample.visible, GREEN)])[window]}
+    row = {"image": sample.image[window], "V": overlay(sample.image, [(sample.visible, GREEN)])[window]}
     row |= between
-    row[f"prediction {100 * iou:.0f}"] = _overlay(sample.image, layers)[window]
-    row["ground truth"] = _overlay(sample.image, _truth(sample))[window]
+    row[f"prediction {100 * iou:.0f}"] = overlay(sample.image, layers)[window]
+    row["ground truth"] = overlay(sample.image, _truth(sample))[window]
     return row
 
 
@@ -59,7 +59,7 @@ def draw_annotation(sample: Sample) -> dict[str, Image]:
         "A": [*_truth(sample), stray],
         f"hidden {rate:.0f} %": [(hidden, BLUE), stray],
     }
-    return {title: _overlay(sample.image, masks)[window] for title, masks in layers.items()}
+    return {title: overlay(sample.image, masks)[window] for title, masks in layers.items()}
 
 
 def _truth(sample: Sample) -> list[tuple[Mask, tuple[int, int, int]]]:
@@ -103,7 +103,7 @@ def _window(mask: Mask) -> tuple[slice, slice]:
     return slice(max(top - margin, 0), bottom + margin), slice(max(left - margin, 0), right + margin)
 
 
-def _overlay(image: Image, layers: Sequence[tuple[Mask, tuple[int, int, int]]]) -> Image:
+def overlay(image: Image, layers: Sequence[tuple[Mask, tuple[int, int, int]]]) -> Image:
     shown = image.astype(np.float32)
     for mask, colour in layers:
         shown[mask] = 0.45 * shown[mask] + 0.55 * np.array(colour, np.float32)

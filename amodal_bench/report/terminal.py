@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from amodal_bench.report.outcome import Outcome
+from amodal_bench.report.scored import RANDOM_WEIGHTS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+MEANINGLESS = "Random weights: these numbers show that the models run, and mean nothing"
 
 
 def show(outcome: Outcome, written: list[Path]) -> None:
     """Print both numbers of every model under every protocol, what was left out, and where everything lies."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    # Rich takes 80 columns where there is no terminal, and would cut the numbers in a log file.
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
-    table = Table(box=box.SIMPLE_HEAD, title=f"{outcome.dataset}, % with 95 % intervals", title_justify="left")
-    table.add_column("model", overflow="fold")
-    for column in ("mIoU", "occluded mIoU", "instances", "errors", "protocol"):
-        table.add_column(column, justify="right", no_wrap=True)
-    rows = outcome.table().to_dict("records")
-    for index, row in enumerate(rows):
-        last = index + 1 < len(rows) and rows[index + 1]["protocol"] != row["protocol"]
-        table.add_row(
-            f"{row['model']} {row['settings']}".strip(),
-            percent(row, "miou"),
-            percent(row, "occluded_miou"),
-            f"{row['instances']} ({row['occluded_instances']} occluded)",
-            str(row["errors"]),
-            row["protocol"],
-            end_section=last,
-        )
-    console.print(table)
+    console = _console()
+    _print_rows(console, f"{outcome.dataset}, % with 95 % intervals", outcome.table())
     if outcome.excluded:
         left_out = ", ".join(f"{count} for {reason}" for reason, count in outcome.excluded.items())
         console.print(f"left out: {left_out}")
@@ -52,6 +42,82 @@ def show(outcome: Outcome, written: list[Path]) -> None:
         console.print(f"  {path}", markup=False)
 
 
+@dataclass(frozen=True)
+class Cell:
+    """What one cell of a sweep has found.
+
+    Attributes:
+        overrides: the command line's, as this cell has them.
+        rows: of the outcome's table, those under the cell's protocol; the cell's own model is last.
+    """
+
+    overrides: Sequence[str]
+    rows: pd.DataFrame
+
+    @classmethod
+    def of(cls, outcome: Outcome, overrides: Sequence[str]) -> Cell:
+        table = outcome.table()
+        return cls(overrides, table[table["protocol"] == outcome.main.protocols[0].label])
+
+
+def show_cells(cells: Sequence[Cell]) -> None:
+    """Print the models of a sweep's cells beside each other, each run once; those with random weights stand apart."""
+    rows = _joined(cells)
+    for dataset in rows["dataset"].unique():
+        _print_rows(_console(), f"{dataset}, all cells", rows[rows["dataset"] == dataset])
+
+
+def _joined(cells: Sequence[Cell]) -> pd.DataFrame:
+    """The baselines, each once, then the cells' own models with the overrides that set them apart."""
+    shared = set.intersection(*(set(cell.overrides) for cell in cells))
+    own = pd.concat([cell.rows.tail(1) for cell in cells], ignore_index=True)
+    for index, cell in enumerate(cells):
+        said = str(own.loc[index, "settings"]).split()
+        words = [o for o in cell.overrides if o not in shared and o not in said and not o.startswith("model=")]
+        own.loc[index, "settings"] = " ".join([*words, *said])
+    others = pd.concat([cell.rows.iloc[:-1] for cell in cells]).drop_duplicates(["run", "ids", "protocol"])
+    return pd.concat([others[~others["run"].isin(own["run"])], own], ignore_index=True)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # Rich takes 80 columns where there is no terminal, and would cut the numbers in a log file.
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+
+
+def _print_rows(console: Console, title: str, rows: pd.DataFrame) -> None:
+    """Print a summary's rows, those with random weights in a table of their own."""
+    random = is_random(rows)
+    for heading, part in ((title, rows[~random]), (MEANINGLESS, rows[random])):
+        if len(part):
+            console.print(_grid(heading, part))
+
+
+def _grid(title: str, summary: pd.DataFrame) -> Table:
+    """The table of a summary's rows, a line between protocols."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    table.add_column("model", overflow="fold")
+    for column in ("mIoU", "occluded mIoU", "instances", "errors", "protocol"):
+        table.add_column(column, justify="right", no_wrap=True)
+    rows = summary.to_dict("records")
+    for index, row in enumerate(rows):
+        last = index + 1 < len(rows) and rows[index + 1]["protocol"] != row["protocol"]
+        table.add_row(
+            f"{row['model']} {row['settings']}".strip(),
+            percent(row, "miou"),
+            percent(row, "occluded_miou"),
+            f"{row['instances']} ({row['occluded_instances']} occluded)",
+            str(row["errors"]),
+            row["protocol"],
+            end_section=last,
+        )
+    return table
+
+
 def _costs(outcome: Outcome) -> str:
     """Seconds per instance of the command's model by stage; empty where nothing was run."""
     timing = outcome.main.timing().dropna(subset="seconds_per_instance")
@@ -67,3 +133,8 @@ def percent(row: dict[Any, Any], name: str) -> str:
     if math.isnan(value):
         return "-"
     return f"{value:.1f}" if math.isnan(low) else f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def is_random(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Which rows of a summary were made with random weights."""
+    return rows["settings"].fillna("").astype(str).str.contains(RANDOM_WEIGHTS, regex=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 from amodal_bench.errors import ConfigError
 from amodal_bench.report.outcome import Outcome, RunInfo
+from amodal_bench.report.scored import RANDOM_WEIGHTS, has_random_weights
 
 MODES = ("online", "offline")
 
@@ -46,6 +47,7 @@ class WandbLogger:
                 group=run.dataset,
                 job_type="evaluation",
                 config=dict(run.facts),
+                tags=[RANDOM_WEIGHTS] if has_random_weights(run.facts) else None,
                 dir=str(self._folder),
                 resume="allow",
                 settings=quiet,

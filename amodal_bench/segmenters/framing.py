@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -13,8 +13,11 @@ from amodal_bench.types import Floats, Image, Integers, Mask
 if TYPE_CHECKING:
     from torch import Tensor
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's pixels in [0, 1]: what all these models were trained with."""
+Scaling: TypeAlias = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""Mean and standard deviation of red, green and blue in [0, 1]: pixels are shown as (value - mean) / deviation."""
+
+IMAGENET: Scaling = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+SYMMETRIC: Scaling = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,12 @@ class Framing:
     inner: tuple[int, int]
     side: int
 
-    def pixels(self, image: Image, device: str) -> Tensor:
-        """What the model is shown of an (H, W, 3) uint8 image: (3, side, side) float32, normalised, padded with 0."""
+    def pixels(self, image: Image, device: str, scaling: Scaling = IMAGENET) -> Tensor:
+        """What the model is shown of an (H, W, 3) uint8 image: (3, side, side) float32, scaled, padded with 0."""
         import torch
 
         raw = torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1).float() / 255
-        mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in (MEAN, STD))
+        mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in scaling)
         return self._padded((self._resized(raw) - mean) / std)
 
     def cover(self, mask: Mask, side: int, device: str) -> Tensor:

@@ -1,9 +1,10 @@
-"""What SAM and SAM 2 share: a picture is encoded, a prompt decoded to three masks, and one of these is chosen."""
+"""What the SAM families share: a picture is encoded once, each prompt on it decoded to masks, and one is chosen."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from amodal_bench.backbones.catalogue import catalogue
 from amodal_bench.backbones.loading import (
     AUTO,
     check_precision,
@@ -22,18 +22,20 @@ from amodal_bench.backbones.loading import (
     precision_of,
 )
 from amodal_bench.backbones.weights import ROOT, Source, weights_digest
-from amodal_bench.errors import ConfigError, InputError
-from amodal_bench.method.batches import Batches
+from amodal_bench.errors import ConfigError
+from amodal_bench.method.batches import Batches, Tensors
 from amodal_bench.segmenters.base import Prompt
-from amodal_bench.segmenters.framing import Framing
-from amodal_bench.stages import Stages
+from amodal_bench.segmenters.choice import CHOICES, chosen
+from amodal_bench.segmenters.framing import IMAGENET, Framing, Scaling
+from amodal_bench.segmenters.sharing import distinct
+from amodal_bench.stages import StageCost, Stages
 from amodal_bench.types import Image, Mask
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 PROMPTS = ("points", "points_box", "mask")
-CHOICES = ("score", "largest", "consistent")
+ENCODE, DECODE = "encode", "decode"
 LOGIT = 10.0
 """Of a pixel in a mask prompt, and less of one outside: these models take logits, those of an earlier mask."""
 
@@ -48,13 +50,15 @@ class Promptable(ABC):
         precision: of the image encoder; prompts and masks are computed in float32, which costs next to nothing.
             `auto` is bfloat16 on a GPU that has it, float16 on an older one, and float32 elsewhere.
         device: a torch device; `auto` is the first GPU where there is one.
-        batch: images at once, always: a smaller last batch is padded.
+        batch: pictures encoded at once, and prompts decoded at once; always, a smaller last batch is padded.
         prompt: `points` gives the prompt's points, `points_box` adds the box of V, `mask` gives V alone, as a mask.
         choose: which of the three masks: `score` that of the best predicted score, `largest`, or `consistent`, that
             of the highest IoU with V.
     """
 
     FAMILY: ClassVar[str]
+    SCALING: ClassVar[Scaling] = IMAGENET
+    """Of the pixels that the model was trained with."""
 
     def __init__(
         self,
@@ -63,7 +67,7 @@ class Promptable(ABC):
         local_files_only: bool = True,
         precision: str = AUTO,
         device: str = AUTO,
-        batch: int = 8,
+        batch: int = 4,
         prompt: str = "points",
         choose: str = "score",
     ) -> None:
@@ -73,7 +77,7 @@ class Promptable(ABC):
         for name, value, known in (("prompt", prompt, PROMPTS), ("choose", choose, CHOICES)):
             if value not in known:
                 raise ConfigError(f"segmenter.{name}: {value!r} is not one of {', '.join(known)}")
-        self.source = Source(str(weights), revision, None, local_files_only)
+        self.source = Source(str(weights), revision, None, local_files_only, "segmenter")
         self.batch, self.prompt, self.choose = batch, prompt, choose
         self._precision, self._device = precision, device
 
@@ -91,15 +95,20 @@ class Promptable(ABC):
         }
 
     def segment(self, images: Sequence[Image], prompts: Sequence[Prompt]) -> list[Mask]:
-        """See `Segmenter`; the prompts of one call have equally many points."""
-        frames = [self._framing((image.shape[0], image.shape[1])) for image in images]
+        """See `Segmenter`; the prompts of one call have equally many points. Equal pictures are encoded once."""
+        pictures, masks = distinct(images), dict[int, Mask]()
+        while pictures:
+            size = self._batches.sizes[ENCODE]  # anew each time: it shrinks where memory runs out
+            masks |= self._segment(pictures[:size], images, prompts)
+            pictures = pictures[size:]
+        return [masks[place] for place in range(len(images))]
 
-        def work(numbers: Sequence[int]) -> dict[str, Tensor]:
-            samples = [images[i] for i in numbers], [prompts[i] for i in numbers], [frames[i] for i in numbers]
-            return {"logits": self._segment(*samples)}
-
-        found = self._batches.run("segment", len(images), work)
-        return [self._mask(logits, frame) for logits, frame in zip(found.get("logits", ()), frames, strict=True)]
+    def costs(self) -> dict[str, StageCost]:
+        """What encoding and decoding have cost since the last call, each per instance and not per picture."""
+        costs = self._stages.take()
+        if ENCODE in costs:
+            costs[ENCODE] = replace(costs[ENCODE], instances=costs.get(DECODE, StageCost()).instances)
+        return costs
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -109,17 +118,7 @@ class Promptable(ABC):
     @cached_property
     def folder(self) -> Path:
         """The folder of the weights. Raises `InputError` where they are absent."""
-        try:
-            return self.source.folder(self.parts)
-        except InputError as error:
-            known = catalogue().get(self.source.spec)
-            size = f" ({known.size()}, licence {known.licence})" if known else ""
-            remedy = "set segmenter.weights to a folder that transformers saved, or to a hub id"
-            if self.source.is_hub_id and self.source.local_files_only:
-                remedy = f"segmenter.local_files_only=false downloads them{size}"
-            elif self.source.is_hub_id:
-                remedy = error.remedy
-            raise InputError(error.file, error.problem, remedy) from error
+        return self.source.folder(self.parts)
 
     @cached_property
     def digest(self) -> str:
@@ -145,8 +144,12 @@ class Promptable(ABC):
         """The size (h, w) to which an image of `shape` (H, W) is brought for a square of `side`."""
 
     @abstractmethod
-    def embed(self, pixels: Tensor) -> Any:
-        """Normalised pixels (B, 3, S, S) of the encoder's precision to the model's `image_embeddings`, float32."""
+    def embed(self, pixels: Tensor) -> Tensors:
+        """Scaled pixels (B, 3, S, S) of the encoder's precision to what prompts are decoded on: (B, ...) float32."""
+
+    @abstractmethod
+    def shown(self, embeddings: Tensors) -> dict[str, Any]:
+        """The model's arguments that take the picture's place, from what `embed` made."""
 
     @abstractmethod
     def enlarge(self, logits: Tensor, framing: Framing) -> Tensor:
@@ -171,8 +174,13 @@ class Promptable(ABC):
         return network.to(self.device)
 
     @cached_property
+    def _stages(self) -> Stages:
+        return Stages()
+
+    @cached_property
     def _batches(self) -> Batches:
-        return Batches({"segment": self.batch}, Stages(), self.device)  # the model that owns it keeps the clock
+        remedy = "choose smaller segmenter.weights, or segmenter.precision=bfloat16"
+        return Batches({ENCODE: self.batch, DECODE: self.batch}, self._stages, self.device, remedy)
 
     @cached_property
     def _grid(self) -> int:
@@ -184,21 +192,42 @@ class Promptable(ABC):
         side = int(self.model.config.prompt_encoder_config.image_size)
         return Framing(shape, self.inner(shape, side), side)
 
-    def _segment(self, images: list[Image], prompts: list[Prompt], frames: list[Framing]) -> Tensor:
+    def _segment(
+        self, pictures: Sequence[Sequence[int]], images: Sequence[Image], prompts: Sequence[Prompt]
+    ) -> dict[int, Mask]:
+        """The masks of some pictures' instances, by place; the pictures' embeddings go when this returns."""
+        import torch
+
+        frames = [self._framing((images[places[0]].shape[0], images[places[0]].shape[1])) for places in pictures]
+        jobs = [(place, row) for row, places in enumerate(pictures) for place in places]
+
+        def encode(rows: Sequence[int]) -> Tensors:
+            scaled = [frames[row].pixels(images[pictures[row][0]], self.device, self.SCALING) for row in rows]
+            return self.embed(torch.stack(scaled).to(getattr(torch, self.precision)))
+
+        def decode(numbers: Sequence[int]) -> Tensors:
+            rows = [jobs[n][1] for n in numbers]
+            of_batch = {name: value[rows] for name, value in embeddings.items()}
+            told = [prompts[jobs[n][0]] for n in numbers]
+            return {"logits": self._decoded(of_batch, told, [frames[row] for row in rows])}
+
+        with torch.inference_mode():
+            embeddings = self._batches.run(ENCODE, len(pictures), encode)
+            logits = self._batches.run(DECODE, len(jobs), decode)["logits"]
+            return {place: self._mask(logits[n], frames[row]) for n, (place, row) in enumerate(jobs)}
+
+    def _decoded(self, embeddings: Tensors, prompts: list[Prompt], frames: list[Framing]) -> Tensor:
         """The chosen logits of a batch, (B, l, l)."""
         import torch
 
-        pixels = torch.stack([frame.pixels(image, self.device) for frame, image in zip(frames, images, strict=True)])
-        with torch.inference_mode():
-            embeddings = self.embed(pixels.to(getattr(torch, self.precision)))
-            visible = self._covers(frames, [prompt.visible for prompt in prompts])
-            told = self._told(prompts, frames, visible)
-            found = self.model(image_embeddings=embeddings, multimask_output=True, **told)
-            inside = self._covers(frames, [np.ones(frame.shape, bool) for frame in frames]) > 0
-            logits = found.pred_masks[:, 0].float()
-            best = chosen(logits, found.iou_scores[:, 0], visible, inside, self.choose)
-            taken: Tensor = logits[torch.arange(len(best), device=logits.device), best]
-            return taken
+        visible = self._covers(frames, [prompt.visible for prompt in prompts])
+        told = self._told(prompts, frames, visible)
+        found = self.model(**self.shown(embeddings), **told, multimask_output=True)
+        inside = self._covers(frames, [np.ones(frame.shape, bool) for frame in frames]) > 0
+        logits = found.pred_masks[:, 0].float()
+        best = chosen(logits, found.iou_scores[:, 0, : logits.shape[1]], visible, inside, self.choose)
+        taken: Tensor = logits[torch.arange(len(best), device=logits.device), best]
+        return taken
 
     def _told(self, prompts: list[Prompt], frames: list[Framing], visible: Tensor) -> dict[str, Tensor]:
         """The model's arguments that make the prompt; `visible` is V on the masks' grid, (B, l, l)."""
@@ -221,23 +250,3 @@ class Promptable(ABC):
 
     def _mask(self, logits: Tensor, framing: Framing) -> Mask:
         return np.asarray((self.enlarge(logits[None, None], framing)[0, 0] > 0).cpu().numpy(), bool)
-
-
-def chosen(logits: Tensor, scores: Tensor, visible: Tensor, inside: Tensor, how: str) -> Tensor:
-    """Which of its masks each sample takes, (B,) int64; the first of equal ones.
-
-    Args:
-        logits: (B, M, l, l); a mask is where they are positive.
-        scores: predicted, (B, M).
-        visible: the share of each cell that V covers, (B, l, l).
-        inside: the cells that the image reaches, (B, l, l) bool; what is found in the padding does not count.
-        how: one of `CHOICES`.
-    """
-    if how == "score":
-        return scores.argmax(dim=1)
-    found = ((logits > 0) & inside[:, None]).float()
-    if how == "largest":
-        return found.sum(dim=(2, 3)).argmax(dim=1)
-    both = (found * visible[:, None]).sum(dim=(2, 3))
-    either = found.sum(dim=(2, 3)) + visible.sum(dim=(1, 2))[:, None] - both
-    return (both / either).argmax(dim=1)

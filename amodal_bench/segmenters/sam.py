@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from amodal_bench.method.batches import Tensors
 from amodal_bench.segmenters.framing import Framing
 from amodal_bench.segmenters.promptable import Promptable
 
@@ -25,9 +26,11 @@ class Sam(Promptable):
         scale = side / max(shape)
         return max(int(shape[0] * scale + 0.5), 1), max(int(shape[1] * scale + 0.5), 1)
 
-    def embed(self, pixels: Tensor) -> Tensor:
-        embeddings: Tensor = self.model.vision_encoder(pixels).last_hidden_state.float()
-        return embeddings
+    def embed(self, pixels: Tensor) -> Tensors:
+        return {"image_embeddings": self.model.vision_encoder(pixels).last_hidden_state.float()}
+
+    def shown(self, embeddings: Tensors) -> dict[str, Any]:
+        return dict(embeddings)
 
     def enlarge(self, logits: Tensor, framing: Framing) -> Tensor:
         """In two steps, as published: the padding's edge is no whole number of the logits' cells."""

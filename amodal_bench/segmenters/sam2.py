@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from amodal_bench.method.batches import Tensors
 from amodal_bench.segmenters.framing import Framing
 from amodal_bench.segmenters.promptable import Promptable
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+LEVELS = 3
+"""Of the encoder's pyramid that the decoder takes, the finest first."""
 
 
 class Sam2(Promptable):
@@ -24,13 +29,16 @@ class Sam2(Promptable):
     def inner(self, shape: tuple[int, int], side: int) -> tuple[int, int]:
         return side, side
 
-    def embed(self, pixels: Tensor) -> list[Tensor]:
+    def embed(self, pixels: Tensor) -> Tensors:
         """Three levels, as `Sam2Model` makes them; its own method would need one precision for all its parts."""
-        encoded = self.model.vision_encoder(pixels, return_dict=True)
-        fine, middle, coarse = (level.float() for level in encoded.fpn_hidden_states)
+        levels = self.model.vision_encoder(pixels, return_dict=True).fpn_hidden_states[:LEVELS]
+        fine, middle, coarse = (level.float() for level in levels)
         decoder = self.model.mask_decoder
         memory = self.model.no_memory_embedding.view(1, -1, 1, 1)  # "no earlier frame"
-        return [decoder.conv_s0(fine), decoder.conv_s1(middle), coarse + memory]
+        return {"fine": decoder.conv_s0(fine), "middle": decoder.conv_s1(middle), "coarse": coarse + memory}
+
+    def shown(self, embeddings: Tensors) -> dict[str, Any]:
+        return {"image_embeddings": [embeddings[level] for level in ("fine", "middle", "coarse")]}
 
     def enlarge(self, logits: Tensor, framing: Framing) -> Tensor:
         from torch.nn.functional import interpolate

@@ -1,0 +1,133 @@
+"""pix2gestalt as a comparator: its pictures of the whole object, thresholded and put to the vote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from amodal_bench.datasets.base import Query
+from amodal_bench.errors import ConfigError
+from amodal_bench.method.paste import paste
+from amodal_bench.method.view import View, Window
+from amodal_bench.models.base import Completion
+from amodal_bench.models.pix2gestalt.backbone import Pix2GestaltBackbone
+from amodal_bench.models.pix2gestalt.picture import VOTES, object_in, vote
+from amodal_bench.models.pix2gestalt.sampler import Sampler
+from amodal_bench.stages import StageCost, Stages
+from amodal_bench.threads import in_threads
+from amodal_bench.types import Floats, Image, Mask
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One query on its way through the model, in the window that it sees."""
+
+    window: Window
+    image: Image
+    visible: Floats
+    shape: tuple[int, int]
+
+
+class Pix2Gestalt:
+    """The model of Ozguroglu et al. (CVPR 2024), which was trained to complete objects.
+
+    Args:
+        backbone: the diffusion model.
+        view: which window of the image it sees; the authors squeeze the whole image into its square.
+        steps: of DDIM.
+        guidance: scale of the classifier-free guidance; 1 is off.
+        samples: pictures that are drawn of each object.
+        vote: how their masks become one: see `picture.vote`.
+        threshold: the brightest grey of the object; what is brighter is the white background.
+    """
+
+    def __init__(
+        self,
+        backbone: Pix2GestaltBackbone,
+        view: View,
+        steps: int = 200,
+        guidance: float = 2.0,
+        samples: int = 3,
+        vote: str = "majority",
+        threshold: int = 250,
+    ) -> None:
+        if steps < 1 or samples < 1:
+            raise ConfigError(f"model: steps ({steps}) and samples ({samples}) must be positive numbers")
+        if vote not in VOTES:
+            raise ConfigError(f"model.vote: {vote!r} is not one of {', '.join(map(repr, VOTES))}")
+        if not 0 <= threshold < 255:
+            raise ConfigError(f"model.threshold: {threshold} is not a grey value from 0 to 254")
+        self.backbone, self.view = backbone, view
+        self.steps, self.guidance, self.samples = steps, float(guidance), samples
+        self.vote, self.threshold = vote, threshold
+        self.stages = Stages()
+        self.sampler = Sampler(backbone, steps, self.guidance, samples, self.stages)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "model": "pix2gestalt",
+            "backbone": self.backbone.describe(),
+            "view": asdict(self.view),
+            "steps": self.steps,
+            "guidance": self.guidance,
+            "samples": self.samples,
+            "vote": self.vote,
+            "threshold": self.threshold,
+            "opencv": cv2.__version__,
+        }
+
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+        with self.stages.clock("prepare", len(queries)):
+            jobs = in_threads(self._prepare, queries)
+        pictures = self._paint(jobs, seeds)
+        with self.stages.clock("vote", len(queries)):
+            return in_threads(lambda pair: self._mask(*pair), zip(jobs, pictures, strict=True))
+
+    def complete(self, query: Query, seed: int) -> Completion:
+        """See `Completes`: of the pictures that voted, the one whose mask is nearest to the outcome."""
+        job = self._prepare(query)
+        (pictures,) = self._paint([job], [seed])
+        mask = self._mask(job, pictures)
+        best = max(pictures, key=lambda picture: _iou(self._object_in(job, picture), mask))
+        return Completion(mask, paste(best, job.window, job.shape))
+
+    def costs(self) -> dict[str, StageCost]:
+        """See `Timed`; each instance stands for all of its samples, `batch` counts these."""
+        per_instance = {"denoise": self.samples, "decode": self.samples}
+        return {
+            stage: replace(cost, instances=cost.instances // per_instance.get(stage, 1))
+            for stage, cost in self.stages.take().items()
+        }
+
+    def explain(self, query: Query, seed: int) -> dict[str, Image]:
+        """The completed objects."""
+        (pictures,) = self._paint([self._prepare(query)], [seed])
+        return {f"completed {number}": picture for number, picture in enumerate(pictures, start=1)}
+
+    def _prepare(self, query: Query) -> _Job:
+        window = self.view.window(query.visible, self.backbone.native)
+        # V is shown as a picture of 0 and 255 that was shrunk as the image is: its edge is grey.
+        grey = window.image(np.repeat(query.visible[..., None].astype(np.uint8) * 255, 3, axis=2))[..., 0]
+        # Beyond the image the window repeats the border, and there V is not.
+        inside = window.mask(np.ones_like(query.visible))
+        visible = np.where(inside, grey, 0).astype(np.float32) / 255
+        shape = (query.visible.shape[0], query.visible.shape[1])
+        return _Job(window, window.image(query.image), visible, shape)
+
+    def _paint(self, jobs: Sequence[_Job], seeds: Sequence[int]) -> list[list[Image]]:
+        return self.sampler.paint([job.image for job in jobs], [job.visible for job in jobs], seeds)
+
+    def _mask(self, job: _Job, pictures: Sequence[Image]) -> Mask:
+        return vote([self._object_in(job, picture) for picture in pictures], self.vote)
+
+    def _object_in(self, job: _Job, picture: Image) -> Mask:
+        return object_in(picture, job.window, job.shape, self.threshold)
+
+
+def _iou(a: Mask, b: Mask) -> float:
+    """IoU of two masks, 1 where both are empty."""
+    return float((a & b).sum() / either) if (either := (a | b).sum()) else 1.0

@@ -1,0 +1,28 @@
+"""What a model's segmenter costs, by its own stages where it keeps clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from amodal_bench.models.base import Timed
+from amodal_bench.segmenters.base import Segmenter
+from amodal_bench.stages import StageCost
+
+SEGMENT = "segment"
+"""The stage of a model in which it calls its segmenter."""
+
+
+def with_segmenter(costs: Mapping[str, StageCost], segmenter: Segmenter) -> dict[str, StageCost]:
+    """A model's costs, with `segment` split into `segment.STAGE` of a `Timed` segmenter and `segment.rest`.
+
+    All stages still add up to the model's time. Takes the segmenter's costs, so that its clocks start anew.
+    """
+    split = dict(costs)
+    parts = segmenter.costs() if isinstance(segmenter, Timed) else {}
+    if not parts or SEGMENT not in split:
+        return split
+    whole = split.pop(SEGMENT)
+    rest = whole.seconds - sum(part.seconds for part in parts.values())
+    split |= {f"{SEGMENT}.{stage}": part for stage, part in parts.items()}
+    return split | {f"{SEGMENT}.rest": replace(whole, seconds=max(rest, 0.0))}

@@ -1,0 +1,1 @@
+"""`amodal-bench predict`: any model on a picture of one's own."""

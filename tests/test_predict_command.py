@@ -1,0 +1,337 @@
+"""`amodal-bench predict`: a picture and a mask, or points, of the user's own; any model; files that agree."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pycocotools.mask
+import pytest
+from conftest import composed
+from PIL import Image as pillow
+
+from amodal_bench.config import build
+from amodal_bench.datasets.base import Query, Sample
+from amodal_bench.datasets.toy import Toy
+from amodal_bench.errors import InputError
+from amodal_bench.models.base import Step
+from amodal_bench.predict_command.command import main as predict
+from amodal_bench.predict_command.pictures import read_mask, read_picture
+from amodal_bench.predict_command.strip import save_strip
+from amodal_bench.report.outcome import Outcome
+from amodal_bench.report.sheet import BLUE, CELL, GREEN
+from amodal_bench.runner.store import Store
+from amodal_bench.seeds import sample_seed
+from amodal_bench.toy.pipelines import sam
+from amodal_bench.types import Image, Mask
+
+FAST = ["model.steps=2", "model.backbone.micro_batch=1"]
+UPRIGHT, QUARTER = 1, 6
+"""Values of EXIF's orientation: as stored, and stored a quarter turn to the left of what is shown."""
+
+OWN = """
+import numpy as np
+
+class Own:
+    def __init__(self, fault=False):
+        self.fault = fault
+
+    def describe(self):
+        return {"part": {"random_weights": True}}
+
+    def predict(self, queries, seeds):
+        return [np.ones((1, 1), bool) if self.fault else ~q.visible for q in queries]
+"""
+
+
+@pytest.fixture(scope="module")
+def sample() -> Sample:
+    """A fish of which a quarter is hidden."""
+    return Toy(images=2).sample("test-00001-5")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample: Sample) -> Path:
+    """A working folder with the fish's picture, named by its id, and V."""
+    monkeypatch.chdir(tmp_path)
+    pillow.fromarray(sample.image).save(f"{sample.id}.png")
+    save_mask(sample.visible, "mask.png")
+    return tmp_path
+
+
+def save_mask(mask: Mask, name: str) -> None:
+    pillow.fromarray(mask.astype(np.uint8) * 255).save(name)
+
+
+def grey(file: Path) -> Image:
+    with pillow.open(file) as picture:
+        assert picture.mode == "L"
+        return np.asarray(picture)
+
+
+def colours(file: Path) -> Image:
+    with pillow.open(file) as picture:
+        return np.asarray(picture)
+
+
+def test_a_mask_gives_every_file_and_they_agree(sample: Sample, capsys: pytest.CaptureFixture[str]) -> None:
+    assert predict([f"{sample.id}.png", "--mask", "mask.png", *FAST]) == 0
+    folder, told = Path(f"{sample.id}-amodal"), capsys.readouterr().out
+    assert {f"  {file}" for file in folder.iterdir()} == set(told.partition("wrote\n")[2].splitlines())
+    assert {file.name for file in folder.iterdir()} == {"amodal.png", "amodal.json", "object.png", "overlay.png"}
+    written = grey(folder / "amodal.png")
+    amodal, visible = written > 0, sample.visible
+    assert set(np.unique(written)) == {0, 255} and (amodal & visible).sum() == visible.sum() < amodal.sum()
+    facts = json.loads((folder / "amodal.json").read_text())
+    assert np.array_equal(pycocotools.mask.decode(facts).astype(bool), amodal)
+    gained = int((amodal & ~visible).sum())
+    assert (facts["area"], facts["visible_area"], facts["gained"]) == (amodal.sum(), visible.sum(), gained)
+    assert (facts["model"], facts["seed"], facts["random_weights"]) == ("tiny", 0, False)
+    assert facts["description"]["backbone"]["micro_batch"] == 1
+    assert f"{amodal.sum()} pixels, {gained} of them gained" in told and "random weights" not in told
+
+    whole = colours(folder / "object.png")
+    assert np.array_equal(whole[..., 3], written)
+    assert np.array_equal(whole[visible, :3], sample.image[visible])
+    assert not whole[~amodal].any()
+    hidden = amodal & ~visible
+    assert whole[hidden, :3].any(axis=-1).mean() > 0.9
+    assert not np.array_equal(whole[hidden, :3], sample.image[hidden])
+
+    overlay = colours(folder / "overlay.png").astype(float)
+    assert np.array_equal(overlay[~amodal], sample.image[~amodal])
+    for mask, colour in ((visible, GREEN), (hidden, BLUE)):
+        assert np.abs(overlay[mask] - 0.45 * sample.image[mask] - 0.55 * np.array(colour)).max() <= 1
+
+
+def test_the_hidden_pixels_are_those_that_the_model_painted(sample: Sample) -> None:
+    model = build(composed(*FAST).model, "model")
+    found = model.complete(sample.query, sample_seed(0, sample.id))
+    assert predict([f"{sample.id}.png", "--mask", "mask.png", "-o", "out", *FAST]) == 0
+    whole = colours(Path("out/object.png"))
+    hidden = (whole[..., 3] > 0) & ~sample.visible
+    assert hidden.any() and found.picture[hidden].any()
+    assert np.array_equal(whole[hidden, :3], found.picture[hidden])
+
+
+def test_the_mask_is_that_of_a_run_with_this_id_and_seed(bench: Callable[..., Outcome], sample: Sample) -> None:
+    outcome = bench("dataset.images=2", "seed=3", *FAST)
+    with Store(outcome.main.folder / "store.sqlite") as store:
+        predicted = store.prediction(sample.id)
+    arguments = [f"{sample.id}.png", "--mask", "mask.png", "protocol.union_visible=false", *FAST]
+    assert predict([*arguments, "seed=3", "-o", "same"]) == predict([*arguments, "seed=4", "-o", "other"]) == 0
+    assert np.array_equal(grey(Path("same/amodal.png")) > 0, predicted)
+    assert not np.array_equal(grey(Path("other/amodal.png")) > 0, predicted)
+
+
+def test_points_ask_the_segmenter_for_the_visible_mask(sample: Sample, capsys: pytest.CaptureFixture[str]) -> None:
+    ys, xs = np.nonzero(sample.visible)
+    chosen = np.random.default_rng(0).choice(len(ys), 9, replace=False)
+    points = [[int(xs[i]), int(ys[i])] for i in chosen]
+    flags = [part for x, y in points for part in ("--point", f"{x},{y}")]
+    assert predict([f"{sample.id}.png", *flags, "-o", "by points", "model=hull"]) == 0
+    visible = grey(Path("by points/visible.png")) > 0
+    assert all(visible[y, x] for x, y in points)
+    assert (visible & sample.visible).sum() / (visible | sample.visible).sum() > 0.5
+    told = capsys.readouterr().out
+    assert f"V has {visible.sum()} pixels" in told and "hardly more than the points" not in told
+    facts = json.loads(Path("by points/amodal.json").read_text())
+    assert facts["points"] == points and facts["segmenter"]["segmenter"] == "grabcut"
+    assert predict([f"{sample.id}.png", "--mask", "by points/visible.png", "-o", "by mask", "model=hull"]) == 0
+    assert np.array_equal(grey(Path("by mask/amodal.png")), grey(Path("by points/amodal.png")))
+
+
+def test_a_segmenter_that_finds_hardly_more_than_the_points_is_told_of(
+    sample: Sample, capsys: pytest.CaptureFixture[str]
+) -> None:
+    y, x = np.argwhere(sample.visible)[0]
+    change = "segmenter.opening=9"  # nothing is gained over the discs
+    assert predict([f"{sample.id}.png", "--point", f"{x},{y}", "model=visible", "-o", "out", change]) == 0
+    assert "hardly more than the points" in capsys.readouterr().out
+    visible = grey(Path("out/visible.png")) > 0
+    assert 0 < visible.sum() < 2 * np.pi * 4.2**2
+
+
+def test_points_go_to_the_segmenter_that_the_model_chooses(sample: Sample) -> None:
+    sam.save(Path("sam"))
+    settings = ["model=sam", "segmenter.weights=sam", "segmenter.choose=largest", "segmenter.batch=1"]
+    assert predict([f"{sample.id}.png", "--point", "80,9", "--point", "90,9", "-o", "out", *settings]) == 0
+    facts = json.loads(Path("out/amodal.json").read_text())
+    assert facts["segmenter"] == facts["description"]["segmenter"]
+    assert facts["segmenter"]["segmenter"] == "sam" and facts["segmenter"]["choose"] == "largest"
+
+
+def test_every_step_writes_a_strip(sample: Sample) -> None:
+    assert predict([f"{sample.id}.png", "--mask", "mask.png", "-o", "out", "--every-step", *FAST]) == 0
+    with pillow.open("out/steps.png") as strip:
+        assert 3 * CELL < strip.width < 4 * CELL and 2 * CELL < strip.height < 3 * CELL
+
+
+@pytest.mark.parametrize(("count", "across", "down"), [(1, 1, 1), (10, 10, 1), (21, 7, 3), (22, 8, 3)])
+def test_a_long_strip_wraps_into_equal_rows(count: int, across: int, down: int) -> None:
+    picture = np.zeros((4, 4, 3), np.uint8)
+    for rows, estimate in ((1, None), (2, picture)):
+        save_strip([Step(number, picture, estimate) for number in range(count)], Path("strip.png"))
+        with pillow.open("strip.png") as strip:
+            assert strip.width // CELL == across
+            assert strip.height // (CELL + 26) == down * rows
+
+
+def test_a_model_that_paints_nothing_cuts_out_what_is_visible(
+    sample: Sample, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [f"{sample.id}.png", "--mask", "mask.png", "-o", "out", "model=hull"]
+    assert predict(arguments) == 0
+    assert "hull paints nothing: object.png shows V alone" in capsys.readouterr().out
+    whole = colours(Path("out/object.png"))
+    assert np.array_equal(whole[..., 3] > 0, sample.visible)
+    assert np.array_equal(whole[sample.visible, :3], sample.image[sample.visible])
+    assert grey(Path("out/amodal.png")).astype(bool).sum() > sample.visible.sum()
+    assert predict([*arguments, "--every-step"]) == 2
+    assert "--every-step: hull does not denoise in steps" in capsys.readouterr().err
+
+
+def test_a_users_own_model_and_random_weights_anywhere_in_it(
+    here: Path, sample: Sample, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "my_own.py").write_text(OWN)
+    (here / "conf/model").mkdir(parents=True)
+    (here / "conf/model/own.yaml").write_text("_target_: my_own.Own\nfault: false\n")
+    monkeypatch.syspath_prepend(here)
+    arguments = [f"{sample.id}.png", "--mask", "mask.png", "-o", "out", "--config-dir", "conf", "model=own"]
+    assert predict([*arguments, "protocol.union_visible=false"]) == 0
+    assert np.array_equal(grey(Path("out/amodal.png")) > 0, ~sample.visible)
+    assert json.loads(Path("out/amodal.json").read_text())["random_weights"] is True
+    assert "Own paints nothing" in (told := capsys.readouterr().out) and "random weights" in told
+    assert predict(arguments) == 0
+    assert (grey(Path("out/amodal.png")) == 255).all()
+    assert predict([*arguments, "model.fault=true"]) == 1
+    assert "the model returned bool (1, 1), not a bool mask" in capsys.readouterr().err
+
+
+NO_PICTURE = "cannot be read as a picture"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "answer"),
+    [
+        ([], 2, "give either --mask FILE or --point X,Y"),
+        (["--mask", "mask.png", "--point", "3,4"], 2, "give either --mask FILE or --point X,Y"),
+        (["--mask", "none.png"], 1, "none.png: no such file"),
+        (["--mask", "small.png"], 1, "small.png: is 8x9, but the image is 128x160 (height x width, upright)"),
+        (["--mask", "empty.png"], 1, "empty.png: is an empty mask"),
+        (["--mask", "full.png"], 1, "full.png: covers the whole image"),
+        (["--mask", "cut.png"], 1, f"cut.png: {NO_PICTURE}"),
+        (["--mask", "text.txt"], 1, f"text.txt: {NO_PICTURE}"),
+        (["--mask", "."], 1, f".: {NO_PICTURE}"),
+        (["--mask", "float.tiff"], 1, "float.tiff: has floating-point pixels"),
+        (["--point", "160,3"], 2, "--point 160,3: lies outside of the image, which is 160 pixels wide and 128 high"),
+        (["--point", "3,-1"], 2, "--point 3,-1: lies outside"),
+        (["--point", "3;4"], 2, "--point 3;4: is not X,Y"),
+        (["--mask", "mask.png", "model=hul"], 2, "model=hul: there is no such choice; did you mean 'hull'?"),
+        (["--mask", "mask.png", "-o", "text.txt"], 2, "text.txt: is no folder"),
+        (["--mask", "amodal.png", "-o", "."], 2, "amodal.png: is read, and would be overwritten"),
+        (["--mask", "mask.png", "model=predictions", "model.path=conf"], 1, "no prediction in conf"),
+    ],
+)
+def test_a_mistake_is_answered_in_one_line(
+    arguments: list[str], status: int, answer: str, sample: Sample, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = np.zeros_like(sample.visible)
+    for name, mask in {"small": empty[:8, :9], "empty": empty, "full": ~empty, "amodal": sample.visible}.items():
+        save_mask(mask, f"{name}.png")
+    Path("cut.png").write_bytes(Path("mask.png").read_bytes()[:-60])
+    Path("text.txt").write_text("no picture")
+    Path("conf").mkdir()
+    save_mask(sample.visible, "conf/another.png")
+    pillow.fromarray(sample.visible.astype(np.float32)).save("float.tiff")
+    before = {file: file.read_bytes() for file in Path().glob("*.*")}
+    assert predict([f"{sample.id}.png", *arguments]) == status
+    told = capsys.readouterr()
+    assert told.err.startswith("error: ") and answer in told.err and len(told.err.splitlines()) == 1
+    assert told.out == ""
+    assert {file: file.read_bytes() for file in Path().glob("*.*")} == before
+
+
+def test_a_photograph_is_taken_upright(sample: Sample) -> None:
+    exif = pillow.Exif()
+    exif[0x0112] = QUARTER
+    stored = pillow.fromarray(np.rot90(sample.image).copy())
+    stored.save("turned.jpg", quality=95, exif=exif)
+    with pillow.open("turned.jpg") as picture:
+        shown = np.rot90(np.asarray(picture), -1)
+    assert np.array_equal(read_picture(Path("turned.jpg")), shown)
+    assert predict(["turned.jpg", "--mask", "mask.png", "model=visible"]) == 0
+    assert grey(Path("turned-amodal/amodal.png")).shape == sample.visible.shape
+    assert np.array_equal(colours(Path("turned-amodal/overlay.png"))[~sample.visible], shown[~sample.visible])
+    assert read_picture(Path(f"{sample.id}.png")).tobytes() == sample.image.tobytes()
+
+
+def test_pictures_of_every_kind_are_read_as_they_are_shown() -> None:
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    same = np.repeat(ramp[..., None], 3, axis=2)
+    pillow.fromarray(ramp).save("grey.png")
+    pillow.fromarray(ramp.astype(np.uint16) * 257).save("deep.png")
+    pillow.fromarray(ramp.astype(np.int32) * 257).save("deep.tiff")
+    pillow.fromarray(ramp).convert("P").save("palette.png")
+    pillow.fromarray(ramp).save("grey.gif")
+    for name in ("grey.png", "deep.png", "deep.tiff", "palette.png", "grey.gif"):
+        assert np.array_equal(read_picture(Path(name)), same), name
+    clear = np.dstack([same, np.where(ramp < 128, 0, 255)]).astype(np.uint8)
+    pillow.fromarray(clear).save("clear.png")
+    found = read_picture(Path("clear.png"))
+    assert (found[ramp < 128] == 255).all() and np.array_equal(found[ramp >= 128], same[ramp >= 128])
+
+
+def test_masks_of_every_kind_are_read() -> None:
+    wanted = np.zeros((6, 8), bool)
+    wanted[1:4, 2:7] = True
+    bits = wanted.astype(np.uint8)
+    indexed = pillow.fromarray(1 - bits)  # V has the palette's entry 0 here, and is white all the same
+    indexed.putpalette([255, 255, 255, 0, 0, 0])
+    coloured = pillow.fromarray(bits)
+    coloured.putpalette([0, 0, 0, 64, 0, 0])
+    drawn = np.dstack([np.zeros((6, 8, 3), np.uint8), bits * 255])
+    kinds = {
+        "grey": pillow.fromarray(bits * 255),
+        "soft": pillow.fromarray(np.where(wanted, 128, 127).astype(np.uint8)),
+        "ones": pillow.fromarray(bits),
+        "bilevel": pillow.fromarray(wanted),
+        "colour": pillow.fromarray(np.repeat(bits[..., None] * 255, 3, axis=2)),
+        "opaque": pillow.fromarray(np.dstack([np.repeat(bits[..., None] * 255, 3, axis=2), bits * 0 + 255])),
+        "transparent": pillow.fromarray(drawn),
+        "indexed": indexed,
+        "coloured": coloured,
+        "deep": pillow.fromarray(bits.astype(np.uint16) * 65535),
+        "deep_ones": pillow.fromarray(bits.astype(np.uint16)),
+    }
+    for name, picture in kinds.items():
+        picture.save(f"{name}.png")
+        assert np.array_equal(read_mask(Path(f"{name}.png"), wanted.shape), wanted), name
+    with pytest.raises(InputError, match="6x8, but the image is 8x6"):
+        read_mask(Path("grey.png"), (8, 6))
+
+
+def test_it_is_reached_from_the_command_line(here: Path, sample: Sample) -> None:
+    command = [sys.executable, "-m", "amodal_bench", "predict", f"{sample.id}.png", "model=visible"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, "--mask", "mask.png"], cwd=here, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert np.array_equal(grey(here / f"{sample.id}-amodal/amodal.png") > 0, sample.visible)
+
+
+def test_a_query_alone_decides(sample: Sample) -> None:
+    """The picture's folder and the output's name change nothing; the picture's own name is the id."""
+    model = build(composed("model=hull").model, "model")
+    (mask,) = model.predict([Query("any", sample.image, sample.visible)], [0])
+    assert predict([f"{sample.id}.png", "--mask", "mask.png", "-o", "a/new/folder", "model=hull"]) == 0
+    assert np.array_equal(grey(Path("a/new/folder/amodal.png")) > 0, mask | sample.visible)
+    assert predict([f"{sample.id}.png", "--mask", "mask.png", "-o", "a/new/folder", "model=visible"]) == 0
+    assert np.array_equal(grey(Path("a/new/folder/amodal.png")) > 0, sample.visible)
