@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RESULTS ?= results
 
-.PHONY: help setup run test test-all lint format bench bench-gpu ablation table clean
+.PHONY: help setup run test test-all lint format bench bench-gpu ablation every-model table clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,9 +33,10 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## measure counting, and the index of a large dataset, each against other implementations
+bench: setup ## measure counting, the index of a large dataset and shared encodings, each against the plain way
 	$(BIN)/python bench/counts.py
 	$(BIN)/python bench/index.py
+	$(BIN)/python bench/segmenters.py
 
 bench-gpu: setup ## measure the models at their real sizes on a GPU, with random weights (nothing is downloaded)
 	$(BIN)/python bench/gpu.py --json bench-gpu.json
@@ -43,6 +44,9 @@ bench-gpu: setup ## measure the models at their real sizes on a GPU, with random
 ablation: setup ## all five leakage strategies on the toy aquarium, then their table
 	$(BIN)/python -m amodal_bench experiment=leakage results=$(RESULTS)
 	$(BIN)/python -m amodal_bench.report.collect $(RESULTS)
+
+every-model: setup ## every model on the toy aquarium, those with published weights in small and random, in one table
+	$(BIN)/python -m amodal_bench experiment=every_model_random results=$(RESULTS)
 
 table: setup ## one table of every run in $(RESULTS)
 	$(BIN)/python -m amodal_bench.report.collect $(RESULTS)

@@ -120,7 +120,7 @@ def build(spec: Mapping[str, Any], where: str) -> Any:
     Raises:
         ConfigError: the class cannot be imported, or does not take these keys.
     """
-    if TARGET not in spec:
+    if not isinstance(spec, Mapping) or TARGET not in spec:
         raise ConfigError(f"{where}: has no {TARGET}, the class to build")
     target = find_class(str(spec[TARGET]), where)
     taken = parameters(target)

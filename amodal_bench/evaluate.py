@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from amodal_bench.config import NAME, TARGET, Settings, build
 from amodal_bench.datasets.base import Dataset
-from amodal_bench.errors import BenchError
+from amodal_bench.errors import BenchError, ConfigError, InputError
 from amodal_bench.metrics.protocols import Protocol
 from amodal_bench.models.base import Explains, Finite, Model
 from amodal_bench.report.completeness import check_complete
@@ -89,8 +90,12 @@ def _entries(settings: Settings) -> list[Entry]:
 
 
 def _entry(spec: Mapping[str, Any], where: str) -> Entry:
-    target = str(spec.get(TARGET, ""))
-    return Entry(str(spec.get(NAME, target.rpartition(".")[2])), target, build(spec, where))
+    model = build(spec, where)
+    target = str(spec[TARGET])
+    name = str(spec.get(NAME, target.rpartition(".")[2]))
+    if not name.strip() or "/" in name or "\\" in name:
+        raise ConfigError(f"{where}.{NAME}: {name!r} cannot be part of a folder's name; give it one without slashes")
+    return Entry(name, target, model)
 
 
 def _run(
@@ -128,13 +133,20 @@ def _run(
 @contextmanager
 def _opened(folder: Path) -> Iterator[Store]:
     """A run's store, locked against other processes; the lock ends with the process, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(FileLock(folder / ".lock", timeout=0))
+            store = stack.enter_context(Store(folder / "store.sqlite"))
         except Timeout:
             raise BenchError(f"{folder}: another process works on this run; wait until it ends") from None
-        yield stack.enter_context(Store(folder / "store.sqlite"))
+        except OSError as error:
+            problem = f"cannot be written ({error.strerror or error})"
+            raise InputError(folder, problem, "set results to a folder that can") from error
+        except sqlite3.Error as error:
+            remedy = "move its folder away, and the run is made anew"
+            raise InputError(folder / "store.sqlite", f"is no run's store ({error})", remedy) from error
+        yield store
 
 
 def _all_steps(loggers: Sequence[Logger]) -> Callable[[int, int, float], None]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.config import config_folder, register_schema, settings_from
@@ -50,9 +52,10 @@ def _run() -> None:
     os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing: the answer is ours.
     register_schema()
     cells: list[Cell] = []
+    failed: list[str] = []
 
     def job(config: DictConfig) -> float:
-        return _job(config, cells)
+        return _job(config, cells, failed)
 
     command = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)
     try:
@@ -60,6 +63,8 @@ def _run() -> None:
     except (BenchError, HydraException, OmegaConfBaseException) as error:
         if TRACEBACK_WANTED:
             raise
+        if len(failed) > 1:  # each has said why; only the first one is raised
+            sys.exit(f"error: {len(failed)} cells of the sweep failed: {'; '.join(failed)}")
         sys.exit(f"error: {explain(error)}")
     except KeyboardInterrupt:
         sys.exit("interrupted: all finished batches are kept, and the same command goes on from here")
@@ -70,8 +75,11 @@ def _run() -> None:
             show_cells(cells)
 
 
-def _job(config: DictConfig, cells: list[Cell]) -> float:
-    """One run, added to the sweep's cells; returns its mIoU, so that Hydra's sweepers can optimise it."""
+def _job(config: DictConfig, cells: list[Cell], failed: list[str]) -> float:
+    """One run, added to the sweep's cells; returns its mIoU, so that Hydra's sweepers can optimise it.
+
+    One that fails is added to `failed` by its overrides.
+    """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
@@ -88,26 +96,40 @@ def _job(config: DictConfig, cells: list[Cell]) -> float:
         if HydraConfig.get().mode is RunMode.RUN and not TRACEBACK_WANTED:
             sys.exit(f"error: {error}")  # Raised, Hydra would add lines of its own.
         print(f"error: {error}", file=sys.stderr, flush=True)
+        failed.append(" ".join(HydraConfig.get().overrides.task))
         raise
     return float(outcome.main.summary()["miou"].iloc[0])
 
 
 def explain(error: Exception) -> str:
     """What is wrong, in one line, with the valid choices where a name was wrong."""
-    from hydra.errors import MissingConfigException
-
-    from amodal_bench.config import suggest
+    from hydra.errors import MissingConfigException, OverrideParseException
 
     if isinstance(error, BenchError):
         return str(error)
     if isinstance(error, MissingConfigException) and error.options:
-        group, _, wrong = str(error.missing_cfg_file).rpartition("/")
-        return f"{group}={wrong}: there is no such choice; {suggest(wrong, error.options)}"
+        return _unknown_choice(str(error.missing_cfg_file), error.options, str(error))
+    if isinstance(error, OverrideParseException):
+        quoted = "a VALUE with spaces, commas or brackets needs quotes of its own: 'KEY=\"a, b\"'"
+        return f"{error.override}: is no setting, which is KEY=VALUE; {quoted}"
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
     texts = dict.fromkeys(" ".join(str(e).split()) for e in (error, cause))
     return _unknown_key(error) or ": ".join(texts)
+
+
+def _unknown_choice(file: str, options: Sequence[str], said: str) -> str:
+    """The answer to `group=NAME` where the group has no such file; names may lie in folders of it."""
+    from amodal_bench.config import suggest
+
+    # Hydra knows where the group ends and the name begins, and tells it in its text alone.
+    found = re.search(r"Available options in '([^']+)'", said)
+    group = found[1] if found else file.rpartition("/")[0]
+    wrong = file.removeprefix(f"{group}/")
+    folder = config_folder() / group
+    nested = [file.relative_to(folder).with_suffix("").as_posix() for file in folder.glob("*/*.yaml")]
+    return f"{group}={wrong}: there is no such choice; {suggest(wrong, [*options, *nested])}"
 
 
 def _unknown_key(error: Exception) -> str | None:

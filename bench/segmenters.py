@@ -1,8 +1,10 @@
 """Time SAM alone on the toy aquarium: each picture encoded once for all its instances, against once for each of them.
 
-The network is SAM's in small, with random weights, and the encoder is nearly all of its cost as it is of SAM's.
+By default the network is SAM's in small, so that it can be timed on a CPU; the encoder is nearly all of its cost, as
+it is of SAM's. `--size huge --device cuda` times the real architecture on a GPU. Weights are random: nothing is
+downloaded, and time does not depend on them.
 
-python bench/segmenters.py [--images 12] [--rounds 3] [--side 256]
+python bench/segmenters.py [--images 12] [--rounds 3] [--size small|base|large|huge] [--device cpu]
 """
 
 from __future__ import annotations
@@ -31,6 +33,24 @@ PER_CALL = 16
 
 BATCHES = (1, 4, 8)
 
+SIZES = {
+    "small": {"hidden_size": 192, "num_hidden_layers": 4, "num_attention_heads": 3, "global_attn_indexes": [3]},
+    "base": {},
+    "large": {
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "global_attn_indexes": [5, 11, 17, 23],
+    },
+    "huge": {
+        "hidden_size": 1280,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 16,
+        "global_attn_indexes": [7, 15, 23, 31],
+    },
+}
+"""What differs from the library's default, ViT-B; `small` has a third of its layers and a quarter of its width."""
+
 
 def queries_of(images: int) -> list[Query]:
     """All instances of some scenes, in a run's order."""
@@ -38,21 +58,15 @@ def queries_of(images: int) -> list[Query]:
     return [dataset.sample(id).query for id in dataset.records()["id"]]
 
 
-def save_small(folder: Path, side: int) -> None:
-    """SAM with a third of ViT-B's layers, a quarter of its width, and pictures of `side` pixels."""
+def save_random(folder: Path, size: str, side: int) -> None:
+    """SAM of one of `SIZES`, for pictures of `side` pixels."""
     import torch
     from transformers import SamConfig, SamModel
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
     torch.manual_seed(0)
-    vision = {
-        "hidden_size": 192,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 3,
-        "image_size": side,
-        "global_attn_indexes": [3],
-    }
+    vision = {**SIZES[size], "image_size": side}
     SamModel(SamConfig(vision_config=vision, prompt_encoder_config={"image_size": side})).save_pretrained(folder)
 
 
@@ -91,16 +105,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time SAM with and without shared encodings.")
     parser.add_argument("--images", type=int, default=12, help="toy scenes (default: 12)")
     parser.add_argument("--rounds", type=int, default=3, help="timings of each way (default: 3)")
-    parser.add_argument("--side", type=int, default=256, help="pixels that the encoder sees (default: 256)")
+    parser.add_argument("--size", choices=SIZES, default="small", help="of the image encoder (default: small)")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda in half precision (default: cpu)")
     arguments = parser.parse_args()
     queries = queries_of(arguments.images)
     each = len(queries) / arguments.images
-    print(f"{platform.processor() or platform.machine()}, {each:.1f} instances a picture, {PER_CALL} in a call")
+    print(f"SAM {arguments.size} on {arguments.device}, {platform.processor() or platform.machine()}")
+    print(f"{each:.1f} instances a picture, {PER_CALL} in a call")
     print(f"{'segmenter.batch':<18}{'shared ms':>12}{'unshared ms':>14}{'ratio':>8}   (per instance)")
     with TemporaryDirectory() as folder:
-        save_small(Path(folder), arguments.side)
+        save_random(Path(folder), arguments.size, 256 if arguments.size == "small" else 1024)
         for batch in BATCHES:
-            model = SegmentOnly(Sam(folder, device="cpu", precision="float32", batch=batch))
+            model = SegmentOnly(Sam(folder, device=arguments.device, batch=batch))
             shared, apart = measure(model, queries, max(arguments.rounds, 1))
             ratio = median(more / less for more, less in zip(apart, shared, strict=True))
             times = [median(seconds) / len(queries) * 1e3 for seconds in (shared, apart)]

@@ -55,6 +55,12 @@ def test_nothing_heavy_is_imported_before_it_is_needed(tmp_path: Path) -> None:
         ("protocol.filter.min_occlusion=1.5", "protocol.filter: min_occlusion 1.5"),
         ("dataset=cocoa", "datasets/cocoa: the folder of COCO-A does not exist"),
         ("ids=mine.txt", "mine.txt: no such file of ids; make a list with `amodal-bench data ids"),
+        ("model=random/sdx", "model=random/sdx: there is no such choice; did you mean 'random/sdxl'? valid: flux, "),
+        ("photo.jpg", "photo.jpg: is no setting, which is KEY=VALUE"),
+        ("70,25", "70,25: is no setting, which is KEY=VALUE"),
+        ("~model", "model: has no _target_"),
+        ("model.name=a/b", "model.name: 'a/b' cannot be part of a folder's name"),
+        ("results=/dev/null", "cannot be written (Not a directory); set results to a folder that can"),
     ],
 )
 def test_a_mistake_is_answered_in_one_line(override: str, answer: str, tmp_path: Path) -> None:
@@ -120,3 +126,42 @@ def test_a_cell_that_cannot_be_built_leaves_the_next_one_to_run(tmp_path: Path) 
     assert done.returncode != 0
     assert "'median' is not one of" in done.stderr
     assert len(list((tmp_path / "results" / "runs").glob("toy-hull-*/summary.csv"))) == 1
+
+
+def test_a_damaged_store_is_named(tmp_path: Path) -> None:
+    assert bench("model=hull", *SMALL, "sheet=0", cwd=tmp_path).returncode == 0
+    (store,) = (tmp_path / "results/runs").glob("toy-hull-*/store.sqlite")
+    store.write_bytes(b"no database" * 100)
+    done = bench("model=hull", *SMALL, "sheet=0", cwd=tmp_path)
+    assert done.returncode != 0
+    assert done.stderr == (
+        f"error: {store.relative_to(tmp_path)}: is no run's store (file is not a database); "
+        "move its folder away, and the run is made anew\n"
+    )
+
+
+def test_cells_that_fail_are_listed_at_the_end_below_the_table_of_the_others(tmp_path: Path) -> None:
+    aggregates = "protocol.aggregate=median,instance,mode"
+    done = bench("-m", "model=hull,visible", aggregates, "dataset.images=1", "sheet=0", cwd=tmp_path)
+    assert done.returncode == 1
+    failed = [
+        f"model={m} protocol.aggregate={a} dataset.images=1 sheet=0"
+        for m in ("hull", "visible")
+        for a in ("median", "mode")
+    ]
+    assert done.stderr.splitlines()[-1] == f"error: 4 cells of the sweep failed: {'; '.join(failed)}"
+    table = done.stdout.partition("toy, all cells")[2]
+    assert table.count("hull") == table.count("visible") == 1
+
+
+@pytest.mark.slow
+def test_every_model_runs_in_small_by_one_command(tmp_path: Path) -> None:
+    """A limit on the command line goes before the experiment's."""
+    done = bench("experiment=every_model_random", "limit=1", "dataset.images=1", "sheet=0", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    real, _, random = done.stdout.partition("toy, all cells")[2].partition("Random weights: ")
+    assert [line.split()[0] for line in real.splitlines() if "@1" in line] == ["visible", "hull", "tiny"]
+    names = [line.split()[0] for line in random.splitlines() if "@1" in line]
+    models = "sam sam2 inpaint_sdxl pix2gestalt sd15 sd2 sdxl kandinsky flux"
+    assert names == [f"random-{name}" for name in models.split()]
+    assert done.stdout.count("\ninstances 1:") == 12

@@ -80,11 +80,13 @@ def test_the_probability_is_a_threshold() -> None:
     assert np.array_equal(taken, area) and np.array_equal(left, visible)
 
 
-def test_without_any_background_the_area_is_the_answer() -> None:
-    image, _, prompt = scene()
+def test_where_the_object_can_be_anywhere_most_of_what_is_not_v_is_background() -> None:
+    image, disc, prompt = scene()
     everywhere = np.ones_like(prompt.area)
     (found,) = ColourModel().segment([image], [replace(prompt, area=everywhere)])
-    assert found.all()
+    assert iou(found, disc) > 0.95
+    (whole,) = ColourModel().segment([image], [replace(prompt, area=everywhere, visible=everywhere)])
+    assert whole.all()
 
 
 def test_a_result_depends_on_its_own_image_only() -> None:
@@ -99,7 +101,15 @@ def test_a_result_depends_on_its_own_image_only() -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    [{"bins": 1}, {"bins": 65}, {"smoothing": -1.0}, {"probability": 1.0}, {"change": -1.0}, {"closing": -1}],
+    [
+        {"bins": 1},
+        {"bins": 65},
+        {"smoothing": -1.0},
+        {"probability": 1.0},
+        {"change": -1.0},
+        {"closing": -1},
+        {"opening": 1.5},
+    ],
     ids=str,
 )
 def test_an_impossible_setting_is_refused(setting: dict[str, float]) -> None:

@@ -105,8 +105,8 @@ def answer(handler: BaseHTTPRequestHandler, site: Site) -> None:
     handler.end_headers()
     if site.cuts:
         body = body[: site.cuts.pop(0)]
+    site.sent += len(body)  # before it is sent: the client may look as soon as it has everything
     handler.wfile.write(body)
-    site.sent += len(body)
 
 
 @pytest.fixture

@@ -271,6 +271,11 @@ def test_fetch_gets_the_segmenter_of_a_model_too(run: Run, shop: Hub) -> None:
     assert run("list")[1].count("complete") > 1
 
 
+def test_fetch_of_a_model_in_small_has_nothing_to_download(run: Run) -> None:
+    nothing = "random://sam2: is no hub id, nothing to download (made when needed)\n"
+    assert run("fetch", "random/sam2") == (0, nothing, "")
+
+
 def test_fetch_of_a_segmenter_in_any_size(run: Run, shop: Hub) -> None:
     shop.files = {"config.json": b"{}", "model.safetensors": b"sam", "pytorch_model.bin": b"useless"}
     base = "facebook/sam-vit-base"

@@ -355,12 +355,31 @@ def test_costs_are_those_of_an_instance(model: Callable[..., Pix2Gestalt]) -> No
     assert costs["denoise"].batch == 4 and made.costs() == {}
 
 
-def test_a_lower_precision_is_that_of_all_networks(folder: Path) -> None:
-    made = Pix2GestaltBackbone(str(folder), native=SIDE, device="cpu", precision="bfloat16", micro_batch=2)
-    for network in (made.unet, made.vae, made.clip, made.projection):
-        assert {parameter.dtype for parameter in network.parameters()} == {torch.bfloat16}
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_lower_precision_is_that_of_all_networks_and_hardly_shows(
+    model: Callable[..., Pix2Gestalt], folder: Path, precision: str
+) -> None:
+    made = Pix2GestaltBackbone(str(folder), native=SIDE, device="cpu", precision=precision, micro_batch=2)
     (query,) = queries([(40, 60)])
-    assert Pix2Gestalt(made, View("frame", 0.0), steps=2).predict([query], [1])[0].shape == (40, 60)
+    lower, full = (each.explain(query, 1) for each in (Pix2Gestalt(made, View("frame", 0.0), steps=3), model()))
+    for name, picture in full.items():
+        assert picture.std() > 10 and np.abs(lower[name].astype(float) - picture).mean() < 2
+    for network in (made.unet, made.vae, made.clip, made.projection):
+        assert {parameter.dtype for parameter in network.parameters()} == {getattr(torch, precision)}
+
+
+def test_all_tensors_are_on_the_device(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On torch's device without memory, which as a GPU does refuses to mix with the CPU's tensors."""
+    made = Pix2GestaltBackbone(str(folder), native=SIDE, device="meta", micro_batch=2, vae_batch=2)
+    decode, decoded = made.decode, list[str]()
+
+    def watched(latents: Tensor) -> Tensor:
+        decoded.append(decode(latents).device.type)
+        return torch.zeros(len(latents), 3, SIDE, SIDE)  # there are no numbers
+
+    monkeypatch.setattr(made, "decode", watched)
+    Pix2Gestalt(made, View("frame", 0.0), steps=2).predict(queries()[:2], [1, 2])
+    assert decoded == ["meta"] * 3
 
 
 def small(folder: Path) -> list[str]:

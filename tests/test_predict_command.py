@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pycocotools.mask
@@ -22,11 +23,13 @@ from amodal_bench.errors import InputError
 from amodal_bench.models.base import Step
 from amodal_bench.predict_command.command import main as predict
 from amodal_bench.predict_command.pictures import read_mask, read_picture
+from amodal_bench.predict_command.prompt import ask
 from amodal_bench.predict_command.strip import save_strip
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.sheet import BLUE, CELL, GREEN
 from amodal_bench.runner.store import Store
 from amodal_bench.seeds import sample_seed
+from amodal_bench.segmenters.base import Prompt
 from amodal_bench.toy.pipelines import sam
 from amodal_bench.types import Image, Mask
 
@@ -157,6 +160,26 @@ def test_a_segmenter_that_finds_hardly_more_than_the_points_is_told_of(
     assert 0 < visible.sum() < 2 * np.pi * 4.2**2
 
 
+def test_a_large_picture_is_shown_to_the_segmenter_in_a_size_that_it_can_work_on() -> None:
+    class Discs:
+        def segment(self, images: Sequence[Image], prompts: Sequence[Prompt]) -> list[Mask]:
+            self.image, self.prompt = images[0], prompts[0]
+            return [prompts[0].visible]
+
+    image = np.zeros((1536, 3072, 3), np.uint8)
+    image[:, 1536:] = 200
+    points = np.array([[0, 0], [3071, 1535], [1536, 5], [1535, 5]])
+    segmenter: Any = Discs()
+    visible = ask(segmenter, image, points, 0)
+    assert segmenter.image.shape == (512, 1024, 3) and (segmenter.image[:, [511, 512], 0] == [0, 200]).all()
+    assert segmenter.prompt.points.tolist() == [[0, 0], [1023, 511], [512, 1], [511, 1]]
+    assert visible.shape == (1536, 3072) and all(visible[y, x] for x, y in points)
+    assert visible.sum() == 9 * segmenter.prompt.visible.sum()
+    small = image[:40, :1024]
+    assert np.array_equal(ask(segmenter, small, points[:1], 0), segmenter.prompt.visible)
+    assert segmenter.image is small
+
+
 def test_points_go_to_the_segmenter_that_the_model_chooses(sample: Sample) -> None:
     sam.save(Path("sam"))
     settings = ["model=sam", "segmenter.weights=sam", "segmenter.choose=largest", "segmenter.batch=1"]
@@ -235,6 +258,12 @@ NO_PICTURE = "cannot be read as a picture"
         (["--point", "3;4"], 2, "--point 3;4: is not X,Y"),
         (["--mask", "mask.png", "model=hul"], 2, "model=hul: there is no such choice; did you mean 'hull'?"),
         (["--mask", "mask.png", "-o", "text.txt"], 2, "text.txt: is no folder"),
+        (["--mask", "mask.png", "-o", "x" * 300], 2, "cannot be a folder (File name too long); name another one"),
+        (["--mask", "mask.png", "another.png"], 2, "another.png: is no setting, which is KEY=VALUE"),
+        (["--mask", "mask.png", "model.backbone.device=moon"], 1, "device=moon: torch knows no such device"),
+        (["--mask", "mask.png", "model.backbone.device=cuda:99"], 1, "device=cuda:99: torch finds "),
+        (["--mask", "mask.png", "model.steps=2.5"], 1, "tiny: TypeError: 'float' object cannot be"),
+        (["--point", "3,4", "model=hull", "segmenter.iterations=1.5"], 1, "--point: "),
         (["--mask", "amodal.png", "-o", "."], 2, "amodal.png: is read, and would be overwritten"),
         (["--mask", "mask.png", "model=predictions", "model.path=conf"], 1, "no prediction in conf"),
     ],
@@ -286,6 +315,14 @@ def test_pictures_of_every_kind_are_read_as_they_are_shown() -> None:
     pillow.fromarray(clear).save("clear.png")
     found = read_picture(Path("clear.png"))
     assert (found[ramp < 128] == 255).all() and np.array_equal(found[ramp >= 128], same[ramp >= 128])
+
+
+def test_the_haze_around_a_colour_in_a_jpeg_is_not_part_of_the_mask(sample: Sample) -> None:
+    drawn = np.zeros_like(sample.image)
+    drawn[sample.visible] = (255, 0, 0)
+    pillow.fromarray(drawn).save("red.jpg", quality=50)
+    found = read_mask(Path("red.jpg"), sample.visible.shape)
+    assert (found & sample.visible).sum() / (found | sample.visible).sum() > 0.9
 
 
 def test_masks_of_every_kind_are_read() -> None:

@@ -67,7 +67,7 @@ def save(path: Path, pixels: Any, mode: str | None = None) -> None:
     ],
     ids=["compressed", "uncompressed", "polygon", "two polygons"],
 )
-@pytest.mark.parametrize("key", ["instance_id", "annotation_id", "id"])
+@pytest.mark.parametrize("key", ["annotation_id", "instance_id", "id"])
 def test_every_encoding_under_every_key_of_an_id_gives_the_same_mask(
     tmp_path: Path, segmentation: Any, key: str
 ) -> None:
@@ -114,7 +114,7 @@ def test_a_mask_of_another_size_is_one_line_with_file_record_and_sizes(tmp_path:
         ('[{"id": ', "not valid JSON, or cut short"),
         ('{"annotations": []}', "holds no list of COCO results but a dict"),
         ("[3]", "entry 0: is no object"),
-        ('[{"id": "a"}, {"image_id": 3}]', "entry 1: has no id (instance_id, annotation_id, id)"),
+        ('[{"id": "a"}, {"image_id": 3}]', "entry 1: has no id (annotation_id, instance_id, id)"),
         ('[{"id": true}]', "entry 0: has no id"),
         ('[{"id": "\\ud800"}]', "entry 0: has no id"),
         ('[{"id": "a", "score": NaN}]', "entry 0: its score is no number"),

@@ -41,10 +41,10 @@ def test_both_files_read_back_with_pycocotools_and_give_the_same_iou(hull: Outco
     ground = COCO(str(truth))
     found = ground.loadRes(str(output))
     table = pd.read_csv(hull.main.folder / "instances.csv").set_index("id")
-    of_instance = {annotation["instance_id"]: annotation for annotation in found.dataset["annotations"]}
+    of_instance = {annotation["annotation_id"]: annotation for annotation in found.dataset["annotations"]}
     assert set(of_instance) == set(table.index)
     for annotation in ground.dataset["annotations"]:
-        id, predicted = annotation["instance_id"], of_instance[annotation["instance_id"]]
+        id, predicted = annotation["annotation_id"], of_instance[annotation["annotation_id"]]
         ((iou,),) = pycocotools.mask.iou([predicted["segmentation"]], [annotation["segmentation"]], [0])
         assert iou == pytest.approx(table.loc[id, "iou"], abs=1e-12)
         assert predicted["image_id"] == annotation["image_id"] == table.loc[id, "image_id"]
@@ -52,6 +52,15 @@ def test_both_files_read_back_with_pycocotools_and_give_the_same_iou(hull: Outco
         assert ground.cats[annotation["category_id"]]["name"] == table.loc[id, "category"]
         assert annotation["area"] == ground.annToMask(annotation).sum()
         assert ground.annToMask(annotation).shape == tuple(table.loc[id, ["height", "width"]])
+
+
+def test_entries_have_no_name_that_fiftyone_keeps_for_itself(hull: Outcome, tmp_path: Path) -> None:
+    """It makes attributes of a detection of all other keys, and refuses some, such as `instance_id`."""
+    output, truth = tmp_path / "hull.json", tmp_path / "truth.json"
+    assert command(["export", str(hull.main.folder), "-o", str(output), "--ground-truth", str(truth), *DATASET]) == 0
+    own = {"image_id", "category_id", "segmentation", "bbox", "area", "iscrowd", "score", "id"}
+    for entry in (*json.loads(output.read_text()), *json.loads(truth.read_text())["annotations"]):
+        assert set(entry) - own == {"annotation_id"}
 
 
 def test_pycocotools_own_evaluation_runs_and_finds_the_truth_perfect(hull: Outcome, tmp_path: Path) -> None:
@@ -157,6 +166,13 @@ def test_mistakes_are_one_line(hull: Outcome, tmp_path: Path, capsys: pytest.Cap
             f"error: {output}: cannot be a file, since {says}",
         )
     assert not list(tmp_path.glob("*.json"))
+    assert answer("export", str(folder), "-o", truth, "--ground-truth", truth)[1].endswith("name another with -o")
+    for own in ("store.sqlite", "run.json", "instances.csv"):
+        status, line = answer("export", str(folder), "-o", str(folder / own))
+        assert (status, line) == (
+            2,
+            f"error: {folder / own}: is the run's own, and would be overwritten; name another file",
+        )
     (folder / "run.json").write_text("[]")
     status, line = answer("export", str(folder), "--ground-truth", truth, *DATASET)
     assert (status, "does not name the run's dataset" in line) == (1, True)
@@ -200,7 +216,7 @@ def test_a_record_that_cannot_be_read_costs_itself_alone(
     assert f"{total - 1} amodal masks in 6 images; 1 cannot be read\n" in shown.out
     assert shown.err == "left out: file: is cut short; copy it again\n"
     annotations = json.loads(truth.read_text())["annotations"]
-    assert bad not in {annotation["instance_id"] for annotation in annotations}
+    assert bad not in {annotation["annotation_id"] for annotation in annotations}
     assert [annotation["id"] for annotation in annotations] == list(range(1, total))
 
 
@@ -219,5 +235,9 @@ def test_runs_are_listed_with_their_predictions_and_errors(
     assert rows[str(hull.main.folder)][:2] == [str(len(ids)), "0"]
     assert rows[str(theirs)][:2] == [str(len(ids) - 1), "1"]
     assert "the store is damaged" in " ".join(rows[f"{damaged}:"])
+    (damaged / "store.sqlite").write_bytes(b"")
+    assert command(["list", str(tmp_path / "results")]) == 0
+    assert "the store is damaged (no such table: instances)" in capsys.readouterr().out
+    assert (damaged / "store.sqlite").stat().st_size == 0  # to list is not to write
     assert command(["list", str(tmp_path)]) == 2
     assert "no run lies in" in capsys.readouterr().err

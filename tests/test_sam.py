@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +14,10 @@ from amodal_bench.method.points import draw_points
 from amodal_bench.segmenters.choice import CHOICES, chosen
 from amodal_bench.segmenters.framing import IMAGENET, Framing
 from amodal_bench.segmenters.promptable import PROMPTS, Promptable
+from amodal_bench.types import Mask
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SIDE = 64
 
@@ -109,6 +114,9 @@ def test_framing_of_points_boxes_and_masks(kind: type[Promptable]) -> None:
         assert framing.box(everything).tolist() == [0, 0, framing.inner[1], framing.inner[0]]
         area = float(framing.cover(everything, 16, "cpu").mean())
         assert area == pytest.approx(framing.inner[0] * framing.inner[1] / SIDE**2)
+        for side in (16, 20):  # cells of whole pixels, and others
+            covered = framing.cover(everything, side, "cpu") > 0
+            assert bool((framing.reached(side, "cpu") == covered).all())
     with pytest.raises(ValueError, match="empty"):
         framing.box(np.zeros(shape, bool))
 
@@ -122,19 +130,62 @@ def test_objects_of_one_pixel_at_every_border(family: str, prompt: str) -> None:
         visible = np.zeros((30, 70), bool)
         visible[y, x] = True
         prompts.append(prompt_of(visible))
-    masks = load(family, prompt=prompt, choose="consistent").segment(images, prompts)
+    masks = load(family, prompt=prompt).segment(images, prompts)
     assert [mask.shape for mask in masks] == [(30, 70)] * 4
+    if prompt != "mask":
+        for image, told, mask in zip(images, prompts, masks, strict=True):
+            assert (mask != REFERENCES[family](family, image, told, prompt == "points_box")[0]).mean() <= 0.01
 
 
-def test_a_lower_precision_is_that_of_the_encoder_alone() -> None:
+@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("family", KINDS)
+def test_pictures_of_hardly_any_width_or_height(family: str, prompt: str) -> None:
+    shapes = [(1, 300), (700, 2), (1, 1)]
+    images = [np.full((*shape, 3), 90, np.uint8) for shape in shapes]
+    prompts = [prompt_of(np.ones(shape, bool)) for shape in shapes]
+    masks = load(family, prompt=prompt, choose="consistent").segment(images, prompts)
+    assert [mask.shape for mask in masks] == shapes
+
+
+def test_a_picture_may_be_a_mirrored_view_that_nobody_writes_to() -> None:
+    images, prompts = samples()
+    mirrored = [image[:, ::-1] for image in images]
+    for image in mirrored:
+        image.setflags(write=False)
+    copies = [image.copy() for image in mirrored]
+    segmenter = load("sam")
+    for one, other in zip(segmenter.segment(mirrored, prompts), segmenter.segment(copies, prompts), strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("family", KINDS)
+def test_a_lower_precision_is_that_of_the_encoder_alone_and_hardly_shows(family: str, precision: str) -> None:
     import torch
 
     images, prompts = samples()
-    for family, kind in KINDS.items():
-        segmenter = kind(str(weights(family)), precision="bfloat16", device="cpu", batch=2)
-        assert [mask.shape for mask in segmenter.segment(images, prompts)] == SHAPES
-        assert next(segmenter.model.vision_encoder.parameters()).dtype == torch.bfloat16
-        assert next(segmenter.model.mask_decoder.parameters()).dtype == torch.float32
+    segmenter = KINDS[family](str(weights(family)), precision=precision, device="cpu", batch=3)
+    for mask, whole in zip(segmenter.segment(images, prompts), load(family).segment(images, prompts), strict=True):
+        assert (mask != whole).mean() < 0.01 < whole.mean()  # numbers that are none would make an empty mask
+    assert {values.dtype for values in segmenter.model.vision_encoder.parameters()} == {getattr(torch, precision)}
+    assert {values.dtype for values in segmenter.model.mask_decoder.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("family", KINDS)
+def test_all_tensors_are_on_the_device(family: str, prompt: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On torch's device without memory, which as a GPU does refuses to mix with the CPU's tensors."""
+    images, prompts = samples()
+    segmenter = KINDS[family](str(weights(family)), device="meta", batch=3, prompt=prompt, choose="consistent")
+    found = []
+
+    def enlarged(logits: Tensor, framing: Framing) -> Mask:
+        found.append(segmenter.enlarge(logits[None, None], framing).device.type)
+        return np.zeros(framing.shape, bool)  # there are no numbers
+
+    monkeypatch.setattr(segmenter, "_mask", enlarged)
+    segmenter.segment(images, prompts)
+    assert found == ["meta"] * len(images)
 
 
 def test_the_finer_mask_of_sam_hq_can_be_taken_alone() -> None:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,6 +17,7 @@ from conftest import composed
 
 from amodal_bench.config import build
 from amodal_bench.errors import ConfigError
+from amodal_bench.report.outcome import RunInfo
 
 BLOCK, HEADER = 32768, 7
 
@@ -87,3 +90,16 @@ def test_asking_for_wandb_without_the_package_says_what_to_install(monkeypatch: 
     spec = composed("logger=wandb", "logger.wandb.mode=offline").logger["wandb"]
     with pytest.raises(ConfigError, match=r"pip install 'amodal-bench\[wandb\]'"):
         build(spec, "logger.wandb")
+
+
+@pytest.mark.parametrize(("random", "tags"), [(True, ["random weights"]), (False, None)])
+def test_runs_with_random_weights_bear_a_tag(
+    random: bool, tags: list[str] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+    fake = SimpleNamespace(Settings=dict, init=lambda **settings: asked.update(settings), Error=OSError)
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    spec = composed("logger=wandb", "logger.wandb.mode=offline", f"results={tmp_path}").logger["wandb"]
+    facts = {"model": {"segmenter": {"random_weights": random}}}
+    build(spec, "logger.wandb").begin(RunInfo("sam", "toy", "0" * 12, facts, tmp_path))
+    assert (asked["tags"], asked["id"]) == (tags, f"toy-sam-{'0' * 12}")

@@ -22,12 +22,25 @@ def check_precision(setting: str, key: str) -> None:
 
 
 def device_of(setting: str) -> str:
-    """The torch device that is set; `auto` is the first GPU where there is one."""
-    if setting != AUTO:
+    """The torch device that is set; `auto` is the first GPU where there is one.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    if setting == "cpu":
         return setting
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if setting == AUTO:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(setting)
+    except RuntimeError as error:
+        raise ConfigError(f"device={setting}: torch knows no such device; set auto, cpu, cuda or cuda:1") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise ConfigError(f"device={setting}: torch finds {count} CUDA GPUs here; device=auto takes what there is")
+    return setting
 
 
 def precision_of(setting: str, device: str) -> str:

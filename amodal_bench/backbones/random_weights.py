@@ -12,7 +12,7 @@ import os
 import shutil
 from pathlib import Path
 
-from amodal_bench.cache import cache_folder
+from amodal_bench.cache import CACHE_VARIABLE, cache_folder
 from amodal_bench.errors import InputError
 from amodal_bench.toy import pipelines
 
@@ -69,7 +69,8 @@ def made(spec: str) -> Path | None:
     except (OSError, ImportError) as error:
         if not kept.is_dir():  # else another process was quicker
             reason = getattr(error, "strerror", None) or str(error)
-            raise InputError(kept, f"random weights cannot be written there ({reason})", "mend that") from error
+            remedy = f"set {CACHE_VARIABLE} to a folder that can be written"
+            raise InputError(kept, f"random weights cannot be written there ({reason})", remedy) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder if folder.is_dir() else None

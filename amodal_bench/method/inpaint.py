@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -71,7 +72,6 @@ class Inpainter:
 
     def __init__(self, backbone: Backbone, how: Denoising, stages: Stages) -> None:
         self.backbone, self.how, self.stages = backbone, how, stages
-        self._batches: Batches | None = None
 
     def inpaint(
         self,
@@ -96,7 +96,7 @@ class Inpainter:
         """
         import torch
 
-        batches, count = self._stages(), len(seeds)
+        batches, count = self._batches, len(seeds)
 
         def encode(index: Sequence[int]) -> Tensors:
             device = self.backbone.device
@@ -123,15 +123,14 @@ class Inpainter:
             return {"pixels": (painted * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu()}
 
         with torch.inference_mode():
-            made = self._stages().run("decode", len(latents), decode)
+            made = self._batches.run("decode", len(latents), decode)
         return list(made["pixels"].numpy()) if made else []
 
-    def _stages(self) -> Batches:
-        if self._batches is None:
-            backbone = self.backbone
-            sizes = {"encode": backbone.vae_batch, "denoise": backbone.micro_batch, "decode": backbone.vae_batch}
-            self._batches = Batches(sizes, self.stages, backbone.device)
-        return self._batches
+    @cached_property
+    def _batches(self) -> Batches:
+        backbone = self.backbone
+        sizes = {"encode": backbone.vae_batch, "denoise": backbone.micro_batch, "decode": backbone.vae_batch}
+        return Batches(sizes, self.stages, backbone.device)
 
     def _encode(self, images: Tensor, masks: Tensor) -> Tensors:
         import torch

@@ -20,10 +20,10 @@ from amodal_bench.digests import files_digest, sizes_digest
 from amodal_bench.errors import InputError, PredictionError, unreadable
 from amodal_bench.types import Mask
 
-ID_KEYS = ("instance_id", "annotation_id", "id")
+ID_KEYS = ("annotation_id", "instance_id", "id")
 """Where an entry states the instance it predicts; the first key that it has counts."""
 
-MAKE_ENTRIES = 'write a list of {"instance_id": ..., "segmentation": ...}'
+MAKE_ENTRIES = 'write a list of {"annotation_id": ..., "segmentation": ...}'
 REPLACE = "write this prediction again, on the grid of its image"
 
 

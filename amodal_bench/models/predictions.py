@@ -27,7 +27,7 @@ class Predictions:
         if path is None:
             raise ConfigError("model.path: name the file (COCO results) or the folder (PNGs) of the predictions")
         self.source = str(path)
-        self._masks = open_source(Path(path))
+        self._masks = open_source(Path(self.source))
 
     def describe(self) -> dict[str, str]:
         # pycocotools turns polygons into pixels.

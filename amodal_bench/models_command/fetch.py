@@ -54,7 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _find(wanted: str, overrides: list[str], config_dirs: list[Path]) -> tuple[str, list[Holding]]:
     """The model of a name or of a hub id, and its weights; those of the hub id alone, if it is one."""
-    if "/" not in wanted:
+    folder, _, name = wanted.rpartition("/")
+    if not folder or name in choices(f"model/{folder}", config_dirs):
         return wanted, holdings(components(compose([f"model={wanted}", *overrides], config_dirs).model))
     known = []
     tried = [[f"model={name}"] for name in choices("model", config_dirs)]

@@ -56,6 +56,7 @@ def add_model(parser: argparse.ArgumentParser, name: str, help: str) -> None:
         "overrides",
         metavar="OVERRIDE",
         nargs="*",
+        default=[],  # else argparse says that it is required
         help="such as model.weights=FOLDER model.backbone.native=64 model.backbone.device=cpu",
     )
 

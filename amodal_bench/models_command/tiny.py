@@ -66,5 +66,6 @@ def _model_of(family: str) -> str:
         except BenchError:  # a configuration that is broken is not the one to suggest
             continue
         if spec and family_module(str(spec[TARGET])) == family:
-            found.append((":" in str(spec.get("weights")), name))
-    return min(found)[1]
+            # The method itself goes before comparators on the same backbone, whose names have more words.
+            found.append((":" in str(spec.get("weights")), name.count("_"), name))
+    return min(found)[-1]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from amodal_bench.datasets.base import Query
-from amodal_bench.errors import PredictionError
+from amodal_bench.errors import BenchError, PredictionError
 from amodal_bench.models.base import Completes, Completion, Model
 from amodal_bench.types import Image, Mask
 
@@ -47,6 +49,17 @@ def answer(model: Model, query: Query, seed: int, union_visible: bool) -> Answer
         return Answer(amodal, _cut_out(query.image, query.visible), False)
     whole = np.where(query.visible[..., None], query.image, found.picture)
     return Answer(amodal, _cut_out(whole, amodal), True)
+
+
+@contextmanager
+def in_one_line(name: str) -> Iterator[None]:
+    """Turn whatever a model or a segmenter fails with into one line, as a run makes an error row of it."""
+    try:
+        yield
+    except BenchError:
+        raise
+    except Exception as error:
+        raise PredictionError(f"{name}: {type(error).__name__}: {' '.join(str(error).split())}") from error
 
 
 def _cut_out(picture: Image, mask: Mask) -> Image:

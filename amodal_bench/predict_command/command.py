@@ -4,7 +4,8 @@
     amodal-bench predict photo.jpg --point 310,190 --point 350,240 model=sdxl view=crop -o out
 
 What is visible of the object is a mask of the picture's size (white on black, or opaque), or what the segmenter finds
-at points of it: X,Y in pixels from the upper left of the upright picture. Written are
+at points of it: X,Y in pixels from the upper left of the upright picture (which the segmenter sees with 1024 pixels
+along its longer side, at most). Written are
 
     amodal.png   the mask (V is part of it, unless protocol.union_visible=false)
     amodal.json  the same as COCO's compressed RLE, its areas, and all that led to it
@@ -36,7 +37,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="default: IMAGE's name and -amodal, here")
     parser.add_argument("--every-step", action="store_true", help="also write the denoising, step by step")
     parser.add_argument(
-        "overrides", metavar="OVERRIDE", nargs="*", help="as in a run, such as model=sdxl segmenter=sam seed=1"
+        "overrides",
+        metavar="OVERRIDE",
+        nargs="*",
+        default=[],  # else argparse says that it is required
+        help="as in a run, such as model=sdxl segmenter=sam seed=1",
     )
     add_config_dir(parser)
     parsed = parser.parse_intermixed_args(list(arguments))

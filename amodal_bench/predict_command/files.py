@@ -26,7 +26,11 @@ VISIBLE, STEPS = "visible.png", "steps.png"
 
 def check_folder(folder: Path, written: Sequence[str], read: Sequence[Path]) -> None:
     """Raise `UsageError` where a folder cannot take the files, or one of them is a file that is read."""
-    if folder.exists() and not folder.is_dir():
+    try:
+        taken = folder.exists() and not folder.is_dir()
+    except OSError as error:  # such as a name that is too long
+        raise UsageError(f"{folder}: cannot be a folder ({error.strerror}); name another one with -o") from error
+    if taken:
         raise UsageError(f"{folder}: is no folder; name one with -o")
     sources = {file.resolve() for file in read}
     for name in written:

@@ -15,6 +15,9 @@ from amodal_bench.types import Image, Integers, Mask
 
 PAINT = "paint V white on black, or let it be what is opaque"
 
+LOSSY = ("JPEG", "MPO", "WEBP")
+"""Formats of Pillow's in which black does not stay black beside a colour."""
+
 
 def read_picture(path: Path) -> Image:
     """A picture as viewers show it: upright (EXIF), on white where it is transparent, 16 bits brought to 8.
@@ -40,7 +43,8 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
     """The visible mask V of an upright picture of `shape` (H, W).
 
     V is what is opaque, in a file with transparent pixels; else what is above the middle grey (what is not 0, if
-    there is nothing above 1), or, in a coloured file, what is not black.
+    there is nothing above 1), or, in a coloured file, what is not black; around the colours of a JPEG lies a haze of
+    darker ones, so that in it V is what has at least half of the greatest brightness.
 
     Returns:
         (H, W) bool, neither empty nor full.
@@ -67,12 +71,15 @@ def _opened(path: Path) -> Iterator[pillow.Image]:
         with pillow.open(path) as picture:
             if picture.mode == "F":
                 raise InputError(path, "has floating-point pixels, whose range it does not tell", "save it as PNG")
-            yield ImageOps.exif_transpose(picture)
+            upright = ImageOps.exif_transpose(picture)
+            upright.format = picture.format
+            yield upright
     except FileNotFoundError as error:
         raise unreadable(path, error) from error
     # Pillow tells of a damaged file by any of these, depending on the format.
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
-        raise InputError(path, f"cannot be read as a picture ({error})", "check that it is one") from error
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(path, f"cannot be read as a picture ({reason})", "check that it is one") from error
 
 
 def _painted(picture: pillow.Image) -> Mask:
@@ -88,7 +95,7 @@ def _painted(picture: pillow.Image) -> Mask:
     brightest = colours.max(axis=2).astype(np.int64)
     if np.ptp(colours, axis=2).max() == 0:
         return _bright(brightest, 255)
-    return np.asarray(brightest > 0)
+    return np.asarray(brightest > (brightest.max() // 2 if picture.format in LOSSY else 0))
 
 
 def _bright(values: Integers, most: int) -> Mask:

@@ -11,7 +11,7 @@ from amodal_bench.config import NAME, TARGET, Settings, build
 from amodal_bench.datasets.base import Query
 from amodal_bench.models.base import Model, Stepwise
 from amodal_bench.predict_command import files
-from amodal_bench.predict_command.answer import Answer, answer
+from amodal_bench.predict_command.answer import Answer, answer, in_one_line
 from amodal_bench.predict_command.pictures import read_mask, read_picture
 from amodal_bench.predict_command.prompt import ask, discs, points_of
 from amodal_bench.report.scored import has_random_weights
@@ -66,14 +66,16 @@ def predict(request: Request, settings: Settings) -> None:
     seed = sample_seed(settings.seed, request.id)
     if visible is None:
         segmenter = _segmenter(settings, model)
-        visible = ask(segmenter, image, points, seed)
+        with in_one_line("--point"):
+            visible = ask(segmenter, image, points, seed)
         facts |= {"points": points.tolist(), "segmenter": dict(segmenter.describe())}
         if visible.sum() < 2 * discs(points, shape).sum():
             print("the segmenter finds hardly more than the points: name one in each colour, or choose segmenter=sam")
     facts |= {"random_weights": has_random_weights(facts), "image": request.image.name, "seed": settings.seed}
     query = Query(request.id, image, visible)
-    found = answer(model, query, seed, union)
-    steps = model.every_step(query, seed) if request.every_step and isinstance(model, Stepwise) else []
+    with in_one_line(name):
+        found = answer(model, query, seed, union)
+        steps = model.every_step(query, seed) if request.every_step and isinstance(model, Stepwise) else []
     facts["amodal_bench"] = amodal_bench.__version__
     written = files.write(request.folder, query, found, facts, request.mask is None, steps)
     _tell(name, found, visible, bool(facts["random_weights"]))

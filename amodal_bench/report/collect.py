@@ -1,7 +1,7 @@
 """One table of every run in a results folder: `python -m amodal_bench.report.collect results`.
 
 It reads the CSV tables that runs have left behind and writes `table.csv` beside them. Runs with random weights are
-printed in a table of their own.
+printed in a table of their own and written to `table_random_weights.csv`.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ def main() -> None:
     table = collect(results)
     if table.empty:
         sys.exit(f"error: {results}: no run has left a summary.csv in {results / 'runs'}; run something first")
-    write_csv(table, results / "table.csv")
     random = is_random(table)
-    _print(table[~random])
-    if random.any():
-        print(f"\n{MEANINGLESS}:\n")
-        _print(table[random])
-    print(f"\nwrote {results / 'table.csv'}")
+    for name, rows in (("table.csv", table[~random]), ("table_random_weights.csv", table[random])):
+        if rows.empty:
+            continue
+        if name != "table.csv":
+            print(f"{MEANINGLESS}:\n")
+        _print(rows)
+        write_csv(rows, results / name)
+        print(f"\nwrote {results / name}\n")
 
 
 def _print(table: pd.DataFrame) -> None:
-    """Rows in Markdown; nothing where there are none."""
-    if table.empty:
-        return
+    """Rows in Markdown."""
     print("| dataset | model | protocol | mIoU | occluded mIoU | instances | errors | ids |")
     print("|---|---|---|---|---|---|---|---|")
     for row in table.to_dict("records"):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+KEYS = ["model", "run", "ids", "protocol"]
+"""What makes two rows the same result; a run's digest does not tell the names of models apart."""
+
 MEANINGLESS = "Random weights: these numbers show that the models run, and mean nothing"
 
 
@@ -73,10 +76,14 @@ def _joined(cells: Sequence[Cell]) -> pd.DataFrame:
     own = pd.concat([cell.rows.tail(1) for cell in cells], ignore_index=True)
     for index, cell in enumerate(cells):
         said = str(own.loc[index, "settings"]).split()
-        words = [o for o in cell.overrides if o not in shared and o not in said and not o.startswith("model=")]
-        own.loc[index, "settings"] = " ".join([*words, *said])
-    others = pd.concat([cell.rows.iloc[:-1] for cell in cells]).drop_duplicates(["run", "ids", "protocol"])
-    return pd.concat([others[~others["run"].isin(own["run"])], own], ignore_index=True)
+        if not any(o.startswith("model.name=") for o in cell.overrides):
+            said += [o for o in cell.overrides if o.startswith("model=")]  # the row's name says it
+        words = [o for o in cell.overrides if o not in shared and o not in said]
+        own.loc[index, "settings"] = " ".join([*words, str(own.loc[index, "settings"])]).strip()
+    others = pd.concat([cell.rows.iloc[:-1] for cell in cells])
+    others = others.drop_duplicates(others.columns.drop("run"))  # a seed is another run of the same numbers
+    shown = pd.MultiIndex.from_frame(others[KEYS]).isin(pd.MultiIndex.from_frame(own[KEYS]))
+    return pd.concat([others[~shown], own]).sort_values("protocol", kind="stable", ignore_index=True)
 
 
 def _console() -> Console:
@@ -89,6 +96,8 @@ def _console() -> Console:
 def _print_rows(console: Console, title: str, rows: pd.DataFrame) -> None:
     """Print a summary's rows, those with random weights in a table of their own."""
     random = is_random(rows)
+    if random.all():
+        console.print(title)  # which dataset it is
     for heading, part in ((title, rows[~random]), (MEANINGLESS, rows[random])):
         if len(part):
             console.print(_grid(heading, part))

@@ -4,8 +4,8 @@ Both are made from the same table of instances, so that their ids agree:
 
 - images keep the dataset's ids, as whole numbers where all of the run's are such, else as text;
 - categories are numbered from 1 in the alphabetical order of their names in this run;
-- `instance_id` is the harness's own id in both. A ground truth's `id` is a number from 1 on, since pycocotools takes
-  0 for "none".
+- `annotation_id` is the harness's own id in both (FiftyOne refuses labels with an `instance_id`, a name it keeps for
+  itself). A ground truth's `id` is a number from 1 on, since pycocotools takes 0 for "none".
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _placed(row: Any, ids: CocoIds) -> dict[str, Any]:
     return {
         "image_id": ids.image(str(row.image_id)),
         "category_id": ids.categories[row.category],
-        "instance_id": str(row.id),
+        "annotation_id": str(row.id),
     }
 
 

@@ -4,7 +4,7 @@
     amodal-bench model=predictions model.path=hull.json
 
 The entries are the instances that the run's instances.csv lists and has a prediction of: image_id, category_id,
-instance_id, segmentation (compressed RLE), bbox, area and score 1.0. Image ids are the dataset's own, as whole
+annotation_id, segmentation (compressed RLE), bbox, area and score 1.0. Image ids are the dataset's own, as whole
 numbers where all are; categories are numbered from 1 in the order of their names.
 
 With --ground-truth, the amodal masks go to a file of their own, with the same ids; name the run's dataset then:
@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN_FOLDER", type=Path, help="such as results/runs/toy-hull-0123456789ab")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="default: RUN_FOLDER/predictions.json")
     parser.add_argument("--ground-truth", metavar="FILE", type=Path, help="also write what they are compared with")
-    parser.add_argument("overrides", metavar="OVERRIDE", nargs="*", help="the run's dataset, such as dataset=cocoa")
+    parser.add_argument(
+        "overrides", metavar="OVERRIDE", nargs="*", default=[], help="the run's dataset, such as dataset=cocoa"
+    )
     add_config_dir(parser)
 
 
@@ -54,6 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
     for file in (output, arguments.ground_truth or output):
         if file.is_dir() or not file.parent.is_dir():
             raise UsageError(f"{file}: cannot be a file, since it {'is a' if file.is_dir() else 'lies in no'} folder")
+        others = file.suffix != ".json" or file.name == "run.json"
+        if others and file.exists() and file.resolve().parent == folder.resolve():
+            raise UsageError(f"{file}: is the run's own, and would be overwritten; name another file")
+    if arguments.ground_truth and output.resolve() == arguments.ground_truth.resolve():
+        raise UsageError(f"{output}: predictions and ground truth cannot be one file; name another with -o")
     if arguments.overrides and not arguments.ground_truth:
         raise UsageError(f"{' '.join(arguments.overrides)}: settings are for --ground-truth FILE only")
     instances = _instances(folder / "instances.csv")
@@ -61,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     dataset = _dataset(folder, arguments.overrides, arguments.config_dir) if arguments.ground_truth else None
     ids, predicted = CocoIds(instances), instances[instances["error"] == ""]
     try:
-        with Store(folder / "store.sqlite") as store:
+        with Store(folder / "store.sqlite", read_only=True) as store:
             entries = results(predicted, ids, store.rle)
     except (sqlite3.Error, KeyError) as error:
         raise InputError(folder / "store.sqlite", f"does not fit instances.csv ({error})", RUN_AGAIN) from error

@@ -10,6 +10,8 @@ import argparse
 import sqlite3
 from pathlib import Path
 
+import pandas as pd
+
 from amodal_bench.runner.store import Store
 from amodal_bench.verbs import UsageError
 
@@ -31,8 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _row(file: Path) -> tuple[str, str, str]:
     try:
-        with Store(file) as store:
+        with Store(file, read_only=True) as store:
             errors = store.table()["error"].notna()
-    except sqlite3.Error as error:
-        return ("-", "-", f"{file.parent}: the store is damaged ({error})")
+    except (sqlite3.Error, pd.errors.DatabaseError) as error:
+        return ("-", "-", f"{file.parent}: the store is damaged ({error.__cause__ or error})")
     return (str(int((~errors).sum())), str(int(errors.sum())), str(file.parent))

@@ -60,10 +60,14 @@ class Store:
 
     Args:
         path: the database file; it is created where it is missing.
+        read_only: leave the file as it is, even where it is another program's.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
+        if read_only:
+            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            return
         self._db = sqlite3.connect(path)
         # Write-ahead logging: a killed process loses at most the transaction it was in.
         self._db.execute("PRAGMA journal_mode=WAL")

@@ -9,7 +9,7 @@ import numpy as np
 
 from amodal_bench.errors import ConfigError
 from amodal_bench.segmenters.base import Prompt
-from amodal_bench.segmenters.regions import candidates, check_not_negative, tidy
+from amodal_bench.segmenters.regions import candidates, check_not_negative, check_radii, tidy
 from amodal_bench.threads import in_threads
 from amodal_bench.types import Floats, Image, Integers, Mask
 
@@ -17,7 +17,8 @@ from amodal_bench.types import Floats, Image, Integers, Mask
 class ColourModel:
     """Takes the pixels whose colour is rather the object's than the background's; the plainest of the segmenters.
 
-    The object's colours are those of V; the background's are those where the object cannot be. Points are not used.
+    The object's colours are those of V; the background's are those where the object cannot be, and where it can be
+    anywhere, as in an image that was not inpainted, those of all but V. Points are not used.
 
     Args:
         bins: of the joint histogram along each of the three channels.
@@ -40,7 +41,8 @@ class ColourModel:
             raise ConfigError(f"segmenter.bins: {bins} is not a number from 2 to 64")
         if not 0 < probability < 1:
             raise ConfigError(f"segmenter.probability: {probability} is not between 0 and 1")
-        check_not_negative(smoothing=smoothing, change=change, closing=closing, opening=opening)
+        check_not_negative(smoothing=smoothing, change=change)
+        check_radii(closing=closing, opening=opening)
         self.bins, self.smoothing, self.probability = bins, smoothing, probability
         self.change, self.closing, self.opening = change, closing, opening
 
@@ -52,10 +54,12 @@ class ColourModel:
 
     def _segment(self, image: Image, prompt: Prompt) -> Mask:
         possible = candidates(image, prompt, self.change) | prompt.visible
-        if possible.all():
-            return prompt.area  # there is no background to learn colours from
+        if prompt.visible.all():
+            return prompt.visible
         codes = self._codes(image)
-        ours, theirs = self._histogram(codes[prompt.visible]), self._histogram(codes[~possible])
+        # Where nothing is background for certain, most of what is not V is.
+        background = ~(prompt.visible if possible.all() else possible)
+        ours, theirs = self._histogram(codes[prompt.visible]), self._histogram(codes[background])
         # A colour that neither has is nobody's, and so the background's.
         likely = ours > self.probability * (ours + theirs)
         return tidy(likely[codes] & possible, prompt, self.closing, self.opening)

@@ -38,7 +38,8 @@ class Framing:
         """What the model is shown of an (H, W, 3) uint8 image: (3, side, side) float32, scaled, padded with 0."""
         import torch
 
-        raw = torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1).float() / 255
+        # A copy, since torch takes neither mirrored arrays nor, silently, those that cannot be written.
+        raw = torch.from_numpy(image.copy()).to(device).permute(2, 0, 1).float() / 255
         mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in scaling)
         return self._padded((self._resized(raw) - mean) / std)
 
@@ -49,6 +50,13 @@ class Framing:
         raw = torch.from_numpy(mask.astype(np.float32)).to(device)
         square = self._padded(self._resized(raw[None]))
         return torch.nn.functional.adaptive_avg_pool2d(square, side)[0]
+
+    def reached(self, side: int, device: str) -> Tensor:
+        """The cells of that grid that the image reaches into, (side, side) bool."""
+        import torch
+
+        starts = torch.arange(side, device=device) * self.side // side
+        return (starts < self.inner[0])[:, None] & (starts < self.inner[1])
 
     def points(self, points: Integers) -> Floats:
         """Pixels (x, y) of the image in the square, (N, 2) float32.

@@ -10,7 +10,7 @@ import numpy as np
 
 from amodal_bench.errors import ConfigError
 from amodal_bench.segmenters.base import Prompt
-from amodal_bench.segmenters.regions import candidates, check_not_negative, tidy
+from amodal_bench.segmenters.regions import candidates, check_not_negative, check_radii, tidy
 from amodal_bench.threads import in_threads
 from amodal_bench.types import Image, Mask
 
@@ -27,7 +27,8 @@ class GrabCut:
     def __init__(self, iterations: int = 5, change: float = 20.0, closing: int = 3, opening: int = 1) -> None:
         if iterations < 1:
             raise ConfigError(f"segmenter.iterations: {iterations} is not a positive number")
-        check_not_negative(change=change, closing=closing, opening=opening)
+        check_not_negative(change=change)
+        check_radii(closing=closing, opening=opening)
         self.iterations, self.change, self.closing, self.opening = iterations, change, closing, opening
 
     def describe(self) -> dict[str, Any]:
@@ -37,8 +38,10 @@ class GrabCut:
         return in_threads(lambda pair: self._segment(*pair), zip(images, prompts, strict=True))
 
     def _segment(self, image: Image, prompt: Prompt) -> Mask:
-        if self.change and prompt.before is not None:
-            labels = np.where(candidates(image, prompt, self.change), cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
+        possible = candidates(image, prompt, self.change) | prompt.visible
+        # What has changed all over, as plain inpainting of an erased background does, tells nothing.
+        if self.change and prompt.before is not None and not possible.all():
+            labels = np.where(possible, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
         else:
             labels = np.full(prompt.visible.shape, cv2.GC_PR_BGD, np.uint8)
         labels[~prompt.area] = cv2.GC_BGD

@@ -220,10 +220,11 @@ class Promptable(ABC):
         """The chosen logits of a batch, (B, l, l)."""
         import torch
 
-        visible = self._covers(frames, [prompt.visible for prompt in prompts])
+        pairs = zip(frames, prompts, strict=True)
+        visible = torch.stack([frame.cover(prompt.visible, self._grid, self.device) for frame, prompt in pairs])
         told = self._told(prompts, frames, visible)
         found = self.model(**self.shown(embeddings), **told, multimask_output=True)
-        inside = self._covers(frames, [np.ones(frame.shape, bool) for frame in frames]) > 0
+        inside = torch.stack([frame.reached(self._grid, self.device) for frame in frames])
         logits = found.pred_masks[:, 0].float()
         best = chosen(logits, found.iou_scores[:, 0, : logits.shape[1]], visible, inside, self.choose)
         taken: Tensor = logits[torch.arange(len(best), device=logits.device), best]
@@ -241,12 +242,6 @@ class Promptable(ABC):
         if self.prompt == "points_box":
             told["input_boxes"] = np.stack([frame.box(prompt.visible) for frame, prompt in pairs])[:, None]
         return {name: torch.from_numpy(value).to(self.device) for name, value in told.items()}
-
-    def _covers(self, frames: list[Framing], masks: list[Mask]) -> Tensor:
-        import torch
-
-        pairs = zip(frames, masks, strict=True)
-        return torch.stack([frame.cover(mask, self._grid, self.device) for frame, mask in pairs])
 
     def _mask(self, logits: Tensor, framing: Framing) -> Mask:
         return np.asarray((self.enlarge(logits[None, None], framing)[0, 0] > 0).cpu().numpy(), bool)

@@ -22,6 +22,13 @@ def check_not_negative(**settings: float) -> None:
             raise ConfigError(f"segmenter.{name}: {value} is no number from 0 on")
 
 
+def check_radii(**settings: float) -> None:
+    """Raise `ConfigError` where a setting of the segmenter is no whole number: a disc has a pixel in its middle."""
+    for name, value in settings.items():
+        if value < 0 or not float(value).is_integer():
+            raise ConfigError(f"segmenter.{name}: {value} is no whole number from 0 on")
+
+
 def candidates(image: Image, prompt: Prompt, change: float) -> Mask:
     """Where the object may be, (H, W) bool: in its area, and where the image was inpainted, what that has changed.
 
@@ -38,7 +45,7 @@ def candidates(image: Image, prompt: Prompt, change: float) -> Mask:
     return prompt.area
 
 
-def tidy(found: Mask, prompt: Prompt, closing: float, opening: float) -> Mask:
+def tidy(found: Mask, prompt: Prompt, closing: int, opening: int) -> Mask:
     """V, and what was found that hangs together with it, (H, W) bool.
 
     Args:
@@ -60,12 +67,12 @@ def changed(image: Image, before: Image, levels: float) -> Mask:
     return np.asarray(np.abs(soft - soft_before).max(axis=-1) > levels)
 
 
-def closed(mask: Mask, radius: float) -> Mask:
+def closed(mask: Mask, radius: int) -> Mask:
     """`mask` and the gaps in it into which no disc of `radius` pixels fits (morphological closing), (H, W) bool."""
     return _morphed(mask, radius, cv2.MORPH_CLOSE)
 
 
-def opened(mask: Mask, radius: float) -> Mask:
+def opened(mask: Mask, radius: int) -> Mask:
     """The parts of `mask` into which a disc of `radius` pixels fits (morphological opening), (H, W) bool."""
     return _morphed(mask, radius, cv2.MORPH_OPEN)
 
@@ -77,9 +84,9 @@ def connected_to(mask: Mask, seed: Mask) -> Mask:
     return np.asarray(np.isin(parts, touched) & mask)
 
 
-def _morphed(mask: Mask, radius: float, operation: int) -> Mask:
+def _morphed(mask: Mask, radius: int, operation: int) -> Mask:
     if radius == 0:
         return mask
-    size = int(2 * radius + 1)
+    size = 2 * int(radius) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), operation, disc), bool)

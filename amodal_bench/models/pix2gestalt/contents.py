@@ -68,7 +68,7 @@ def sorted_out(state: Mapping[str, Tensor], file: Path) -> Contents:
     absent = [f"{prefix}*" for prefix in networks if not any(name.startswith(prefix) for name in state)]
     refuse_gaps(file, [*absent, *({KEPT, *averages} - set(state))])
     unet = {name: state[average] for average, name in averages.items()}
-    return Contents(unet, _part(VAE, state), _part(CLIP, state), _part(PROJECTION, state), state[KEPT])
+    return Contents(unet, _part(VAE, state), _part(CLIP, state), _part(PROJECTION, state), state[KEPT].clone())
 
 
 def refuse_gaps(file: Path, names: Iterable[str]) -> None:

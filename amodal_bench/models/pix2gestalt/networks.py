@@ -145,7 +145,7 @@ def _made(
 
 
 def filled(network: Any, tensors: Tensors, device: str, dtype: Any) -> Any:
-    """The network with copies of its tensors, ready to compute: what is mapped from a file does not stay mapped."""
+    """The network with copies of its tensors, ready to compute: a file that changes later changes nothing."""
     copies = {name: value.to(device, dtype, copy=True).contiguous() for name, value in tensors.items()}
     network.load_state_dict(copies, assign=True, strict=True)
     return network.to(device).requires_grad_(False).eval()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,6 @@ class Sampler:
     def __init__(self, backbone: Backbone, steps: int, guidance: float, samples: int, stages: Stages) -> None:
         self.backbone, self.stages = backbone, stages
         self.steps, self.guidance, self.samples = steps, guidance, samples
-        self._batches: Batches | None = None
 
     def paint(self, images: Sequence[Image], visible: Sequence[Floats], seeds: Sequence[int]) -> list[list[Image]]:
         """Paint the whole objects.
@@ -49,7 +49,7 @@ class Sampler:
         """
         import torch
 
-        backbone, samples, batches = self.backbone, self.samples, self._stages()
+        backbone, samples, batches = self.backbone, self.samples, self._batches
         count = samples * len(seeds)
 
         def encode(index: Sequence[int]) -> Tensors:
@@ -77,13 +77,12 @@ class Sampler:
             pixels = batches.run("decode", count, decode)["pixels"].numpy()
         return [list(pixels[start : start + samples]) for start in range(0, count, samples)]
 
-    def _stages(self) -> Batches:
-        if self._batches is None:
-            backbone = self.backbone
-            sizes = {"encode": backbone.vae_batch, "denoise": backbone.micro_batch, "decode": backbone.vae_batch}
-            remedy = "set model.backbone.precision=bfloat16, or use a device that has more"
-            self._batches = Batches(sizes, self.stages, backbone.device, remedy)
-        return self._batches
+    @cached_property
+    def _batches(self) -> Batches:
+        backbone = self.backbone
+        sizes = {"encode": backbone.vae_batch, "denoise": backbone.micro_batch, "decode": backbone.vae_batch}
+        remedy = "set model.backbone.precision=bfloat16, or use a device that has more"
+        return Batches(sizes, self.stages, backbone.device, remedy)
 
     def _denoise(self, shown: Tensors, streams: Sequence[tuple[int, int]]) -> Tensor:
         """The latents of a batch; `streams` are the instance's seed and the sample's number."""
