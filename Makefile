@@ -19,10 +19,10 @@ run: setup ## the whole job: tiny model, toy aquarium, tables, contact sheet
 	$(BIN)/python -m amodal_bench results=$(RESULTS)
 
 test: setup ## the fast tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-all: setup ## all tests, slow ones included
-	$(BIN)/python -m pytest -m ''
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m '' -n auto
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
