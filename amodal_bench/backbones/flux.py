@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.backbones.base import Schedule, Shown
-from amodal_bench.backbones.latent import LatentBackbone, decode_kl, encode_kl, on_grid, stride_of
+from amodal_bench.backbones.latent import KLBackbone, stride_of
 from amodal_bench.backbones.loading import AUTO
 from amodal_bench.backbones.null_prompt import null_prompt
 from amodal_bench.backbones.schedules import flow_matching
@@ -27,7 +27,7 @@ PACK = 2
 MOST_TEXT_TOKENS = 512
 
 
-class Flux(LatentBackbone):
+class Flux(KLBackbone):
     """The parts `transformer`, `vae`, `scheduler`; two text encoders only until the null prompt is known.
 
     Args:
@@ -156,15 +156,6 @@ class Flux(LatentBackbone):
 
     def schedule(self, steps: int) -> Schedule:
         return flow_matching(self.scheduler, steps, tokens=(self.native // stride_of(self.vae) // PACK) ** 2)
-
-    def encode(self, images: Tensor) -> Tensor:
-        return encode_kl(self.vae, images)
-
-    def decode(self, latents: Tensor) -> Tensor:
-        return decode_kl(self.vae, latents)
-
-    def latent_area(self, areas: Tensor) -> Tensor:
-        return on_grid(areas, stride_of(self.vae))
 
     def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:
         """Tokens (B, n, 320) of picture and mask; nothing where the transformer takes the sample alone."""

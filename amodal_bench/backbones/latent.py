@@ -184,6 +184,21 @@ class LatentBackbone:
         return autoencoder
 
 
+class KLBackbone(LatentBackbone):
+    """A family whose autoencoder is an AutoencoderKL, its part `vae`."""
+
+    vae: Any
+
+    def encode(self, images: Tensor) -> Tensor:
+        return encode_kl(self.vae, images)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return decode_kl(self.vae, latents)
+
+    def latent_area(self, areas: Tensor) -> Tensor:
+        return on_grid(areas, stride_of(self.vae))
+
+
 def encode_kl(vae: Any, images: Tensor) -> Tensor:
     """Images in [-1, 1] to the scaled latents of an AutoencoderKL, by the posterior's mode; float32."""
     latents = vae.encode(images.to(vae.device, vae.dtype)).latent_dist.mode().float()

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from amodal_bench.backbones.base import Schedule, Shown
-from amodal_bench.backbones.latent import LatentBackbone, decode_kl, encode_kl, on_grid, stride_of
+from amodal_bench.backbones.latent import KLBackbone
 from amodal_bench.backbones.null_prompt import null_prompt
 from amodal_bench.backbones.schedules import variance_preserving
 from amodal_bench.errors import InputError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 
-class StableDiffusion(LatentBackbone):
+class StableDiffusion(KLBackbone):
     """The parts `unet`, `vae`, `scheduler`; `text_encoder` and `tokenizer` only until the null prompt is known."""
 
     FAMILY = "Stable Diffusion"
@@ -105,15 +105,6 @@ class StableDiffusion(LatentBackbone):
 
     def schedule(self, steps: int) -> Schedule:
         return variance_preserving(self.scheduler, steps)
-
-    def encode(self, images: Tensor) -> Tensor:
-        return encode_kl(self.vae, images)
-
-    def decode(self, latents: Tensor) -> Tensor:
-        return decode_kl(self.vae, latents)
-
-    def latent_area(self, areas: Tensor) -> Tensor:
-        return on_grid(areas, stride_of(self.vae))
 
     def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:
         return {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from amodal_bench.backbones.base import Schedule, Shown
-from amodal_bench.backbones.latent import LatentBackbone, decode_kl, encode_kl, on_grid, stride_of
+from amodal_bench.backbones.latent import KLBackbone
 from amodal_bench.backbones.loading import AUTO
 from amodal_bench.backbones.weights import is_file
 from amodal_bench.errors import ConfigError, InputError
@@ -24,7 +24,7 @@ MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.2757
 """Of the pixels that CLIP was trained with, in [0, 1]."""
 
 
-class Pix2GestaltBackbone(LatentBackbone):
+class Pix2GestaltBackbone(KLBackbone):
     """A denoiser of 12 channels (sample, image, V), told CLIP's embedding of the image.
 
     Of the `Backbone`'s terms, `areas` are V here, as shares of pixels, and `latents` are scaled as in Stable
@@ -130,15 +130,6 @@ class Pix2GestaltBackbone(LatentBackbone):
     def schedule(self, steps: int) -> Schedule:
         """DDIM's levels; the last one is that of timestep 0, which is not quite clean."""
         return schedule([float(share) for share in self._contents.kept.double()], steps)
-
-    def encode(self, images: Tensor) -> Tensor:
-        return encode_kl(self.vae, images)
-
-    def decode(self, latents: Tensor) -> Tensor:
-        return decode_kl(self.vae, latents)
-
-    def latent_area(self, areas: Tensor) -> Tensor:
-        return on_grid(areas, stride_of(self.vae))
 
     def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:
         """The image, V as a picture of its own, and CLIP's embedding; `clean` and `erase` mean nothing here."""
