@@ -34,22 +34,22 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 bench: setup ## measure counting, the index of a large dataset and shared encodings, each against the plain way
-	$(BIN)/python bench/counts.py
-	$(BIN)/python bench/index.py
-	$(BIN)/python bench/segmenters.py
+	$(BIN)/python benchmarks/counts.py
+	$(BIN)/python benchmarks/index.py
+	$(BIN)/python benchmarks/segmenters.py
 
 bench-gpu: setup ## measure the models at their real sizes on a GPU, with random weights (nothing is downloaded)
-	$(BIN)/python bench/gpu.py --json bench-gpu.json
+	$(BIN)/python benchmarks/gpu.py --json bench-gpu.json
 
 ablation: setup ## all five leakage strategies on the toy aquarium, then their table
 	$(BIN)/python -m amodal_bench experiment=leakage results=$(RESULTS)
-	$(BIN)/python -m amodal_bench.report.collect $(RESULTS)
+	$(BIN)/python -m amodal_bench.cli.results.table $(RESULTS)
 
 every-model: setup ## every model on the toy aquarium, those with published weights in small and random, in one table
 	$(BIN)/python -m amodal_bench experiment=every_model_random results=$(RESULTS)
 
 table: setup ## one table of every run in $(RESULTS)
-	$(BIN)/python -m amodal_bench.report.collect $(RESULTS)
+	$(BIN)/python -m amodal_bench.cli.results.table $(RESULTS)
 
 clean: ## remove the virtual environment and caches; results stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

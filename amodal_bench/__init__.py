@@ -1,3 +1,3 @@
 """A benchmark harness for amodal segmentation."""
 
-__version__ = "0.1.0"
+from amodal_bench.core.version import __version__ as __version__

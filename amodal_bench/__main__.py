@@ -1,6 +1,6 @@
 """`python -m amodal_bench`."""
 
-from amodal_bench.main import main
+from amodal_bench.cli.main import main
 
 if __name__ == "__main__":
     main()

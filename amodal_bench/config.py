@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.errors import BenchError, ConfigError
+from amodal_bench.core.errors import BenchError, ConfigError
 
 _HERE = Path(__file__).parent
 NAME, TARGET = "name", "_target_"
@@ -48,7 +48,7 @@ class Settings:
         baselines: models that are run and shown beside `model`, by name.
         other_protocols: protocols that score the same predictions beside `protocol`, by name.
         logger: specifications of loggers, by name.
-        view: the window of the image that a model sees; protocols refer to it.
+        view: the window of the image that a model sees; models refer to it.
         segmenter, condition, area, leakage: parts that models refer to.
         engine: how the work is done.
         seed: the run's seed.

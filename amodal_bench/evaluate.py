@@ -15,9 +15,11 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from amodal_bench.config import NAME, TARGET, Settings, build
+from amodal_bench.core.errors import BenchError, ConfigError, InputError
+from amodal_bench.core.seeds import sample_seed
 from amodal_bench.datasets.base import Dataset
-from amodal_bench.errors import BenchError, ConfigError, InputError
-from amodal_bench.metrics.protocols import Protocol
+from amodal_bench.metrics.protocols import ScoringProtocol
+from amodal_bench.metrics.selection import select
 from amodal_bench.models.base import Explains, Finite, Model
 from amodal_bench.report.completeness import check_complete
 from amodal_bench.report.outcome import Logger, Outcome, RunInfo
@@ -28,8 +30,6 @@ from amodal_bench.runner.environment import environment
 from amodal_bench.runner.identity import identify
 from amodal_bench.runner.loop import Work, run
 from amodal_bench.runner.store import Store
-from amodal_bench.seeds import sample_seed
-from amodal_bench.selection import select
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def evaluate(settings: Settings) -> tuple[Outcome, list[Path]]:
     Raises:
         BenchError: settings or files cannot be used, or too many instances failed.
     """
-    protocols: list[Protocol] = [build(settings.protocol, "protocol")]
+    protocols: list[ScoringProtocol] = [build(settings.protocol, "protocol")]
     others: dict[str, dict[str, Any]] = settings.other_protocols or {}
     protocols += [build(spec, f"other_protocols.{name}") for name, spec in others.items()]
     protocols = list({protocol.label: protocol for protocol in protocols}.values())
@@ -103,7 +103,7 @@ def _run(
     dataset: Dataset,
     records: pd.DataFrame,
     entry: Entry,
-    protocols: Sequence[Protocol],
+    protocols: Sequence[ScoringProtocol],
     loggers: Sequence[Logger],
 ) -> Scored:
     """Run the instances that the run's store lacks."""

@@ -13,18 +13,18 @@ import numpy as np
 import torch
 
 from amodal_bench.backbones.stable_diffusion import StableDiffusion
+from amodal_bench.core.seeds import sample_seed
+from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.method.area import Area
 from amodal_bench.method.condition import Condition
-from amodal_bench.method.points import draw_points
-from amodal_bench.method.view import View
 from amodal_bench.metrics.counts import joint_counts
 from amodal_bench.metrics.protocols import Filter, Protocol
-from amodal_bench.seeds import sample_seed
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.segmenters.grabcut import GrabCut
+from amodal_bench.tiny.networks import WEIGHTS
 from amodal_bench.toy.scene import Instance, Scene, draw_scene
-from amodal_bench.toy.tiny_model import WEIGHTS
-from amodal_bench.types import Floats, Image, Mask
+from amodal_bench.views.points import draw_points
+from amodal_bench.views.window import View
 
 
 def completed(scene: Scene, instance: Instance) -> Image:

@@ -15,13 +15,13 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 from amodal_bench.backbones.stable_diffusion import StableDiffusion
+from amodal_bench.core.stages import Stages
+from amodal_bench.core.types import Image
 from amodal_bench.method.inpaint import Denoising, Inpainter
 from amodal_bench.method.leakage import NoLeakage
 from amodal_bench.report.sheet import save_sheet
-from amodal_bench.stages import Stages
-from amodal_bench.toy.inpainting_samples import SIZE, draw_scene, random_mask
-from amodal_bench.toy.tiny_model import WEIGHTS
-from amodal_bench.types import Image
+from amodal_bench.tiny.networks import WEIGHTS
+from amodal_bench.tiny.samples import SIZE, draw_scene, random_mask
 
 SEED = 123_456_789
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from amodal_bench.core.seeds import stream_seed
+from amodal_bench.core.types import Floats, Mask
 from amodal_bench.method.leakage import Blend, Leakage, Soft, Strength
-from amodal_bench.seeds import stream_seed
-from amodal_bench.types import Floats, Mask
 
 ABAR = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2, 0)
 """Of Stable Diffusion, every generation: "scaled_linear"."""

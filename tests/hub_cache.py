@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from amodal_bench.backbones.catalogue import catalogue
+from amodal_bench.weights.catalogue import catalogue
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CONFIG = b'{"_class_name": "Network"}'

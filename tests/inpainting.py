@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from amodal_bench.backbones.base import Backbone
+from amodal_bench.core.stages import Stages
+from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.method.inpaint import Denoising, Inpainter
 from amodal_bench.method.leakage import Blend, Conditioning, Leakage, NoLeakage, Soft, Strength
-from amodal_bench.stages import Stages
-from amodal_bench.types import Floats, Image, Mask
 
 STRATEGIES: dict[str, Leakage] = {
     "blend": Blend(s=0.3),

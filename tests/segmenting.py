@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image as Pictures
 
-from amodal_bench.method.points import draw_points
-from amodal_bench.models_command.command import main as models
+from amodal_bench.cli.models.command import main as models
+from amodal_bench.core.types import Image, Mask
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.segmenters.framing import IMAGENET, SYMMETRIC
 from amodal_bench.segmenters.promptable import Promptable
@@ -22,7 +22,7 @@ from amodal_bench.segmenters.sam import Sam
 from amodal_bench.segmenters.sam2 import Sam2
 from amodal_bench.segmenters.sam3 import Sam3
 from amodal_bench.segmenters.sam_hq import SamHQ
-from amodal_bench.types import Image, Mask
+from amodal_bench.views.points import draw_points
 
 if TYPE_CHECKING:
     from torch import Tensor

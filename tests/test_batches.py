@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 
-from amodal_bench.errors import BenchError
-from amodal_bench.method.batches import Batches, Tensors
-from amodal_bench.stages import StageCost, Stages
+from amodal_bench.core.batches import Batches, Tensors
+from amodal_bench.core.errors import BenchError
+from amodal_bench.core.stages import StageCost, Stages
 
 
 def doubling(seen: list[list[int]]) -> Callable[[Sequence[int]], Tensors]:

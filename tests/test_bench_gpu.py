@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import gpu
 from gpu_measure import Stage
@@ -23,9 +23,9 @@ from gpu_networks import backbone, build, operations, parameters
 from gpu_tables import _digits
 
 from amodal_bench.config import config_folder
+from amodal_bench.core.stages import Stages
 from amodal_bench.method.inpaint import Denoising, Inpainter
 from amodal_bench.method.leakage import Blend, Conditioning
-from amodal_bench.stages import Stages
 
 SIZES: dict[str, dict[str, tuple[int, float]]] = {
     "sd15": {"unet": (859_535_364, 1.72e9 / 2), "vae": (83_653_863, 167e6 / 2)},

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from amodal_bench.errors import BenchError, InputError
+from amodal_bench.core.errors import BenchError, InputError
 from amodal_bench.evaluate import check_errors
 from amodal_bench.report.outcome import Outcome
-from amodal_bench.toy.export.cocoa import export as export_cocoa
+from amodal_bench.testing.export.cocoa import export as export_cocoa
 
 Bench = Callable[..., Outcome]
 

@@ -27,12 +27,12 @@ from test_cocoa import (
     unread,
 )
 
-from amodal_bench.datasets import passes
-from amodal_bench.datasets.bsds import Bsds
-from amodal_bench.datasets.contract import violations
-from amodal_bench.datasets.segmentation import encode
-from amodal_bench.errors import ConfigError, InputError
-from amodal_bench.toy.export.bsds import FIRST_NUMBER, export
+from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.core.rle import encode
+from amodal_bench.datasets.coco_a import passes
+from amodal_bench.datasets.coco_a.bsds import Bsds
+from amodal_bench.testing.datasets import violations
+from amodal_bench.testing.export.bsds import FIRST_NUMBER, export
 from amodal_bench.toy.scene import Scene, draw_scene
 
 IMAGES = 3

@@ -30,7 +30,7 @@ def bench(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complete
 
 def test_nothing_heavy_is_imported_before_it_is_needed(tmp_path: Path) -> None:
     code = (
-        "import sys, amodal_bench.main as m\n"
+        "import sys, amodal_bench.cli.main as m\n"
         "sys.argv = ['amodal_bench', '--help']\n"
         "try: m.main()\n"
         "except SystemExit: pass\n"
@@ -92,7 +92,7 @@ def test_multirun_runs_every_cell_and_collect_joins_them(tmp_path: Path) -> None
     done = bench("-m", "model=hull", "seed=1,2", "sheet=0", "dataset.images=2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     collected = subprocess.run(
-        [sys.executable, "-m", "amodal_bench.report.collect", "results"],
+        [sys.executable, "-m", "amodal_bench.cli.results.table", "results"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     table = pd.read_csv(tmp_path / "results" / "table.csv")

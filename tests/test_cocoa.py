@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from amodal_bench.datasets import passes
+from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.core.rle import decode, encode
+from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset
-from amodal_bench.datasets.cocoa import Cocoa
-from amodal_bench.datasets.contract import violations
-from amodal_bench.datasets.segmentation import decode, encode
-from amodal_bench.errors import ConfigError, InputError
-from amodal_bench.toy.export.cocoa import export
+from amodal_bench.datasets.coco_a import passes
+from amodal_bench.datasets.coco_a.cocoa import Cocoa
+from amodal_bench.testing.datasets import violations
+from amodal_bench.testing.export.cocoa import export
 from amodal_bench.toy.scene import Instance, Scene, draw_scene
-from amodal_bench.types import Mask
 
 HEIGHT, WIDTH = 30, 40
 MEAN_IOU = {188819: 0.8316248419090728, 343254: 0.8839539971690445, 6608: 0.8847044417544175}

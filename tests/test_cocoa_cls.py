@@ -23,13 +23,13 @@ from test_cocoa import (
     unread,
 )
 
-from amodal_bench.datasets import cocoa_cls
-from amodal_bench.datasets.cocoa_cls import CocoaCls
-from amodal_bench.datasets.contract import violations
-from amodal_bench.datasets.segmentation import encode
-from amodal_bench.errors import ConfigError, InputError
-from amodal_bench.toy.export.cocoa import export as export_cocoa
-from amodal_bench.toy.export.cocoa_cls import export
+from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.core.rle import encode
+from amodal_bench.datasets.coco_a import cocoa_cls
+from amodal_bench.datasets.coco_a.cocoa_cls import CocoaCls
+from amodal_bench.testing.datasets import violations
+from amodal_bench.testing.export.cocoa import export as export_cocoa
+from amodal_bench.testing.export.cocoa_cls import export
 from amodal_bench.toy.scene import draw_scene
 
 SCENES = [draw_scene(0, "val", index) for index in range(3)]

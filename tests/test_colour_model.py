@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from amodal_bench.errors import ConfigError
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.types import Image, Mask
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.segmenters.colour_model import ColourModel
-from amodal_bench.types import Image, Mask
 
 
 def scene(seed: int = 0) -> tuple[Image, Mask, Prompt]:

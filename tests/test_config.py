@@ -10,7 +10,7 @@ import pytest
 from conftest import composed
 
 from amodal_bench.config import build, config_folder, parameters
-from amodal_bench.errors import ConfigError, InputError
+from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.metrics.protocols import Filter
 
 CHOICES = [

@@ -18,13 +18,13 @@ import pandas as pd
 import pytest
 from conftest import composed
 
+from amodal_bench.cli.toy import export as command
 from amodal_bench.config import build, config_folder
+from amodal_bench.core.errors import InputError
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Sample
-from amodal_bench.datasets.contract import Verdict, examine, violations
 from amodal_bench.datasets.toy import Toy
-from amodal_bench.errors import InputError
-from amodal_bench.toy import export
-from amodal_bench.toy.export import __main__ as command
+from amodal_bench.testing import export
+from amodal_bench.testing.datasets import Verdict, examine, violations
 
 FORMATS = sorted(module.name for module in pkgutil.iter_modules(export.__path__) if not module.name.startswith("_"))
 SIDE = 24

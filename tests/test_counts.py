@@ -8,8 +8,8 @@ import numpy as np
 import pycocotools.mask
 import pytest
 
+from amodal_bench.core.types import Integers, Mask
 from amodal_bench.metrics.counts import AMODAL, CELLS, OTHERS, PREDICTED, VISIBLE, cells, joint_counts, total
-from amodal_bench.types import Integers, Mask
 
 coco_mask: Any = pycocotools.mask
 

@@ -14,18 +14,18 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from amodal_bench.cli.data.check import published_of
+from amodal_bench.cli.data.command import VERBS
+from amodal_bench.cli.data.command import main as data
+from amodal_bench.cli.data.info import describe
+from amodal_bench.cli.data.preview import spread
+from amodal_bench.cli.data.readme import BEGIN, END, rendered, updated
 from amodal_bench.config import config_folder
-from amodal_bench.data.check import published_of
-from amodal_bench.data.command import VERBS
-from amodal_bench.data.command import main as data
-from amodal_bench.data.info import describe
-from amodal_bench.data.preview import spread
-from amodal_bench.data.readme import BEGIN, END, rendered, updated
+from amodal_bench.core.errors import InputError
 from amodal_bench.datasets import card as cards
 from amodal_bench.datasets.card import Card, CardFile, Published, load_card
 from amodal_bench.datasets.toy import Toy
-from amodal_bench.errors import InputError
-from amodal_bench.toy.export.cocoa import export as export_cocoa
+from amodal_bench.testing.export.cocoa import export as export_cocoa
 
 Run = Callable[..., tuple[int, str, str]]
 TOY = ("toy", "dataset.images=3")
@@ -33,7 +33,7 @@ TOY = ("toy", "dataset.images=3")
 MINE = '''
 import numpy as np, pandas as pd
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Sample
-from amodal_bench.errors import InputError
+from amodal_bench.core.errors import InputError
 
 class Mine:
     """One square on each of some pictures."""
@@ -93,7 +93,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_help_of_everything_is_instant_and_imports_nothing_heavy(tmp_path: Path) -> None:
     code = (
-        "import sys, amodal_bench.main as m\n"
+        "import sys, amodal_bench.cli.main as m\n"
         f"for verb in [None, *{list(VERBS)!r}]:\n"
         "    sys.argv = ['amodal-bench', 'data', *([verb] if verb else []), '--help']\n"
         "    try: m.main()\n"
@@ -227,7 +227,7 @@ def test_check_shows_no_more_than_the_limit(run: Run, mine: list[str]) -> None:
 
 def test_check_of_a_users_class_from_a_shell(mine: list[str], tmp_path: Path) -> None:
     """The class lies in the working folder, which a console script does not look into by itself."""
-    code = "import sys; sys.path = [p for p in sys.path if p]; from amodal_bench.main import main; main()"
+    code = "import sys; sys.path = [p for p in sys.path if p]; from amodal_bench.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "data", "check", "mine", *mine],
         cwd=tmp_path, env=os.environ | {"PYTHONSAFEPATH": "1"}, capture_output=True, text=True, check=False,
@@ -241,7 +241,7 @@ def test_published_counts_are_those_of_the_split_and_the_variant(monkeypatch: py
     published = tuple(Published(split, variant, images, None, "x") for split, variant, images in entries)
     texts = dict.fromkeys(("title", "paper", "homepage", "licence", "size", "tree"), "x")
     made = Card("toy", **texts, published=published, files=(), manual=(), notes=())
-    monkeypatch.setattr("amodal_bench.data.check.load_card", lambda name: made)
+    monkeypatch.setattr("amodal_bench.cli.data.check.load_card", lambda name: made)
 
     def counts(**spec: object) -> list[int | None]:
         return [entry.images for entry in published_of("toy", spec)]
@@ -360,7 +360,7 @@ def test_the_readme_of_the_datasets_says_what_the_cards_say() -> None:
     if not file.exists():
         pytest.skip("not a checkout")
     text = file.read_text(encoding="utf-8")
-    assert updated(text, file) == text, "run: python -m amodal_bench.data readme"
+    assert updated(text, file) == text, "run: python -m amodal_bench.cli.data readme"
 
 
 def test_every_dataset_has_a_card() -> None:
@@ -387,8 +387,8 @@ def test_a_card_is_rendered_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     made = Card(
         "mine", "Mine", "Me,\n2026", "x.org", "CC0", "1 GB", "a/\n  b", published, files, ("Ask.",), ("Odd.",)
     )
-    monkeypatch.setattr("amodal_bench.data.readme.card_names", lambda: ["mine"])
-    monkeypatch.setattr("amodal_bench.data.readme.load_card", lambda name: made)
+    monkeypatch.setattr("amodal_bench.cli.data.readme.card_names", lambda: ["mine"])
+    monkeypatch.setattr("amodal_bench.cli.data.readme.load_card", lambda name: made)
     text = rendered()
     for line in (
         "| Mine | `dataset=mine` | 1 file | 1 step |",

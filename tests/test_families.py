@@ -10,12 +10,12 @@ import pytest
 from conftest import composed
 from inpainting import STRATEGIES, inpaint, inputs
 
+from amodal_bench.cli.models.command import main as models
 from amodal_bench.config import build
+from amodal_bench.core.stages import Stages
+from amodal_bench.core.types import Floats
 from amodal_bench.method.inpaint import Denoising, Inpainter
-from amodal_bench.models_command.command import main as models
 from amodal_bench.report.outcome import Outcome
-from amodal_bench.stages import Stages
-from amodal_bench.types import Floats
 
 FAMILIES = {
     "sd15": "stable_diffusion",

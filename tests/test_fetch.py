@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from amodal_bench.data import download as downloads
-from amodal_bench.data.command import main as data
-from amodal_bench.data.unpack import Unpacked, unpack
+from amodal_bench.cli.data import download as downloads
+from amodal_bench.cli.data.command import main as data
+from amodal_bench.cli.data.unpack import Unpacked, unpack
+from amodal_bench.core.errors import InputError
 from amodal_bench.datasets import card as cards
-from amodal_bench.errors import InputError
 
 CONTENT = bytes(range(256)) * 1200
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from amodal_bench.data.command import main as data
-from amodal_bench.datasets.bsds import Bsds
-from amodal_bench.datasets.cocoa import Cocoa
-from amodal_bench.datasets.cocoa_cls import CocoaCls
-from amodal_bench.datasets.contract import examine
-from amodal_bench.datasets.fields import LARGEST, NO_NAME, file_name, odd_numbers, pixels, share, text
-from amodal_bench.datasets.files import read_json
-from amodal_bench.datasets.fishbowl import FishBowl
-from amodal_bench.datasets.indexed import IndexedDataset
-from amodal_bench.datasets.kins import Kins
-from amodal_bench.datasets.records import read_records
-from amodal_bench.datasets.sailvos import SailVos
-from amodal_bench.errors import InputError
-from amodal_bench.toy.export import bsds, cocoa, cocoa_cls, fishbowl, kins, sailvos
+from amodal_bench.cli.data.command import main as data
+from amodal_bench.core.errors import InputError
+from amodal_bench.datasets.coco_a.bsds import Bsds
+from amodal_bench.datasets.coco_a.cocoa import Cocoa
+from amodal_bench.datasets.coco_a.cocoa_cls import CocoaCls
+from amodal_bench.datasets.fishbowl.fishbowl import FishBowl
+from amodal_bench.datasets.kins.kins import Kins
+from amodal_bench.datasets.reading.fields import LARGEST, NO_NAME, file_name, odd_numbers, pixels, share, text
+from amodal_bench.datasets.reading.files import read_json
+from amodal_bench.datasets.reading.indexed import IndexedDataset
+from amodal_bench.datasets.reading.records import read_records
+from amodal_bench.datasets.sailvos.sailvos import SailVos
+from amodal_bench.testing.datasets import examine
+from amodal_bench.testing.export import bsds, cocoa, cocoa_cls, fishbowl, kins, sailvos
 
 HALF = "\ud800"
 """Half a surrogate pair: JSON can spell it, no UTF-8 file can hold it."""

@@ -19,15 +19,16 @@ import pytest
 from conftest import composed
 
 from amodal_bench.config import build
-from amodal_bench.datasets import fishbowl, fishbowl_index
+from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.core.rle import encode
+from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset, Problem
-from amodal_bench.datasets.fishbowl import FishBowl
-from amodal_bench.datasets.fishbowl_frames import FRAMES_KEPT, VideoFrames
-from amodal_bench.datasets.segmentation import encode
-from amodal_bench.errors import ConfigError, InputError
-from amodal_bench.toy.export.fishbowl import CONTAINER_RATE, FIRST_ID, LAYOUTS, PAN, export
+from amodal_bench.datasets.fishbowl import fishbowl
+from amodal_bench.datasets.fishbowl import index as fishbowl_index
+from amodal_bench.datasets.fishbowl.fishbowl import FishBowl
+from amodal_bench.datasets.fishbowl.frames import FRAMES_KEPT, VideoFrames
+from amodal_bench.testing.export.fishbowl import CONTAINER_RATE, FIRST_ID, LAYOUTS, PAN, export
 from amodal_bench.toy.scene import draw_scene
-from amodal_bench.types import Image, Mask
 
 SAMPLES = Path(__file__).parents[2] / "shared/samples/fishbowl"
 """A clip rendered with the authors' generator; tests that need it skip where it is absent."""

@@ -28,12 +28,12 @@ from transformers import T5EncoderModel
 
 from amodal_bench.backbones.flux import Flux
 from amodal_bench.config import build
-from amodal_bench.errors import BenchError, ConfigError
+from amodal_bench.core.errors import BenchError, ConfigError
+from amodal_bench.core.seeds import stream_seed
+from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.method.inpaint import Denoising
 from amodal_bench.method.leakage import Blend, Conditioning, Leakage, NoLeakage, Soft, Strength
-from amodal_bench.seeds import stream_seed
-from amodal_bench.toy.pipelines.flux import save
-from amodal_bench.types import Floats, Image, Mask
+from amodal_bench.weights.small.flux import save
 
 SIDE = 64
 TOKENS = 16

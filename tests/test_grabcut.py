@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from amodal_bench.errors import ConfigError
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.types import Image, Mask
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.segmenters.grabcut import GrabCut
 from amodal_bench.segmenters.regions import changed, closed, connected_to, opened
-from amodal_bench.types import Image, Mask
 
 
 def scene() -> tuple[Image, Mask, Prompt]:

@@ -33,7 +33,7 @@ def test_what_cannot_change_a_prediction_does_not_change_the_run(override: str) 
     [
         "seed=1", "segmenter.opening=0", "dataset.seed=1", "dataset.split=val", "leakage=none", "leakage=blend",
         "area=hull", "area.grow=0.1", "condition.object_noise=0.1", "condition.blur=0.1", "segmenter.iterations=2",
-        "protocol.view.margin=0.1",
+        "view.margin=0.1",
         "model.steps=5", "model.guidance=1.0", "model.points=3", "model.backbone.micro_batch=4",
         "model.backbone.precision=bfloat16",
     ],
@@ -45,7 +45,7 @@ def test_what_can_change_a_prediction_changes_the_run(override: str) -> None:
 def test_weights_count_by_content_and_not_by_place(tmp_path: Path) -> None:
     import shutil
 
-    from amodal_bench.toy.tiny_model import WEIGHTS
+    from amodal_bench.tiny.networks import WEIGHTS
 
     shutil.copytree(WEIGHTS, tmp_path / "copy")
     assert digest(f"model.backbone.weights={tmp_path / 'copy'}") == digest()

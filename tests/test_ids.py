@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 from conftest import composed
 
+from amodal_bench.cli.data.command import main as data
+from amodal_bench.cli.results.table import collect
 from amodal_bench.config import build
-from amodal_bench.data.command import main as data
+from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.core.ids import is_listable, label, read_ids
 from amodal_bench.datasets.toy import Toy
-from amodal_bench.errors import ConfigError, InputError
 from amodal_bench.evaluate import evaluate
-from amodal_bench.ids import is_listable, label, read_ids
-from amodal_bench.report.collect import collect
+from amodal_bench.metrics.selection import select
 from amodal_bench.report.outcome import Outcome
-from amodal_bench.selection import select
 
 Bench = Callable[..., Outcome]
 TOY = ("model=hull", "dataset.images=4")

@@ -12,7 +12,7 @@ from inpainting import STRATEGIES, inpaint, inputs
 from amodal_bench.backbones.stable_diffusion import StableDiffusion
 from amodal_bench.method.inpaint import Denoising
 from amodal_bench.method.leakage import NoLeakage
-from amodal_bench.toy.pipelines.stable_diffusion import save
+from amodal_bench.weights.small.stable_diffusion import save
 
 SIDE = 64
 

@@ -26,12 +26,12 @@ from transformers import CLIPVisionConfig, CLIPVisionModel, CLIPVisionModelWithP
 
 from amodal_bench.backbones.kandinsky import Kandinsky, eroded
 from amodal_bench.backbones.kandinsky_prior import Prior
-from amodal_bench.errors import BenchError, ConfigError, InputError
+from amodal_bench.core.errors import BenchError, ConfigError, InputError
+from amodal_bench.core.seeds import stream_seed
+from amodal_bench.core.types import Floats, Mask
 from amodal_bench.method.inpaint import Denoising
 from amodal_bench.method.leakage import Blend, Conditioning, Leakage, NoLeakage, Soft, Strength
-from amodal_bench.seeds import stream_seed
-from amodal_bench.toy.pipelines.kandinsky import EMBEDDING, save
-from amodal_bench.types import Floats, Mask
+from amodal_bench.weights.small.kandinsky import EMBEDDING, save
 
 SIDE = 64
 STEPS = 4

@@ -15,17 +15,17 @@ import pytest
 from conftest import composed
 from PIL import Image
 
+from amodal_bench.cli.data.command import main as data_command
+from amodal_bench.cli.toy import export as command
 from amodal_bench.config import build
-from amodal_bench.data.command import main as data_command
-from amodal_bench.datasets import kins as loader
+from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.core.rle import decode, encode
+from amodal_bench.core.types import Mask
+from amodal_bench.datasets.kins import kins as loader
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset, Problem
-from amodal_bench.datasets.kins import Kins
-from amodal_bench.datasets.segmentation import decode, encode
-from amodal_bench.errors import ConfigError, InputError
-from amodal_bench.toy.export import __main__ as command
-from amodal_bench.toy.export.kins import export, outlines
+from amodal_bench.datasets.kins.kins import Kins
+from amodal_bench.testing.export.kins import export, outlines
 from amodal_bench.toy.scene import draw_scene
-from amodal_bench.types import Mask
 
 HEIGHT, WIDTH = 30, 40
 IMAGES, SEED = 3, 3

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from amodal_bench.core.errors import BenchError, InputError
+from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Query, Sample
-from amodal_bench.errors import BenchError, InputError
 from amodal_bench.runner.loop import Work, run
 from amodal_bench.runner.store import Row, Store
-from amodal_bench.types import Mask
 
 
 class Ten:

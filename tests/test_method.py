@@ -13,14 +13,14 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import ConvexHull
 
-from amodal_bench.errors import ConfigError
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.seeds import sample_seed, stream, stream_seed
+from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.method import leakage
 from amodal_bench.method.area import Area, convex_hull, dilate
 from amodal_bench.method.condition import BACKGROUNDS, Condition
 from amodal_bench.method.leakage import Blend, Conditioning, Leakage, NoLeakage, Soft, Strength
-from amodal_bench.method.points import draw_points
-from amodal_bench.seeds import sample_seed, stream, stream_seed
-from amodal_bench.types import Floats, Image, Mask
+from amodal_bench.views.points import draw_points
 
 SHAPES = ["hull", "dilated_hull", "bbox", "full"]
 

@@ -17,16 +17,16 @@ from huggingface_hub import constants
 from huggingface_hub.errors import GatedRepoError
 from safetensors.torch import load_file, save_file
 
-from amodal_bench.backbones import hub
-from amodal_bench.backbones.catalogue import catalogue
-from amodal_bench.backbones.random_weights import RANDOM_MARK, families
+from amodal_bench.cli.models.command import VERBS
+from amodal_bench.cli.models.command import main as models
+from amodal_bench.cli.models.examine import loadable
 from amodal_bench.config import config_folder
-from amodal_bench.models_command.command import VERBS
-from amodal_bench.models_command.command import main as models
-from amodal_bench.models_command.examine import loadable
 from amodal_bench.report.outcome import Outcome
-from amodal_bench.toy.pipelines import kandinsky
-from amodal_bench.toy.tiny_model import WEIGHTS
+from amodal_bench.tiny.networks import WEIGHTS
+from amodal_bench.weights import hub
+from amodal_bench.weights.catalogue import catalogue
+from amodal_bench.weights.random import RANDOM_MARK, families
+from amodal_bench.weights.small import kandinsky
 
 Run = Callable[..., tuple[int, str, str]]
 SD15 = "stable-diffusion-v1-5/stable-diffusion-inpainting"
@@ -127,7 +127,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_help_and_list_are_instant_and_import_nothing_heavy(tmp_path: Path) -> None:
     code = (
-        "import sys, amodal_bench.main as m\n"
+        "import sys, amodal_bench.cli.main as m\n"
         f"for words in [['--help'], *([v, '--help'] for v in {list(VERBS)!r}), ['list']]:\n"
         "    sys.argv = ['amodal-bench', 'models', *words]\n"
         "    try: m.main()\n"
@@ -338,7 +338,7 @@ def test_fetch_of_what_needs_no_download(run: Run) -> None:
     assert run("fetch", "hull") == (0, "hull needs no weights.\n", "")
     assert (
         run("fetch", "tiny")[1]
-        == "package://amodal_bench.toy/weights: is no hub id, nothing to download (complete)\n"
+        == "package://amodal_bench.tiny/weights: is no hub id, nothing to download (complete)\n"
     )
 
 
@@ -349,7 +349,7 @@ def test_check_of_the_shipped_model(run: Run) -> None:
     status, out, err = run("check", "tiny", "model.backbone.micro_batch=3")
     lines = dict(line.split(maxsplit=1) for line in out.splitlines())
     assert status == 0 and err == ""
-    assert lines["weights"] == "package://amodal_bench.toy/weights (complete)" and len(lines["digest"]) == 64
+    assert lines["weights"] == "package://amodal_bench.tiny/weights (complete)" and len(lines["digest"]) == 64
     assert lines["unet"].startswith("UNet2DConditionModel, 6.9 M parameters, float32, ")
     assert lines["vae"].startswith("AutoencoderKL, 0.7 M parameters, float32, ")
     assert lines["prompt"].startswith("null_prompt 1x1x32, ") and lines["scheduler"].startswith("DDIMScheduler, ")

@@ -13,19 +13,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from amodal_bench.cli.models.command import main as models
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.seeds import stream_seed
+from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
-from amodal_bench.errors import ConfigError
-from amodal_bench.method.paste import paste
-from amodal_bench.method.view import View, Window
 from amodal_bench.models.base import Completes, Explains, Timed
 from amodal_bench.models.pix2gestalt import Pix2GestaltBackbone
 from amodal_bench.models.pix2gestalt.ddim import schedule
 from amodal_bench.models.pix2gestalt.model import Pix2Gestalt
 from amodal_bench.models.pix2gestalt.picture import object_in, vote
-from amodal_bench.models_command.command import main as models
 from amodal_bench.report.outcome import Outcome
-from amodal_bench.seeds import stream_seed
-from amodal_bench.types import Image, Mask
+from amodal_bench.views.paste import paste
+from amodal_bench.views.window import View, Window
 
 SIDE = 64
 SHAPES = [(50, 90), (90, 41), (64, 64), (33, 200), (128, 100)]

@@ -14,15 +14,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from amodal_bench.backbones.random_weights import RANDOM_MARK
-from amodal_bench.errors import ConfigError, InputError
+from amodal_bench.cli.models.command import main as models
+from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.models.pix2gestalt import Pix2GestaltBackbone, networks
 from amodal_bench.models.pix2gestalt.checkpoint import Inert, read_state
 from amodal_bench.models.pix2gestalt.contents import AVERAGE, UNET, Contents, sorted_out
 from amodal_bench.models.pix2gestalt.key_mapping import clip_tensors, unet_tensors, vae_tensors
-from amodal_bench.models_command.command import main as models
-from amodal_bench.toy.pipelines import pix2gestalt as toy
-from amodal_bench.toy.pipelines._compvis import AutoencoderSizes, ClipSizes, UNetSizes
+from amodal_bench.weights.random import RANDOM_MARK
+from amodal_bench.weights.small import pix2gestalt as toy
+from amodal_bench.weights.small._compvis import AutoencoderSizes, ClipSizes, UNetSizes
 
 FILE = "epoch=000005.ckpt"
 UNEVEN = (

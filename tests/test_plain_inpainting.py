@@ -14,13 +14,13 @@ from ddim_reference import start_noise
 from diffusers import DDIMScheduler, StableDiffusionXLInpaintPipeline
 
 from amodal_bench.config import build
+from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.method.inpaint import Stride
 from amodal_bench.models.tuning_free import TuningFree
 from amodal_bench.segmenters.base import Prompt
-from amodal_bench.toy.pipelines.stable_diffusion_xl import save
-from amodal_bench.types import Image, Mask
+from amodal_bench.weights.small.stable_diffusion_xl import save
 
 SIDE, STEPS, SEED = 64, 4, 7
 

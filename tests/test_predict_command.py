@@ -16,22 +16,22 @@ import pytest
 from conftest import composed
 from PIL import Image as pillow
 
+from amodal_bench.cli.predict.command import main as predict
+from amodal_bench.cli.predict.pictures import read_mask, read_picture
+from amodal_bench.cli.predict.prompt import ask
+from amodal_bench.cli.predict.strip import save_strip
 from amodal_bench.config import build
+from amodal_bench.core.errors import InputError
+from amodal_bench.core.seeds import sample_seed
+from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query, Sample
 from amodal_bench.datasets.toy import Toy
-from amodal_bench.errors import InputError
 from amodal_bench.models.base import Step
-from amodal_bench.predict_command.command import main as predict
-from amodal_bench.predict_command.pictures import read_mask, read_picture
-from amodal_bench.predict_command.prompt import ask
-from amodal_bench.predict_command.strip import save_strip
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.sheet import BLUE, CELL, GREEN
 from amodal_bench.runner.store import Store
-from amodal_bench.seeds import sample_seed
 from amodal_bench.segmenters.base import Prompt
-from amodal_bench.toy.pipelines import sam
-from amodal_bench.types import Image, Mask
+from amodal_bench.weights.small import sam
 
 FAST = ["model.steps=2", "model.backbone.micro_batch=1"]
 UPRIGHT, QUARTER = 1, 6

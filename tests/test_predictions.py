@@ -14,16 +14,16 @@ import pandas as pd
 import pytest
 from PIL import Image as Pillow
 
+from amodal_bench.core.errors import BenchError, ConfigError, InputError, PredictionError
+from amodal_bench.core.rle import encode
+from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
-from amodal_bench.datasets.segmentation import encode
 from amodal_bench.datasets.toy import Toy
-from amodal_bench.errors import BenchError, ConfigError, InputError, PredictionError
 from amodal_bench.models.prediction_files import file_stem, id_of
 from amodal_bench.models.predictions import Predictions
 from amodal_bench.report.completeness import check_complete
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.runner.store import COUNTS
-from amodal_bench.types import Mask
 
 Bench = Callable[..., Outcome]
 SHAPE = (6, 9)

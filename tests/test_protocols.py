@@ -9,18 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from amodal_bench.errors import ConfigError
-from amodal_bench.method.view import View
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.types import Floats, Integers, Mask
 from amodal_bench.metrics.counts import joint_counts
-from amodal_bench.metrics.protocols import Filter, Protocol, Score, occlusion_rate
-from amodal_bench.types import Floats, Integers, Mask
+from amodal_bench.metrics.protocols import Filter, Score, ScoringProtocol, occlusion_rate
 
 Instance = tuple[Mask, Mask, Mask]
 """Predicted, amodal, visible."""
 
 
-def protocol(aggregate: str = "instance", union_visible: bool = False) -> Protocol:
-    return Protocol("test", 1, aggregate, union_visible, Filter(), View())
+def protocol(aggregate: str = "instance", union_visible: bool = False) -> ScoringProtocol:
+    return ScoringProtocol("test", 1, aggregate, union_visible, Filter())
 
 
 def count(*instances: Instance) -> Integers:
@@ -234,7 +233,7 @@ def test_occlusion_rate_equals_the_share_of_hidden_pixels() -> None:
 
 
 def test_the_label_names_the_version() -> None:
-    assert Protocol("pcnet", 3, "pooled", False, Filter(), View()).label == "pcnet@3"
+    assert ScoringProtocol("pcnet", 3, "pooled", False, Filter()).label == "pcnet@3"
 
 
 def records(**columns: list[Any]) -> pd.DataFrame:

@@ -10,15 +10,15 @@ import pytest
 from conftest import composed
 from omegaconf import OmegaConf
 
-from amodal_bench.backbones import random_weights
-from amodal_bench.backbones.catalogue import catalogue
-from amodal_bench.backbones.loading import origin
-from amodal_bench.backbones.random_weights import RANDOM_MARK, families, made, place
-from amodal_bench.backbones.weights import Source
-from amodal_bench.cache import cache_folder
 from amodal_bench.config import config_folder
-from amodal_bench.errors import InputError
-from amodal_bench.toy.pipelines import kandinsky, sam
+from amodal_bench.core.cache import cache_folder
+from amodal_bench.core.errors import InputError
+from amodal_bench.weights import random as random_weights
+from amodal_bench.weights.catalogue import catalogue
+from amodal_bench.weights.loading import origin
+from amodal_bench.weights.random import RANDOM_MARK, families, made, place
+from amodal_bench.weights.small import kandinsky, sam
+from amodal_bench.weights.source import Source
 
 RANDOM = [file.stem for file in sorted((config_folder() / "model/random").glob("*.yaml"))]
 SMALLER = {"name", "weights", "backbone.weights", "backbone.prior", "backbone.native", "steps", "segmenter.weights"}

@@ -13,13 +13,13 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from amodal_bench.cli.results.coco import CocoIds, results
+from amodal_bench.cli.results.command import main as command
+from amodal_bench.core.errors import InputError
 from amodal_bench.datasets.base import Sample
 from amodal_bench.datasets.toy import Toy
-from amodal_bench.errors import InputError
 from amodal_bench.report.csv_logger import CsvLogger
 from amodal_bench.report.outcome import Outcome
-from amodal_bench.results_command.coco import CocoIds, results
-from amodal_bench.results_command.command import main as command
 from amodal_bench.runner.store import COUNTS
 
 Bench = Callable[..., Outcome]

@@ -16,15 +16,15 @@ from conftest import composed
 from PIL import Image
 
 from amodal_bench.config import build
-from amodal_bench.datasets import sailvos_json, sailvos_raw
+from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.core.masks import touches_border
+from amodal_bench.core.rle import encode
 from amodal_bench.datasets.base import RECORD_COLUMNS
-from amodal_bench.datasets.contract import violations
-from amodal_bench.datasets.sailvos import SailVos
-from amodal_bench.datasets.sailvos_frames import frame_ranks
-from amodal_bench.datasets.segmentation import encode
-from amodal_bench.errors import ConfigError, InputError
-from amodal_bench.masks import touches_border
-from amodal_bench.toy.export.sailvos import FRAMES, export
+from amodal_bench.datasets.sailvos import json_file, raw_folders
+from amodal_bench.datasets.sailvos.frames import frame_ranks
+from amodal_bench.datasets.sailvos.sailvos import SailVos
+from amodal_bench.testing.datasets import violations
+from amodal_bench.testing.export.sailvos import FRAMES, export
 from amodal_bench.toy.scene import Instance, Scene, draw_scene
 
 IMAGES = FRAMES + 1  # two videos
@@ -674,8 +674,8 @@ def fails(*arguments: Any) -> Any:
 def test_the_index_is_read_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = [SailVos(str(tree), source=source) for source in ("json", "folders")]
     with monkeypatch.context() as patch:
-        patch.setattr(sailvos_json, "read_records", fails)
-        patch.setattr(sailvos_raw, "make_index", fails)
+        patch.setattr(json_file, "read_records", fails)
+        patch.setattr(raw_folders, "make_index", fails)
         for before in first:
             source = before._identity.split("\n")[1]
             after = SailVos(str(tree), source=source)

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image as Pictures
 from segmenting import KINDS, REFERENCES, SHAPES, load, prompt_of, samples, weights
 
-from amodal_bench.method.points import draw_points
+from amodal_bench.core.types import Mask
 from amodal_bench.segmenters.choice import CHOICES, chosen
 from amodal_bench.segmenters.framing import IMAGENET, Framing
 from amodal_bench.segmenters.promptable import PROMPTS, Promptable
-from amodal_bench.types import Mask
+from amodal_bench.views.points import draw_points
 
 if TYPE_CHECKING:
     from torch import Tensor

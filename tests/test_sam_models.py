@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from segmenting import samples, weights
 
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.stages import StageCost
+from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
-from amodal_bench.errors import ConfigError
-from amodal_bench.method.view import View
 from amodal_bench.models.segment_only import SegmentOnly
 from amodal_bench.models.segmenting import with_segmenter
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.segmenters.base import Prompt
-from amodal_bench.stages import StageCost
-from amodal_bench.types import Image, Mask
+from amodal_bench.views.window import View
 
 STAGES = ["prepare", "segment.encode", "segment.decode", "segment.rest"]
 
@@ -55,7 +55,7 @@ def test_the_method_prompts_it_on_the_inpainted_view(bench: Callable[..., Outcom
 def test_another_segmenter_and_a_view_can_take_their_place(bench: Callable[..., Outcome]) -> None:
     plain = ["model=sam", "segmenter=grabcut", "dataset.images=1", "limit=2"]
     whole = bench(*plain).main
-    viewed = bench(*plain, "model.view=${protocol.view}", "model.size=96").main
+    viewed = bench(*plain, "model.view=${view}", "model.size=96").main
     for main in (whole, viewed):
         assert len(main.counted) == 2 and main.errors().empty
     assert "view" not in whole.facts["model"]

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from segmenting import KINDS, load, prompt_of, samples
 
-from amodal_bench.errors import BenchError
-from amodal_bench.method.batches import Tensors
+from amodal_bench.core.batches import Tensors
+from amodal_bench.core.errors import BenchError
+from amodal_bench.core.types import Image
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.segmenters.promptable import PROMPTS, Promptable
 from amodal_bench.segmenters.sharing import distinct
-from amodal_bench.types import Image
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)

@@ -9,11 +9,11 @@ import pytest
 from conftest import composed
 from segmenting import KINDS, samples, weights
 
-from amodal_bench.backbones.catalogue import catalogue
-from amodal_bench.backbones.random_weights import RANDOM_MARK
-from amodal_bench.backbones.weights import ROOT, Source
-from amodal_bench.errors import ConfigError, InputError
+from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.segmenters.sam import Sam
+from amodal_bench.weights.catalogue import catalogue
+from amodal_bench.weights.random import RANDOM_MARK
+from amodal_bench.weights.source import ROOT, Source
 
 
 def test_describe_tells_settings_and_random_weights_apart(tmp_path: Path) -> None:

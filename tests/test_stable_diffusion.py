@@ -20,13 +20,13 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel
 
 from amodal_bench.backbones.stable_diffusion import StableDiffusion
-from amodal_bench.errors import BenchError
+from amodal_bench.core.errors import BenchError
 from amodal_bench.method.inpaint import Denoising
 from amodal_bench.method.leakage import Blend, Conditioning, Leakage, NoLeakage, Strength
-from amodal_bench.toy.pipelines.stable_diffusion import clip_tokenizer, save, text_config
+from amodal_bench.weights.small.stable_diffusion import clip_tokenizer, save, text_config
 
 SIDE, STEPS = 64, 4
-SHIPPED = Path(__file__).parents[1] / "amodal_bench/toy/weights"
+SHIPPED = Path(__file__).parents[1] / "amodal_bench/tiny/weights"
 
 
 @pytest.fixture(scope="module")

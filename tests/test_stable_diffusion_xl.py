@@ -15,10 +15,10 @@ from diffusers import DDIMScheduler, EulerDiscreteScheduler, StableDiffusionXLIn
 from inpainting import STRATEGIES, inpaint, inputs
 
 from amodal_bench.backbones.stable_diffusion_xl import StableDiffusionXL
-from amodal_bench.errors import BenchError, ConfigError
+from amodal_bench.core.errors import BenchError, ConfigError
 from amodal_bench.method.inpaint import Denoising
 from amodal_bench.method.leakage import Conditioning, Leakage, NoLeakage, Strength
-from amodal_bench.toy.pipelines.stable_diffusion_xl import save
+from amodal_bench.weights.small.stable_diffusion_xl import save
 
 SIDE, STEPS = 64, 4
 ENCODERS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
@@ -212,7 +212,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 def _stable_diffusion(folder: Path) -> None:
-    from amodal_bench.toy.pipelines.stable_diffusion import save
+    from amodal_bench.weights.small.stable_diffusion import save
 
     save(folder)
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from amodal_bench.core.types import Floats
 from amodal_bench.metrics.protocols import Score
 from amodal_bench.metrics.statistics import bootstrap_interval
-from amodal_bench.types import Floats
 
 
 def clustered(images: int, seed: int, pooled: bool = False) -> tuple[Score, list[str]]:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from amodal_bench.core.stages import StageCost
 from amodal_bench.metrics.counts import CELLS
 from amodal_bench.runner.store import COUNTS, Row, Store, prediction_row
-from amodal_bench.stages import StageCost
 
 
 def masks(seed: int = 0, shape: tuple[int, int] = (9, 13)) -> list[np.typing.NDArray[np.bool_]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from amodal_bench.report import collect
+from amodal_bench.cli.results import table as collect
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.scored import Scored
 from amodal_bench.report.terminal import MEANINGLESS, Cell, show_cells

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from amodal_bench.threads import in_threads
+from amodal_bench.core.threads import in_threads
 
 
 def test_results_keep_the_order_of_the_items_whatever_finishes_first(monkeypatch: pytest.MonkeyPatch) -> None:

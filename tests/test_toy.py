@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amodal_bench.datasets.cocoa import Cocoa
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.datasets.coco_a.cocoa import Cocoa
 from amodal_bench.datasets.toy import Toy
-from amodal_bench.errors import ConfigError
-from amodal_bench.toy import inpainting_samples
-from amodal_bench.toy.export.cocoa import export as export_cocoa
+from amodal_bench.testing.export.cocoa import export as export_cocoa
+from amodal_bench.tiny import samples as training
 from amodal_bench.toy.scene import draw_scene
 from amodal_bench.toy.sprite import Sprite
 
@@ -102,7 +102,7 @@ def test_training_scenes_never_contain_an_occlusion(monkeypatch: pytest.MonkeyPa
     painted: list[np.typing.NDArray[np.bool_]] = []
 
     def paint(self: Sprite, image: np.typing.NDArray[np.float32]) -> None:
-        painted.append(self.amodal(inpainting_samples.SIZE, inpainting_samples.SIZE))
+        painted.append(self.amodal(training.SIZE, training.SIZE))
         original(self, image)
 
     original = Sprite.paint
@@ -110,7 +110,7 @@ def test_training_scenes_never_contain_an_occlusion(monkeypatch: pytest.MonkeyPa
     several = 0
     for seed in range(150):
         painted.clear()
-        inpainting_samples.draw_scene(np.random.default_rng(seed))
+        training.draw_scene(np.random.default_rng(seed))
         if painted:
             assert np.sum(painted, axis=0).max() <= 1
         several += len(painted) > 1
@@ -119,16 +119,16 @@ def test_training_scenes_never_contain_an_occlusion(monkeypatch: pytest.MonkeyPa
 
 def test_training_masks_do_not_follow_the_objects() -> None:
     """The mask is drawn from its own random numbers: the same generator state gives it on any scene."""
-    first = inpainting_samples.random_mask(np.random.default_rng(5))
-    again = inpainting_samples.random_mask(np.random.default_rng(5))
+    first = training.random_mask(np.random.default_rng(5))
+    again = training.random_mask(np.random.default_rng(5))
     assert np.array_equal(first, again)
-    shares = [inpainting_samples.random_mask(np.random.default_rng(s)).mean() for s in range(200)]
+    shares = [training.random_mask(np.random.default_rng(s)).mean() for s in range(200)]
     assert 0.15 < float(np.mean(shares)) < 0.5
 
 
 def test_samples_show_the_image_outside_their_mask_and_erase_the_hole_in_it() -> None:
     rng = np.random.default_rng(0)
-    samples = [inpainting_samples.draw_sample(rng) for _ in range(60)]
+    samples = [training.draw_sample(rng) for _ in range(60)]
     for sample in samples:
         assert np.allclose(sample.masked[~sample.mask], sample.image[~sample.mask], atol=1e-6)
         assert not (sample.hole & ~sample.mask).any()

@@ -24,17 +24,17 @@ from diffusers import DDIMScheduler
 from amodal_bench.backbones.base import Schedule
 from amodal_bench.backbones.schedules import variance_preserving
 from amodal_bench.config import build
+from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.datasets.toy import Toy
-from amodal_bench.method.paste import paste
 from amodal_bench.method.strides import estimate
-from amodal_bench.method.view import Window
 from amodal_bench.models.base import Completes, Stepwise
 from amodal_bench.models.tuning_free import TuningFree
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.runner.store import COUNTS, Store
 from amodal_bench.segmenters.base import Prompt
-from amodal_bench.types import Image, Mask
+from amodal_bench.views.paste import paste
+from amodal_bench.views.window import Window
 
 Bench = Callable[..., Outcome]
 FAST = ["dataset.images=3", "model.steps=3"]
@@ -60,7 +60,7 @@ def test_batch_size_and_order_do_not_change_a_row(bench: Bench, tmp_path: Path) 
 @pytest.mark.parametrize(
     "override",
     ["leakage=blend", "leakage=strength", "leakage=soft", "leakage=none", "area=hull", "area=bbox", "area=full",
-     "condition.background=image", "condition.object_noise=0.3", "model.guidance=0.75", "protocol.view.mode=frame"],
+     "condition.background=image", "condition.object_noise=0.3", "model.guidance=0.75", "view.mode=frame"],
 )  # fmt: skip
 def test_every_part_can_be_switched_and_matters(bench: Bench, override: str) -> None:
     usual, switched = bench(*FAST), bench(*FAST, override)
@@ -270,7 +270,7 @@ def test_the_shipped_model_beats_both_baselines(bench: Bench) -> None:
 def test_a_second_process_is_kept_off_a_run(bench: Bench, tmp_path: Path) -> None:
     from filelock import FileLock
 
-    from amodal_bench.errors import BenchError
+    from amodal_bench.core.errors import BenchError
 
     folder = bench("model=hull", "dataset.images=2").main.folder
     with FileLock(folder / ".lock"), pytest.raises(BenchError, match="another process works on this run"):

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from amodal_bench.errors import ConfigError
-from amodal_bench.method.view import View, Window
-from amodal_bench.types import Floats, Mask
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.types import Floats, Mask
+from amodal_bench.views.window import View, Window
 
 
 def box(shape: tuple[int, int], top: int, left: int, height: int, width: int) -> Mask:

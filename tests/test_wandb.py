@@ -16,7 +16,7 @@ import pytest
 from conftest import composed
 
 from amodal_bench.config import build
-from amodal_bench.errors import ConfigError
+from amodal_bench.core.errors import ConfigError
 from amodal_bench.report.outcome import RunInfo
 
 BLOCK, HEADER = 32768, 7
@@ -75,7 +75,7 @@ def test_without_wandb_the_default_run_neither_warns_nor_breaks(tmp_path: Path) 
     code = (
         "import sys; sys.modules['wandb'] = None\n"
         "sys.argv = ['amodal_bench', 'model=hull', 'dataset.images=2', 'sheet=0']\n"
-        "from amodal_bench.main import main; main()\n"
+        "from amodal_bench.cli.main import main; main()\n"
     )
     done = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-c", code],

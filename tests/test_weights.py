@@ -6,7 +6,7 @@ import json
 
 from safetensors import safe_open
 
-from amodal_bench.toy.tiny_model import WEIGHTS, build_autoencoder, build_denoiser
+from amodal_bench.tiny.networks import WEIGHTS, build_autoencoder, build_denoiser
 
 
 def shapes(part: str) -> dict[str, list[int]]:

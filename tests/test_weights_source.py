@@ -14,10 +14,11 @@ from hub_cache import COMMIT, CONFIG, SCHEDULER, TOKENIZER, network, put, reposi
 from huggingface_hub import constants, errors
 from huggingface_hub.utils import filter_repo_objects
 
-from amodal_bench import digests
-from amodal_bench.backbones.catalogue import FILE, catalogue
-from amodal_bench.backbones.hub import cached
-from amodal_bench.backbones.weights import (
+from amodal_bench.core import digests
+from amodal_bench.core.errors import InputError
+from amodal_bench.weights.catalogue import FILE, catalogue
+from amodal_bench.weights.hub import cached
+from amodal_bench.weights.source import (
     NULL_PROMPT,
     RANDOM_MARK,
     Source,
@@ -26,7 +27,6 @@ from amodal_bench.backbones.weights import (
     weight_files,
     weights_digest,
 )
-from amodal_bench.errors import InputError
 
 PARTS = ("unet", "vae", "scheduler", "text_encoder", "tokenizer")
 ID = "somebody/inpainting"
@@ -54,10 +54,10 @@ def refused(source: Source) -> str:
 
 
 def test_packaged_weights_are_found_and_those_of_no_package_are_not() -> None:
-    source = Source("package://amodal_bench.toy/weights")
+    source = Source("package://amodal_bench.tiny/weights")
     folder = source.folder(PARTS)
     assert (folder / "unet").is_dir() and lacking(folder, PARTS, None) == [] and source.commit(folder) is None
-    for spec in ("package://no_such_package/weights", "package://amodal_bench.toy/nothing"):
+    for spec in ("package://no_such_package/weights", "package://amodal_bench.tiny/nothing"):
         assert Source(spec).place() is None
         assert refused(Source(spec)).startswith(f"{spec}: there is no such weights folder; set model.weights to ")
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from amodal_bench.backbones.base import Schedule, Shown
 from amodal_bench.backbones.latent import KLBackbone, stride_of
-from amodal_bench.backbones.loading import AUTO
-from amodal_bench.backbones.null_prompt import null_prompt
 from amodal_bench.backbones.schedules import flow_matching
-from amodal_bench.errors import ConfigError, InputError
+from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.weights.loading import AUTO
+from amodal_bench.weights.null_prompt import null_prompt
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from amodal_bench.backbones.base import Schedule, Shown
 from amodal_bench.backbones.kandinsky_prior import Prior
 from amodal_bench.backbones.latent import LatentBackbone, on_grid, stride_of
-from amodal_bench.backbones.loading import AUTO
-from amodal_bench.backbones.null_prompt import null_prompt
 from amodal_bench.backbones.schedules import variance_preserving
-from amodal_bench.backbones.weights import NULL_PROMPT, Source
-from amodal_bench.errors import ConfigError, InputError
+from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.weights.loading import AUTO
+from amodal_bench.weights.null_prompt import null_prompt
+from amodal_bench.weights.source import NULL_PROMPT, Source
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from amodal_bench.backbones.weights import Source, lacking, weights_digest
-from amodal_bench.cache import cache_folder, keep
-from amodal_bench.errors import InputError
+from amodal_bench.core.cache import cache_folder, keep
+from amodal_bench.core.errors import InputError
+from amodal_bench.weights.source import Source, lacking, weights_digest
 
 if TYPE_CHECKING:
     from torch import Tensor

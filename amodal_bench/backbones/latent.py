@@ -8,7 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from amodal_bench.backbones.loading import (
+from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.weights.loading import (
     AUTO,
     check_precision,
     check_whole,
@@ -17,8 +18,7 @@ from amodal_bench.backbones.loading import (
     origin,
     precision_of,
 )
-from amodal_bench.backbones.weights import Source, variant_in, weights_digest
-from amodal_bench.errors import ConfigError, InputError
+from amodal_bench.weights.source import Source, variant_in, weights_digest
 
 if TYPE_CHECKING:
     from torch import Tensor

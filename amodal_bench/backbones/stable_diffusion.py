@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from amodal_bench.backbones.base import Schedule, Shown
 from amodal_bench.backbones.latent import KLBackbone
-from amodal_bench.backbones.null_prompt import null_prompt
 from amodal_bench.backbones.schedules import variance_preserving
-from amodal_bench.errors import InputError
+from amodal_bench.core.errors import InputError
+from amodal_bench.weights.null_prompt import null_prompt
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

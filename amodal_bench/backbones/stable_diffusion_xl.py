@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.backbones.stable_diffusion import StableDiffusion
-from amodal_bench.errors import ConfigError
+from amodal_bench.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from amodal_bench.types import Image, Mask
+from amodal_bench.core.types import Image, Mask
 
 RECORD_COLUMNS: dict[str, str] = {
     "id": "str",

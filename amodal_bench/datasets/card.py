@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from amodal_bench.errors import InputError
+from amodal_bench.core.errors import InputError
 
 FOLDER = Path(__file__).parent / "cards"
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")

@@ -7,9 +7,9 @@ import hashlib
 import numpy as np
 import pandas as pd
 
+from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.core.masks import touches_border
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Sample
-from amodal_bench.errors import ConfigError, InputError
-from amodal_bench.masks import touches_border
 from amodal_bench.toy.scene import Scene, draw_scene
 
 VERSION = 2

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from amodal_bench.errors import ConfigError
-from amodal_bench.masks import extent
-from amodal_bench.types import Mask
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.masks import extent
+from amodal_bench.core.types import Mask
 
 
 def convex_hull(visible: Mask) -> Mask:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from amodal_bench.errors import ConfigError
-from amodal_bench.seeds import stream
-from amodal_bench.types import Floats, Image, Mask
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.seeds import stream
+from amodal_bench.core.types import Floats, Image, Mask
 
 BACKGROUNDS = ("histogram", "mean", "grey", "white", "image")
 

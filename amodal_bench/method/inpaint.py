@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from amodal_bench.backbones.base import Backbone, Schedule, Shown
-from amodal_bench.errors import ConfigError
-from amodal_bench.method.batches import Batches, Tensors
+from amodal_bench.core.batches import Batches, Tensors
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.seeds import stream_seed
+from amodal_bench.core.stages import Stages
+from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.method.leakage import Leakage
-from amodal_bench.seeds import stream_seed
-from amodal_bench.stages import Stages
-from amodal_bench.types import Floats, Image, Mask
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

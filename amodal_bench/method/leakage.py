@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from amodal_bench.errors import ConfigError
+from amodal_bench.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from amodal_bench.backbones.base import Schedule
+from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.method.inpaint import Inpainter, Stride, step_generator
-from amodal_bench.types import Floats, Image, Mask
 
 if TYPE_CHECKING:
     from torch import Tensor

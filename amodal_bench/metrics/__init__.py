@@ -1,1 +1,1 @@
-"""Pixels to counts, counts to numbers, numbers to intervals."""
+"""Which instances count, pixels to counts, counts to numbers, numbers to intervals."""

@@ -7,7 +7,7 @@ from functools import reduce
 
 import numpy as np
 
-from amodal_bench.types import Integers, Mask
+from amodal_bench.core.types import Integers, Mask
 
 PREDICTED, AMODAL, VISIBLE, OTHERS = 1, 2, 4, 8
 """A cell's number is the sum of the bits that are set in its pixels."""

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from amodal_bench.errors import ConfigError
-from amodal_bench.method.view import View
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.types import Floats, Integers
 from amodal_bench.metrics.counts import total
-from amodal_bench.types import Floats, Integers
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ScoringProtocol:
     """How counts become the two numbers mIoU and occluded mIoU.
 
     Attributes:
@@ -99,8 +98,6 @@ class Protocol:
             unoccluded object counts against it).
         union_visible: whether the visible mask is added to the prediction before it is scored.
         filter: which records are scored.
-        view: which window of an image a model sees; a prediction is mapped back to the image's own grid
-            before it is counted.
     """
 
     name: str
@@ -108,7 +105,6 @@ class Protocol:
     aggregate: str
     union_visible: bool
     filter: Filter
-    view: View
 
     def __post_init__(self) -> None:
         if self.aggregate not in ("instance", "pooled"):

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from amodal_bench.core.stages import StageCost
+from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
-from amodal_bench.stages import StageCost
-from amodal_bench.types import Image, Mask
 
 
 class Model(Protocol):

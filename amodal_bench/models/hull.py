@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import cv2
 
+from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.method.area import convex_hull
-from amodal_bench.types import Mask
 
 
 class ConvexHull:

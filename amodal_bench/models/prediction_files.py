@@ -13,12 +13,12 @@ from urllib.parse import quote, unquote
 import numpy as np
 from PIL import Image as Pillow
 
-from amodal_bench.datasets.fields import is_text
-from amodal_bench.datasets.files import is_list, is_object, read_json
-from amodal_bench.datasets.segmentation import decode
-from amodal_bench.digests import files_digest, sizes_digest
-from amodal_bench.errors import InputError, PredictionError, unreadable
-from amodal_bench.types import Mask
+from amodal_bench.core.digests import files_digest, sizes_digest
+from amodal_bench.core.errors import InputError, PredictionError, unreadable
+from amodal_bench.core.rle import decode, is_list, is_object
+from amodal_bench.core.types import Mask
+from amodal_bench.datasets.reading.fields import is_text
+from amodal_bench.datasets.reading.files import read_json
 
 ID_KEYS = ("annotation_id", "instance_id", "id")
 """Where an entry states the instance it predicts; the first key that it has counts."""

@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from amodal_bench.core.errors import ConfigError, PredictionError
+from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
-from amodal_bench.errors import ConfigError, PredictionError
 from amodal_bench.models.prediction_files import open_source
-from amodal_bench.types import Mask
 
 
 class Predictions:

@@ -9,15 +9,15 @@ from typing import Any
 import cv2
 import numpy as np
 
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.stages import StageCost, Stages
+from amodal_bench.core.threads import in_threads
+from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
-from amodal_bench.errors import ConfigError
-from amodal_bench.method.points import draw_points
-from amodal_bench.method.view import View, Window
 from amodal_bench.models.segmenting import SEGMENT, with_segmenter
 from amodal_bench.segmenters.base import Prompt, Segmenter
-from amodal_bench.stages import StageCost, Stages
-from amodal_bench.threads import in_threads
-from amodal_bench.types import Image, Mask
+from amodal_bench.views.points import draw_points
+from amodal_bench.views.window import View, Window
 
 
 class SegmentOnly:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from amodal_bench.core.stages import StageCost
 from amodal_bench.models.base import Timed
 from amodal_bench.segmenters.base import Segmenter
-from amodal_bench.stages import StageCost
 
 SEGMENT = "segment"
 """The stage of a model in which it calls its segmenter."""

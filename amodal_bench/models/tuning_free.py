@@ -10,22 +10,22 @@ import cv2
 import numpy as np
 
 from amodal_bench.backbones.base import Backbone
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.stages import StageCost, Stages
+from amodal_bench.core.threads import in_threads
+from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.datasets.base import Query
-from amodal_bench.errors import ConfigError
 from amodal_bench.method.area import Area
 from amodal_bench.method.condition import Condition
 from amodal_bench.method.inpaint import Denoising, Inpainter
 from amodal_bench.method.leakage import Leakage
-from amodal_bench.method.paste import paste
-from amodal_bench.method.points import draw_points
 from amodal_bench.method.strides import every_step
-from amodal_bench.method.view import View, Window
 from amodal_bench.models.base import Completion, Step
 from amodal_bench.models.segmenting import SEGMENT, with_segmenter
 from amodal_bench.segmenters.base import Prompt, Segmenter
-from amodal_bench.stages import StageCost, Stages
-from amodal_bench.threads import in_threads
-from amodal_bench.types import Floats, Image, Mask
+from amodal_bench.views.paste import paste
+from amodal_bench.views.points import draw_points
+from amodal_bench.views.window import View, Window
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
-from amodal_bench.types import Mask
 
 
 class VisibleMask:

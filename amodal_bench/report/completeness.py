@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from amodal_bench.errors import InputError
+from amodal_bench.core.errors import InputError
 from amodal_bench.models.base import Finite
 from amodal_bench.report.csv_logger import write_csv
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from amodal_bench.metrics.protocols import Protocol
+from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.runner.store import COUNTS, Row
 
 
@@ -28,7 +28,7 @@ class Progress:
     def __init__(
         self,
         title: str,
-        protocol: Protocol,
+        protocol: ScoringProtocol,
         ids: Sequence[str],
         earlier: pd.DataFrame,
         listener: Callable[[int, int, float], None],

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from amodal_bench.ids import label
-from amodal_bench.metrics.protocols import Protocol, occlusion_rate
+from amodal_bench.core.ids import label
+from amodal_bench.core.types import Floats, Integers
+from amodal_bench.metrics.protocols import ScoringProtocol, occlusion_rate
 from amodal_bench.metrics.statistics import bootstrap_interval
 from amodal_bench.runner.store import COUNTS
-from amodal_bench.types import Floats, Integers
 
 BINS: tuple[tuple[float, float], ...] = ((0.0, 0.0), (0.0, 0.2), (0.2, 0.4), (0.4, 0.7), (0.7, 1.0))
 """Occlusion rates as (low, high]: none, then SAMBA's levels, then the rest."""
@@ -43,7 +43,7 @@ class Scored:
     digest: str
     facts: Mapping[str, Any]
     folder: Path
-    protocols: Sequence[Protocol]
+    protocols: Sequence[ScoringProtocol]
     records: pd.DataFrame
     rows: pd.DataFrame
     stages: pd.DataFrame
@@ -143,7 +143,7 @@ class Scored:
         table["peak_gb"] = table["peak"].where(table["peak"] > 0) / 1e9
         return table[["model", "stage", "seconds_per_instance", "instances", "batch", "peak_gb"]]
 
-    def _numbers(self, protocol: Protocol, chosen: np.typing.NDArray[np.bool_]) -> dict[str, Any]:
+    def _numbers(self, protocol: ScoringProtocol, chosen: np.typing.NDArray[np.bool_]) -> dict[str, Any]:
         images = self.counted["image_id"].to_numpy()[chosen].tolist()
         row: dict[str, Any] = {"model": self.name, "settings": self.settings, "protocol": protocol.label}
         for name, score in protocol.scores(self.counts[chosen]).items():

@@ -11,9 +11,9 @@ import pandas as pd
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
+from amodal_bench.core.masks import extent
+from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Sample
-from amodal_bench.masks import extent
-from amodal_bench.types import Image, Mask
 
 CELL, GAP, HEADER = 128, 6, 26
 BLUE, GREEN, RED = (64, 120, 255), (60, 200, 90), (230, 60, 60)

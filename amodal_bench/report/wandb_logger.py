@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.errors import ConfigError
+from amodal_bench.core.errors import ConfigError
 from amodal_bench.report.outcome import Outcome, RunInfo
 from amodal_bench.report.scored import RANDOM_WEIGHTS, has_random_weights
 

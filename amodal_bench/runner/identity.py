@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import amodal_bench
+from amodal_bench.core.version import __version__
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.models.base import Model
 
@@ -37,7 +37,7 @@ def identify(dataset: Dataset, model: Model, target: str, seed: int) -> Identity
     """The identity of running `model` (built from the class named `target`) on `dataset` with `seed`."""
     return Identity(
         {
-            "amodal_bench": amodal_bench.__version__,
+            "amodal_bench": __version__,
             "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint()},
             "model": {"target": target, **model.describe()},
             "seed": seed,

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from amodal_bench.core.errors import BenchError, PredictionError
+from amodal_bench.core.seeds import sample_seed
+from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Dataset, Query, Sample
-from amodal_bench.errors import BenchError, PredictionError
 from amodal_bench.models.base import Model, Timed
 from amodal_bench.runner.store import Row, Store, prediction_row
-from amodal_bench.seeds import sample_seed
-from amodal_bench.types import Mask
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from pycocotools import mask as coco_mask
 
-from amodal_bench.datasets.segmentation import Rle
+from amodal_bench.core.rle import Rle
+from amodal_bench.core.stages import StageCost
+from amodal_bench.core.types import Integers, Mask
 from amodal_bench.metrics.counts import CELLS, joint_counts
-from amodal_bench.stages import StageCost
-from amodal_bench.types import Integers, Mask
 
 COUNTS = [f"c{cell:02d}" for cell in range(CELLS)]
 """Count columns: `cNN` holds the pixels of cell NN = predicted + 2 amodal + 4 visible + 8 others."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from amodal_bench.types import Image, Integers, Mask
+from amodal_bench.core.types import Image, Integers, Mask
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from amodal_bench.errors import ConfigError
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.threads import in_threads
+from amodal_bench.core.types import Floats, Image, Integers, Mask
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.segmenters.regions import candidates, check_not_negative, check_radii, tidy
-from amodal_bench.threads import in_threads
-from amodal_bench.types import Floats, Image, Integers, Mask
 
 
 class ColourModel:

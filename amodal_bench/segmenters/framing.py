@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from amodal_bench.masks import extent
-from amodal_bench.types import Floats, Image, Integers, Mask
+from amodal_bench.core.masks import extent
+from amodal_bench.core.types import Floats, Image, Integers, Mask
 
 if TYPE_CHECKING:
     from torch import Tensor

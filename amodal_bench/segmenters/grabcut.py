@@ -8,11 +8,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from amodal_bench.errors import ConfigError
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.threads import in_threads
+from amodal_bench.core.types import Image, Mask
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.segmenters.regions import candidates, check_not_negative, check_radii, tidy
-from amodal_bench.threads import in_threads
-from amodal_bench.types import Image, Mask
 
 
 class GrabCut:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from amodal_bench.backbones.loading import (
+from amodal_bench.core.batches import Batches, Tensors
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.stages import StageCost, Stages
+from amodal_bench.core.types import Image, Mask
+from amodal_bench.segmenters.base import Prompt
+from amodal_bench.segmenters.choice import CHOICES, chosen
+from amodal_bench.segmenters.framing import IMAGENET, Framing, Scaling
+from amodal_bench.segmenters.sharing import distinct
+from amodal_bench.weights.loading import (
     AUTO,
     check_precision,
     check_whole,
@@ -21,15 +29,7 @@ from amodal_bench.backbones.loading import (
     origin,
     precision_of,
 )
-from amodal_bench.backbones.weights import ROOT, Source, weights_digest
-from amodal_bench.errors import ConfigError
-from amodal_bench.method.batches import Batches, Tensors
-from amodal_bench.segmenters.base import Prompt
-from amodal_bench.segmenters.choice import CHOICES, chosen
-from amodal_bench.segmenters.framing import IMAGENET, Framing, Scaling
-from amodal_bench.segmenters.sharing import distinct
-from amodal_bench.stages import StageCost, Stages
-from amodal_bench.types import Image, Mask
+from amodal_bench.weights.source import ROOT, Source, weights_digest
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,9 +7,9 @@ import math
 import cv2
 import numpy as np
 
-from amodal_bench.errors import ConfigError
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.types import Image, Mask
 from amodal_bench.segmenters.base import Prompt
-from amodal_bench.types import Image, Mask
 
 GRAIN = 0.8
 """Sigma in pixels of the blur that takes the grain of encoding and decoding out of a comparison."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.method.batches import Tensors
+from amodal_bench.core.batches import Tensors
 from amodal_bench.segmenters.framing import Framing
 from amodal_bench.segmenters.promptable import Promptable
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amodal_bench.types import Image
+from amodal_bench.core.types import Image
 
 
 def distinct(images: Sequence[Image]) -> list[list[int]]:

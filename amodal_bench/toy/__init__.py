@@ -1,1 +1,1 @@
-"""The generated dataset's drawing code and the training script of the tiny inpainting model."""
+"""The toy aquarium: drawing code of the generated scenes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from amodal_bench.types import Floats
+from amodal_bench.core.types import Floats
 
 
 def draw_background(rng: np.random.Generator, height: int, width: int) -> Floats:

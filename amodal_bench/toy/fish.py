@@ -10,8 +10,8 @@ import colorsys
 
 import numpy as np
 
+from amodal_bench.core.types import Floats
 from amodal_bench.toy.sprite import Easel, Sprite
-from amodal_bench.types import Floats
 
 
 def palette(rng: np.random.Generator, count: int) -> Floats:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.toy.background import draw_background
 from amodal_bench.toy.fish import draw_fish
 from amodal_bench.toy.plant import draw_plant
 from amodal_bench.toy.sprite import Sprite
-from amodal_bench.types import Floats, Image, Mask
 
 SIZES = ((128, 128), (128, 160), (160, 128))
 MAX_OCCLUSION = 0.7

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from amodal_bench.types import Floats, Mask
+from amodal_bench.core.types import Floats, Mask
 
 SUPERSAMPLE = 3
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from amodal_bench.backbones.base import Schedule, Shown
 from amodal_bench.backbones.latent import KLBackbone
-from amodal_bench.backbones.loading import AUTO
-from amodal_bench.backbones.weights import is_file
-from amodal_bench.errors import ConfigError, InputError
+from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.models.pix2gestalt import networks
 from amodal_bench.models.pix2gestalt.checkpoint import REMEDY, read_state
 from amodal_bench.models.pix2gestalt.contents import Contents, sorted_out
 from amodal_bench.models.pix2gestalt.ddim import advance, schedule
+from amodal_bench.weights.loading import AUTO
+from amodal_bench.weights.source import is_file
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.errors import InputError, unreadable
+from amodal_bench.core.errors import InputError, unreadable
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amodal_bench.errors import InputError
+from amodal_bench.core.errors import InputError
 from amodal_bench.models.pix2gestalt.checkpoint import REMEDY
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from amodal_bench.backbones.base import Schedule
-from amodal_bench.errors import ConfigError
+from amodal_bench.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

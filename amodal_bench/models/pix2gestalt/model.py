@@ -9,17 +9,17 @@ from typing import Any
 import cv2
 import numpy as np
 
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.stages import StageCost, Stages
+from amodal_bench.core.threads import in_threads
+from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.datasets.base import Query
-from amodal_bench.errors import ConfigError
-from amodal_bench.method.paste import paste
-from amodal_bench.method.view import View, Window
 from amodal_bench.models.base import Completion
 from amodal_bench.models.pix2gestalt.backbone import Pix2GestaltBackbone
 from amodal_bench.models.pix2gestalt.picture import VOTES, object_in, vote
 from amodal_bench.models.pix2gestalt.sampler import Sampler
-from amodal_bench.stages import StageCost, Stages
-from amodal_bench.threads import in_threads
-from amodal_bench.types import Floats, Image, Mask
+from amodal_bench.views.paste import paste
+from amodal_bench.views.window import View, Window
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.errors import InputError
+from amodal_bench.core.errors import InputError
 from amodal_bench.models.pix2gestalt.checkpoint import REMEDY
 from amodal_bench.models.pix2gestalt.contents import refuse_gaps, refuse_surplus
 from amodal_bench.models.pix2gestalt.key_mapping import clip_tensors, unet_levels, unet_tensors, vae_tensors

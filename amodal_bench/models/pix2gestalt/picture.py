@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from amodal_bench.method.view import Window
-from amodal_bench.types import Image, Mask
+from amodal_bench.core.types import Image, Mask
+from amodal_bench.views.window import Window
 
 VOTES = ("majority", "union")
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from amodal_bench.backbones.base import Backbone, Schedule
-from amodal_bench.method.batches import Batches, Tensors
-from amodal_bench.seeds import stream_seed
-from amodal_bench.stages import Stages
-from amodal_bench.types import Floats, Image
+from amodal_bench.core.batches import Batches, Tensors
+from amodal_bench.core.seeds import stream_seed
+from amodal_bench.core.stages import Stages
+from amodal_bench.core.types import Floats, Image
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

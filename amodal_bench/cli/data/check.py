@@ -1,0 +1,96 @@
+"""Verify a dataset: that its class keeps the contract of datasets, and that its files are whole and agree.
+
+Every problem is printed as `file: record: what`. Exit status: 0 all is well, 1 there are problems or the dataset
+cannot be opened, 2 the command line is wrong. Your own class is checked in the same way:
+`amodal-bench data check mine --config-dir my_conf`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from amodal_bench.cli.data.compose import add_dataset, open_dataset, settings_of
+from amodal_bench.cli.data.info import remarks
+from amodal_bench.datasets.card import Published, card_names, load_card
+
+if TYPE_CHECKING:
+    from amodal_bench.datasets.base import Dataset, Problem
+    from amodal_bench.testing.datasets import Verdict
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_dataset(parser)
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="print the first N problems and how many more there are"
+    )
+    parser.add_argument("--samples", type=int, default=5, metavar="N", help="instances to test the contract on")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = settings_of(arguments)
+    dataset = open_dataset(settings)
+    from amodal_bench.testing.datasets import examine
+
+    verdict = examine(dataset, arguments.samples)
+    _summary(arguments.name, settings.dataset, dataset)
+    lines = [f"{arguments.name}: contract: {what}" for what in verdict.violations]
+    lines += [_line(problem) for problem in verdict.problems]
+    for what in remarks(dataset):
+        print(f"remark     {what}")
+    print(f"contract   {_kept(verdict)}")
+    print(f"problems   {len(lines) or 'none'}")
+    shown = lines if arguments.limit is None else lines[: max(arguments.limit, 0)]
+    for line in shown:
+        print(line)
+    if len(shown) < len(lines):
+        print(f"... and {len(lines) - len(shown)} more")
+    return 1 if lines else 0
+
+
+def _kept(verdict: Verdict) -> str:
+    if verdict.violations:
+        return f"broken in {len(verdict.violations)} way{'s' * (len(verdict.violations) > 1)}"
+    return f"kept by {verdict.read} samples" if verdict.read else "not tested: none of the chosen samples can be read"
+
+
+def _line(problem: Problem) -> str:
+    return ": ".join(part for part in (problem.file, problem.record, problem.what) if part)
+
+
+def _summary(name: str, spec: Mapping[str, Any], dataset: Dataset) -> None:
+    """What was found, and beside it what was published of the same split."""
+    settings = ", ".join(f"{key} {value}" for key, value in spec.items() if _is_told(key, value))
+    print(f"dataset    {name}{f' ({settings})' if settings else ''}")
+    try:
+        records = dataset.records()
+        images, instances = int(records["image_id"].nunique()), len(records)
+    except Exception:  # the contract's violations say why
+        return
+    print(f"found      {images} images, {instances} instances")
+    for published in published_of(name, spec):
+        counts = [
+            f"{count} {what}"
+            for count, what in ((published.images, "images"), (published.instances, "instances"))
+            if count is not None
+        ]
+        same = published.images in (None, images) and published.instances in (None, instances)
+        label = f", {published.variant}" if published.variant else ""
+        print(
+            f"published  {', '.join(counts) or 'no counts'} ({published.source}{label}){'' if same else ': differs'}"
+        )
+
+
+def _is_told(key: str, value: Any) -> bool:
+    return not key.startswith("_") and key != "name" and value is not None
+
+
+def published_of(name: str, spec: Mapping[str, Any]) -> list[Published]:
+    """The card's counts for the split, and for the variant where one of the settings names it."""
+    if name not in card_names():
+        return []
+    of_split = [entry for entry in load_card(name).published if entry.split == str(spec.get("split"))]
+    values = {str(value) for value in spec.values()}
+    of_variant = [entry for entry in of_split if entry.variant is None or entry.variant in values]
+    return of_variant or of_split

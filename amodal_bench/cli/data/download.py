@@ -1,0 +1,194 @@
+"""One file over HTTP: it goes on where it was cut off, and bears its name only once it is whole and checked."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from amodal_bench.core.digests import sha256
+from amodal_bench.core.errors import InputError
+from amodal_bench.core.version import __version__
+
+CHUNK = 1 << 20
+TIMEOUT = 60.0
+TRIES = 4
+"""Attempts in a row that may bring nothing new."""
+PAUSE = 1.0
+"""Seconds before the second attempt; doubled before each further one."""
+
+AGAIN = "give the same command again: it goes on from there"
+_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
+
+
+class _Cut(Exception):
+    """The connection failed; what has come so far is kept."""
+
+
+def download(url: str, path: Path, size: int | None, digest: str | None) -> str:
+    """Fetch a file, through `path` + ".part".
+
+    Args:
+        url: http or https.
+        path: where it goes; its folder is made.
+        size, digest: bytes and hex SHA-256 that it has to have, where they are known.
+
+    Returns:
+        Its hex SHA-256.
+
+    Raises:
+        InputError: it cannot be had or written, or is another file than it should be.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _fetch(url, part, size)
+        found = _verified(url, part, size, digest)
+        part.replace(path)
+        _tag(part).unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(part, f"cannot be written ({error.strerror or error})", f"mend that and {AGAIN}") from error
+    return found
+
+
+def _fetch(url: str, part: Path, size: int | None) -> None:
+    """Attempt after attempt, until all has come or several in a row have brought nothing."""
+    fruitless = 0
+    while True:
+        before = _length(part)
+        try:
+            _attempt(url, part, size)
+            return
+        except _Cut as error:
+            fruitless = 0 if _length(part) > before else fruitless + 1
+            if fruitless >= TRIES:
+                raise InputError(url, f"cut off after {_length(part)} bytes ({error})", AGAIN) from error
+        time.sleep(PAUSE * 2**fruitless)
+
+
+def _attempt(url: str, part: Path, size: int | None) -> None:
+    """One request for what is missing. Raises `_Cut` where something still is."""
+    have = _length(part)
+    if size is not None and have > size:
+        part.unlink()
+        have = 0
+    if have and have == size:
+        return
+    response = _asked(url, part, have)
+    if response is None:
+        return
+    with response:
+        total, have = _whole(response, have)
+        if size is not None and total is not None and total != size:
+            raise InputError(url, f"has {total} bytes but the card says {size}", "look at the dataset's homepage")
+        _tag(part).write_text(response.headers.get("ETag") or response.headers.get("Last-Modified") or "")
+        _write(response, part, have, total)
+    if total is not None and _length(part) < total:
+        raise _Cut("the connection was closed")
+
+
+def _asked(url: str, part: Path, have: int) -> Any:
+    """The response to a request for what follows the first `have` bytes; None where nothing does."""
+    try:
+        return urllib.request.urlopen(_request(url, part, have), timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # nothing is left, or the file has become shorter
+            if have == _total(error.headers.get("Content-Range")):
+                return None
+            part.unlink(missing_ok=True)
+            raise _Cut("the file at the source is another one now") from error
+        if error.code < 500 and error.code != 429:
+            problem = f"cannot be downloaded (HTTP {error.code} {error.reason})"
+            raise InputError(url, problem, "look at the dataset's homepage") from error
+        raise _Cut(f"HTTP {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _Cut(str(getattr(error, "reason", "")) or str(error) or type(error).__name__) from error
+
+
+def _request(url: str, part: Path, have: int) -> urllib.request.Request:
+    headers = {"User-Agent": f"amodal-bench/{__version__}"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+        # The rest of a file that has changed in the meantime would not fit.
+        if (tag := _read(_tag(part))) and not tag.startswith("W/"):
+            headers["If-Range"] = tag
+    return urllib.request.Request(url, headers=headers)
+
+
+def _whole(response: Any, have: int) -> tuple[int | None, int]:
+    """The whole file's size, where it is told, and where in the file the response begins."""
+    length = response.headers.get("Content-Length")
+    if response.status != 206:  # the server ignores ranges, or the file has changed: from the start
+        return (int(length) if length is not None else None), 0
+    match = _RANGE.match(response.headers.get("Content-Range") or "")
+    if match is None or match[1] is None or int(match[1]) != have:
+        raise _Cut("the server sent another part than it was asked for")
+    return _total(match[0]), have
+
+
+def _write(response: Any, part: Path, have: int, total: int | None) -> None:
+    title = part.name.removesuffix(".part")
+    with (
+        part.open("ab" if have else "wb") as file,
+        tqdm(total=total, initial=have, desc=title, unit="B", unit_scale=True) as bar,
+    ):
+        for chunk in _chunks(response):
+            file.write(chunk)
+            bar.update(len(chunk))
+
+
+def _chunks(response: Any) -> Iterator[bytes]:
+    """What comes; errors of the connection, not those of the disk, become `_Cut`."""
+    while True:
+        try:
+            chunk: bytes = response.read1(CHUNK)
+        except (OSError, http.client.HTTPException) as error:
+            raise _Cut(f"{type(error).__name__}: {error}") from error
+        if not chunk:
+            return
+        yield chunk
+
+
+def _verified(url: str, part: Path, size: int | None, digest: str | None) -> str:
+    """The file's SHA-256; one that is not as it should be is set aside."""
+    found, length = sha256(part), _length(part)
+    wrong = f"{length} bytes instead of {size}" if size is not None and length != size else ""
+    wrong = wrong or (f"sha256 {found} instead of {digest}" if digest is not None and found != digest else "")
+    if wrong:
+        aside = part.with_name(f"{part.name.removesuffix('.part')}.wrong")
+        part.replace(aside)
+        _tag(part).unlink(missing_ok=True)
+        remedy = "try again; if it is the same again, the file at the source is no longer the one that the card means"
+        raise InputError(aside, f"from {url}: {wrong}", remedy)
+    return found
+
+
+def _total(content_range: str | None) -> int | None:
+    match = _RANGE.match(content_range or "")
+    return int(match[2]) if match and match[2] != "*" else None
+
+
+def _tag(part: Path) -> Path:
+    """Beside the part: which version of the file at the source it belongs to."""
+    return part.with_name(f"{part.name}.tag")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,52 @@
+"""Print the ids of the instances that a run with the same overrides would score, one per line.
+
+`amodal-bench data ids dataset=cocoa protocol=pooled > ids.txt`, and later, for exactly these instances,
+`amodal-bench dataset=cocoa ids=ids.txt`.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from amodal_bench.cli.compose import compose
+from amodal_bench.cli.data.compose import open_dataset
+from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.config import build
+from amodal_bench.core.errors import BenchError
+from amodal_bench.core.ids import COMMENT, is_listable, label
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("overrides", metavar="OVERRIDE", nargs="*", help="such as dataset=cocoa protocol=pooled")
+    add_config_dir(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = compose(arguments.overrides, arguments.config_dir)
+    protocol = build(settings.protocol, "protocol")
+    dataset = open_dataset(settings)
+    from amodal_bench.metrics.selection import select
+
+    records, excluded = select(dataset, protocol, settings.ids, settings.limit)
+    ids = [str(id) for id in records["id"]]
+    if unlistable := [id for id in ids if not is_listable(id)]:
+        raise BenchError(
+            f"id {unlistable[0]!r} cannot stand in a list; ids have no line breaks and begin with no '#'"
+        )
+    facts = {
+        "dataset": dataset.name,
+        "fingerprint": dataset.fingerprint(),
+        "protocol": protocol.label if settings.ids is None else f"none, the list is {settings.ids}",
+        "filter": ", ".join(f"{name} {value}" for name, value in vars(protocol.filter).items()),
+        "count": len(ids),
+        "ids": label(ids),
+        "left out": ", ".join(f"{count} for {reason}" for reason, count in excluded.items()) or "none",
+    }
+    if settings.ids is not None:
+        del facts["filter"]
+    if settings.limit is not None:
+        facts["limit"] = f"the first {settings.limit}"
+    for name, value in facts.items():
+        print(f"{COMMENT} {name}: {value}")
+    print("\n".join(ids))
+    return 0

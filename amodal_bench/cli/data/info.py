@@ -1,0 +1,107 @@
+"""Count a dataset's images, videos, instances, categories and flags; areas and occlusion rates as annotated.
+
+No pixel is read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from amodal_bench.cli.data.compose import add_dataset, open_dataset, settings_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from amodal_bench.datasets.base import Dataset
+
+TOP = 15
+QUANTILES = {"min": 0.0, "5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "max": 1.0}
+BINS = 10
+BAR = 40
+FLAGS = ("stuff", "crowd", "truncated", "hidden")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_dataset(parser)
+    parser.add_argument("--json", action="store_true", help="print the same as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    dataset = open_dataset(settings_of(arguments))
+    facts = {"dataset": dataset.name, **describe(dataset.records()), "remarks": remarks(dataset)}
+    print(json.dumps(facts, indent=2) if arguments.json else _text(facts))
+    return 0
+
+
+def remarks(dataset: Dataset) -> list[str]:
+    """What a loader has to say of its dataset as a whole."""
+    from amodal_bench.datasets.reading.indexed import IndexedDataset
+
+    return dataset.remarks() if isinstance(dataset, IndexedDataset) else []
+
+
+def describe(records: pd.DataFrame) -> dict[str, Any]:
+    """The facts of an index as plain values; what no instance states is None."""
+    import pandas as pd
+
+    from amodal_bench.metrics.protocols import flag
+
+    rate, area = (pd.to_numeric(records[name], errors="coerce") for name in ("occlusion_rate", "area"))
+    categories = records["category"].astype(str).value_counts(sort=False).sort_index()
+    categories = categories.sort_values(ascending=False, kind="stable")
+    videos = records["video_id"].astype(str) if "video_id" in records else pd.Series(dtype=str)
+    return {
+        "images": int(records["image_id"].nunique()),
+        "videos": int(videos[videos != ""].nunique()),
+        "instances": len(records),
+        "categories": len(categories),
+        "largest_categories": {str(name): int(count) for name, count in categories.head(TOP).items()},
+        "flags": {name: int(flag(records, name).sum()) for name in FLAGS} | {"unoccluded": int((rate == 0).sum())},
+        "area": _quantiles(area),
+        "occlusion_rate": _quantiles(rate),
+        "occlusion_histogram": _histogram(rate),
+    }
+
+
+def _quantiles(values: pd.Series[float]) -> dict[str, float | int | None]:
+    found = {name: _number(float(values.quantile(share))) for name, share in QUANTILES.items()}
+    return found | {"unknown": int(values.isna().sum())}
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 6)
+
+
+def _histogram(rate: pd.Series[float]) -> list[dict[str, float | int]]:
+    """Instances per bin (low, high] of the occlusion rate; the first bin holds the unoccluded ones alone."""
+    bins: list[dict[str, float | int]] = [{"low": 0.0, "high": 0.0, "instances": int((rate == 0).sum())}]
+    for number in range(BINS):
+        low, high = number / BINS, (number + 1) / BINS
+        bins.append({"low": low, "high": high, "instances": int(((rate > low) & (rate <= high)).sum())})
+    return bins
+
+
+def _text(facts: dict[str, Any]) -> str:
+    lines = [f"{name:12}{facts[name]}" for name in ("dataset", "images", "videos", "instances", "categories")]
+    lines += [f"  {name:24.24} {count:9}" for name, count in facts["largest_categories"].items()]
+    if facts["categories"] > TOP:
+        lines.append(f"  ... and {facts['categories'] - TOP} more")
+    lines += ["flags", *(f"  {name:24} {count:9}" for name, count in facts["flags"].items())]
+    lines += [_row("", QUANTILES), _row("area", facts["area"]), _row("occlusion", facts["occlusion_rate"])]
+    lines.append(f"occlusion rate, instances ({facts['occlusion_rate']['unknown']} unknown)")
+    most = max(entry["instances"] for entry in facts["occlusion_histogram"]) or 1
+    for entry in facts["occlusion_histogram"]:
+        label = f"{100 * entry['low']:.0f}-{100 * entry['high']:.0f} %" if entry["high"] else "0 %"
+        bar = "#" * math.ceil(BAR * entry["instances"] / most)
+        lines.append(f"  {label:>9} {entry['instances']:9} {bar}".rstrip())
+    lines += [f"{'remark':12}{what}" for what in facts["remarks"]]
+    return "\n".join(lines)
+
+
+def _row(title: str, values: dict[str, Any]) -> str:
+    """A line of the quantiles' table; with no title, its head."""
+    cells = [name if not title else "-" if values[name] is None else f"{values[name]:.5g}" for name in QUANTILES]
+    return f"{title:10}" + "".join(f"{cell:>10}" for cell in cells)

@@ -1,0 +1,74 @@
+"""Load everything that a model needs, part by part, and try each step: encode, denoise, decode, segment.
+
+Batches have the size of a run's, so that memory and time are those of a run. Exit status: 0 all is well, 1 there are
+problems, 2 the command line is wrong. Settings are those of a run: model.weights=FOLDER, model.backbone.device=cpu.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from amodal_bench.cli.compose import compose
+from amodal_bench.cli.models.holdings import Component, add_model, components, holdings
+from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.core.errors import BenchError
+from amodal_bench.weights.catalogue import catalogue
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_model(parser, "NAME", "as in model=NAME")
+    add_config_dir(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    parts = components(compose([f"model={arguments.name}", *arguments.overrides], arguments.config_dir).model)
+    _line("model", arguments.name)
+    # Of what has no weights only a backbone is worth a trial: it may be a user's own.
+    tried = [part for part in parts if part.holdings() or part.key == "model.backbone"]
+    if not tried:
+        print("needs no weights")
+        return 0
+    for holding in holdings(tried):
+        _line("weights", f"{holding.source.spec} ({holding.state()})")
+    problems = [problem for part in tried for problem in _examined(part)]
+    _line("problems", str(len(problems) or "none"))
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+def _examined(part: Component) -> list[str]:
+    """Say what a component is and does; returns its problems."""
+    try:
+        facts = part.built.describe()
+    except BenchError as error:
+        return [str(error)]
+    _line("part", part.key)
+    _told(facts)
+    from amodal_bench.cli.models.examine import examine, peak_memory
+
+    _line("device", part.built.device)
+    found = examine(part)
+    for stage, said in found.lines:
+        _line(stage, said)
+    _line("peak", peak_memory())
+    return found.problems
+
+
+def _told(facts: Mapping[str, Any]) -> None:
+    """What identifies the component in a run."""
+    known = catalogue().get(str(facts.get("hub")))
+    if commit := facts.get("commit"):
+        differs = f" (the catalogue knows {known.revision})" if known and known.revision not in ("", commit) else ""
+        _line("commit", f"{commit}{differs}")
+    for name, key in (("digest", "weights"), ("precision", "precision")):
+        if key in facts:
+            _line(name, str(facts[key]))
+    if facts.get("random_weights"):
+        _line("note", "random weights: results mean nothing")
+
+
+def _line(name: str, text: str) -> None:
+    print(f"{name:12} {text}", flush=True)

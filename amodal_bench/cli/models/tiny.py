@@ -1,0 +1,70 @@
+"""Save a family's pipeline or segmenter in small, with random weights, in the layout of the published one.
+
+It shows that a set-up runs, and that a family's code does, on any machine and in seconds. The folder is marked by a
+file RANDOM_WEIGHTS, so that tables name its results for what they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+from amodal_bench.cli.compose import choices, compose
+from amodal_bench.cli.models.holdings import family_module
+from amodal_bench.config import TARGET, suggest
+from amodal_bench.core.errors import BenchError, InputError, UsageError
+from amodal_bench.weights.random import families, save
+
+SIDE = 64
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("family", metavar="FAMILY", help=", ".join(families()))
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="a new or an empty folder")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    family, folder = arguments.family, arguments.folder
+    if family not in families():
+        raise UsageError(f"models tiny {family}: there is no such family; {suggest(family, families())}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder}: is not an empty folder; name a new one")
+    try:
+        save(family, folder)
+    except (OSError, ImportError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(folder, f"cannot be written ({reason})", "mend that and name a new folder") from error
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    print(f"wrote {folder}: {family} with random weights, {size / 1e6:.1f} MB")
+    model, *settings = _settings(family, folder)
+    words = " ".join(map(shlex.quote, settings))
+    print(f"\nCheck it:  python -m amodal_bench models check {model} {words}")
+    print(f"Run it:    python -m amodal_bench model={model} {words} limit=8")
+    return 0
+
+
+def _settings(family: str, folder: Path) -> list[str]:
+    """A model that takes the folder, and the settings with which it does and needs nothing else."""
+    for name, file in choices("segmenter", []).items():
+        if family_module(str(compose([f"segmenter={file.stem}"], []).segmenter[TARGET])) == family:
+            return ["sam", f"segmenter={name}", f"segmenter.weights={folder}"]
+    model = _model_of(family)
+    settings = [model, f"model.weights={folder}", f"model.backbone.native={SIDE}"]
+    settings += [f"model.backbone.prior={folder / 'prior'}"] if (folder / "prior").is_dir() else []
+    settings += ["segmenter=random/sam"] if "segmenter" in compose([f"model={model}"], []).model else []
+    return settings
+
+
+def _model_of(family: str) -> str:
+    """The model whose backbone is of a family; one with published weights goes before the shipped tiny one."""
+    found = []
+    for name in choices("model", []):
+        try:
+            spec = compose([f"model={name}"], []).model.get("backbone")
+        except BenchError:  # a configuration that is broken is not the one to suggest
+            continue
+        if spec and family_module(str(spec[TARGET])) == family:
+            # The method itself goes before comparators on the same backbone, whose names have more words.
+            found.append((":" in str(spec.get("weights")), name.count("_"), name))
+    return min(found)[-1]

@@ -1,0 +1,67 @@
+"""What a model says of one query: the amodal mask, and the object cut out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from amodal_bench.core.errors import BenchError, PredictionError
+from amodal_bench.core.types import Image, Mask
+from amodal_bench.datasets.base import Query
+from amodal_bench.models.base import Completes, Completion, Model
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer on the image's grid.
+
+    Attributes:
+        amodal: the predicted mask, (H, W) bool.
+        cut_out: the object, (H, W, 4) uint8 RGBA: V's pixels as the image has them and, where the model paints,
+            hidden ones as it painted them.
+        painted: whether it does.
+    """
+
+    amodal: Mask
+    cut_out: Image
+    painted: bool
+
+
+def answer(model: Model, query: Query, seed: int, union_visible: bool) -> Answer:
+    """Ask a model, and add V to its mask where the protocol does.
+
+    Raises:
+        BenchError: the model has no answer, or what it needs is not at hand.
+    """
+    found: Completion | None = None
+    if isinstance(model, Completes):
+        found = model.complete(query, seed)
+        mask = found.mask
+    else:
+        (mask,) = model.predict([query], [seed])
+    if mask.shape != query.visible.shape or mask.dtype != np.bool_:
+        raise PredictionError(f"the model returned {mask.dtype} {mask.shape}, not a bool mask {query.visible.shape}")
+    amodal = mask | query.visible if union_visible else mask
+    if found is None:
+        return Answer(amodal, _cut_out(query.image, query.visible), False)
+    whole = np.where(query.visible[..., None], query.image, found.picture)
+    return Answer(amodal, _cut_out(whole, amodal), True)
+
+
+@contextmanager
+def in_one_line(name: str) -> Iterator[None]:
+    """Turn whatever a model or a segmenter fails with into one line, as a run makes an error row of it."""
+    try:
+        yield
+    except BenchError:
+        raise
+    except Exception as error:
+        raise PredictionError(f"{name}: {type(error).__name__}: {' '.join(str(error).split())}") from error
+
+
+def _cut_out(picture: Image, mask: Mask) -> Image:
+    """(H, W, 3) and (H, W) to (H, W, 4), empty outside of the mask."""
+    return np.dstack([picture * mask[..., None], mask.astype(np.uint8) * 255]).astype(np.uint8)

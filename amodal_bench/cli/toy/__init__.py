@@ -1,0 +1,1 @@
+"""`amodal-bench toy`: write the toy aquarium in official formats, train the tiny model."""

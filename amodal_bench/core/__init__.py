@@ -1,0 +1,1 @@
+"""The ground floor: types, errors, seeds, masks, RLEs, digests, caches and clocks; imports nothing of the package."""

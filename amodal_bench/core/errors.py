@@ -1,0 +1,45 @@
+"""Errors that a user can act on: one line each, never a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class BenchError(Exception):
+    """Something the user can mend; its text is the one line that is shown."""
+
+
+class ConfigError(BenchError):
+    """A setting is unknown or has a value that cannot be used."""
+
+
+class UsageError(BenchError):
+    """The command line names something that does not exist or cannot be."""
+
+
+class PredictionError(BenchError):
+    """A model has no answer for one query: that instance is an error row, and the run goes on."""
+
+
+class InputError(BenchError):
+    """A file or a record of a dataset cannot be used.
+
+    The text names the file, the record in it, what is wrong and what to do.
+    """
+
+    def __init__(self, file: Path | str, problem: str, remedy: str, record: str | None = None) -> None:
+        self.file, self.record, self.problem = str(file), record, problem
+        self.remedy = remedy
+        where = self.file if record is None else f"{self.file}: {record}"
+        super().__init__(f"{where}: {problem}; {remedy}")
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str, str | None]]:
+        # The default would call __init__ with the message alone: errors travel between processes.
+        return type(self), (self.file, self.problem, self.remedy, self.record)
+
+
+def unreadable(path: Path | str, error: OSError) -> InputError:
+    """What to say of a file that cannot be opened."""
+    if isinstance(error, FileNotFoundError):
+        return InputError(path, "no such file", "check the path, or download it")
+    return InputError(path, f"cannot be read ({error.strerror})", "check that it is a file you may read")

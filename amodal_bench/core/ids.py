@@ -1,0 +1,47 @@
+"""Lists of instance ids: in files, and as the short label that tells one selection from another."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from amodal_bench.core.errors import InputError
+
+COMMENT = "#"
+MAKE_ONE = "make a list with `amodal-bench data ids dataset=... > FILE`"
+
+
+def read_ids(path: Path | str) -> list[str]:
+    """The ids in a text file, one per line, each once, in the file's order; blank lines and comments are skipped.
+
+    Raises:
+        InputError: the file cannot be read, is no text, or lists nothing.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise InputError(path, "no such file of ids", MAKE_ONE) from error
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", MAKE_ONE) from error
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"not a text file (byte {error.start} is not UTF-8)", MAKE_ONE) from error
+    lines = (line.strip() for line in text.split("\n"))
+    found = list(dict.fromkeys(line for line in lines if line and not line.startswith(COMMENT)))
+    if not found:
+        raise InputError(path, "lists no id", MAKE_ONE)
+    return found
+
+
+def is_listable(id: str) -> bool:
+    """Whether an id survives being written to such a file and read again."""
+    return bool(id) and id == id.strip() and "\n" not in id and not id.startswith(COMMENT)
+
+
+def label(ids: Iterable[str]) -> str:
+    """How many ids, and twelve hex digits of the SHA-256 over them, sorted and joined by newlines: `512:3fa90c...`.
+
+    Two results are about the same instances if and only if their labels are the same.
+    """
+    ordered = sorted(ids)
+    return f"{len(ordered)}:{hashlib.sha256(chr(10).join(ordered).encode(errors='surrogatepass')).hexdigest()[:12]}"

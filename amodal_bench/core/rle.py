@@ -1,0 +1,206 @@
+"""COCO segmentations: every encoding found in the wild to a mask, and a mask back to an RLE.
+
+pycocotools trusts its input: runs that do not fill the picture leave uninitialised pixels, a cut `counts`
+string is read past its end, a NaN coordinate never returns. So everything is checked before it is called.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias, TypedDict, TypeGuard
+
+import cv2
+import numpy as np
+import pycocotools.mask
+
+from amodal_bench.core.types import Integers, Mask
+
+Segmentation: TypeAlias = Any
+"""A segmentation as JSON gives it: polygon(s), RLE or list of RLEs."""
+
+coco_mask: Any = pycocotools.mask  # the stubs that checkers ship for it are wrong
+
+COORDINATE_LIMIT = 1e6
+"""Largest coordinate, in pixels: pycocotools walks along each edge, so a wild number would take for ever."""
+
+LONGEST_RUN = 1 << 32
+"""Runs from here on do not fit pycocotools' counts."""
+
+
+class Rle(TypedDict):
+    """A compressed RLE as JSON can hold it: size [H, W], counts in COCO's text form."""
+
+    size: list[int]
+    counts: str
+
+
+def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether a value of parsed JSON is an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    """Whether a value of parsed JSON is a list."""
+    return isinstance(value, list)
+
+
+def decode(segmentation: Segmentation, height: int, width: int) -> Mask:
+    """Turn a COCO segmentation into a mask.
+
+    Accepts a flat polygon `[x, y, ...]`, nested polygons, an RLE with `counts` as str, bytes or list of runs,
+    and a list of RLEs. Parts are united; polygons are clipped to the image, and those with fewer than three
+    points or an odd count of numbers are dropped.
+
+    Args:
+        segmentation: the value as read from JSON.
+        height: height of the image.
+        width: width of the image.
+
+    Returns:
+        (height, width) bool, C-contiguous, as pycocotools' `maskApi.c` rasterises it.
+
+    Raises:
+        ValueError: with a short reason, where there is no mask, it cannot be read or has another size.
+    """
+    parts = _parts(segmentation)
+    if len(parts) == 1 and is_object(parts[0]):
+        runs = _checked_runs(parts[0], height, width)  # as most datasets have it: expanded once, to check and to fill
+    else:
+        runs = _uncompressed(_united(segmentation, height, width)["counts"])
+    # Runs go down the columns. This is coco_mask.decode and a copy in rows, an order of magnitude faster.
+    columns = np.repeat((np.arange(runs.size) & 1).astype(np.uint8), runs).reshape(width, height)
+    return np.asarray(cv2.transpose(columns).view(np.bool_))
+
+
+def decode_field(key: str, segmentation: Segmentation, height: int, width: int) -> Mask:
+    """`decode`, whose `ValueError` begins with the key that holds the segmentation."""
+    try:
+        return decode(segmentation, height, width)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
+
+
+def measure(segmentation: Segmentation, height: int, width: int) -> tuple[int, bool]:
+    """The mask's pixels, and whether it reaches the border of the image; no mask is made.
+
+    Takes and raises what `decode` does.
+    """
+    rle = _united(segmentation, height, width)
+    area = int(coco_mask.area(rle))
+    left, top, across, down = coco_mask.toBbox(rle).tolist()
+    return area, bool(area) and (left <= 0 or top <= 0 or left + across >= width or top + down >= height)
+
+
+def hidden_share(amodal: Segmentation, visible: Segmentation, height: int, width: int) -> float:
+    """The occlusion rate |A \\ V| / |A| in [0, 1], NaN where A is empty; no mask is made.
+
+    Takes and raises what `decode` does.
+    """
+    whole, seen = (_united(part, height, width) for part in (amodal, visible))
+    area = int(coco_mask.area(whole))
+    both = int(coco_mask.area(coco_mask.merge([whole, seen], intersect=True)))
+    return 1 - both / area if area else math.nan
+
+
+def _parts(segmentation: Segmentation) -> list[Any]:
+    """A segmentation of any form as a list: RLEs, polygons, or the numbers of one polygon. Raises `ValueError`."""
+    if segmentation is None or segmentation == [] or segmentation == {}:
+        raise ValueError("no segmentation")
+    parts: Any = [segmentation] if is_object(segmentation) else segmentation
+    if not is_list(parts):
+        raise ValueError(f"a segmentation is a polygon or an RLE, not a {type(parts).__name__}")
+    return parts
+
+
+def _united(segmentation: Segmentation, height: int, width: int) -> Any:
+    """A checked segmentation of any form as one RLE in pycocotools' own form. Raises `ValueError`."""
+    parts = _parts(segmentation)
+    if all(map(is_object, parts)):
+        rles = [_rle(part, height, width) for part in parts]
+    else:
+        rles = coco_mask.frPyObjects(_usable_polygons(parts), height, width)
+    return rles[0] if len(rles) == 1 else coco_mask.merge(rles)
+
+
+def encode(mask: Mask) -> Rle:
+    """Turn a (H, W) bool mask into a compressed RLE whose counts are str, so that JSON can hold it."""
+    rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {"size": [int(side) for side in mask.shape], "counts": rle["counts"].decode("ascii")}
+
+
+def _usable_polygons(segmentation: list[Any]) -> list[list[float]]:
+    """The parts of a flat or nested polygon that enclose anything."""
+    parts = segmentation if all(map(is_list, segmentation)) else [segmentation]
+    # A first part of four numbers would be taken for a box, one of five gives an empty mask without a word.
+    usable = [part for part in parts if len(part) >= 6 and len(part) % 2 == 0]
+    if not usable:
+        raise ValueError("polygon has no part with three points")
+    if not all(_is_coordinate(value) for part in usable for value in part):
+        raise ValueError("polygon has a coordinate that is not a number or is far outside the image")
+    return usable
+
+
+def _is_coordinate(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) <= COORDINATE_LIMIT  # False for NaN
+
+
+def _rle(rle: dict[str, Any], height: int, width: int) -> Any:
+    """A checked RLE in pycocotools' own form."""
+    _checked_runs(rle, height, width)
+    counts = rle["counts"]
+    if is_list(counts):
+        return coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
+    return {"size": [height, width], "counts": _bytes(counts)}
+
+
+def _checked_runs(rle: dict[str, Any], height: int, width: int) -> Integers:
+    """The run lengths of an RLE, (N,) int64. Raises `ValueError` unless they fill a picture of this size."""
+    size, counts = rle.get("size"), rle.get("counts")
+    if not is_list(size) or len(size) != 2:
+        raise ValueError("malformed RLE: it has no size [height, width]")
+    if size != [height, width]:
+        raise ValueError(f"mask is {size[0]}x{size[1]} but the image is {height}x{width} (height x width)")
+    if isinstance(counts, str | bytes):
+        runs = _uncompressed(_bytes(counts))
+    elif is_list(counts) and all(isinstance(run, int) and abs(run) < LONGEST_RUN for run in counts):
+        runs = np.asarray(counts, dtype=np.int64)
+    else:
+        raise ValueError("malformed RLE: counts are neither text nor whole numbers")
+    if (runs < 0).any():
+        raise ValueError("malformed RLE: it has a negative run")
+    if (covered := int(runs.sum())) != height * width:
+        raise ValueError(f"malformed RLE: its runs cover {covered} of {height * width} pixels")
+    return runs
+
+
+def _bytes(counts: str | bytes) -> bytes:
+    # What is not ASCII, half a surrogate pair for one, becomes a character that no RLE has.
+    return counts.encode("ascii", errors="xmlcharrefreplace") if isinstance(counts, str) else counts
+
+
+def _uncompressed(text: bytes) -> Integers:
+    """Run lengths of COCO's text form (`rleFrString` in maskApi.c), (N,) int64.
+
+    Each character carries five bits, low ones first, and a flag that more follow; from the fourth run on, the
+    difference to the run before the last is stored.
+    """
+    codes = np.frombuffer(text, np.uint8).astype(np.int64) - 48
+    if not codes.size:
+        return codes
+    if codes.min() < 0 or codes.max() > 63:
+        raise ValueError("malformed RLE: counts hold a character that no RLE has")
+    last = (codes & 0x20) == 0
+    if not last[-1]:
+        raise ValueError("malformed RLE: counts end in the middle of a number")
+    ends = np.flatnonzero(last)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    digits = ends - starts + 1
+    if digits.max() > 7:
+        raise ValueError("malformed RLE: counts hold a number that no picture has")
+    places = 5 * (np.arange(codes.size) - np.repeat(starts, digits))
+    runs = np.add.reduceat((codes & 0x1F) << places, starts)
+    negative = (codes[ends] & 0x10) != 0  # sign bit of the last five
+    runs -= np.where(negative, np.left_shift(1, 5 * digits), 0)
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    return runs

@@ -1,0 +1,145 @@
+"""One object as COCO-A and its relatives describe it.
+
+`segmentation` is A, `visible_mask` V and `invisible_mask` A \\ V; where the latter two are absent, V = A.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ClassVar
+
+from amodal_bench.core.errors import InputError
+from amodal_bench.core.rle import decode, decode_field, hidden_share, is_list, is_object, measure
+from amodal_bench.core.types import Image
+from amodal_bench.datasets.reading.fields import pixels, share, side
+from amodal_bench.datasets.reading.files import MEND
+from amodal_bench.datasets.reading.index import Index
+from amodal_bench.datasets.reading.indexed import IndexedDataset, Masks
+from amodal_bench.datasets.reading.pictures import PICTURE, read_picture
+
+PLACES = {"start": "int64", "length": "int64", **PICTURE}
+"""Columns of an index: where an annotation lies in the file, and its picture."""
+
+Size = tuple[int, int]
+"""Height and width, in pixels."""
+
+
+class RegionDataset(IndexedDataset):
+    """A dataset whose instances are such objects, all in one file; its index has the columns `PLACES`.
+
+    Attributes:
+        file: the annotation file.
+    """
+
+    rate_field: ClassVar[str] = "occlude_rate"
+
+    def __init__(self, index: Index, identity: str, file: Path) -> None:
+        super().__init__(index.opened_from(file), identity)
+        self.file = file
+
+    @abstractmethod
+    def fields(self, row: Any) -> dict[str, Any]:
+        """The JSON object that describes an instance, {} where it is none. Raises `InputError`."""
+
+    @abstractmethod
+    def picture(self, file_name: str) -> Path:
+        """Where the picture with this `file_name` lies. May raise `InputError`."""
+
+    @abstractmethod
+    def scene_name(self, row: Any) -> str:
+        """How a problem of the whole scene names its record."""
+
+    def source(self, row: Any) -> str:
+        return str(self.file)
+
+    def read_image(self, row: Any) -> Image:
+        try:
+            return read_picture(row, self.file, self.picture, "use the picture in the size it was published in")
+        except InputError as error:
+            raise InputError(error.file, error.problem, error.remedy, self.scene_name(row)) from error
+
+    def read_masks(self, row: Any, height: int, width: int) -> Masks:
+        record = self.record_name(row)
+        try:
+            return masks_of(self.fields(row), height, width)
+        except ValueError as error:
+            raise InputError(self.file, str(error), MEND, record) from error
+        except InputError as error:
+            raise InputError(error.file, error.problem, error.remedy, record) from error
+
+    def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
+        yield from super().disagreements(row, masks)
+        stated = self.fields(row).get("invisible_mask")
+        if stated is None or not masks.amodal.any():
+            return
+        try:
+            hidden = decode(stated, *masks.amodal.shape)
+        except ValueError as error:
+            yield f"invisible_mask: {error}"
+            return
+        if wrong := int((hidden ^ (masks.amodal & ~masks.visible)).sum()):
+            yield f"invisible_mask differs in {wrong} pixels from what the amodal mask has beyond the visible one"
+
+
+def masks_of(fields: dict[str, Any], height: int, width: int) -> Masks:
+    """V and A, (height, width) bool. Raises `ValueError` where either cannot be read."""
+    amodal = decode(fields.get("segmentation"), height, width)
+    if fields.get("visible_mask") is None:
+        return Masks(amodal, amodal)
+    return Masks(decode_field("visible_mask", fields["visible_mask"], height, width), amodal)
+
+
+def facts(fields: dict[str, Any], size: Size | None) -> dict[str, object]:
+    """The columns `area`, `occlusion_rate`, `truncated` and `hidden` of an index, with no mask made.
+
+    Area and rate are those stated, else measured. What depends on a mask that cannot be read is NaN or False:
+    `sample` tells.
+    """
+    amodal, visible = fields.get("segmentation"), fields.get("visible_mask")
+    area, rate = pixels(fields.get("area")), share(fields.get("occlude_rate"))
+    measured, truncated = _measured(amodal, size)
+    # An object may be hidden completely; a rounded rate does not always show it.
+    seen = measured if visible is None else _measured(visible, size)[0]
+    if size is not None and math.isnan(rate):
+        with suppress(ValueError):
+            rate = hidden_share(amodal, amodal if visible is None else visible, *size)
+    return {
+        "area": measured if math.isnan(area) else area,
+        "occlusion_rate": rate,
+        "truncated": truncated,
+        "hidden": rate >= 1 or seen == 0,
+    }
+
+
+def _measured(segmentation: Any, size: Size | None) -> tuple[float, bool]:
+    """Pixels of a mask, NaN where it cannot be read, and whether it reaches the image's border."""
+    if size is None:
+        return math.nan, False
+    try:
+        return measure(segmentation, *size)
+    except ValueError:
+        return math.nan, False
+
+
+def mask_size(regions: Sequence[Any]) -> Size | None:
+    """The size of the first RLE among objects of one image, for images whose entry states none."""
+    for fields in map(object_or_empty, regions):
+        for key in ("visible_mask", "invisible_mask", "segmentation"):
+            if size := _size(object_or_empty(fields.get(key)).get("size")):
+                return size
+    return None
+
+
+def _size(sides: Any) -> Size | None:
+    if is_list(sides) and len(sides) == 2 and all(map(side, sides)):
+        return sides[0], sides[1]
+    return None
+
+
+def object_or_empty(value: Any) -> dict[str, Any]:
+    """A JSON object, {} for anything else."""
+    return value if is_object(value) else {}

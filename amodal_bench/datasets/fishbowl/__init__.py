@@ -1,0 +1,1 @@
+"""FishBowl: rendered videos of an aquarium."""

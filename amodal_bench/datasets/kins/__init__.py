@@ -1,0 +1,1 @@
+"""KINS: amodal annotations of KITTI's streets, in COCO's format."""

@@ -1,0 +1,179 @@
+"""The annotation file of KINS: which key holds what in either release, and the index of a file.
+
+The 2019 release names its masks `segmentation` (A, polygons) and `inmodal_seg` (V, an RLE), the 2020 release `a_segm`
+and `i_segm` (polygons). Files with mixed names exist, so the keys that a record has decide, not the release.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from amodal_bench.core.rle import Segmentation, decode_field, hidden_share, is_list, is_object, measure
+from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_numbers, pixels, text
+from amodal_bench.datasets.reading.index import Index, Report, make_index
+from amodal_bench.datasets.reading.indexed import SCENE, Masks
+from amodal_bench.datasets.reading.pictures import PICTURE, Pictures
+from amodal_bench.datasets.reading.records import Record, read_entries, read_records
+
+AMODAL = ("a_segm", "segmentation")
+VISIBLE = ("i_segm", "inmodal_seg")
+AREA = ("a_area", "area")
+INDEX_VERSION = 2
+COLUMNS = {
+    SCENE: "str",
+    **PICTURE,
+    "start": "int64",
+    "length": "int64",
+    "visible_area": "float64",
+    "visible_outside": "float64",
+}
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What the index says of an instance; NaN and False where its masks or the picture's size are unusable.
+
+    Attributes:
+        area: pixels of A, as stated, else as measured.
+        occlusion_rate: |A \\ V| / |A| in [0, 1].
+        truncated: A reaches the border.
+        hidden: V is empty.
+        visible_outside: pixels of V \\ A.
+    """
+
+    area: float
+    occlusion_rate: float = math.nan
+    truncated: bool = False
+    hidden: bool = False
+    visible_outside: float = math.nan
+
+
+def measures(record: dict[str, Any], height: int, width: int) -> Measures:
+    """Measure an annotation without making a mask; a size of 0 means that it is unknown."""
+    stated = pixels(first(record, AREA)[1])
+    if not (height and width):
+        return Measures(stated)
+    amodal, (_, visible) = first(record, AMODAL)[1], first(record, VISIBLE)
+    try:
+        area, truncated = measure(amodal, height, width)
+    except ValueError:
+        return Measures(stated)
+    named = float(area) if math.isnan(stated) else stated
+    if visible is None:
+        return Measures(named, 0.0 if area else math.nan, truncated, hidden=not area, visible_outside=0)
+    if says_nothing(visible):
+        return Measures(named, 1.0 if area else math.nan, truncated, hidden=True, visible_outside=0)
+    try:
+        seen, _ = measure(visible, height, width)
+        rate = hidden_share(amodal, visible, height, width)
+    except ValueError:
+        return Measures(named, truncated=truncated)
+    both = round((1 - rate) * area) if area else 0
+    return Measures(named, rate, truncated, hidden=not seen, visible_outside=seen - both)
+
+
+def decode_masks(record: dict[str, Any], height: int, width: int) -> Masks:
+    """V and A of an annotation, both (height, width) bool; V may reach beyond A.
+
+    Without a visible mask V = A, with an empty one V is empty: the object is hidden.
+
+    Raises:
+        ValueError: with the key and a short reason, where a mask cannot be read.
+    """
+    amodal = decode_field(*first(record, AMODAL), height, width)
+    key, visible = first(record, VISIBLE)
+    if visible is None:
+        return Masks(amodal, amodal)
+    if says_nothing(visible):
+        return Masks(np.zeros_like(amodal), amodal)
+    return Masks(decode_field(key, visible, height, width), amodal)
+
+
+def first(record: dict[str, Any], keys: tuple[str, ...]) -> tuple[str, Any]:
+    """The first of some keys that has a value, with it; else all of them, and None."""
+    found = (key for key in keys if record.get(key) is not None)
+    return next(((key, record[key]) for key in found), (" or ".join(keys), None))
+
+
+def says_nothing(visible: Segmentation) -> bool:
+    """Whether a visible mask is there but empty: no part at all, or only polygons of less than three points."""
+    if not is_list(visible):
+        return bool(visible == {})
+    parts = visible if all(map(is_list, visible)) else [visible]
+    return all(len(part) < 6 and not any(map(is_object, part)) for part in parts)
+
+
+def build_index(file: Path) -> Index:
+    """One row per annotation, and the problems of all records. Raises `InputError` if the file is not one of KINS."""
+    builder = _Builder()
+    # "images" and "categories" may stand behind "annotations": they are read first, in a pass of their own.
+    for record, label in builder.entries(file, "images", "categories"):
+        (builder.pictures.add if record.array == "images" else builder.add_category)(record.value, label)
+    rows = [builder.row(record, label) for record, label in builder.entries(file, "annotations")]
+    return make_index(rows, builder.report, COLUMNS)
+
+
+class _Builder:
+    """What the annotations of a file are joined with, and what is wrong so far."""
+
+    def __init__(self) -> None:
+        self.report = Report()
+        self.pictures = Pictures(self.report, "its occlusion rates are unknown")
+        self.categories: dict[str, str] = {}
+        self.taken: set[str] = set()
+
+    def entries(self, file: Path, *arrays: str) -> Iterator[tuple[Record, str]]:
+        """The objects of some arrays, each with a name for messages."""
+        remedy = "use the authors' annotation file of either release"
+        return read_entries(read_records(file, ("images", "annotations"), "a KINS file", remedy), arrays, self.report)
+
+    def add_category(self, entry: dict[str, Any], label: str) -> None:
+        id, name = text(entry.get("id")), text(entry.get("name"))
+        if not id or not name:
+            self.report(label, "it has no id or no name")
+        else:
+            self.categories.setdefault(id, name)
+
+    def row(self, record: Record, label: str) -> dict[str, object]:
+        """The row of an annotation; one whose picture is not in the file is a scene of its own."""
+        fields: dict[str, Any] = record.value
+        id, image_id = self.unused_id(fields, label), text(fields.get("image_id"))
+        picture = self.pictures.get(image_id)
+        if first(fields, VISIBLE)[1] is None:
+            self.report(f"annotation {id}", f"it has no visible mask ({' or '.join(VISIBLE)}): V = A is assumed")
+        for what in odd_numbers(fields, (*AREA, "i_area")):
+            self.report(f"annotation {id}", what)
+        return {
+            "id": id,
+            "image_id": image_id,
+            "video_id": "",
+            "category": self.category(fields, id),
+            "stuff": False,
+            "crowd": is_set(fields.get("iscrowd")),  # the 2020 release has no such key
+            SCENE: f"image {image_id}" if image_id in self.pictures.by_id else f"annotation {id}",
+            "start": record.start,
+            "length": record.length,
+            "visible_area": pixels(fields.get("i_area")),
+            **asdict(picture),
+            **asdict(measures(fields, picture.height, picture.width)),
+        }
+
+    def unused_id(self, fields: dict[str, Any], label: str) -> str:
+        """The annotation's id, or where it is missing or taken one that is made up; takes it."""
+        id, problem = claimed_id(text(fields.get("id")), label, self.taken)
+        if problem:
+            self.report(f"annotation {id}", problem)
+        return id
+
+    def category(self, fields: dict[str, Any], id: str) -> str:
+        """The category's name, else its id: both differ between the releases, and the 2019 file lacks id 3."""
+        category_id = text(fields.get("category_id"))
+        if category_id not in self.categories:
+            self.report(f"annotation {id}", f'category_id {category_id or "(none)"} is not in "categories"')
+        return self.categories.get(category_id, category_id)

@@ -1,0 +1,90 @@
+"""Reading what users downloaded: every failure is one `InputError` that names the file and the way out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as pillow
+
+from amodal_bench.core.errors import ConfigError, InputError, unreadable
+from amodal_bench.core.types import Image
+
+COPY_AGAIN = "download or copy it again"
+MEND = "download the annotation file again, or take this record out of it"
+
+
+def read_json(path: Path | str) -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        InputError: the file is missing, or is not valid JSON (with the line and column of the first fault).
+    """
+    try:
+        return json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InputError(path, f"not valid JSON, or cut short ({where}: {error.msg})", COPY_AGAIN) from error
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"not a text file (byte {error.start} is not UTF-8)", COPY_AGAIN) from error
+    except RecursionError as error:
+        raise InputError(path, "not valid JSON (nested too deeply)", COPY_AGAIN) from error
+    except ValueError as error:  # Python parses no whole number of more than 4300 digits
+        raise InputError(path, "not valid JSON (a number has too many digits)", COPY_AGAIN) from error
+
+
+def read_image(path: Path | str) -> Image:
+    """Read a picture of any mode Pillow knows as RGB.
+
+    EXIF orientation is not applied: COCO's annotations are drawn on the pixels as they are stored.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        InputError: the file is missing, is no picture, or is cut short.
+    """
+    try:
+        with pillow.open(path) as picture:
+            return np.array(picture.convert("RGB"), dtype=np.uint8)
+    except FileNotFoundError as error:
+        raise unreadable(path, error) from error
+    # Pillow tells of a damaged file by any of these, depending on the format.
+    except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
+        raise InputError(path, f"cannot be read as a picture ({error})", COPY_AGAIN) from error
+
+
+def require_size(path: Path, image: Image, stated: tuple[Any, Any], remedy: str, record: str | None = None) -> None:
+    """Raise `InputError` unless a picture has the height and width that the annotations state."""
+    if stated != image.shape[:2]:
+        sizes = "picture is {}x{} but the annotations say {}x{}".format(*image.shape[:2], *stated)
+        raise InputError(path, f"{sizes} (height x width)", remedy, record)
+
+
+def require_split(title: str, split: str, known: Sequence[str]) -> None:
+    """Raise `ConfigError` unless a dataset has this split."""
+    if split not in known:
+        raise ConfigError(f"dataset.split: {title} has no split {split!r}; it has {', '.join(known)}")
+
+
+def require_files(title: str, root: Path | None, file: tuple[Path, str, str], folder: tuple[Path, str, str]) -> None:
+    """Raise `InputError` unless the files are where they should be.
+
+    Args:
+        title: of the dataset.
+        root: its folder, None where nothing is looked for in it.
+        file: the annotation file, what to say where it is missing, and the remedy.
+        folder: the same of the pictures' folder.
+    """
+    if root is not None and not root.is_dir():
+        remedy = "make the folder and put the dataset there, or set `root` to where it is"
+        raise InputError(root, f"the folder of {title} does not exist", remedy)
+    if not file[0].is_file():
+        raise InputError(*file)
+    if not folder[0].is_dir():
+        raise InputError(*folder)

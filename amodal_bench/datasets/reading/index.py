@@ -1,0 +1,75 @@
+"""The index of a dataset, kept in a columnar file: built once, and rebuilt when its sources change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from amodal_bench.core.cache import cache_folder, keep
+from amodal_bench.datasets.base import RECORD_COLUMNS, Problem
+
+INSTANCES, PROBLEMS = "instances", "problems"
+
+
+@dataclass(frozen=True)
+class Index:
+    """What is known of a dataset without reading a pixel.
+
+    Attributes:
+        instances: one row per instance, in the source's order: `RECORD_COLUMNS`, and the loader's own columns,
+            which say where to find the instance again.
+        problems: one row per record that is no instance, with the fields of `Problem`.
+        digest: hex SHA-256 over the sources.
+    """
+
+    instances: pd.DataFrame
+    problems: pd.DataFrame
+    digest: str
+
+    def opened_from(self, file: Path) -> Index:
+        """The same index with its problems in `file`: the cache knows bytes, which may have been elsewhere before."""
+        return replace(self, problems=self.problems.assign(file=str(file)))
+
+
+class Report(list[Problem]):
+    """Problems of an annotation file, as they are found; where the file lies is for `Index.opened_from` to say."""
+
+    def __call__(self, record: str, what: str) -> None:
+        self.append(Problem("", record, what))
+
+
+def make_index(rows: Sequence[dict[str, object]], problems: Sequence[Problem], own: dict[str, str]) -> Index:
+    """An index from rows; `own` names the loader's columns with their dtypes. The digest is set by `cached_index`."""
+    types = {**RECORD_COLUMNS, **own}
+    instances = pd.DataFrame(list(rows), columns=list(types)).astype(types)
+    fields = {"file": "str", "record": "str", "what": "str"}
+    found = pd.DataFrame([vars(p) for p in problems], columns=list(fields)).astype(fields)
+    return Index(instances, found, "")
+
+
+def cached_index(name: str, version: int, digest: str, build: Callable[[], Index]) -> Index:
+    """The index of sources with this digest, from the cache, or built and put there.
+
+    Args:
+        name: of the dataset.
+        version: of the loader's columns; raised with any change of what `build` makes.
+        digest: hex SHA-256 over the sources and over the settings that `build` depends on.
+        build: reads the sources.
+
+    A cache that cannot be written (a read-only home) costs time, not the run; one that cannot be read is rebuilt.
+    """
+    stem = cache_folder() / f"{name}-v{version}-{digest[:32]}"
+    files = {table: stem.with_name(f"{stem.name}.{table}.parquet") for table in (INSTANCES, PROBLEMS)}
+    if all(file.exists() for file in files.values()):
+        try:
+            return Index(pd.read_parquet(files[INSTANCES]), pd.read_parquet(files[PROBLEMS]), digest)
+        except (OSError, ValueError):  # cut short by a full disk: build it again
+            pass
+    index = build()
+    for table, frame in ((PROBLEMS, index.problems), (INSTANCES, index.instances)):
+        keep(files[table], partial(frame.to_parquet, index=False))
+    return Index(index.instances, index.problems, digest)

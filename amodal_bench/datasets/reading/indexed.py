@@ -1,0 +1,196 @@
+"""What the loaders of annotation files share: an index, and scenes whose masks are decoded together."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from amodal_bench.core.errors import InputError
+from amodal_bench.core.types import Image, Mask
+from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Sample
+from amodal_bench.datasets.reading.index import Index
+
+SCENES_KEPT = 4
+RATE_TOLERANCE = 1e-3
+AREA_TOLERANCE = 0.5
+SCENE = "scene"
+"""The loaders' column that tells which instances share an image and lie in one depth order."""
+
+
+@dataclass(frozen=True)
+class Masks:
+    """V and A of one instance, (H, W) bool."""
+
+    visible: Mask
+    amodal: Mask
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The pixels of a scene: image (H, W, 3) uint8 and, by row of the index, masks or why there are none."""
+
+    image: Image
+    masks: dict[int, Masks | InputError]
+
+    def others(self, row: int) -> Mask:
+        """Union of V over all instances but `row`; one that cannot be decoded covers nothing."""
+        own = self.masks[row]
+        return self._cover > (own.visible if isinstance(own, Masks) else 0)
+
+    @cached_property
+    def _cover(self) -> NDArray[np.uint16]:
+        """How many visible masks cover each pixel; counted once for all instances of a scene."""
+        count = np.zeros(self.image.shape[:2], dtype=np.uint16)
+        for masks in self.masks.values():
+            if isinstance(masks, Masks):
+                count += masks.visible
+        return count
+
+
+class IndexedDataset(ABC):
+    """A dataset over an `Index` whose instances have a column `scene` (str).
+
+    A subclass says how to read a scene's image and how to decode an instance's masks.
+
+    Attributes:
+        name: of the dataset.
+        contained: whether V lies inside A by the dataset's construction, so that `check` may complain.
+        rate_field: what the files call the occlusion rate, for `check`.
+    """
+
+    name: ClassVar[str]
+    contained: ClassVar[bool] = True
+    rate_field: ClassVar[str] = "occlusion rate"
+
+    def __init__(self, index: Index, identity: str) -> None:
+        """`identity` names, beside the sources, what decides the samples: split, variant, annotator."""
+        self.index, self._identity = index, identity
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Caches stay behind when a dataset travels to another process: they cannot be pickled."""
+        return {name: value for name, value in vars(self).items() if not hasattr(value, "cache_clear")}
+
+    @abstractmethod
+    def read_image(self, row: Any) -> Image:
+        """The image of an instance, (H, W, 3) uint8. Raises `InputError`."""
+
+    @abstractmethod
+    def read_masks(self, row: Any, height: int, width: int) -> Masks:
+        """V and A of an instance, both (height, width). Raises `InputError` that names the record."""
+
+    def records(self) -> pd.DataFrame:
+        """The index, one row per instance (columns: `RECORD_COLUMNS`); no pixels are decoded."""
+        return self.index.instances[list(RECORD_COLUMNS)]
+
+    def sample(self, id: str) -> Sample:
+        """Read one instance.
+
+        The image and the masks are shared with the other instances of the scene, therefore read-only.
+
+        Raises:
+            InputError: the id is unknown, the image is missing or damaged, or the masks cannot be used.
+        """
+        try:
+            row = self._positions[id]
+        except KeyError:
+            raise InputError(self.name, "no such instance", "take ids from records()", f"instance {id}") from None
+        scene = self._scene(str(self.index.instances[SCENE].iat[row]))
+        masks = scene.masks[row]
+        if isinstance(masks, InputError):
+            raise masks
+        return Sample(id, scene.image, masks.visible, masks.amodal, scene.others(row))
+
+    def fingerprint(self) -> str:
+        """Hex SHA-256 over the dataset's name, what identifies its variant, and the bytes of its sources."""
+        return hashlib.sha256(f"{self.name}\n{self._identity}\n{self.index.digest}".encode()).hexdigest()
+
+    def check(self) -> Sequence[Problem]:
+        """Decode every image and mask, and compare them with each other and with the annotated numbers."""
+        problems = [Problem(str(p.file), str(p.record), str(p.what)) for p in self.index.problems.itertuples()]
+        bar = tqdm(self._scenes.items(), desc=f"checking {self.name}", unit="scene", leave=False, disable=None)
+        for scene_id, rows in bar:
+            try:
+                scene = self._read_scene(scene_id)
+            except InputError as error:
+                problems.append(_problem(error))
+                continue
+            for row in rows.tolist():
+                masks, record = scene.masks[row], self.index.instances.iloc[row]
+                if isinstance(masks, InputError):
+                    problems.append(_problem(masks))
+                else:
+                    problems += [
+                        Problem(self.source(record), self.record_name(record), what)
+                        for what in self.disagreements(record, masks)
+                    ]
+        return problems
+
+    def remarks(self) -> list[str]:
+        """What is no fault but worth knowing, as `data info` and `data check` print it; no pixel is read."""
+        return []
+
+    def source(self, row: Any) -> str:
+        """The file that a problem of this instance is reported for."""
+        return self.name
+
+    def record_name(self, row: Any) -> str:
+        """How a problem of this instance names its record."""
+        return f"instance {row['id']}"
+
+    def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
+        """Where an instance's masks contradict each other or the index; an absent (NaN) number is no fault."""
+        area = int(masks.amodal.sum())
+        if abs(row["area"] - area) > AREA_TOLERANCE:
+            yield f"area says {row['area']:g} but the mask has {area} pixels"
+        if area == 0:
+            yield "the amodal mask is empty"
+            return
+        outside = int((masks.visible & ~masks.amodal).sum())
+        if outside and self.contained:
+            yield f"{outside} visible pixels lie outside the amodal mask"
+        rate = int((masks.amodal & ~masks.visible).sum()) / area
+        if abs(row["occlusion_rate"] - rate) > RATE_TOLERANCE:
+            yield f"{self.rate_field} says {row['occlusion_rate']:g} but the masks give {rate:g}"
+
+    @cached_property
+    def _scene(self) -> Callable[[str], Scene]:
+        return lru_cache(maxsize=SCENES_KEPT)(self._read_scene)
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {str(id): row for row, id in enumerate(self.index.instances["id"])}
+
+    @cached_property
+    def _scenes(self) -> dict[str, Any]:
+        groups = self.index.instances.groupby(SCENE, sort=False).indices
+        return {str(scene): np.asarray(rows) for scene, rows in groups.items()}
+
+    def _read_scene(self, scene: str) -> Scene:
+        """Decode a scene. Raises `InputError` where its image cannot be used."""
+        rows = self._scenes[scene].tolist()
+        records = self.index.instances.iloc[rows]
+        image = self.read_image(records.iloc[0])
+        image.flags.writeable = False
+        masks: dict[int, Masks | InputError] = {}
+        for row, (_, record) in zip(rows, records.iterrows(), strict=True):
+            try:
+                found = self.read_masks(record, *image.shape[:2])
+            except InputError as error:
+                masks[row] = error
+                continue
+            found.visible.flags.writeable = found.amodal.flags.writeable = False
+            masks[row] = found
+        return Scene(image, masks)
+
+
+def _problem(error: InputError) -> Problem:
+    return Problem(error.file, error.record or "", error.problem)

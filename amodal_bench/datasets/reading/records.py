@@ -1,0 +1,200 @@
+"""Records of a large JSON file: read once for the index, and later one at a time, by their place in the file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tqdm import tqdm
+
+from amodal_bench.core.errors import InputError, unreadable
+from amodal_bench.core.rle import is_object
+from amodal_bench.datasets.reading.files import COPY_AGAIN
+
+SHOW_PROGRESS = 10_000_000
+"""Bytes from which on reading a file is worth a progress bar."""
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One element of an array of a JSON file.
+
+    Attributes:
+        array: the top-level key of its array; "" where the whole file is one array.
+        value: the parsed element.
+        start, length: where it lies in the file, in bytes.
+    """
+
+    array: str
+    value: Any
+    start: int
+    length: int
+
+
+def read_records(path: Path, arrays: Sequence[str], kind: str, remedy: str) -> Iterator[Record]:
+    """Every element of the file's top-level arrays, in the file's order.
+
+    Args:
+        path: the file; an object that holds arrays, or (with `arrays` empty) one array.
+        arrays: keys whose value has to be an array.
+        kind: what the file should be, for the error: "a COCO-A file".
+        remedy: what to do where it is not.
+
+    Raises:
+        InputError: the file is missing, is not valid JSON (with line and column), or lacks one of the arrays.
+    """
+    scan = _Scan(path)
+    with tqdm(
+        total=len(scan.text),
+        desc=f"indexing {path.name}",
+        unit="B",
+        unit_scale=True,
+        leave=False,
+        disable=len(scan.text) < SHOW_PROGRESS,
+    ) as bar:
+        found: set[str] = set()
+        for record in scan.records(arrays, found):
+            yield record
+            bar.update(record.start + record.length - bar.n)
+    if missing := [name for name in arrays if name not in found]:
+        needs = _lists(missing) + (f" (of {_lists(arrays)})" if len(missing) < len(arrays) else "")
+        raise InputError(path, f"not {kind}: it needs {needs}", remedy)
+
+
+def read_entries(
+    records: Iterator[Record], wanted: Sequence[str], report: Callable[[str, str], None]
+) -> Iterator[tuple[Record, str]]:
+    """The objects among the records of some arrays, each with a name for messages, "entry 3 of images".
+
+    Other values are reported; `report` takes a record and what is wrong with it.
+    """
+    numbers = {array: count(1) for array in wanted}
+    for record in records:
+        if record.array not in numbers:
+            continue
+        label = f"entry {next(numbers[record.array])} of {record.array}"
+        if is_object(record.value):
+            yield record, label
+        else:
+            report(label, "it is no JSON object")
+
+
+def read_record(path: Path, start: int, length: int) -> Any:
+    """Parse one record again, from its place in the file.
+
+    Raises:
+        InputError: the file cannot be read, or has changed since it was indexed.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            return json.loads(file.read(length))
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except ValueError as error:
+        raise InputError(path, "changed while it was in use", "start the command again") from error
+
+
+def _lists(names: Sequence[str]) -> str:
+    return f"the list{'s' * (len(names) > 1)} " + " and ".join(f'"{name}"' for name in names)
+
+
+class _Scan:
+    """A cursor over a file's text; one character is one byte, so that places are places in the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            raise unreadable(path, error) from error
+        self.ascii = raw.isascii()
+        if not self.ascii:
+            try:
+                raw.decode()
+            except UnicodeDecodeError as error:
+                problem = f"not a text file (byte {error.start} is not UTF-8)"
+                raise InputError(path, problem, COPY_AGAIN) from error
+        self.text = raw.decode("latin-1")
+        self.decoder = json.JSONDecoder()
+
+    def records(self, arrays: Sequence[str], found: set[str]) -> Iterator[Record]:
+        """Elements of all arrays; the keys of the arrays that were met are added to `found`."""
+        at = self.skip(3 if self.text.startswith("\xef\xbb\xbf") else 0)
+        opening = self.text[at : at + 1]
+        if opening == "[" and not arrays:
+            at = yield from self.array("", at)
+        elif opening == "{":
+            at = yield from self.members(at, found)
+        elif opening == "[":
+            return
+        else:
+            _, at = self.value(at)
+        if self.skip(at) != len(self.text):
+            self.fail("text follows the end of the JSON value", self.skip(at))
+
+    def members(self, at: int, found: set[str]) -> Generator[Record, None, int]:
+        at = self.skip(at + 1)
+        while self.text[at : at + 1] != "}":
+            key, at = self.value(at)
+            at = self.expect(":", self.skip(at))
+            if self.text[at : at + 1] == "[":
+                found.add(str(key))
+                at = yield from self.array(str(key), at)
+            else:
+                _, at = self.value(at)
+            at = self.next(at, "}")
+        return at + 1
+
+    def array(self, name: str, at: int) -> Generator[Record, None, int]:
+        at = self.skip(at + 1)
+        while self.text[at : at + 1] != "]":
+            value, end = self.value(at)
+            yield Record(name, value, at, end - at)
+            at = self.next(end, "]")
+        return at + 1
+
+    def next(self, at: int, closing: str) -> int:
+        """The start of the next item, or of `closing`."""
+        at = self.skip(at)
+        if self.text[at : at + 1] == closing:
+            return at
+        at = self.expect(",", at)
+        if self.text[at : at + 1] == closing:
+            self.fail("a comma without a value after it", at)
+        return at
+
+    def value(self, at: int) -> tuple[Any, int]:
+        try:
+            value, end = self.decoder.raw_decode(self.text, at)
+        except json.JSONDecodeError as error:
+            self.fail(error.msg, error.pos)
+        except RecursionError:
+            self.fail("nested too deeply", at)
+        except ValueError:  # Python parses no whole number of more than 4300 digits
+            self.fail("a number has too many digits", at)
+        if not self.ascii and not self.text[at:end].isascii():
+            value = json.loads(self.text[at:end].encode("latin-1"))
+        return value, end
+
+    def expect(self, sign: str, at: int) -> int:
+        if self.text[at : at + 1] != sign:
+            self.fail(f"expecting {sign!r}", at)
+        return self.skip(at + 1)
+
+    def skip(self, at: int) -> int:
+        match = _SPACE.match(self.text, at)
+        return match.end() if match else at
+
+    def fail(self, what: str, at: int) -> NoReturn:
+        line, column = self.text.count("\n", 0, at) + 1, at - self.text.rfind("\n", 0, at)
+        raise InputError(
+            self.path, f"not valid JSON, or cut short (line {line}, column {column}: {what})", COPY_AGAIN
+        )

@@ -1,0 +1,195 @@
+"""SAIL-VOS annotation files: the official COCO-style JSON, and the form that the tracker vatrack converts it to.
+
+The official form has A in `segmentation` and V in `visible_mask`; the converted one has A in `amodal_mask` too, its
+pixels in `area_amodal`, and both masks in `segmentation`. The keys that a record has decide, not the file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from amodal_bench.core.rle import Segmentation, decode, decode_field, hidden_share, is_list, is_object, measure
+from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_numbers, pixels, share, text
+from amodal_bench.datasets.reading.index import Index, Report, make_index
+from amodal_bench.datasets.reading.indexed import AREA_TOLERANCE, SCENE, Masks
+from amodal_bench.datasets.reading.pictures import PICTURE, Pictures
+from amodal_bench.datasets.reading.records import Record, read_entries, read_record, read_records
+from amodal_bench.datasets.sailvos.frames import frame_ranks, video_of
+
+JSON_VERSION = 2
+COLUMNS = {
+    SCENE: "str",
+    "frame": "int64",
+    **PICTURE,
+    "start": "int64",
+    "length": "int64",
+}
+KIND, REMEDY = "a SAIL-VOS annotation file", "use the official train.json or valid.json"
+
+
+def build_index(file: Path) -> Index:
+    """One row per annotation, in one pass over the file. Raises `InputError` if it is not one of SAIL-VOS.
+
+    The file of a problem is left empty: the same bytes may lie in several places.
+    """
+    return _Reading(file).index()
+
+
+def decode_masks(record: dict[str, Any], height: int, width: int) -> Masks:
+    """V and A of an annotation, both (height, width) bool.
+
+    Raises:
+        ValueError: with a short reason, where a mask is missing or cannot be read.
+    """
+    amodal = decode(amodal_part(record), height, width)
+    visible = visible_part(record)
+    if visible is None:
+        raise ValueError("it has no visible_mask")
+    return Masks(decode_field("visible_mask", visible, height, width), amodal)
+
+
+def amodal_part(record: dict[str, Any]) -> Segmentation:
+    """The segmentation of A."""
+    # `amodal_mask` goes first: conversions differ in what they leave in `segmentation` beside it.
+    if record.get("amodal_mask") is not None:
+        return record["amodal_mask"]
+    # Two RLEs are the amodal and the visible mask, in this order: they must not be united.
+    segmentation: Any = record.get("segmentation")
+    return segmentation[0] if _is_pair(segmentation) else segmentation
+
+
+def visible_part(record: dict[str, Any]) -> Segmentation:
+    """The segmentation of V, None where there is none."""
+    if record.get("visible_mask") is not None:
+        return record["visible_mask"]
+    segmentation: Any = record.get("segmentation")
+    return segmentation[1] if _is_pair(segmentation) else None
+
+
+def disagreements(record: dict[str, Any], masks: Masks) -> Iterator[str]:
+    """Where the fields that only `check` reads contradict the masks."""
+    stated, seen = pixels(record.get("area_visible")), int(masks.visible.sum())
+    if abs(stated - seen) > AREA_TOLERANCE:
+        yield f"area_visible says {stated:g} but the visible mask has {seen} pixels"
+    if record.get("invisible_mask") is None:
+        return
+    try:
+        hidden = decode_field("invisible_mask", record["invisible_mask"], *masks.amodal.shape)
+    except ValueError as error:
+        yield str(error)
+        return
+    if wrong := int((hidden != (masks.amodal & ~masks.visible)).sum()):
+        yield f"invisible_mask differs from the amodal mask without the visible one in {wrong} pixels"
+
+
+def _is_pair(segmentation: Segmentation) -> bool:
+    return is_list(segmentation) and len(segmentation) == 2 and all(map(is_object, segmentation))
+
+
+class _Reading:
+    """One pass over an annotation file: what was met so far."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.report = Report()
+        self.pictures = Pictures(self.report, "what its instances measure is unknown")
+        self.names: dict[str, str] = {}
+        self.rows: list[dict[str, Any]] = []
+        self.taken: set[str] = set()
+
+    def index(self) -> Index:
+        early: list[tuple[str, Record]] = []
+        records = read_records(self.file, ("images", "annotations"), KIND, REMEDY)
+        # "videos" and "models" say nothing that is needed.
+        for record, label in read_entries(records, ("images", "categories", "annotations"), self.report):
+            if record.array == "images":
+                self.pictures.add(record.value, label)
+            elif record.array == "categories":
+                self.names.setdefault(text(record.value.get("id")), text(record.value.get("name")))
+            elif self.pictures.by_id:
+                self.add_row(record, label)
+            else:  # "annotations" stands before "images": read again by its place
+                early.append((label, replace(record, value=None)))
+        for label, record in early:
+            self.add_row(replace(record, value=read_record(self.file, record.start, record.length)), label)
+        self.name_categories()
+        self.rank_frames()
+        return make_index(self.rows, self.report, COLUMNS)
+
+    def add_row(self, record: Record, label: str) -> None:
+        """Add an annotation; one without a picture stays an instance, which fails when it is read."""
+        fields: dict[str, Any] = record.value
+        id, image_id = self.unused_id(text(fields.get("id")), label), text(fields.get("image_id"))
+        picture = self.pictures.get(image_id)
+        for what in odd_numbers(fields, ("area", "area_amodal", "area_visible"), ("occlude_rate",)):
+            self.report(f"annotation {id}", what)
+        self.rows.append(
+            {
+                "id": id,
+                "image_id": image_id,
+                "video_id": video_of(picture.picture),
+                "category": text(fields.get("category_id")),
+                "stuff": False,
+                "crowd": is_set(fields.get("iscrowd")),
+                SCENE: image_id,
+                "frame": 0,
+                "start": record.start,
+                "length": record.length,
+                **asdict(picture),
+                **_measures(fields, picture.size),
+            }
+        )
+
+    def unused_id(self, stated: str, label: str) -> str:
+        """The annotation's id, or one that is made up where it is missing or taken; takes it."""
+        id, problem = claimed_id(stated, label, self.taken)
+        if problem:
+            self.report(f"annotation {id}", problem)
+        return id
+
+    def name_categories(self) -> None:
+        """Ids are sparse, so names come from "categories" alone; an id that is not there stands for itself."""
+        used = Counter(row["category"] for row in self.rows)
+        for id, uses in used.items():
+            if not self.names.get(id):
+                what = f'{uses} annotations have it, but "categories" has no name for it'
+                self.report(f"category_id {id or '(none)'}", what)
+        for row in self.rows:
+            row["category"] = self.names.get(row["category"]) or row["category"]
+
+    def rank_frames(self) -> None:
+        """Number the frames of each video, those without an annotation included."""
+        videos: dict[str, dict[str, str]] = defaultdict(dict)
+        for id, picture in self.pictures.by_id.items():
+            videos[video_of(picture.picture)][id] = PurePosixPath(picture.picture).stem
+        places: dict[str, int] = {}
+        for stems in videos.values():
+            ranks = frame_ranks(stems.values())
+            places |= {id: ranks[stem] for id, stem in stems.items()}
+        for row in self.rows:
+            row["frame"] = places.get(row["image_id"], 0)
+
+
+def _measures(fields: dict[str, Any], size: tuple[int, int] | None) -> dict[str, Any]:
+    """The numbers of the index: as stated, else measured; `occlu_depth` is 0 throughout and means nothing."""
+    amodal, visible = amodal_part(fields), visible_part(fields)
+    area, truncated = math.nan, False
+    if size is not None:
+        with suppress(ValueError):  # `sample` says why
+            area, truncated = measure(amodal, *size)
+    # In the converted form `area` may be that of the visible mask.
+    stated = (pixels(fields.get(key)) for key in ("area_amodal", "area"))
+    area = next((value for value in stated if not math.isnan(value)), area)
+    rate = share(fields.get("occlude_rate"))
+    if math.isnan(rate) and size is not None:
+        with suppress(ValueError):
+            rate = hidden_share(amodal, visible, *size)
+    seen = pixels(fields.get("area_visible"))
+    hidden = rate >= 1 if math.isnan(seen) else seen <= 0
+    return {"area": area, "occlusion_rate": rate, "truncated": truncated, "hidden": hidden}

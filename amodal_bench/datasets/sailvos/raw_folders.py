@@ -1,0 +1,176 @@
+"""The raw folders of SAIL-VOS: pictures, maps of the visible object, and one amodal mask per object and frame.
+
+<video>/images/000003.bmp            the frame
+<video>/visible/000003.npy           (H, W) whole numbers: the object that is visible at each pixel
+<video>/<object>_<Class>/000003.png  A of an object, 0 or 255; absent where the object is not in the frame
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import zipfile
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from amodal_bench.core.errors import InputError, unreadable
+from amodal_bench.core.types import Mask
+from amodal_bench.datasets.base import Problem
+from amodal_bench.datasets.reading.fields import is_text, text
+from amodal_bench.datasets.reading.files import COPY_AGAIN, read_image
+from amodal_bench.datasets.reading.index import Index, make_index
+from amodal_bench.datasets.reading.indexed import SCENE
+from amodal_bench.datasets.sailvos.frames import PICTURE_ENDINGS, frame_ranks
+
+RAW_VERSION = 1
+COLUMNS = {SCENE: "str", "frame": "int64", "picture": "str", "map": "str", "mask": "str", "object": "int64"}
+IMAGES, VISIBLE = "images", "visible"
+MAP_ENDINGS = (".npy", ".npz")
+MAP_KEY = "visible_ids"
+ENDINGS = {IMAGES: PICTURE_ENDINGS, VISIBLE: MAP_ENDINGS}
+OBJECT_FOLDER = re.compile(r"([0-9]{1,18})_(.+)")
+CLASS = re.compile(r"[A-Za-z](?:[A-Za-z_]*[A-Za-z])?")
+
+
+def list_videos(folder: Path) -> list[str]:
+    """The folders that hold frames, sorted. Raises `InputError` if the folder cannot be read."""
+    parts = (IMAGES, VISIBLE)
+    return [name for name in _folders(folder) if any((folder / name / part).is_dir() for part in parts)]
+
+
+def list_files(folder: Path, videos: Sequence[str]) -> dict[str, int]:
+    """Names, relative to `folder`, and sizes in bytes of all pictures, maps and masks. Raises `InputError`."""
+    # There may be millions of files.
+    bar = tqdm(videos, desc=f"listing {folder.name}", unit="video", leave=False, disable=None)
+    return {name: size for video in bar for name, size in _video_files(folder, video)}
+
+
+def build_index(files: Iterable[str]) -> Index:
+    """One row per object and frame from the names of the files; no pixel is read.
+
+    Files of a frame belong together by their stem: their counts differ, so their order says nothing.
+    """
+    videos: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    problems: list[Problem] = []
+    for name in files:
+        if not is_text(name):
+            problems.append(Problem(text(name), "", "its name is not UTF-8: rename it"))
+            continue
+        video, folder, file = name.split("/")
+        videos[video].append((folder, file))
+    rows: list[dict[str, object]] = []
+    for video in sorted(videos):
+        rows += _video_rows(video, videos[video])
+        problems += _shared_numbers(video, {folder for folder, _ in videos[video]})
+    return make_index(rows, problems, COLUMNS)
+
+
+def read_map(path: Path) -> NDArray[np.integer[Any]]:
+    """The map of visible objects, (H, W) of any whole-number type. Raises `InputError`."""
+    try:
+        # Arrays of Python objects could run code of whoever made the file.
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.lib.npyio.NpzFile):
+            with loaded:
+                if MAP_KEY not in loaded.files:
+                    raise InputError(path, f"it has no array {MAP_KEY!r}", COPY_AGAIN)
+                loaded = loaded[MAP_KEY]
+    except FileNotFoundError as error:
+        raise unreadable(path, error) from error
+    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(path, f"cannot be read as an array of numbers ({error})", COPY_AGAIN) from error
+    if loaded.dtype.kind not in "iu":
+        raise InputError(path, f"object numbers are {loaded.dtype}, not whole numbers", COPY_AGAIN)
+    return np.asarray(loaded)
+
+
+def read_mask(path: Path) -> Mask:
+    """A of an object, (H, W) bool. Raises `InputError`."""
+    # Some masks are stored with three channels that say the same: one is read, for their sum is three times A.
+    return np.ascontiguousarray(read_image(path)[..., 0] > 0)
+
+
+def _folders(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir())
+    except OSError as error:
+        raise unreadable(folder, error) from error
+
+
+def _video_files(folder: Path, video: str) -> Iterator[tuple[str, int]]:
+    """Depth, cameras and the meshes inside the folders of objects are passed over."""
+    for part in _folders(folder / video):
+        endings = ENDINGS.get(part, (".png",))
+        if part not in ENDINGS and not OBJECT_FOLDER.fullmatch(part):
+            continue
+        try:
+            with os.scandir(folder / video / part) as entries:
+                for entry in entries:
+                    if entry.name.endswith(endings) and entry.is_file():
+                        yield f"{video}/{part}/{entry.name}", entry.stat().st_size
+        except OSError as error:
+            raise unreadable(folder / video / part, error) from error
+
+
+def _video_rows(video: str, files: Sequence[tuple[str, str]]) -> list[dict[str, object]]:
+    """Rows of a video by frame, then by object."""
+    pictures, maps = (_by_stem(video, part, files) for part in (IMAGES, VISIBLE))
+    masks = [(PurePosixPath(file).stem, folder) for folder, file in files if folder not in ENDINGS]
+    ranks = frame_ranks([*pictures, *maps, *(stem for stem, _ in masks)])
+    rows = []
+    for stem, folder in sorted(masks, key=lambda mask: (ranks[mask[0]], _number(mask[1]), mask[1])):
+        found = CLASS.search(folder)
+        rows.append(
+            {
+                "id": f"{video}/{stem}/{folder}",
+                "image_id": f"{video}/{stem}",
+                "video_id": video,
+                "category": found.group() if found else "",
+                # What only pixels tell is unknown until they are read.
+                "area": math.nan,
+                "occlusion_rate": math.nan,
+                "stuff": False,
+                "crowd": False,
+                "truncated": False,
+                "hidden": False,
+                SCENE: f"{video}/{stem}",
+                "frame": ranks[stem],
+                # A frame without a picture or a map keeps its instances: they fail when they are read.
+                "picture": pictures.get(stem, f"{video}/{IMAGES}/{stem}{PICTURE_ENDINGS[0]}"),
+                "map": maps.get(stem, f"{video}/{VISIBLE}/{stem}{MAP_ENDINGS[0]}"),
+                "mask": f"{video}/{folder}/{stem}.png",
+                "object": _number(folder),
+            }
+        )
+    return rows
+
+
+def _by_stem(video: str, part: str, files: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Names of the files of a folder by stem; of two with the same stem, the ending that is listed first."""
+    names = [PurePosixPath(file) for folder, file in files if folder == part]
+    names.sort(key=lambda name: ENDINGS[part].index(name.suffix), reverse=True)
+    return {name.stem: f"{video}/{part}/{name}" for name in names}
+
+
+def _number(folder: str) -> int:
+    return int(folder.partition("_")[0])
+
+
+def _shared_numbers(video: str, folders: Iterable[str]) -> Iterator[Problem]:
+    """Folders that share an object number share V as well, so that one of them is wrong."""
+    named: dict[int, list[str]] = defaultdict(list)
+    for folder in sorted(folders):
+        if folder not in ENDINGS:
+            named[_number(folder)].append(folder)
+    for number, same in named.items():
+        if len(same) > 1:
+            yield Problem(video, f"object {number}", f"{' and '.join(same)} have the same number")

@@ -1,0 +1,1 @@
+"""The tiny inpainting model that ships with the package: its networks, its training and its weights."""

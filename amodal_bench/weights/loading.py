@@ -1,0 +1,79 @@
+"""What every network of the harness is loaded by: on which device, in which precision, with which error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.weights.random import RANDOM_MARK
+from amodal_bench.weights.source import Source
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+AUTO = "auto"
+
+
+def check_precision(setting: str, key: str) -> None:
+    """Raise `ConfigError` where the setting `key` is no precision."""
+    if setting not in (AUTO, *PRECISIONS):
+        raise ConfigError(f"{key}: {setting!r} is not one of {', '.join((AUTO, *PRECISIONS))}")
+
+
+def device_of(setting: str) -> str:
+    """The torch device that is set; `auto` is the first GPU where there is one.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    if setting == "cpu":
+        return setting
+    import torch
+
+    if setting == AUTO:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(setting)
+    except RuntimeError as error:
+        raise ConfigError(f"device={setting}: torch knows no such device; set auto, cpu, cuda or cuda:1") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise ConfigError(f"device={setting}: torch finds {count} CUDA GPUs here; device=auto takes what there is")
+    return setting
+
+
+def precision_of(setting: str, device: str) -> str:
+    """The precision that is set; `auto` is bfloat16 on a GPU that has it, float16 on an older one, else float32."""
+    if setting != AUTO:
+        return setting
+    if not device.startswith("cuda"):
+        return "float32"
+    import torch
+
+    return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+
+
+def origin(source: Source, folder: Path) -> dict[str, Any]:
+    """What a description says of where weights come from: hub id and commit, and whether they are random."""
+    hub = {"hub": source.spec, "commit": source.commit(folder)} if source.is_hub_id else {}
+    return {**hub, **({"random_weights": True} if (folder / RANDOM_MARK).exists() else {})}
+
+
+def check_whole(report: Mapping[str, Any], what: str) -> None:
+    """Raise `ValueError` where a file lacks tensors: the libraries would go on with random numbers in their place."""
+    if absent := sorted(report["missing_keys"]):
+        raise ValueError(f"{what} lacks {len(absent)} tensors, such as {absent[0]}")
+
+
+@contextmanager
+def named_errors(folder: Path, family: str, remedy: str) -> Iterator[None]:
+    """Turn the libraries' errors of loading into one line that names the folder and what to do."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        text = str(error).strip()
+        reason = text.splitlines()[0] if text else type(error).__name__
+        raise InputError(folder, f"cannot be loaded as {family} ({reason})", remedy) from error
