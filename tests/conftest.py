@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from amodal_bench.config import Settings, config_folder, register_schema, settings_from
-from amodal_bench.evaluate import evaluate
+from amodal_bench.config.settings import Settings, config_folder, register_schema, settings_from
+from amodal_bench.evaluation import evaluate
 from amodal_bench.report.outcome import Outcome
 
 

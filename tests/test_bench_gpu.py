@@ -22,7 +22,7 @@ from gpu_models import FAMILIES, small
 from gpu_networks import backbone, build, operations, parameters
 from gpu_tables import _digits
 
-from amodal_bench.config import config_folder
+from amodal_bench.config.settings import config_folder
 from amodal_bench.core.stages import Stages
 from amodal_bench.method.inpaint import Denoising, Inpainter
 from amodal_bench.method.leakage import Blend, Conditioning

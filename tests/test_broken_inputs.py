@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from amodal_bench.core.errors import BenchError, InputError
-from amodal_bench.evaluate import check_errors
+from amodal_bench.evaluation import check_errors
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.testing.export.cocoa import export as export_cocoa
 

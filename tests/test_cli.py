@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from amodal_bench.config import config_folder
+from amodal_bench.config.settings import config_folder
 
 DATASETS = ", ".join(sorted(file.stem for file in (config_folder() / "dataset").glob("*.yaml")))
 SMALL = ["dataset.images=3", "sheet=2"]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from conftest import composed
 
-from amodal_bench.config import build, config_folder, parameters
+from amodal_bench.config.build import build, parameters
+from amodal_bench.config.settings import config_folder
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.metrics.protocols import Filter
 

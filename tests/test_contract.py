@@ -19,7 +19,8 @@ import pytest
 from conftest import composed
 
 from amodal_bench.cli.toy import export as command
-from amodal_bench.config import build, config_folder
+from amodal_bench.config.build import build
+from amodal_bench.config.settings import config_folder
 from amodal_bench.core.errors import InputError
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Sample
 from amodal_bench.datasets.toy import Toy

@@ -20,7 +20,7 @@ from amodal_bench.cli.data.command import main as data
 from amodal_bench.cli.data.info import describe
 from amodal_bench.cli.data.preview import spread
 from amodal_bench.cli.data.readme import BEGIN, END, rendered, updated
-from amodal_bench.config import config_folder
+from amodal_bench.config.settings import config_folder
 from amodal_bench.core.errors import InputError
 from amodal_bench.datasets import card as cards
 from amodal_bench.datasets.card import Card, CardFile, Published, load_card

@@ -11,7 +11,7 @@ from conftest import composed
 from inpainting import STRATEGIES, inpaint, inputs
 
 from amodal_bench.cli.models.command import main as models
-from amodal_bench.config import build
+from amodal_bench.config.build import build
 from amodal_bench.core.stages import Stages
 from amodal_bench.core.types import Floats
 from amodal_bench.method.inpaint import Denoising, Inpainter

@@ -18,7 +18,7 @@ import pycocotools.mask
 import pytest
 from conftest import composed
 
-from amodal_bench.config import build
+from amodal_bench.config.build import build
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Image, Mask

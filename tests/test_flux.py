@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from transformers import T5EncoderModel
 
 from amodal_bench.backbones.flux import Flux
-from amodal_bench.config import build
+from amodal_bench.config.build import build
 from amodal_bench.core.errors import BenchError, ConfigError
 from amodal_bench.core.seeds import stream_seed
 from amodal_bench.core.types import Floats, Image, Mask

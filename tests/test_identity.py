@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import composed
 
-from amodal_bench.config import TARGET, build
+from amodal_bench.config.build import TARGET, build
 from amodal_bench.runner.identity import identify
 
 

@@ -12,11 +12,11 @@ from conftest import composed
 
 from amodal_bench.cli.data.command import main as data
 from amodal_bench.cli.results.table import collect
-from amodal_bench.config import build
+from amodal_bench.config.build import build
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.ids import is_listable, label, read_ids
 from amodal_bench.datasets.toy import Toy
-from amodal_bench.evaluate import evaluate
+from amodal_bench.evaluation import evaluate
 from amodal_bench.metrics.selection import select
 from amodal_bench.report.outcome import Outcome
 

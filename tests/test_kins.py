@@ -17,12 +17,12 @@ from PIL import Image
 
 from amodal_bench.cli.data.command import main as data_command
 from amodal_bench.cli.toy import export as command
-from amodal_bench.config import build
+from amodal_bench.config.build import build
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.rle import decode, encode
 from amodal_bench.core.types import Mask
-from amodal_bench.datasets.kins import kins as loader
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset, Problem
+from amodal_bench.datasets.kins import kins as loader
 from amodal_bench.datasets.kins.kins import Kins
 from amodal_bench.testing.export.kins import export, outlines
 from amodal_bench.toy.scene import draw_scene

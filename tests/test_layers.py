@@ -32,7 +32,7 @@ ORDER = [
     "report",
     "testing",
     "tiny",
-    "evaluate",
+    "evaluation",
     "cli",
     FACE,
     "__main__",

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from amodal_bench.cli.models.command import VERBS
 from amodal_bench.cli.models.command import main as models
 from amodal_bench.cli.models.examine import loadable
-from amodal_bench.config import config_folder
+from amodal_bench.config.settings import config_folder
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.tiny.networks import WEIGHTS
 from amodal_bench.weights import hub

@@ -13,7 +13,7 @@ from conftest import composed
 from ddim_reference import start_noise
 from diffusers import DDIMScheduler, StableDiffusionXLInpaintPipeline
 
-from amodal_bench.config import build
+from amodal_bench.config.build import build
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.datasets.toy import Toy

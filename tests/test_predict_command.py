@@ -20,7 +20,7 @@ from amodal_bench.cli.predict.command import main as predict
 from amodal_bench.cli.predict.pictures import read_mask, read_picture
 from amodal_bench.cli.predict.prompt import ask
 from amodal_bench.cli.predict.strip import save_strip
-from amodal_bench.config import build
+from amodal_bench.config.build import build
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Image, Mask

@@ -10,7 +10,7 @@ import pytest
 from conftest import composed
 from omegaconf import OmegaConf
 
-from amodal_bench.config import config_folder
+from amodal_bench.config.settings import config_folder
 from amodal_bench.core.cache import cache_folder
 from amodal_bench.core.errors import InputError
 from amodal_bench.weights import random as random_weights

@@ -15,7 +15,7 @@ import pytest
 from conftest import composed
 from PIL import Image
 
-from amodal_bench.config import build
+from amodal_bench.config.build import build
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.masks import touches_border
 from amodal_bench.core.rle import encode

@@ -23,7 +23,7 @@ from diffusers import DDIMScheduler
 
 from amodal_bench.backbones.base import Schedule
 from amodal_bench.backbones.schedules import variance_preserving
-from amodal_bench.config import build
+from amodal_bench.config.build import build
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.datasets.toy import Toy

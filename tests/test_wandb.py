@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from conftest import composed
 
-from amodal_bench.config import build
+from amodal_bench.config.build import build
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.report.outcome import RunInfo
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
-from amodal_bench.config import suggest
+from amodal_bench.config.build import suggest
 from amodal_bench.core.errors import BenchError, UsageError
 
 

@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.cli.compose import compose
 from amodal_bench.cli.verbs import add_config_dir
-from amodal_bench.config import Settings, build
+from amodal_bench.config.build import build
+from amodal_bench.config.compose import compose
+from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError
 
 if TYPE_CHECKING:

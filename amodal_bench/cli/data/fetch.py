@@ -11,9 +11,9 @@ import sys
 import textwrap
 from pathlib import Path
 
-from amodal_bench.cli.compose import compose
 from amodal_bench.cli.data.compose import root_of
 from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError, InputError
 from amodal_bench.datasets.card import Card, CardFile, load_card
 

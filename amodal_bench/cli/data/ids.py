@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 
-from amodal_bench.cli.compose import compose
 from amodal_bench.cli.data.compose import open_dataset
 from amodal_bench.cli.verbs import add_config_dir
-from amodal_bench.config import build
+from amodal_bench.config.build import build
+from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError
 from amodal_bench.core.ids import COMMENT, is_listable, label
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from amodal_bench.cli.compose import choices, compose
 from amodal_bench.cli.data.compose import open_dataset, root_of
 from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.config.compose import choices, compose
 from amodal_bench.core.errors import BenchError
 from amodal_bench.datasets.card import card_names, load_card
 

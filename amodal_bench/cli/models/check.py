@@ -10,9 +10,9 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from amodal_bench.cli.compose import compose
 from amodal_bench.cli.models.holdings import Component, add_model, components, holdings
 from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError
 from amodal_bench.weights.catalogue import catalogue
 

@@ -10,10 +10,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from amodal_bench.cli.compose import choices, compose
 from amodal_bench.cli.models.holdings import Holding, add_model, components, holdings
 from amodal_bench.cli.verbs import add_config_dir
-from amodal_bench.config import suggest
+from amodal_bench.config.build import suggest
+from amodal_bench.config.compose import choices, compose
 from amodal_bench.core.cache import cache_folder
 from amodal_bench.core.errors import BenchError, InputError, UsageError
 from amodal_bench.weights.catalogue import catalogue

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.config import TARGET, build
+from amodal_bench.config.build import TARGET, build
 from amodal_bench.weights.random import RANDOM
 from amodal_bench.weights.source import Source, lacking
 

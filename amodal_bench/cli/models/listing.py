@@ -10,9 +10,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from amodal_bench.cli.compose import choices, compose
 from amodal_bench.cli.models.holdings import Holding, components
 from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.config.compose import choices, compose
 from amodal_bench.core.errors import BenchError
 from amodal_bench.weights.catalogue import catalogue
 from amodal_bench.weights.source import PACKAGED

@@ -10,9 +10,9 @@ import argparse
 import shlex
 from pathlib import Path
 
-from amodal_bench.cli.compose import choices, compose
 from amodal_bench.cli.models.holdings import family_module
-from amodal_bench.config import TARGET, suggest
+from amodal_bench.config.build import TARGET, suggest
+from amodal_bench.config.compose import choices, compose
 from amodal_bench.core.errors import BenchError, InputError, UsageError
 from amodal_bench.weights.random import families, save
 

@@ -52,8 +52,8 @@ def main(arguments: Sequence[str]) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if bool(arguments.mask) == bool(arguments.point):
         raise UsageError("what is visible of the object? give either --mask FILE or --point X,Y")
-    from amodal_bench.cli.compose import compose
     from amodal_bench.cli.predict.work import Request, predict
+    from amodal_bench.config.compose import compose
 
     request = Request(arguments.image, arguments.mask, arguments.point, arguments.output, arguments.every_step)
     predict(request, compose(arguments.overrides, arguments.config_dir))

@@ -10,7 +10,8 @@ from amodal_bench.cli.predict import files
 from amodal_bench.cli.predict.answer import Answer, answer, in_one_line
 from amodal_bench.cli.predict.pictures import read_mask, read_picture
 from amodal_bench.cli.predict.prompt import ask, discs, points_of
-from amodal_bench.config import NAME, TARGET, Settings, build
+from amodal_bench.config.build import NAME, TARGET, build
+from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import UsageError
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Mask

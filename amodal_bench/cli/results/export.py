@@ -101,8 +101,8 @@ def _instances(file: Path) -> pd.DataFrame:
 
 def _dataset(folder: Path, overrides: Sequence[str], config_dirs: Sequence[Path]) -> Dataset:
     """The run's dataset. Raises `UsageError` where the settings describe another one."""
-    from amodal_bench.cli.compose import compose
     from amodal_bench.cli.data.compose import open_dataset
+    from amodal_bench.config.compose import compose
 
     dataset = open_dataset(compose(overrides, config_dirs))
     try:

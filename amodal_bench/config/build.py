@@ -1,4 +1,4 @@
-"""From the composed configuration to objects: plain values in, components out, one line for each mistake."""
+"""From plain values to components, one line for each mistake."""
 
 from __future__ import annotations
 
@@ -6,105 +6,13 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.errors import BenchError, ConfigError
 
-_HERE = Path(__file__).parent
 NAME, TARGET = "name", "_target_"
 LABELS = (NAME, "weights")
 """Keys beside `_target_` that others may refer to (`${..weights}`); passed only to a class that takes them."""
-
-
-def config_folder() -> Path:
-    """The folder of the YAML files: inside an installed package, beside it in a checkout."""
-    inside = _HERE / "conf"
-    return inside if inside.is_dir() else _HERE.parent / "conf"
-
-
-@dataclass
-class Engine:
-    """How the work is done; nothing in here can change a result.
-
-    Attributes:
-        batch_size: samples read and predicted together.
-        shuffle: run the samples in a random order.
-        max_error_share: a larger share of errors fails the run at its end.
-    """
-
-    batch_size: int = 16
-    shuffle: bool = False
-    max_error_share: float = 0.1
-
-
-@dataclass
-class Settings:
-    """The root of the configuration: Hydra's schema when it is composed, plain values afterwards.
-
-    Attributes:
-        dataset, model, protocol: specifications of components, each with its class as `_target_`.
-        baselines: models that are run and shown beside `model`, by name.
-        other_protocols: protocols that score the same predictions beside `protocol`, by name.
-        logger: specifications of loggers, by name.
-        view: the window of the image that a model sees; models refer to it.
-        segmenter, condition, area, leakage: parts that models refer to.
-        engine: how the work is done.
-        seed: the run's seed.
-        ids: a file of instance ids to run instead of what the protocol's filter selects.
-        limit: run only so many of the selected instances.
-        results: the folder that keeps runs.
-        sheet: rows of the contact sheet.
-    """
-
-    dataset: Any = None
-    model: Any = None
-    protocol: Any = None
-    baselines: Any = None
-    other_protocols: Any = None
-    logger: Any = None
-    view: Any = None
-    segmenter: Any = None
-    condition: Any = None
-    area: Any = None
-    leakage: Any = None
-    engine: Engine = field(default_factory=Engine)
-    seed: int = 0
-    ids: str | None = None
-    limit: int | None = None
-    results: str = "results"
-    sheet: int = 8
-
-
-def register_schema() -> None:
-    """Give Hydra the root's types, so that a wrong value or an unknown key is refused when it is composed."""
-    from hydra.core.config_store import ConfigStore
-
-    ConfigStore.instance().store(name="schema", node=Settings)
-
-
-def settings_from(config: Any) -> Settings:
-    """The composed DictConfig as plain values; below this call no code sees a DictConfig.
-
-    Raises:
-        ConfigError: a value is out of its range, or one that has to be given is missing.
-    """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    try:
-        settings = OmegaConf.to_object(config)
-    except OmegaConfBaseException as error:
-        raise ConfigError(str(error).splitlines()[0]) from error
-    assert isinstance(settings, Settings)
-    if settings.engine.batch_size < 1:
-        raise ConfigError(f"engine.batch_size: {settings.engine.batch_size} is not a positive number")
-    if settings.limit is not None and settings.limit < 1:
-        raise ConfigError(f"limit: {settings.limit} is not a positive number")
-    if settings.sheet < 0:
-        raise ConfigError(f"sheet: {settings.sheet} is negative")
-    return settings
 
 
 def build(spec: Mapping[str, Any], where: str) -> Any:

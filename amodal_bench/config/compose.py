@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from amodal_bench.config import Settings, config_folder, register_schema, settings_from
+from amodal_bench.config.settings import Settings, config_folder, register_schema, settings_from
 from amodal_bench.core.errors import BenchError, UsageError
 
 
@@ -20,7 +20,7 @@ def compose(overrides: Sequence[str], config_dirs: Sequence[Path]) -> Settings:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from amodal_bench.cli.main import explain
+    from amodal_bench.config.mistakes import explain
 
     register_schema()
     every = [*overrides, *_search_path(config_dirs)]

@@ -14,7 +14,8 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from amodal_bench.config import NAME, TARGET, Settings, build
+from amodal_bench.config.build import NAME, TARGET, build
+from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError, InputError
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.datasets.base import Dataset

@@ -1,0 +1,1 @@
+"""From overrides to objects: schema, composition, building of components, and mistakes named."""
