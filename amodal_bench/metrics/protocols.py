@@ -1,9 +1,13 @@
-"""Protocols: a named, versioned way from joint counts to numbers. No image, no mask, no GPU."""
+"""Protocols: a named, versioned way from joint counts to named numbers. No image and no GPU."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +15,10 @@ import pandas as pd
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.types import Floats, Integers
 from amodal_bench.metrics.counts import total
+from amodal_bench.metrics.numbers.base import Number, Rows, Score, divided
+
+FAILURES = ("zero", "exclude")
+CLUSTERS = ("auto", "image", "video")
 
 
 @dataclass(frozen=True)
@@ -20,6 +28,7 @@ class Filter:
     Attributes:
         stuff: whether regions annotated as stuff are scored.
         crowd: whether annotations of a crowd, one for many objects, are scored.
+        hidden: whether instances of which nothing is visible are scored, where they can be predicted at all.
         min_occlusion, max_occlusion: bounds, inclusive, of the annotated occlusion rate; a record whose rate
             is not annotated passes.
     """
@@ -33,7 +42,7 @@ class Filter:
         if not 0 <= self.min_occlusion <= self.max_occlusion <= 1:
             raise ConfigError(
                 f"protocol.filter: min_occlusion {self.min_occlusion} and max_occlusion {self.max_occlusion} "
-                "are no range within 0 and 1"
+                "must rise and lie within 0 and 1"
             )
 
     def select(self, records: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -64,96 +73,150 @@ def flag(records: pd.DataFrame, name: str) -> pd.Series[bool]:
 
 
 @dataclass(frozen=True)
-class Score:
-    """One number of a protocol as a ratio of sums over instances, so that it can be resampled.
-
-    Attributes:
-        numerator, denominator: (N,) float64; both are 0 for an instance that the number leaves out.
-    """
-
-    numerator: Floats
-    denominator: Floats
-
-    @property
-    def value(self) -> float:
-        """The number in [0, 1]; NaN where no instance counts."""
-        below = float(self.denominator.sum())
-        return float(self.numerator.sum()) / below if below else float("nan")
-
-    @property
-    def instances(self) -> int:
-        """How many instances count."""
-        return int((self.denominator > 0).sum())
-
-
-@dataclass(frozen=True)
 class ScoringProtocol:
-    """How counts become the two numbers mIoU and occluded mIoU.
+    """How counts become named numbers.
 
     Attributes:
         name, version: printed beside every number; the version changes when any number could.
-        aggregate: `instance` averages the IoU of each instance (C2F-Seg's convention: the occluded one over
-            instances with A \\ V non-empty); `pooled` divides summed intersections by summed unions (PCNet's
-            and SDAmodal's convention: the occluded one over all instances, so that what is painted beyond an
-            unoccluded object counts against it).
-        union_visible: whether the visible mask is added to the prediction before it is scored.
+        numbers: what is computed, by name, in the order of the tables; the first one is the headline.
         filter: which records are scored.
+        errors: `zero` scores a failed prediction as an empty one, `exclude` leaves it out.
+        clusters: what is resampled as a whole: `video`, `image`, or `auto`: the video where there is one.
     """
 
     name: str
     version: int
-    aggregate: str
-    union_visible: bool
+    numbers: Mapping[str, Number]
     filter: Filter
+    errors: str = "zero"
+    clusters: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.aggregate not in ("instance", "pooled"):
-            raise ConfigError(f"protocol.aggregate: {self.aggregate!r} is not one of 'instance', 'pooled'")
+        for setting, value, valid in (("errors", self.errors, FAILURES), ("clusters", self.clusters, CLUSTERS)):
+            if value not in valid:
+                raise ConfigError(f"protocol.{setting}: {value!r} is not one of {', '.join(map(repr, valid))}")
+        if not self.numbers:
+            raise ConfigError("protocol.numbers: must name at least one number")
+        for name, number in self.numbers.items():
+            if not is_dataclass(number) or not hasattr(number, "score"):
+                raise ConfigError(f"protocol.numbers.{name}: must be a dataclass with `regions` and `score(rows)`")
+
+    @property
+    def headline(self) -> str:
+        """The name of the number that stands for the protocol where there is room for one."""
+        return next(iter(self.numbers))
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Names of the regions whose counts the numbers need, each once."""
+        return tuple(dict.fromkeys(region for number in self.numbers.values() for region in number.regions))
+
+    def scores(self, rows: Rows) -> dict[str, Score]:
+        """All numbers over rows that the protocol's filter has taken, by name."""
+        return {name: number.score(rows) for name, number in self.numbers.items()}
+
+    def cluster_ids(self, records: pd.DataFrame) -> pd.Series[str]:
+        """What each record moves with when the data are drawn anew, (N,) str."""
+        videos, images = records["video_id"].fillna("").astype(str), records["image_id"].astype(str)
+        if self.clusters == "image":
+            return images
+        # A video and an image of one name are two clusters.
+        return ("video " + videos).where(videos != "", "image " + images)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Everything that decides the numbers, as JSON values."""
+        numbers = {name: _described(number) for name, number in self.numbers.items()}
+        return {
+            "name": self.name,
+            "version": self.version,
+            "numbers": numbers,
+            "filter": asdict(self.filter),
+            "errors": self.errors,
+            "clusters": self.clusters,
+        }
+
+    @property
+    def digest(self) -> str:
+        """Eight hex digits of the SHA-256 over the content."""
+        return hashlib.sha256(json.dumps(self.content, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
     def label(self) -> str:
-        """The name that is printed beside every number, such as `instance@1`."""
-        return f"{self.name}@{self.version}"
+        """What is printed beside every number: `instance@2` for the shipped content only, else also what was changed."""
+        changes = self.changes()
+        return f"{self.name}@{self.version}" + (f" with {', '.join(changes)}" if changes else "")
 
-    def iou(self, counts: Integers) -> Floats:
-        """IoU of P and A, (N, 16) counts to (N,) in [0, 1]; NaN where both are empty."""
-        both = total(counts, lambda p, a, v, o: self._taken(p, v) and a)
-        either = total(counts, lambda p, a, v, o: self._taken(p, v) or a)
-        return _divide(both, either)
+    def changes(self) -> list[str]:
+        """The settings that differ from those of the shipped protocol of this name, `KEY=VALUE` each."""
+        shipped = shipped_content(self.name)
+        if shipped is None:
+            return []
+        own, theirs = _flat(self.content), _flat(shipped)
+        changed = [f"{key}={_said(own[key])}" for key in own if own[key] != theirs.get(key, object())]
+        return changed + [f"without {key}" for key in theirs if key not in own and _parent(key) not in own]
 
-    def occluded_iou(self, counts: Integers) -> Floats:
-        """IoU of P \\ V and A \\ V, (N, 16) counts to (N,) in [0, 1]; NaN where A \\ V is empty."""
-        hidden = total(counts, lambda p, a, v, o: a and not v)
-        both = total(counts, lambda p, a, v, o: p and a and not v)
-        either = total(counts, lambda p, a, v, o: (p or a) and not v)
-        return np.where(hidden > 0, _divide(both, either), np.nan)
 
-    def scores(self, counts: Integers) -> dict[str, Score]:
-        """The protocol's numbers, `miou` and `occluded_miou`, for (N, 16) counts."""
-        if self.aggregate == "instance":
-            return {"miou": _mean(self.iou(counts)), "occluded_miou": _mean(self.occluded_iou(counts))}
+@cache
+def shipped_content(name: str) -> dict[str, Any] | None:
+    """The content of the protocol that the package ships under a name, or None where it ships none."""
+    from omegaconf import OmegaConf
 
-        def pooled(in_both: Callable[..., bool], in_either: Callable[..., bool]) -> Score:
-            return Score(total(counts, in_both).astype(float), total(counts, in_either).astype(float))
+    from amodal_bench.config.build import build
+    from amodal_bench.config.settings import config_folder
 
-        return {
-            "miou": pooled(lambda p, a, v, o: self._taken(p, v) and a, lambda p, a, v, o: self._taken(p, v) or a),
-            "occluded_miou": pooled(lambda p, a, v, o: p and a and not v, lambda p, a, v, o: (p or a) and not v),
-        }
+    file = config_folder() / "protocol" / f"{name}.yaml"
+    if not file.is_file():
+        return None
+    spec: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
+    protocol: ScoringProtocol = build(spec, "protocol")
+    return protocol.content
 
-    def _taken(self, predicted: bool, visible: bool) -> bool:
-        return predicted or (self.union_visible and visible)
+
+def _described(number: Number) -> dict[str, Any]:
+    """A number's class and settings."""
+    kind = type(number)
+    assert is_dataclass(number)
+    settings = {field.name: getattr(number, field.name) for field in fields(number) if field.init}
+    return {"kind": f"{kind.__module__}.{kind.__qualname__}", **settings}
+
+
+def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def _parent(key: str) -> str:
+    return key.rpartition(".")[0]
+
+
+def _said(value: Any) -> str:
+    return {True: "true", False: "false", None: "null"}.get(value, str(value)) if not isinstance(value, int | float) or isinstance(value, bool) else f"{value:g}"
 
 
 def occlusion_rate(counts: Integers) -> Floats:
     """|A \\ V| / |A| of each instance from (N, 16) counts, (N,) in [0, 1]; NaN where A is empty."""
-    return _divide(total(counts, lambda p, a, v, o: a and not v), total(counts, lambda p, a, v, o: a))
+    return divided(
+        total(counts, lambda p, a, v, o: a and not v), total(counts, lambda p, a, v, o: a), float("nan")
+    )
 
 
-def _divide(above: Integers, below: Integers) -> Floats:
-    return np.asarray(np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0))
+def iou(counts: Integers) -> Floats:
+    """IoU of P and A of each instance, (N, 16) counts to (N,) in [0, 1]; NaN where both are empty."""
+    return divided(
+        total(counts, lambda p, a, v, o: p and a), total(counts, lambda p, a, v, o: p or a), float("nan")
+    )
 
 
-def _mean(values: Floats) -> Score:
-    defined = ~np.isnan(values)
-    return Score(np.where(defined, values, 0.0), defined.astype(float))
+def occluded_iou(counts: Integers) -> Floats:
+    """IoU of P \\ V and A \\ V of each instance, (N, 16) counts to (N,) in [0, 1]; NaN where A \\ V is empty."""
+    hidden = total(counts, lambda p, a, v, o: a and not v)
+    both = total(counts, lambda p, a, v, o: p and a and not v)
+    either = total(counts, lambda p, a, v, o: (p or a) and not v)
+    return np.where(hidden > 0, divided(both, either, float("nan")), np.nan)

@@ -1,0 +1,40 @@
+"""Intersections and unions in a part of the image, of the prediction as given or as a script changes it first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.types import Integers
+from amodal_bench.metrics.counts import total
+
+Bits = Callable[[bool, bool, bool, bool], bool]
+"""A condition on (predicted, amodal, visible, others)."""
+
+REGIONS: Mapping[str, Bits] = {
+    "whole": lambda p, a, v, o: True,
+    "beyond_visible": lambda p, a, v, o: not v,
+    "covered": lambda p, a, v, o: o,
+}
+"""Where pixels are counted: everywhere, outside V, or under the visible mask of another instance."""
+
+PREDICTIONS: Mapping[str, Bits] = {
+    "given": lambda p, a, v, o: p,
+    "united": lambda p, a, v, o: p or v,
+    "visible_unless_covered": lambda p, a, v, o: p if o else v,
+}
+"""What is scored: P, P or V, or V wherever no other instance is visible (the loss mask of SaVos and C2F-Seg)."""
+
+
+def overlap(counts: Integers, region: str = "whole", prediction: str = "given") -> tuple[Integers, Integers]:
+    """Pixels of P and A in both and in either, (N, 16) counts to two (N,) int64."""
+    inside, predicted = REGIONS[region], PREDICTIONS[prediction]
+    both = total(counts, lambda p, a, v, o: inside(p, a, v, o) and predicted(p, a, v, o) and a)
+    either = total(counts, lambda p, a, v, o: inside(p, a, v, o) and (predicted(p, a, v, o) or a))
+    return both, either
+
+
+def one_of(name: str, value: str, valid: Mapping[str, object]) -> None:
+    """Raise `ConfigError` unless a setting has a valid value."""
+    if value not in valid:
+        raise ConfigError(f"{name}: {value!r} is not one of {', '.join(map(repr, valid))}")
