@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from protocol_rows import Case, images, videos
 
 from amodal_bench.core.types import Mask
 from amodal_bench.metrics.numbers.average_precision import AveragePrecision
@@ -18,7 +19,6 @@ from amodal_bench.metrics.numbers.eoras import EorasIou
 from amodal_bench.metrics.numbers.iou import PooledIou, PooledRecall
 from amodal_bench.metrics.numbers.savos import SavosIou
 from amodal_bench.metrics.numbers.tabe51 import Tabe51Iou
-from protocol_rows import Case, images, videos
 
 CASES = {"images": cache(images), "videos": cache(videos)}
 
@@ -125,7 +125,7 @@ def test_a_quirk_and_its_correction_differ_on_these_instances() -> None:
     """Otherwise the twins would be idle, and the comparisons above could not tell them apart."""
     pictures, frames = CASES["images"]().rows, CASES["videos"]().rows
     for rows, quirky, mended in (
-        (pictures, C2FSegInvisible(), C2FSegInvisible(corrected=True)),
+        (pictures, C2FSegInvisible(drop_hidden=True), C2FSegInvisible(corrected=True)),
         (frames, EorasIou("beyond_visible"), EorasIou("beyond_visible", corrected=True)),
         (frames, DiffusionVasOccludedIou(), DiffusionVasOccludedIou(corrected=True)),
         (frames, Tabe51Iou("occluded_by_sum", True), Tabe51Iou("occluded", True, True)),

@@ -28,7 +28,6 @@ class Filter:
     Attributes:
         stuff: whether regions annotated as stuff are scored.
         crowd: whether annotations of a crowd, one for many objects, are scored.
-        hidden: whether instances of which nothing is visible are scored, where they can be predicted at all.
         min_occlusion, max_occlusion: bounds, inclusive, of the annotated occlusion rate; a record whose rate
             is not annotated passes.
     """
@@ -197,21 +196,18 @@ def _parent(key: str) -> str:
 
 
 def _said(value: Any) -> str:
-    return {True: "true", False: "false", None: "null"}.get(value, str(value)) if not isinstance(value, int | float) or isinstance(value, bool) else f"{value:g}"
+    """A setting as it would be typed."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def occlusion_rate(counts: Integers) -> Floats:
     """|A \\ V| / |A| of each instance from (N, 16) counts, (N,) in [0, 1]; NaN where A is empty."""
-    return divided(
-        total(counts, lambda p, a, v, o: a and not v), total(counts, lambda p, a, v, o: a), float("nan")
-    )
+    return divided(total(counts, lambda p, a, v, o: a and not v), total(counts, lambda p, a, v, o: a), float("nan"))
 
 
 def iou(counts: Integers) -> Floats:
     """IoU of P and A of each instance, (N, 16) counts to (N,) in [0, 1]; NaN where both are empty."""
-    return divided(
-        total(counts, lambda p, a, v, o: p and a), total(counts, lambda p, a, v, o: p or a), float("nan")
-    )
+    return divided(total(counts, lambda p, a, v, o: p and a), total(counts, lambda p, a, v, o: p or a), float("nan"))
 
 
 def occluded_iou(counts: Integers) -> Floats:

@@ -83,7 +83,12 @@ class AveragePrecision:
         ious: dict[Any, Any] = {}
         for key, group in places.items():
             objects[key] = [
-                {"id": i + 1, "iscrowd": int(crowd[i]), "ignore": int(crowd[i]), "area": self._area(shares[0][i], amodal[i])}
+                {
+                    "id": i + 1,
+                    "iscrowd": int(crowd[i]),
+                    "ignore": int(crowd[i]),
+                    "area": self._area(shares[0][i], amodal[i]),
+                }
                 for i in group
             ]
             detections[key] = [{"id": i + 1, "score": 1.0, "area": self._area(shares[1][i], 1)} for i in group]

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from amodal_bench.metrics.numbers.base import Rows, Score, divided, mean
+from amodal_bench.metrics.numbers.base import Rows, Score, divided, hidden_pixels, mean
 from amodal_bench.metrics.numbers.overlap import overlap
 
 
@@ -32,8 +32,6 @@ class EorasIou:
         if self.region == "whole":
             return mean(iou)
         if self.corrected:
-            from amodal_bench.metrics.numbers.base import hidden_pixels
-
             return mean(np.where(hidden_pixels(rows.counts) > 0, iou, np.nan))
         # The script divides by U + 1e-6 in float32: where that is U itself, a perfect prediction is exactly 1.
         seen = both.astype(np.float32) / (either.astype(np.float32) + np.float32(1e-6))

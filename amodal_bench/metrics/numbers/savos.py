@@ -48,5 +48,3 @@ def _scored(rows: Rows) -> np.typing.NDArray[np.bool_]:
     frames = rows.records.groupby(["video_id", "object_id"])["frame"]
     inner = (rows.records["frame"] > frames.transform("min")) & (rows.records["frame"] < frames.transform("max"))
     return (rate > LOW) & (rate < HIGH) & inner.to_numpy(bool)
-
-

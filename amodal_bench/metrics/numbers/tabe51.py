@@ -19,9 +19,7 @@ FRAMES: Mapping[str, Callable[[Integers], NDArray[np.bool_]]] = {
     "fully_occluded": lambda counts: total(counts, lambda p, a, v, o: v) == 0,
     "occluded": lambda counts: hidden_pixels(counts) > 0,
     # The signed sum of A - V: pixels of V outside A count against those hidden.
-    "occluded_by_sum": lambda counts: (
-        total(counts, lambda p, a, v, o: a) - total(counts, lambda p, a, v, o: v) > 0
-    ),
+    "occluded_by_sum": lambda counts: total(counts, lambda p, a, v, o: a) - total(counts, lambda p, a, v, o: v) > 0,
 }
 """Which frames are scored."""
 
