@@ -47,8 +47,11 @@ def build(spec: Mapping[str, Any], where: str) -> Any:
 
 
 def _built(value: Any, where: str) -> Any:
-    if isinstance(value, Mapping) and TARGET in value:
-        return build(value, where)
+    """A value with every specification in it built."""
+    if isinstance(value, Mapping):
+        if TARGET in value:
+            return build(value, where)
+        return {key: _built(nested, f"{where}.{key}") for key, nested in value.items()}
     return value
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.types import Floats, Integers
 from amodal_bench.metrics.counts import total
-from amodal_bench.metrics.numbers.base import Number, Rows, Score, divided
+from amodal_bench.metrics.numbers.base import Number, Rows, Score, WholeNumber, divided
 
 FAILURES = ("zero", "exclude")
 CLUSTERS = ("auto", "image", "video")
@@ -85,7 +85,7 @@ class ScoringProtocol:
 
     name: str
     version: int
-    numbers: Mapping[str, Number]
+    numbers: Mapping[str, Number | WholeNumber]
     filter: Filter
     errors: str = "zero"
     clusters: str = "auto"
@@ -97,7 +97,7 @@ class ScoringProtocol:
         if not self.numbers:
             raise ConfigError("protocol.numbers: must name at least one number")
         for name, number in self.numbers.items():
-            if not is_dataclass(number) or not hasattr(number, "score"):
+            if not is_dataclass(number) or not (hasattr(number, "score") or hasattr(number, "value")):
                 raise ConfigError(f"protocol.numbers.{name}: must be a dataclass with `regions` and `score(rows)`")
 
     @property
@@ -110,9 +110,12 @@ class ScoringProtocol:
         """Names of the regions whose counts the numbers need, each once."""
         return tuple(dict.fromkeys(region for number in self.numbers.values() for region in number.regions))
 
-    def scores(self, rows: Rows) -> dict[str, Score]:
-        """All numbers over rows that the protocol's filter has taken, by name."""
-        return {name: number.score(rows) for name, number in self.numbers.items()}
+    def scores(self, rows: Rows) -> dict[str, Score | float]:
+        """All numbers over rows that the protocol's filter has taken, by name; a plain float has no interval."""
+        return {
+            name: number.value(rows) if isinstance(number, WholeNumber) else number.score(rows)
+            for name, number in self.numbers.items()
+        }
 
     def cluster_ids(self, records: pd.DataFrame) -> pd.Series[str]:
         """What each record moves with when the data are drawn anew, (N,) str."""
@@ -142,7 +145,7 @@ class ScoringProtocol:
 
     @property
     def label(self) -> str:
-        """What is printed beside every number: `instance@2` for the shipped content only, else also what was changed."""
+        """What is printed beside every number: `instance@2` for the shipped content, else with what was changed."""
         changes = self.changes()
         return f"{self.name}@{self.version}" + (f" with {', '.join(changes)}" if changes else "")
 
@@ -172,7 +175,7 @@ def shipped_content(name: str) -> dict[str, Any] | None:
     return protocol.content
 
 
-def _described(number: Number) -> dict[str, Any]:
+def _described(number: Number | WholeNumber) -> dict[str, Any]:
     """A number's class and settings."""
     kind = type(number)
     assert is_dataclass(number)

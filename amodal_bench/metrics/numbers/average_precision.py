@@ -73,7 +73,7 @@ class AveragePrecision:
         amodal = total(rows.counts, lambda p, a, v, o: a)
         shares = self._shares(rows)
         keys = list(zip(rows.records["image_id"], rows.records["category"], strict=True))
-        crowd = rows.records["crowd"].to_numpy(bool)
+        crowd = rows.records["crowd"].astype(int).tolist()
         places: dict[Any, list[int]] = defaultdict(list)
         for place, key in enumerate(keys):
             places[key].append(place)

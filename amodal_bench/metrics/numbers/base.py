@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -64,17 +64,20 @@ class Number(Protocol):
         regions: names of the regions whose counts it needs beside the joint counts (see `metrics.regions`).
     """
 
-    regions: ClassVar[tuple[str, ...]]
+    @property
+    def regions(self) -> tuple[str, ...]: ...
 
     def score(self, rows: Rows) -> Score:
         """The number over rows, as sums."""
         ...
 
 
+@runtime_checkable
 class WholeNumber(Protocol):
     """A number that is no ratio of sums, so that it has no interval."""
 
-    regions: ClassVar[tuple[str, ...]]
+    @property
+    def regions(self) -> tuple[str, ...]: ...
 
     def value(self, rows: Rows) -> float:
         """The number over rows."""
