@@ -155,8 +155,10 @@ class ScoringProtocol:
         if shipped is None:
             return []
         own, theirs = _flat(self.content), _flat(shipped)
-        changed = [f"{key}={_said(own[key])}" for key in own if own[key] != theirs.get(key, object())]
-        return changed + [f"without {key}" for key in theirs if key not in own and _parent(key) not in own]
+        changed = [f"{key}={_said(own[key])}" for key in own if key in theirs and own[key] != theirs[key]]
+        added = [f"numbers.{name}" for name in self.content["numbers"] if name not in shipped["numbers"]]
+        left_out = [f"no numbers.{name}" for name in shipped["numbers"] if name not in self.content["numbers"]]
+        return changed + added + left_out
 
 
 @cache
@@ -192,10 +194,6 @@ def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{key}"] = value
     return found
-
-
-def _parent(key: str) -> str:
-    return key.rpartition(".")[0]
 
 
 def _said(value: Any) -> str:

@@ -41,7 +41,7 @@ def band(mask: Mask, share: float) -> Mask:
     wide = max(1, round(share * float(np.sqrt(height**2 + width**2))))
     padded = np.pad(mask.astype(np.uint8), 1)
     inner = cv2.erode(padded, np.ones((3, 3), np.uint8), iterations=wide)[1:-1, 1:-1]
-    return mask & (inner == 0)
+    return np.asarray(mask & (inner == 0))
 
 
 REGIONS: Mapping[str, Region] = {
