@@ -1,7 +1,7 @@
 """Average precision of amodal masks, by pycocotools' own matching and accumulation.
 
-Every prediction is a detection of score 1 (a given V says which object is meant), in the order of the records. Stored
-IoUs of pairs take the place of the masks.
+Every prediction is a detection of score 1 (a given V says which object is meant), image by image in the order of their
+ids, in an image in the order of the records. Stored IoUs of pairs take the place of the masks.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.types import Floats
@@ -69,10 +70,10 @@ class AveragePrecision:
         return np.asarray(judge.eval["precision"][..., 0, -1])
 
     def _as_coco(self, rows: Rows) -> tuple[dict[Any, list[Any]], dict[Any, list[Any]], dict[Any, Any]]:
-        """Objects, detections and their IoUs by (image, category), as pycocotools holds them."""
+        """Objects, detections and their IoUs by (place of the image, category), as pycocotools holds them."""
         amodal = total(rows.counts, lambda p, a, v, o: a)
         shares = self._shares(rows)
-        keys = list(zip(rows.records["image_id"], rows.records["category"], strict=True))
+        keys = list(zip(_places(rows.records["image_id"]), rows.records["category"], strict=True))
         crowd = rows.records["crowd"].astype(int).tolist()
         places: dict[Any, list[int]] = defaultdict(list)
         for place, key in enumerate(keys):
@@ -111,3 +112,13 @@ class AveragePrecision:
             raise ValueError("average precision needs the IoUs of pairs")
         columns = (rows.pairs[name].tolist() for name in ("predicted", "amodal", "iou"))
         return {(int(p), int(a)): float(iou) for p, a, iou in zip(*columns, strict=True)}
+
+
+def _places(image_ids: pd.Series[str]) -> list[int]:
+    """The place of each row's image, numbers first and by size: all scores are equal, so AP depends on this order.
+
+    COCO's ids are numbers, which pycocotools sorts; sorted as text, 10 would come before 9.
+    """
+    names = sorted(set(image_ids), key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
+    places = {name: place for place, name in enumerate(names)}
+    return [places[name] for name in image_ids]
