@@ -1,6 +1,7 @@
 """Each shipped protocol once more, as plain loops over masks, and generated instances to compare on.
 
-Nothing of `amodal_bench` is imported here: the formulas are those of the protocols' pages, with each script's own epsilon.
+Nothing of `amodal_bench` is imported here: the formulas are those of the protocols' pages, with each
+script's own epsilon.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def c2fseg_image(items: Sequence[Item], corrected: bool = False) -> dict[str, fl
         if item.hidden.any():
             total += iou(item.p & ~item.v, item.hidden, below=1e-6)
         signed = size(item.a) - size(item.v)
-        counted += item.hidden.any() if corrected else signed != 0
+        counted += bool(item.hidden.any()) if corrected else signed != 0
     return {
         "miou": average(iou(item.p, item.a, 1e-10, 1e-10) for item in items),
         "miou_post": average(iou(item.p | item.v, item.a, 1e-10, 1e-10) for item in items),
@@ -159,7 +160,11 @@ def c2fseg_video(items: Sequence[Item]) -> dict[str, float]:
 def savos(items: Sequence[Item]) -> dict[str, float]:
     def middle(item: Item) -> bool:
         frames = [i.frame for i in items if (i.video, i.object) == (item.video, item.object)]
-        return item.a.any() and min(frames) < item.frame < max(frames) and 0.1 < 1 - size(item.v) / size(item.a) < 0.7
+        return (
+            bool(item.a.any())
+            and min(frames) < item.frame < max(frames)
+            and 0.1 < 1 - size(item.v) / size(item.a) < 0.7
+        )
 
     scored = [item for item in items if middle(item)]
     full = [iou(pasted(item), item.a, 1e-6, 1e-6) for item in scored]
@@ -250,7 +255,7 @@ def tabe51(items: Sequence[Item], corrected: bool = False) -> dict[str, float]:
 def boundary(items: Sequence[Item]) -> dict[str, float]:
     def band(mask: Mask) -> Mask:
         height, width = mask.shape
-        wide = max(1, int(round(0.02 * math.sqrt(height**2 + width**2))))
+        wide = max(1, round(0.02 * math.sqrt(height**2 + width**2)))
         return mask & ~eroded(mask, wide, False)
 
     bands = [iou(band(item.p), band(item.a)) for item in items]
@@ -318,7 +323,7 @@ def interpolated(hits: Sequence[bool], objects: int) -> float:
     )
 
 
-EVERY = [0.5 + 0.05 * k for k in range(10)]
+EVERY = np.linspace(0.5, 0.95, 10).tolist()  # as pycocotools rounds them: an IoU may lie on one
 
 
 def coco_ap(items: Sequence[Item]) -> dict[str, float]:
@@ -424,7 +429,7 @@ def pictures(seed: int = 0) -> list[Item]:
             empty = np.zeros(shape, bool)
             group[0] = empty, empty, group[0][2]
         for k, (p, a, v) in enumerate(group):
-            crowd, stuff, category = rng.random() < 0.08, rng.random() < 0.12, "cat dog".split()[int(rng.integers(2))]
+            crowd, stuff, category = rng.random() < 0.08, rng.random() < 0.12, ("cat", "dog")[int(rng.integers(2))]
             items.append(Item(p, a, v, others(group, k), str(image), "", "", 0, category, bool(crowd), bool(stuff)))
     return items
 

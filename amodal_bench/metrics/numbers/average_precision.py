@@ -1,7 +1,7 @@
 """Average precision of amodal masks, by pycocotools' own matching and accumulation.
 
-Every prediction is a detection of score 1 (a given V says which object is meant), image by image in the order of their
-ids, in an image in the order of the records. Stored IoUs of pairs take the place of the masks.
+Every prediction is a detection of score 1 (a given V says which object is meant): images in the order of their ids,
+and within an image in the order of the records. Stored IoUs of pairs take the place of the masks.
 """
 
 from __future__ import annotations
