@@ -124,7 +124,7 @@ def of_whole_model(pixels: Tensor) -> list[Tensor]:
     """What SAM 3's whole model, the one that is published, prepares for its tracker of a first frame."""
     from transformers import Sam3VideoModel
 
-    whole = Sam3VideoModel.from_pretrained(weights("sam3")).eval()
+    whole: Any = Sam3VideoModel.from_pretrained(weights("sam3"))
     seen = whole.detector_model.get_vision_features(pixels)
     *fine, coarse = whole.get_vision_features_for_tracker(seen)[0]
     levels = [*fine, coarse + whole.tracker_model.no_memory_embedding]  # as it does where there is no earlier frame

@@ -21,6 +21,7 @@ from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset
 from amodal_bench.datasets.coco_a import passes
 from amodal_bench.datasets.coco_a.cocoa import Cocoa
+from amodal_bench.datasets.reading import records as reading
 from amodal_bench.testing.datasets import violations
 from amodal_bench.testing.export.cocoa import export
 from amodal_bench.toy.scene import Instance, Scene, draw_scene
@@ -661,7 +662,7 @@ def test_a_pass_is_parsed_once_for_all_its_regions(tree: Path, monkeypatch: pyte
         parsed[start] += 1
         return read(path, start, length)
 
-    read = passes.read_record
+    read = reading.read_record
     monkeypatch.setattr(passes, "read_record", counted)
     for id in dataset.records()["id"]:
         dataset.sample(id)

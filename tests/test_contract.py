@@ -53,7 +53,7 @@ class Squares:
         for id in ("0-front", "0-behind", "1-front", "1-behind"):
             masks = self._masks(id)
             area, seen = int(masks["amodal"].sum()), int(masks["visible"].sum())
-            row = {"id": id, "image_id": id[0], "video_id": "", "category": "square", "area": area}
+            row: dict[str, object] = {"id": id, "image_id": id[0], "video_id": "", "category": "square", "area": area}
             row |= {"occlusion_rate": 1 - seen / area, "hidden": seen == 0}
             rows.append(row | dict.fromkeys(("stuff", "crowd", "truncated"), False))
         frame = pd.DataFrame(rows, columns=list(RECORD_COLUMNS)).astype(RECORD_COLUMNS)

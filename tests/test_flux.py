@@ -101,7 +101,8 @@ def reference(
     transformer, vae, steps, cells = pipeline.transformer, pipeline.vae, 5, SIDE // 8
 
     def latents(pixels: torch.Tensor) -> torch.Tensor:
-        return (vae.encode(pixels).latent_dist.mode() - 0.1159) * 0.3611
+        mode: torch.Tensor = vae.encode(pixels).latent_dist.mode()
+        return (mode - 0.1159) * 0.3611
 
     shift = math.exp(0.5 + (TOKENS - 256) * (1.15 - 0.5) / (4096 - 256))
     sigmas = [shift / (shift + 1 / (1 - i / steps) - 1) for i in range(steps)] + [0.0]
@@ -114,7 +115,7 @@ def reference(
     def tilde(x: torch.Tensor, i: int, pixels: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
         bits = pixels.view(1, cells, 8, cells, 8).permute(0, 2, 4, 1, 3).reshape(1, 64, cells, cells)
         tokens = torch.cat([rearranged(each) for each in (x, picture, bits)], -1)
-        velocity = transformer(
+        velocity: torch.Tensor = transformer(
             tokens, null["prompt_embeds"], null["pooled_prompt_embeds"], torch.tensor([sigmas[i]]), ids,
             torch.zeros(24, 3), torch.tensor([30.0]),
         ).sample  # fmt: skip
@@ -143,7 +144,8 @@ def reference(
         else:
             x = eq5
     pixels = vae.decode(x / 0.3611 + 0.1159).sample
-    return ((pixels / 2 + 0.5).clamp(0, 1)[0].permute(1, 2, 0) * 255).round().numpy()
+    picture: np.ndarray = ((pixels / 2 + 0.5).clamp(0, 1)[0].permute(1, 2, 0) * 255).round().numpy()
+    return picture
 
 
 @pytest.mark.parametrize("guidance", [0.0, 0.75])

@@ -70,7 +70,8 @@ def zero_embed(encoder: Any) -> torch.Tensor:
         prior=None, image_encoder=encoder, text_encoder=None, tokenizer=None, scheduler=None, image_processor=None
     )
     with torch.no_grad():
-        return prior.get_zero_embed()
+        embedding: torch.Tensor = prior.get_zero_embed()
+    return embedding
 
 
 def noise_of(seed: int, purpose: str) -> torch.Generator:
@@ -145,7 +146,8 @@ def reference(
             else:
                 x = eq5
         image = movq.decode(x, force_not_quantize=True).sample
-    return ((image / 2 + 0.5).clamp(0, 1)[0].permute(1, 2, 0) * 255).round().numpy()
+    picture: np.ndarray = ((image / 2 + 0.5).clamp(0, 1)[0].permute(1, 2, 0) * 255).round().numpy()
+    return picture
 
 
 CASES = [(name, w, "ddpm") for name in STRATEGIES for w in (0.0, 0.75)]

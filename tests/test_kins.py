@@ -585,7 +585,7 @@ def test_a_broken_record_covers_nothing_and_keeps_its_neighbours_true(tmp_path: 
     dataset = tree(tmp_path, [annotation(), annotation(8, a_segm=None), annotation(9, image_id=5)])
     assert not dataset.sample("7").others.any()
     records = dataset.records().set_index("id")
-    assert np.isnan(records.loc["8", "occlusion_rate"]) and records.loc["8", "area"] == 100
+    assert np.isnan(records["occlusion_rate"]["8"]) and records["area"]["8"] == 100
 
 
 # Trees that cannot be opened

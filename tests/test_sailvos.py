@@ -19,6 +19,7 @@ from amodal_bench.config.build import build
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.masks import touches_border
 from amodal_bench.core.rle import encode
+from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS
 from amodal_bench.datasets.sailvos import json_file, raw_folders
 from amodal_bench.datasets.sailvos.frames import frame_ranks
@@ -91,8 +92,9 @@ def assert_shows(dataset: SailVos, id: str, truth: tuple[Scene, Instance]) -> No
     assert sample.visible.dtype == sample.amodal.dtype == sample.others.dtype == bool
 
 
-def others(scene: Scene, instance: Instance) -> np.ndarray[Any, Any]:
-    return np.any([other.visible for other in scene.instances if other is not instance], axis=0)
+def others(scene: Scene, instance: Instance) -> Mask:
+    united: Mask = np.logical_or.reduce([other.visible for other in scene.instances if other is not instance])
+    return united
 
 
 def position(scenes: list[Scene], wanted: Scene) -> int:
@@ -108,6 +110,7 @@ def test_round_trip(form: str, official: Path, vatrack: Path, scenes: list[Scene
     records = dataset.records()
     assert list(records.columns) == list(RECORD_COLUMNS)
     assert records.dtypes.equals(records.astype(RECORD_COLUMNS).dtypes)
+    row: Any
     for row, (id, truth) in zip(records.itertuples(), truths(scenes, OPENED[form]).items(), strict=True):
         scene, instance = truth
         assert row.id == id
@@ -152,19 +155,24 @@ def test_files_may_lie_elsewhere(tree: Path, scenes: list[Scene], tmp_path: Path
 # Traps of the annotation files
 
 
+def without(key: str) -> Callable[[Any], object]:
+    return lambda data: [record.pop(key) for record in data["annotations"]]
+
+
 def test_two_masks_in_segmentation_are_not_united(converted: Path, scenes: list[Scene]) -> None:
     for key in ("amodal_mask", "visible_mask"):
-        edit(converted, lambda data, key=key: [record.pop(key) for record in data["annotations"]])
+        edit(converted, without(key))
         dataset = SailVos(str(converted))
         for id, truth in truths(scenes).items():
             assert_shows(dataset, id, truth)
 
 
 def test_amodal_mask_counts_where_segmentation_is_the_visible_one(converted: Path, scenes: list[Scene]) -> None:
-    def change(record: dict[str, Any]) -> None:
-        record.update(segmentation=record["visible_mask"], area=record["area_visible"])
+    def change(data: Any) -> None:
+        for record in data["annotations"]:
+            record.update(segmentation=record["visible_mask"], area=record["area_visible"])
 
-    edit(converted, lambda data: [change(record) for record in data["annotations"]])
+    edit(converted, change)
     dataset = SailVos(str(converted))
     assert dataset.check() == []
     for id, truth in truths(scenes).items():
@@ -233,11 +241,12 @@ def test_ids_are_joined_as_text(tree: Path, official: Path) -> None:
 
 
 def test_numbers_that_are_not_stated_are_measured(tree: Path, official: Path) -> None:
-    def change(record: dict[str, Any]) -> None:
-        for key in ("area", "area_visible", "occlude_rate", "iscrowd", "invisible_mask"):
-            del record[key]
+    def change(data: Any) -> None:
+        for record in data["annotations"]:
+            for key in ("area", "area_visible", "occlude_rate", "iscrowd", "invisible_mask"):
+                del record[key]
 
-    edit(tree, lambda data: [change(record) for record in data["annotations"]])
+    edit(tree, change)
     dataset = SailVos(str(tree))
     pd.testing.assert_frame_equal(dataset.records(), SailVos(str(official)).records())
     assert dataset.check() == []

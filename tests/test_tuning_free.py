@@ -105,7 +105,7 @@ def test_completing_gives_the_predicted_mask_bit_for_bit(queries: list[Query]) -
     for query, seed, mask in zip(queries, (1, 2, 3), masks, strict=True):
         found = tiny.complete(query, seed)
         assert np.array_equal(found.mask, mask)
-        painted = found.picture.any(axis=-1)
+        painted = np.asarray(found.picture.any(axis=-1))
         assert painted[mask].mean() > 0.9 and not painted.all()
         # The picture lies where the object is: V's own colours are nearer to it than to the picture turned around.
         seen = query.image[query.visible].astype(float)

@@ -12,15 +12,15 @@ import huggingface_hub
 import pytest
 from hub_cache import COMMIT, CONFIG, SCHEDULER, TOKENIZER, network, put, repository, sharded, write
 from huggingface_hub import constants, errors
-from huggingface_hub.utils import filter_repo_objects
+from huggingface_hub.utils._paths import filter_repo_objects
 
 from amodal_bench.core import digests
 from amodal_bench.core.errors import InputError
 from amodal_bench.weights.catalogue import FILE, catalogue
 from amodal_bench.weights.hub import cached
+from amodal_bench.weights.random import RANDOM_MARK
 from amodal_bench.weights.source import (
     NULL_PROMPT,
-    RANDOM_MARK,
     Source,
     lacking,
     variant_in,
@@ -323,7 +323,12 @@ def test_files_that_have_not_changed_are_not_read_again(cache: Path, monkeypatch
     digest = weights_digest(folder, PARTS)
     read: list[Path] = []
     original: Callable[[Any], str] = digests.sha256
-    monkeypatch.setattr(digests, "sha256", lambda path: read.append(path) or original(path))
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return original(path)
+
+    monkeypatch.setattr(digests, "sha256", counted)
     assert weights_digest(folder, PARTS) == digest and read == []
     (folder / "unet" / "config.json").resolve().write_bytes(CONFIG + b" ")
     assert weights_digest(folder, PARTS) != digest and read
