@@ -103,6 +103,7 @@ def measure(model: SegmentOnly, queries: list[Query], rounds: int) -> tuple[list
 
 
 def main() -> None:
+    """Parse the command line, do the work and print it."""
     parser = argparse.ArgumentParser(description="Time SAM with and without shared encodings.")
     parser.add_argument("--images", type=int, default=12, help="toy scenes (default: 12)")
     parser.add_argument("--rounds", type=int, default=3, help="timings of each way (default: 3)")

@@ -42,6 +42,7 @@ def through(backbone: StableDiffusion, picture: Floats) -> Floats:
 
 
 def main() -> None:
+    """Parse the command line, do the work and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default=str(WEIGHTS))
     parser.add_argument("--images", type=int, default=30)

@@ -72,7 +72,7 @@ def prompt_of(visible: Mask, seed: int = 0) -> Prompt:
 
 
 def edges(visible: Mask) -> list[int]:
-    """x and y of the first pixel and behind the last one."""
+    """The box of V: x and y of the first pixel and behind the last one."""
     ys, xs = np.nonzero(visible)
     return [int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1]
 
@@ -99,8 +99,10 @@ def by_processor(family: str, image: Image, prompt: Prompt, boxed: bool) -> list
 
 
 def by_hand(family: str, image: Image, prompt: Prompt, boxed: bool) -> list[Mask]:
-    """The same for SAM 2 and 3, whose processors need torchvision: Pillow squeezes the picture, the model gets pixels
-    and the masks go straight to the image."""
+    """Masks of SAM 2 and 3, best first, without their processors, which need torchvision.
+
+    Pillow squeezes the picture, the model gets pixels and the masks go straight to the image.
+    """
     import torch
     from transformers import Sam2Model
 

@@ -104,7 +104,7 @@ def part(name: str, change: Callable[[Any], Any]) -> Callable[[Squares, Sample],
 
 
 def refuse(error: Exception) -> Callable[[Squares, Any], Any]:
-    def spoil(_: Squares, value: Any) -> Any:
+    def spoil(*_: Any) -> Any:
         raise error
 
     return spoil
@@ -217,7 +217,7 @@ def test_a_bad_record_is_a_matter_of_the_files_not_of_the_class() -> None:
 
 
 def test_a_copy_that_forgets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forget(self: Squares) -> dict[str, Any]:
+    def forget(_: Squares) -> dict[str, Any]:
         return {"fault": "short fingerprint", "calls": 0}
 
     monkeypatch.setattr(Squares, "__getstate__", forget, raising=False)
@@ -231,7 +231,7 @@ def test_a_copy_that_lacks_something_is_found(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_several_passes_over_an_image_need_not_know_of_each_other() -> None:
-    """As in COCO-A: visible masks overlap, so nobody can tell which instances belong together."""
+    """COCO-A does so: visible masks overlap, so nobody can tell which instances belong together."""
 
     class Twice(Squares):
         def records(self) -> Any:

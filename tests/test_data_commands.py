@@ -298,7 +298,7 @@ def test_info_prints_the_same_as_text_and_as_json(run: Run) -> None:
     assert (bars["60-70"] > 0) == bool(facts["occlusion_histogram"][7]["instances"])
 
 
-def test_info_of_an_index_without_rates(run: Run) -> None:
+def test_info_of_an_index_without_rates() -> None:
     facts = describe(frame().assign(occlusion_rate=np.nan, area=np.nan).drop(columns=["video_id", "hidden"]))
     assert facts["occlusion_rate"]["median"] is None and facts["occlusion_rate"]["unknown"] == 8
     assert facts["videos"] == facts["flags"]["hidden"] == 0
@@ -381,7 +381,7 @@ def test_readme_is_written_between_its_markers_only(run: Run, tmp_path: Path) ->
     assert status == 1 and "its markers are missing" in err
 
 
-def test_a_card_is_rendered_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_is_rendered_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     files = (CardFile("https://x.org/a.tgz?v=1", "pictures", 7, "0" * 64, True),)
     published = (Published("val", None, 5, None, "a | b"),)
     made = Card(

@@ -100,8 +100,11 @@ def test_half_precision_stays_near_single_precision(folders: Callable[[str], Pat
 def test_company_changes_nothing_and_the_batch_size_only_the_last_bits(
     folders: Callable[[str], Path], model: str, precision: str
 ) -> None:
-    """Batches of one size give the same bits whatever they hold. With another size the libraries choose other
-    kernels: at most one grey level in single precision, two on average over random networks in bfloat16."""
+    """Batches of one size give the same bits whatever they hold.
+
+    With another size the libraries choose other kernels: at most one grey level in single precision, two on average
+    over random networks in bfloat16.
+    """
     conditions, areas, seeds = inputs(3, SIDE)
     how = Denoising(STRATEGIES["conditioning"], 3, 0.75)
 

@@ -355,7 +355,7 @@ def test_settings_that_cannot_be_used(folder: Path, setting: dict[str, int], mes
 
 @pytest.fixture(scope="module")
 def schnell(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As FLUX.1-schnell: shown nothing beside the sample, no guidance, no shift."""
+    """A network like FLUX.1-schnell: shown nothing beside the sample, no guidance, no shift."""
     copy = _copy(folder, tmp_path_factory.mktemp("schnell"))
     _with_channels(copy, 64, guidance_embeds=False)
     FlowMatchEulerDiscreteScheduler(shift=1.0).save_pretrained(copy / "scheduler")

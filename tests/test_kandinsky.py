@@ -198,8 +198,9 @@ def test_a_sample_and_the_noise_of_its_steps_do_not_depend_on_its_company(backbo
 def test_without_leakage_the_loop_equals_diffusers_own_pipeline(
     folder: Path, nets: Any, backbones: dict[str, Kandinsky], leakage: Leakage, everywhere: bool, solver: str
 ) -> None:
-    """The library's pipeline always pastes the known latents, outside of the area that it has made larger by a cell:
-    that is Eq. 5 with our `latent_area`, the strategy `none`. Where all is painted, nothing is pasted, and a strategy
+    """The library's pipeline always pastes the known latents, outside of the area that it has made larger by a cell.
+
+    That is Eq. 5 with our `latent_area`, the strategy `none`. Where all is painted, nothing is pasted, and a strategy
     that mixes nothing in has to agree, too.
 
     Set for that: no text guidance (guidance_scale 1), one sample (it pastes the first one's mask into all samples of

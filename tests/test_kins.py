@@ -82,7 +82,7 @@ def annotation(id: Any = 7, **changes: Any) -> dict[str, Any]:
 
 
 def annotation_2019(id: Any = 7, **changes: Any) -> dict[str, Any]:
-    """The same car in the form of 2019."""
+    """A car in the form of 2019, the same as in that of 2020."""
     fields = {
         "segmentation": [rectangle(2, 3, 12, 13)],
         "area": 100,

@@ -88,8 +88,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(cache: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Call `models` in a folder of its own: status, stdout, stderr."""
+    assert not cache.exists()
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> tuple[int, str, str]:
@@ -484,7 +485,7 @@ def test_tiny_leaves_a_folder_that_is_in_use_alone(run: Run, tmp_path: Path) -> 
 def test_the_tiny_folder_is_marked_even_if_saving_it_fails(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def save(folder: Path) -> None:
+    def save(_: Path) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(kandinsky, "save", save)

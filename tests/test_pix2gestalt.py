@@ -30,7 +30,7 @@ from amodal_bench.views.window import View, Window
 SIDE = 64
 SHAPES = [(50, 90), (90, 41), (64, 64), (33, 200), (128, 100)]
 ABAR = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0)
-"""Of Stable Diffusion."""
+"""Stable Diffusion's share of signal at each time."""
 
 
 @pytest.fixture(scope="module")

@@ -120,7 +120,7 @@ def test_it_is_the_librarys_pipeline_with_v_pasted_after_each_step(
         clean = pipeline.vae.encode(image * 2 - 1).latent_dist.mode() * pipeline.vae.config.scaling_factor
     small, eps = mask[:, :, ::8, ::8], start_noise(SEED, *clean.shape[1:])
 
-    def paste(pipe: Any, step: int, time: int, tensors: dict[str, Any]) -> dict[str, Any]:
+    def paste(pipe: Any, step: int, _time: int, tensors: dict[str, Any]) -> dict[str, Any]:
         times = pipe.scheduler.timesteps
         known = pipe.scheduler.add_noise(clean, eps, times[step + 1 : step + 2]) if step + 1 < len(times) else clean
         return {"latents": small * tensors["latents"] + (1 - small) * known}

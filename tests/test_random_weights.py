@@ -89,10 +89,11 @@ def test_a_cache_that_cannot_be_written_is_one_line(
     written = r"random weights cannot be written there \(Not a directory\); set AMODAL_BENCH_CACHE to a folder that"
     with pytest.raises(InputError, match=written):
         made("random://sam")
+    assert saved == []
 
 
 def test_a_family_that_is_cut_short_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def save(family: str, folder: Path) -> None:
+    def save(_: str, folder: Path) -> None:
         folder.mkdir(parents=True)
         raise OSError(28, "No space left on device")
 

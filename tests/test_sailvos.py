@@ -372,7 +372,7 @@ def test_raw_class(tree: Path, folder: str, category: str) -> None:
     assert (row["id"], row["category"]) == (f"{VIDEO}/000003/{folder}", category)
 
 
-def test_raw_folders_take_the_videos_of_the_split(tree: Path, tmp_path: Path) -> None:
+def test_raw_folders_take_the_videos_of_the_split(tree: Path) -> None:
     export(tree, "train", images=1)
     for split in ("train", "val"):
         videos = SailVos(str(tree), split, source="folders").records()["video_id"]
@@ -676,7 +676,7 @@ def test_a_map_never_runs_code(tree: Path) -> None:
 # Cache and fingerprint
 
 
-def fails(*arguments: Any) -> Any:
+def fails(*_: Any) -> Any:
     raise AssertionError("the source was read again")
 
 

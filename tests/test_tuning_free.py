@@ -74,7 +74,7 @@ def test_the_table_says_which_view_leakage_and_area_were_used(bench: Bench) -> N
     assert "view=crop 0.15 leakage=blend area=full segmenter=grabcut" in set(table["settings"])
 
 
-def test_the_sheet_shows_every_stage(bench: Bench, tmp_path: Path) -> None:
+def test_the_sheet_shows_every_stage(bench: Bench) -> None:
     outcome = bench(*FAST, "sheet=2")
     assert outcome.sheet is not None
     assert outcome.sheet.exists()
@@ -267,7 +267,7 @@ def test_the_shipped_model_beats_both_baselines(bench: Bench) -> None:
     assert without["occluded_miou_high"] < tiny["occluded_miou_low"]
 
 
-def test_a_second_process_is_kept_off_a_run(bench: Bench, tmp_path: Path) -> None:
+def test_a_second_process_is_kept_off_a_run(bench: Bench) -> None:
     from filelock import FileLock
 
     from amodal_bench.core.errors import BenchError

@@ -245,7 +245,7 @@ RESPONSE: Any = SimpleNamespace(headers={}, request=None)
 
 
 class ReadTimeout(Exception):
-    """As the HTTP library's: no OSError, and without a text."""
+    """An error like the HTTP library's: no OSError, and without a text."""
 
 
 def absent_since(cause: Exception) -> Exception:
@@ -359,7 +359,7 @@ def test_tokenizers_may_be_of_any_kind(tmp_path: Path) -> None:
 CHECKPOINT = "epoch=000005.ckpt"
 
 
-def test_a_checkpoint_is_looked_for_downloaded_and_missed_as_a_file(cache: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_is_looked_for_downloaded_and_missed_as_a_file(cache: Path) -> None:
     names = [CHECKPOINT, "epoch=000010.ckpt", "README.md", f"{CHECKPOINT}/config.json", "config.json"]
     assert set(filter_repo_objects(names, allow_patterns=Source(ID).patterns([CHECKPOINT]))) == {CHECKPOINT}
     folder = put(cache, ID, {"README.md": b"x"})

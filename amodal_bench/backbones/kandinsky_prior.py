@@ -32,7 +32,11 @@ class Prior:
 
     @cached_property
     def digest(self) -> str:
-        """Of the image encoder's files. Raises `InputError` where they are absent and nothing is remembered."""
+        """The digest of the image encoder's files, or the one remembered.
+
+        Raises:
+            InputError: they are absent and nothing is remembered.
+        """
         folder = self.source.place()
         if folder is None or lacking(folder, self.PARTS, None):
             if self._memory.exists():

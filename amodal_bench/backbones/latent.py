@@ -114,7 +114,7 @@ class LatentBackbone:
 
     @cached_property
     def digest(self) -> str:
-        """Of everything that the model is loaded from."""
+        """The digest of every file that the model is loaded from."""
         return weights_digest(self.folder, self.parts, self.source.variant)
 
     @cached_property
@@ -124,7 +124,7 @@ class LatentBackbone:
 
     @cached_property
     def precision(self) -> str:
-        """Of the networks."""
+        """The precision that the networks compute in, as torch names it."""
         return precision_of(self._precision, self.device)
 
     @cached_property

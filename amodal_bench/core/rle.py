@@ -92,7 +92,7 @@ def measure(segmentation: Segmentation, height: int, width: int) -> tuple[int, b
 
 
 def hidden_share(amodal: Segmentation, visible: Segmentation, height: int, width: int) -> float:
-    """The occlusion rate |A \\ V| / |A| in [0, 1], NaN where A is empty; no mask is made.
+    r"""The occlusion rate |A \\ V| / |A| in [0, 1], NaN where A is empty; no mask is made.
 
     Takes and raises what `decode` does.
     """

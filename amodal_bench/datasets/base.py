@@ -83,7 +83,7 @@ class Dataset(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the dataset; printed beside its results."""
+        """The dataset's name, which is printed beside its results."""
         ...
 
     def records(self) -> pd.DataFrame:

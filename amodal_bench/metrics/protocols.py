@@ -88,7 +88,7 @@ class Score:
 
 @dataclass(frozen=True)
 class ScoringProtocol:
-    """How counts become the two numbers mIoU and occluded mIoU.
+    r"""How counts become the two numbers mIoU and occluded mIoU.
 
     Attributes:
         name, version: printed beside every number; the version changes when any number could.
@@ -122,7 +122,7 @@ class ScoringProtocol:
         return _divide(both, either)
 
     def occluded_iou(self, counts: Integers) -> Floats:
-        """IoU of P \\ V and A \\ V, (N, 16) counts to (N,) in [0, 1]; NaN where A \\ V is empty."""
+        r"""IoU of P \\ V and A \\ V, (N, 16) counts to (N,) in [0, 1]; NaN where A \\ V is empty."""
         hidden = total(counts, lambda p, a, v, o: a and not v)
         both = total(counts, lambda p, a, v, o: p and a and not v)
         either = total(counts, lambda p, a, v, o: (p or a) and not v)
@@ -146,7 +146,7 @@ class ScoringProtocol:
 
 
 def occlusion_rate(counts: Integers) -> Floats:
-    """|A \\ V| / |A| of each instance from (N, 16) counts, (N,) in [0, 1]; NaN where A is empty."""
+    r"""|A \\ V| / |A| of each instance from (N, 16) counts, (N,) in [0, 1]; NaN where A is empty."""
     return _divide(total(counts, lambda p, a, v, o: a and not v), total(counts, lambda p, a, v, o: a))
 
 

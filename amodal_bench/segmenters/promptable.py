@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PROMPTS = ("points", "points_box", "mask")
 ENCODE, DECODE = "encode", "decode"
 LOGIT = 10.0
-"""Of a pixel in a mask prompt, and less of one outside: these models take logits, those of an earlier mask."""
+"""The logit of a pixel in a mask prompt, negated outside: these models take the logits of an earlier mask."""
 
 
 class Promptable(ABC):
@@ -58,7 +58,7 @@ class Promptable(ABC):
 
     FAMILY: ClassVar[str]
     SCALING: ClassVar[Scaling] = IMAGENET
-    """Of the pixels that the model was trained with."""
+    """How the pixels that the model was trained with are scaled."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class Promptable(ABC):
 
     @cached_property
     def digest(self) -> str:
-        """Of everything that the model is loaded from."""
+        """The digest of every file that the model is loaded from."""
         return weights_digest(self.folder, self.parts)
 
     @cached_property
@@ -132,7 +132,7 @@ class Promptable(ABC):
 
     @cached_property
     def precision(self) -> str:
-        """Of the image encoder."""
+        """The precision that the image encoder computes in, as torch names it."""
         return precision_of(self._precision, self.device)
 
     @abstractmethod

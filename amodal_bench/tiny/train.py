@@ -55,6 +55,7 @@ class Stage:
             self.step, self.seconds = state["step"], state["seconds"]
 
     def save(self) -> None:
+        """Write the checkpoint; a killed process leaves the one before it."""
         state = {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -278,6 +279,7 @@ STAGES = {"autoencoder": train_autoencoder, "denoiser": train_denoiser, "decoder
 
 
 def main() -> None:
+    """Parse the command line, do the work and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stage", choices=list(STAGES))
     parser.add_argument("--folder", type=Path, default=Path("results/tiny-training"), help="checkpoints")

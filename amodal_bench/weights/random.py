@@ -50,7 +50,9 @@ def place(spec: str) -> Path | None:
 
 
 def made(spec: str) -> Path | None:
-    """As `place`, and the folder is there; None where the family has no such part.
+    """Save the weights that a spec names, unless they are there, and return their folder (see `place`).
+
+    None where the family has no such part.
 
     Raises:
         InputError: there is no such family, or it cannot be written.

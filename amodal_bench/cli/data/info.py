@@ -25,11 +25,13 @@ FLAGS = ("stuff", "crowd", "truncated", "hidden")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of this verb to its parser."""
     add_dataset(parser)
     parser.add_argument("--json", action="store_true", help="print the same as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
     dataset = open_dataset(settings_of(arguments))
     facts = {"dataset": dataset.name, **describe(dataset.records()), "remarks": remarks(dataset)}
     print(json.dumps(facts, indent=2) if arguments.json else _text(facts))

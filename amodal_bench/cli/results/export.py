@@ -39,6 +39,7 @@ RUN_AGAIN = "give the run's command again: it predicts nothing anew and writes t
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of this verb to its parser."""
     parser.add_argument("run", metavar="RUN_FOLDER", type=Path, help="such as results/runs/toy-hull-0123456789ab")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="default: RUN_FOLDER/predictions.json")
     parser.add_argument("--ground-truth", metavar="FILE", type=Path, help="also write what they are compared with")
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
     folder: Path = arguments.run
     if not (folder / "store.sqlite").is_file():
         raise UsageError(f"{folder}: is no run's folder (it has no store.sqlite); runs lie in results/runs")

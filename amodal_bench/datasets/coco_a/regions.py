@@ -1,4 +1,4 @@
-"""One object as COCO-A and its relatives describe it.
+r"""One object as COCO-A and its relatives describe it.
 
 `segmentation` is A, `visible_mask` V and `invisible_mask` A \\ V; where the latter two are absent, V = A.
 """
@@ -53,7 +53,7 @@ class RegionDataset(IndexedDataset):
     def scene_name(self, row: Any) -> str:
         """How a problem of the whole scene names its record."""
 
-    def source(self, row: Any) -> str:
+    def source(self, row: Any) -> str:  # noqa: ARG002
         return str(self.file)
 
     def read_image(self, row: Any) -> Image:

@@ -37,7 +37,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Measures:
-    """What the index says of an instance; NaN and False where its masks or the picture's size are unusable.
+    r"""What the index says of an instance; NaN and False where its masks or the picture's size are unusable.
 
     Attributes:
         area: pixels of A, as stated, else as measured.

@@ -138,7 +138,7 @@ class IndexedDataset(ABC):
         """What is no fault but worth knowing, as `data info` and `data check` print it; no pixel is read."""
         return []
 
-    def source(self, row: Any) -> str:
+    def source(self, row: Any) -> str:  # noqa: ARG002
         """The file that a problem of this instance is reported for."""
         return self.name
 
