@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from masks import iou
 
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.types import Image, Mask
@@ -25,10 +26,6 @@ def scene(seed: int = 0) -> tuple[Image, Mask, Prompt]:
     grainy = np.clip(image.astype(int) + grain, 0, 255).astype(np.uint8)
     area = (xs - 32) ** 2 + (ys - 32) ** 2 < 26**2
     return grainy, disc, Prompt(disc & (xs < 32), area, np.zeros((9, 2), np.int64), 7)
-
-
-def iou(a: Mask, b: Mask) -> float:
-    return float((a & b).sum() / (a | b).sum())
 
 
 def test_the_whole_object_is_found_from_its_visible_half() -> None:

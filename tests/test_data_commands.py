@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,11 @@ from amodal_bench.cli.data.readme import BEGIN, END, rendered, updated
 from amodal_bench.config.settings import config_folder
 from amodal_bench.core.errors import InputError
 from amodal_bench.datasets import card as cards
+from amodal_bench.datasets import toy
 from amodal_bench.datasets.card import Card, CardFile, Published, load_card
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.testing.export.cocoa import export as export_cocoa
+from amodal_bench.toy.scene import draw_scene
 
 Run = Callable[..., tuple[int, str, str]]
 TOY = ("toy", "dataset.images=3")
@@ -153,12 +156,15 @@ def test_list_tells_what_is_at_hand(run: Run, mine: list[str], tmp_path: Path) -
     assert lines["bsds"].endswith("not in datasets/bsds")
 
 
-def test_list_opens_on_request(run: Run, mine: list[str], tmp_path: Path) -> None:
+def test_list_opens_on_request(run: Run, mine: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export_cocoa(tmp_path / "datasets" / "cocoa", "val", 2)
     (tmp_path / "datasets" / "kins").mkdir()
     (tmp_path / "datasets" / "kins" / "notes.txt").write_text("to do")
+    drawn = cache(draw_scene)  # not 160 scenes, but two of them over and over
+    monkeypatch.setattr(toy, "draw_scene", lambda seed, split, index: drawn(seed, split, index % 2))
     lines = {line.split()[0]: line for line in run("list", "--open", *mine)[1].splitlines()}
     assert lines["mine"].endswith("needs no files, 3 instances")
+    assert lines["toy"].endswith(f"needs no files, {len(Toy('test', 160).records())} instances")
     assert lines["cocoa"].endswith(f"found in datasets/cocoa, {len(Toy('val', 2).records())} instances")
     assert "error: datasets/kins" in lines["kins"]
 
@@ -166,6 +172,7 @@ def test_list_opens_on_request(run: Run, mine: list[str], tmp_path: Path) -> Non
 # check
 
 
+@pytest.mark.slow
 def test_check_of_a_whole_dataset(run: Run) -> None:
     status, out, _ = run("check", "toy")
     published = load_card("toy").published[0]

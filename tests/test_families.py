@@ -61,7 +61,14 @@ def overrides(model: str, folder: Path) -> list[str]:
 def test_every_family_runs_under_every_strategy(
     bench: Callable[..., Outcome], folders: Callable[[str], Path], model: str, leakage: str
 ) -> None:
-    outcome = bench(*overrides(model, folders(model)), f"leakage={leakage}", "dataset.images=1", "limit=2", "sheet=1")
+    outcome = bench(
+        *overrides(model, folders(model)),
+        f"leakage={leakage}",
+        "dataset.images=1",
+        "limit=2",
+        "sheet=1",
+        "baselines={}",
+    )
     main = outcome.main
     assert len(main.counted) == 2 and main.errors().empty
     assert f"leakage={leakage}" in main.settings

@@ -27,6 +27,7 @@ from amodal_bench.config.build import build
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.datasets.toy import Toy
+from amodal_bench.evaluation import evaluate
 from amodal_bench.method.strides import estimate
 from amodal_bench.models.base import Completes, Stepwise
 from amodal_bench.models.tuning_free import TuningFree
@@ -57,16 +58,26 @@ def test_batch_size_and_order_do_not_change_a_row(bench: Bench, tmp_path: Path) 
     assert all(one == found[0] for one in found)
 
 
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, object]:
+    """The digest and the masks of a run of which nothing is switched."""
+    results = tmp_path_factory.mktemp("usual")
+    outcome, _ = evaluate(composed(*FAST, "baselines={}", "sheet=0", f"results={results}"))
+    assert outcome.main.errors().empty
+    return outcome.main.digest, masks(outcome)
+
+
 @pytest.mark.parametrize(
     "override",
     ["leakage=blend", "leakage=strength", "leakage=soft", "leakage=none", "area=hull", "area=bbox", "area=full",
      "condition.background=image", "condition.object_noise=0.3", "model.guidance=0.75", "view.mode=frame"],
 )  # fmt: skip
-def test_every_part_can_be_switched_and_matters(bench: Bench, override: str) -> None:
-    usual, switched = bench(*FAST), bench(*FAST, override)
+def test_every_part_can_be_switched_and_matters(bench: Bench, usual: tuple[str, object], override: str) -> None:
+    switched = bench(*FAST, "baselines={}", override)
     assert switched.main.errors().empty
-    assert switched.main.digest != usual.main.digest
-    assert masks(switched) != masks(usual)
+    digest, found = usual
+    assert switched.main.digest != digest
+    assert masks(switched) != found
 
 
 def test_the_table_says_which_view_leakage_and_area_were_used(bench: Bench) -> None:
