@@ -52,4 +52,4 @@ table: setup ## one table of every run in $(RESULTS)
 	$(BIN)/python -m amodal_bench.cli.results.table $(RESULTS)
 
 clean: ## remove the virtual environment and caches; results stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage

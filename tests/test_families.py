@@ -10,7 +10,6 @@ import pytest
 from conftest import composed
 from inpainting import STRATEGIES, inpaint, inputs
 
-from amodal_bench.cli.models.command import main as models
 from amodal_bench.config.build import build
 from amodal_bench.core.stages import Stages
 from amodal_bench.core.types import Floats
@@ -28,18 +27,9 @@ SIDE = 64
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a model's tiny pipeline, saved when it is first asked for."""
-    saved: dict[str, Path] = {}
-
-    def folder(model: str) -> Path:
-        family = FAMILIES[model]
-        if family not in saved:
-            saved[family] = tmp_path_factory.mktemp(family) / "weights"
-            assert models(["tiny", family, str(saved[family])]) == 0
-        return saved[family]
-
-    return folder
+def folders(tiny_by_command: Callable[[str], Path]) -> Callable[[str], Path]:
+    """The folder of a model's tiny pipeline."""
+    return lambda model: tiny_by_command(FAMILIES[model])
 
 
 def overrides(model: str, folder: Path) -> list[str]:

@@ -22,7 +22,7 @@ from diffusers import (
     FluxTransformer2DModel,
 )
 from diffusers.pipelines.flux.pipeline_flux_fill import calculate_shift, retrieve_timesteps
-from inpainting import STRATEGIES, inpaint, inputs
+from inpainting import SMALL, STRATEGIES, inpaint, inputs
 from safetensors.torch import load_file, save_file
 from transformers import T5EncoderModel
 
@@ -33,20 +33,15 @@ from amodal_bench.core.seeds import stream_seed
 from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.method.inpaint import Denoising
 from amodal_bench.method.leakage import Blend, Conditioning, Leakage, NoLeakage, Soft, Strength
-from amodal_bench.weights.small.flux import save
 
 SIDE = 64
 TOKENS = 16
-SETTINGS: dict[str, Any] = {
-    "native": SIDE, "precision": "float32", "device": "cpu", "micro_batch": 3, "vae_batch": 2, "text_tokens": 24,
-}  # fmt: skip
+SETTINGS: dict[str, Any] = SMALL | {"text_tokens": 24}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("flux")
-    save(folder)
-    return folder
+def folder(small: Callable[[str], Path]) -> Path:
+    return small("flux")
 
 
 @pytest.fixture(scope="module")

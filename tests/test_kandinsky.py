@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import inpainting
 import numpy as np
 import pytest
 import torch
@@ -31,7 +32,7 @@ from amodal_bench.core.seeds import stream_seed
 from amodal_bench.core.types import Floats, Mask
 from amodal_bench.method.inpaint import Denoising
 from amodal_bench.method.leakage import Blend, Conditioning, Leakage, NoLeakage, Soft, Strength
-from amodal_bench.weights.small.kandinsky import EMBEDDING, save
+from amodal_bench.weights.small.kandinsky import EMBEDDING
 
 SIDE = 64
 STEPS = 4
@@ -40,15 +41,12 @@ ABAR = torch.cumprod(1 - BETAS, 0)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("kandinsky")
-    save(folder)
-    return folder
+def folder(small: Callable[[str], Path]) -> Path:
+    return small("kandinsky")
 
 
 def opened(folder: Path, **options: Any) -> Kandinsky:
-    options = {"prior": str(folder / "prior")} | options
-    return Kandinsky(str(folder), SIDE, precision="float32", device="cpu", micro_batch=3, vae_batch=2, **options)
+    return inpainting.opened(Kandinsky, folder, **({"prior": str(folder / "prior")} | options))
 
 
 @pytest.fixture(scope="module")

@@ -34,10 +34,8 @@ ABAR = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=to
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("pix2gestalt") / "tiny"
-    assert models(["tiny", "pix2gestalt", str(made)]) == 0
-    return made
+def folder(tiny_by_command: Callable[[str], Path]) -> Path:
+    return tiny_by_command("pix2gestalt")
 
 
 @pytest.fixture(scope="module")

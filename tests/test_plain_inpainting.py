@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from amodal_bench.datasets.toy import Toy
 from amodal_bench.method.inpaint import Stride
 from amodal_bench.models.tuning_free import TuningFree
 from amodal_bench.segmenters.base import Prompt
-from amodal_bench.weights.small.stable_diffusion_xl import save
 
 SIDE, STEPS, SEED = 64, 4, 7
 
@@ -42,10 +41,8 @@ class Recorder:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("sdxl")
-    save(made)
-    return made
+def folder(small: Callable[[str], Path]) -> Path:
+    return small("stable_diffusion_xl")
 
 
 @pytest.fixture(scope="module")
