@@ -110,7 +110,7 @@ def test_real_records_fit_their_fields(real: Cocoa) -> None:
         visible, amodal = sample.visible, sample.amodal
         invisible = fields[sample.id].get("invisible_mask")
         hidden = decode(invisible, *amodal.shape) if invisible else np.zeros_like(amodal)
-        assert amodal.sum() == record.area
+        assert amodal.sum() == record.amodal_pixels
         np.testing.assert_array_equal(visible | hidden, amodal)
         assert not (visible & hidden).any()
         assert hidden.sum() / amodal.sum() == pytest.approx(record.occlusion_rate, abs=1e-8)
@@ -149,9 +149,16 @@ def test_records_have_the_columns_and_types_of_every_dataset(tmp_path: Path) -> 
     assert list(records.columns) == list(RECORD_COLUMNS)
     assert records.dtypes.equals(records.astype(RECORD_COLUMNS).dtypes)
     assert records.to_dict("records") == [
-        {"id": "7-1", "image_id": "3", "video_id": "", "category": "thing", "area": 100, "occlusion_rate": 0}
+        {"id": "7-1", "image_id": "3", "video_id": "", "category": "thing", "amodal_pixels": 100, "occlusion_rate": 0}
         | {"stuff": False, "crowd": False, "truncated": False, "hidden": False},
-        {"id": "7-2", "image_id": "3", "video_id": "", "category": "thing", "area": 100, "occlusion_rate": 0.5}
+        {
+            "id": "7-2",
+            "image_id": "3",
+            "video_id": "",
+            "category": "thing",
+            "amodal_pixels": 100,
+            "occlusion_rate": 0.5,
+        }
         | {"stuff": False, "crowd": False, "truncated": False, "hidden": False},
     ]
 
@@ -236,7 +243,7 @@ def test_size_order_and_depth_constraint_are_not_needed(tmp_path: Path) -> None:
 def test_occlusion_rates_that_are_not_stated_are_measured(tmp_path: Path) -> None:
     dataset = one_image(tmp_path, FRONT | {"occlude_rate": None}, BEHIND | {"occlude_rate": None, "area": None})
     assert dataset.records()["occlusion_rate"].tolist() == [0, 0.5]
-    assert dataset.records()["area"].tolist() == [100, 100] and dataset.check() == []
+    assert dataset.records()["amodal_pixels"].tolist() == [100, 100] and dataset.check() == []
 
 
 def test_wild_values_stop_nothing(tmp_path: Path) -> None:
@@ -263,7 +270,7 @@ def test_absent_numbers_are_measured(tmp_path: Path) -> None:
     bare = without(FRONT, "name", "area", "isStuff", "occlude_rate", "order")
     dataset = one_image(tmp_path, bare)
     row = dataset.records().iloc[0]
-    assert row["area"] == 100 and row["occlusion_rate"] == 0
+    assert row["amodal_pixels"] == 100 and row["occlusion_rate"] == 0
     assert row["category"] == "" and not row["stuff"] and not row["hidden"]
     assert dataset.sample("7-1").amodal.sum() == 100 and dataset.check() == []
 

@@ -271,7 +271,7 @@ def frame() -> pd.DataFrame:
             "image_id": list("aabbccdd"),
             "video_id": ["", "v", "v", "w", "", "", "", ""],
             "category": ["cat", "dog", "dog", "ant", "ant", "cat", "cat", "elk"],
-            "area": [1.0, 2.0, 3.0, 4.0, 5.0, np.nan, 7.0, 8.0],
+            "amodal_pixels": [1.0, 2.0, 3.0, 4.0, 5.0, np.nan, 7.0, 8.0],
             "occlusion_rate": rates,
             "stuff": [True] + [False] * 7,
             "hidden": [False] * 6 + [True, False],
@@ -284,7 +284,7 @@ def test_info_counts_what_can_be_counted_by_hand() -> None:
     assert [facts[name] for name in ("images", "videos", "instances", "categories")] == [4, 2, 8, 4]
     assert list(facts["largest_categories"].items()) == [("cat", 3), ("ant", 2), ("dog", 2), ("elk", 1)]
     assert facts["flags"] == {"stuff": 1, "crowd": 0, "truncated": 0, "hidden": 1, "unoccluded": 2}
-    assert facts["area"] | {"5 %": 0, "95 %": 0} == {
+    assert facts["amodal_pixels"] | {"5 %": 0, "95 %": 0} == {
         "min": 1.0, "5 %": 0, "25 %": 2.5, "median": 4.0, "75 %": 6.0, "95 %": 0, "max": 8.0, "unknown": 1,
     }  # fmt: skip
     assert facts["occlusion_rate"]["unknown"] == 1
@@ -306,7 +306,7 @@ def test_info_prints_the_same_as_text_and_as_json(run: Run) -> None:
 
 
 def test_info_of_an_index_without_rates() -> None:
-    facts = describe(frame().assign(occlusion_rate=np.nan, area=np.nan).drop(columns=["video_id", "hidden"]))
+    facts = describe(frame().assign(occlusion_rate=np.nan, amodal_pixels=np.nan).drop(columns=["video_id", "hidden"]))
     assert facts["occlusion_rate"]["median"] is None and facts["occlusion_rate"]["unknown"] == 8
     assert facts["videos"] == facts["flags"]["hidden"] == 0
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts

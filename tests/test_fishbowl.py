@@ -156,7 +156,7 @@ def test_real_samples_are_what_pycocotools_decodes(real: FishBowl) -> None:
         np.testing.assert_array_equal(sample.others, others)
         assert not (sample.visible & others).any() and not (sample.visible & ~amodal).any()
         assert row.occlusion_rate == pytest.approx((amodal & ~sample.visible).sum() / amodal.sum())
-        assert row.area == amodal.sum()
+        assert row.amodal_pixels == amodal.sum()
 
 
 def test_real_clip_passes_the_check(real: FishBowl) -> None:
@@ -200,9 +200,9 @@ def test_records_say_what_the_masks_show(trees: dict[str, Path]) -> None:
         truth = TRUTH[str(record.id)]
         video, _, frame = str(record.id).split("-")
         assert (record.image_id, record.video_id) == (f"{video}/{frame}", video)
-        assert record.area == truth.amodal.sum()
+        assert record.amodal_pixels == truth.amodal.sum()
         hidden = (truth.amodal & ~truth.visible).sum()
-        assert record.occlusion_rate == pytest.approx(hidden / record.area, abs=1e-12)
+        assert record.occlusion_rate == pytest.approx(hidden / record.amodal_pixels, abs=1e-12)
         border = np.pad(np.zeros(np.subtract(truth.amodal.shape, 2), bool), 1, constant_values=True)
         assert record.truncated == (truth.amodal & border).any()
         assert not (record.stuff or record.crowd or record.hidden)

@@ -120,9 +120,9 @@ def test_round_trip(form: str, official: Path, vatrack: Path, scenes: list[Scene
         assert row.category == instance.kind and row.video_id == f"toy_val_{position(scenes, scene) // FRAMES}"
         assert not (row.stuff or row.crowd or row.hidden)
         if form == "folders":
-            assert np.isnan(row.area) and np.isnan(row.occlusion_rate) and not row.truncated
+            assert np.isnan(row.amodal_pixels) and np.isnan(row.occlusion_rate) and not row.truncated
         else:
-            assert row.area == area and row.occlusion_rate == pytest.approx(1 - seen / area, abs=1e-12)
+            assert row.amodal_pixels == area and row.occlusion_rate == pytest.approx(1 - seen / area, abs=1e-12)
             assert row.truncated == touches_border(instance.amodal)
     assert dataset.check() == []
 

@@ -18,7 +18,7 @@ from amodal_bench.backbones.schedules import variance_preserving
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.weights.loading import AUTO
 from amodal_bench.weights.null_prompt import null_prompt
-from amodal_bench.weights.source import NULL_PROMPT, Source
+from amodal_bench.weights.source import NULL_PROMPT, WeightsSource
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -68,7 +68,7 @@ class Kandinsky(LatentBackbone):
             channels_last, compile,
         )  # fmt: skip
         self.solver = solver
-        self.prior = Prior(Source(str(prior), prior_revision, None, local_files_only)) if prior else None
+        self.prior = Prior(WeightsSource(str(prior), prior_revision, None, local_files_only)) if prior else None
 
     def describe(self) -> dict[str, Any]:
         """Describe the backbone, its solver and the encoder that makes the null prompt, by its digest.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from amodal_bench.core.cache import cache_folder, keep
 from amodal_bench.core.errors import InputError
-from amodal_bench.weights.source import Source, lacking, weights_digest
+from amodal_bench.weights.source import WeightsSource, lacking, weights_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +28,7 @@ class Prior:
     """
 
     PARTS: ClassVar[tuple[str, ...]] = ("image_encoder",)
-    source: Source
+    source: WeightsSource
 
     @cached_property
     def digest(self) -> str:

@@ -18,7 +18,7 @@ from amodal_bench.weights.loading import (
     origin,
     precision_of,
 )
-from amodal_bench.weights.source import Source, variant_in, weights_digest
+from amodal_bench.weights.source import WeightsSource, variant_in, weights_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,7 +70,7 @@ class LatentBackbone:
                 raise ConfigError(f"model.backbone.{name}: {value} is not a positive number")
         if native is not None and native % self.MULTIPLE:
             raise ConfigError(f"model.backbone.native: {native} is not a multiple of {self.MULTIPLE}")
-        self.source = Source(str(weights), revision, variant, local_files_only)
+        self.source = WeightsSource(str(weights), revision, variant, local_files_only)
         self.micro_batch, self.vae_batch = micro_batch, vae_batch
         self.channels_last, self.compile, self.fuse = channels_last, compile, fuse
         self._native, self._device, self._precision = native, device, precision

@@ -29,7 +29,7 @@ from amodal_bench.weights.loading import (
     origin,
     precision_of,
 )
-from amodal_bench.weights.source import ROOT, Source, weights_digest
+from amodal_bench.weights.source import ROOT, WeightsSource, weights_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,7 +77,7 @@ class Promptable(ABC):
         for name, value, known in (("prompt", prompt, PROMPTS), ("choose", choose, CHOICES)):
             if value not in known:
                 raise ConfigError(f"segmenter.{name}: {value!r} is not one of {', '.join(known)}")
-        self.source = Source(str(weights), revision, None, local_files_only, "segmenter")
+        self.source = WeightsSource(str(weights), revision, None, local_files_only, "segmenter")
         self.batch, self.prompt, self.choose = batch, prompt, choose
         self._precision, self._device = precision, device
 

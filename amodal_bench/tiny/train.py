@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from amodal_bench.core.files import write_whole
 from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.tiny import networks
 from amodal_bench.tiny.samples import draw_sample
@@ -64,9 +65,7 @@ class Stage:
             "step": self.step,
             "seconds": self.seconds,
         }
-        partial = self.path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(self.path)
+        write_whole(self.path, lambda partial: torch.save(state, partial))
 
     def run(self, batches: Callable[[int], Tensor], loss_of: Callable[[Tensor], Tensor]) -> None:
         """Take steps until the stage or the allowed minutes are over."""

@@ -30,7 +30,7 @@ _TEXT = ("text_encoder", "tokenizer")
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightsSource:
     """Where weights come from.
 
     Attributes:

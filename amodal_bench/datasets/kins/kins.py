@@ -36,7 +36,7 @@ class Kins(IndexedDataset):
 
     Expects the annotation file in `root` (`update_{train,test}_2020.json`, or `instances_{train,val}.json` of 2019)
     and the pictures of KITTI's object benchmark in `root/training/image_2` (train) or `root/testing/image_2` (test).
-    Beside the columns of `records()`, `index.instances` has `visible_area`, the pixels of V as stated, and
+    Beside the columns of `records()`, `index.instances` has `visible_pixels`, the pixels of V as stated, and
     `visible_outside`, the pixels of V \\ A as measured: no fault here, but worth a look.
 
     Args:
@@ -92,8 +92,8 @@ class Kins(IndexedDataset):
     def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
         """What every dataset reports, and an empty V where the file states its pixels."""
         yield from super().disagreements(row, masks)
-        if row["visible_area"] > 0 and not masks.visible.any():
-            yield f"i_area says {row['visible_area']:g} but no pixel is visible"
+        if row["visible_pixels"] > 0 and not masks.visible.any():
+            yield f"i_area says {row['visible_pixels']:g} but no pixel is visible"
 
     def remarks(self) -> list[str]:
         """How often, and how far, V reaches beyond A."""

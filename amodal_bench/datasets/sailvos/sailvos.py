@@ -33,7 +33,7 @@ SOURCES = ("json", "folders")
 HOMEPAGE = "sailvos.web.illinois.edu"
 
 
-class Source(Protocol):
+class InstanceSource(Protocol):
     """Where instances come from: an index, and for a row of it the image and the masks."""
 
     def index(self) -> Index:
@@ -95,7 +95,7 @@ class SailVos(IndexedDataset):
         needs_file = source == "json" or images is None
         self._require_folders(Path(root), images is None or (needs_file and annotations is None))
         if source == "json":
-            self.source_files: Source = self._annotation_file("or set `annotations` to it")
+            self.source_files: InstanceSource = self._annotation_file("or set `annotations` to it")
         elif images is not None:
             self.source_files = RawFolders(self.folder, raw_folders.list_videos(self.folder))
         else:
