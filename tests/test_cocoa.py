@@ -188,7 +188,7 @@ EMPTY = encode(np.zeros((HEIGHT, WIDTH), dtype=bool))
 @pytest.mark.parametrize(
     ("changes", "hidden"),
     [
-        pytest.param({"occlude_rate": 1}, True, id="by its rate"),
+        pytest.param({"occlude_rate": 1}, False, id="its rate is wrong"),
         pytest.param({"occlude_rate": 0.9996, "visible_mask": EMPTY}, True, id="by its mask, the rate is rounded"),
         pytest.param({"occlude_rate": None, "visible_mask": EMPTY}, True, id="by its mask, there is no rate"),
         pytest.param({"occlude_rate": None}, False, id="there is no rate"),

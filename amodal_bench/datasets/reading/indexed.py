@@ -73,7 +73,12 @@ class IndexedDataset(ABC):
 
     def __init__(self, index: Index, identity: str) -> None:
         """`identity` names, beside the sources, what decides the samples: split, variant, annotator."""
-        self.index, self._identity = index, identity
+        self._index, self._identity = index, identity
+
+    @property
+    def index(self) -> Index:
+        """What is known of the instances without reading a pixel."""
+        return self._index
 
     def __getstate__(self) -> dict[str, Any]:
         """Caches stay behind when a dataset travels to another process: they cannot be pickled."""
