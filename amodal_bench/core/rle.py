@@ -173,11 +173,20 @@ def _is_coordinate(value: Any) -> bool:
 
 def _rle(rle: dict[str, Any], height: int, width: int) -> Any:
     """A checked RLE in pycocotools' own form."""
-    _checked_runs(rle, height, width)
+    runs = _checked_runs(rle, height, width)
     counts = rle["counts"]
+    if not runs[1:].all():  # pycocotools stops merging at an empty run
+        counts = _without_empty(runs)
     if is_list(counts):
         return coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
     return {"size": [height, width], "counts": _bytes(counts)}
+
+
+def _without_empty(runs: Integers) -> list[int]:
+    """The run lengths of the same mask in which only the first, the background's, may be 0."""
+    shows = np.repeat((np.arange(runs.size) & 1).astype(np.bool_), runs)
+    edges = np.flatnonzero(np.diff(shows, prepend=False))
+    return [int(run) for run in np.diff(edges, prepend=0, append=shows.size)]
 
 
 def _checked_runs(rle: dict[str, Any], height: int, width: int) -> Integers:
