@@ -202,7 +202,7 @@ def _checked_runs(rle: dict[str, Any], height: int, width: int) -> Integers:
         runs = np.asarray(counts, dtype=np.int64)
     else:
         raise ValueError("malformed RLE: counts are neither text nor whole numbers")
-    if (runs < 0).any():
+    if runs.size and runs.min() < 0:
         raise ValueError("malformed RLE: it has a negative run")
     if (covered := int(runs.sum())) != height * width:
         raise ValueError(f"malformed RLE: its runs cover {covered} of {height * width} pixels")
@@ -220,23 +220,24 @@ def _uncompressed(text: bytes) -> Integers:
     Each character carries five bits, low ones first, and a flag that more follow; from the fourth run on, the
     difference to the run before the last is stored.
     """
-    codes = np.frombuffer(text, np.uint8).astype(np.int64) - 48
+    characters = np.frombuffer(text, np.uint8) - np.uint8(48)  # what lies below wraps to a large number
+    codes = characters.astype(np.int64)
     if not codes.size:
         return codes
-    if codes.min() < 0 or codes.max() > 63:
+    if characters.max() > 63:
         raise ValueError("malformed RLE: counts hold a character that no RLE has")
-    last = (codes & 0x20) == 0
+    last = characters < 0x20
     if not last[-1]:
         raise ValueError("malformed RLE: counts end in the middle of a number")
     ends = np.flatnonzero(last)
-    starts = np.concatenate(([0], ends[:-1] + 1))
+    starts = np.zeros_like(ends)
+    starts[1:] = ends[:-1] + 1
     digits = ends - starts + 1
     if digits.max() > 7:
         raise ValueError("malformed RLE: counts hold a number that no picture has")
     places = 5 * (np.arange(codes.size) - np.repeat(starts, digits))
     runs = np.add.reduceat((codes & 0x1F) << places, starts)
-    negative = (codes[ends] & 0x10) != 0  # sign bit of the last five
-    runs -= np.where(negative, np.left_shift(1, 5 * digits), 0)
-    runs[1::2] = np.cumsum(runs[1::2])
-    runs[2::2] = np.cumsum(runs[2::2])
+    runs -= (codes[ends] & 0x10) << (5 * digits - 4)  # sign bit of the last five
+    for kind in (runs[1::2], runs[2::2]):
+        kind.cumsum(out=kind)
     return runs

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -126,7 +125,7 @@ def _row(scene: object, place: int, instance: Instance) -> dict[str, object]:
         "stuff": instance.kind == "plant",
         "crowd": False,
         "place": place,
-        **asdict(of_masks(instance.amodal, instance.visible)),
+        **vars(of_masks(instance.amodal, instance.visible)),
     }
 
 

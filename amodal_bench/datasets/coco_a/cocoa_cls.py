@@ -5,7 +5,7 @@ An entry of "annotations" is one object. `bbox` is not used: the masks say the s
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -124,9 +124,9 @@ def _row(file: Path, head: _Head, picture: Picture, categories: dict[str, str], 
         "category": categories.get(head.category_id, ""),
         "stuff": False,
         "crowd": is_set(fields.get("iscrowd")),  # often missing, for no
-        **asdict(measured),
+        **vars(measured),
         SCENE: head.image_id,
         "start": head.start,
         "length": head.length,
-        **asdict(picture),
+        **vars(picture),
     }

@@ -6,7 +6,7 @@ It holds all regions of that pass, front and back; each region is an instance he
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -154,13 +154,13 @@ def _rows(head: _Head, picture: Picture, regions: list[Any], report: Report) -> 
             "category": text(fields.get("name")),  # free text, often with blanks at its end
             "stuff": is_set(fields.get("isStuff")),
             "crowd": False,
-            **asdict(measured),
+            **vars(measured),
             SCENE: head.label,
             "author": head.author,
             "region": region,
             "start": head.start,
             "length": head.length,
-            **asdict(picture),
+            **vars(picture),
         }
 
 

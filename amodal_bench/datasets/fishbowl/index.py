@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def _rows(layout: Layout, video: str, stride: int, problems: list[Problem]) -> l
                 continue
             measured = _measured(one.amodal[frame], one.visible[frame])
             if measured.amodal_pixels:  # NaN counts: it may well be an instance
-                rows.append(_row(video, frame, one) | asdict(measured))
+                rows.append(_row(video, frame, one) | vars(measured))
             elif _shows(one.visible[frame]):
                 what = f"frame {frame}: it has visible pixels but the amodal mask is empty"
                 problems.append(Problem(str(layout.scene_file(video)), f"fish {one.id}", what))

@@ -7,7 +7,6 @@ and `i_segm` (polygons). Files with mixed names exist, so the keys that a record
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +128,8 @@ class _Builder:
             "length": record.length,
             "visible_pixels": pixels(fields.get("i_area")),
             "visible_outside": masks.visible_outside,
-            **asdict(picture),
-            **asdict(masks.measures(stated_pixels=pixels(first(fields, AREA)[1]))),
+            **vars(picture),
+            **vars(masks.measures(stated_pixels=pixels(first(fields, AREA)[1]))),
         }
 
     def unused_id(self, fields: dict[str, Any], label: str) -> str:

@@ -63,7 +63,7 @@ def of_segmentations(
     return Segmentations(amodal, visible, size).measures(stated_pixels, stated_rate)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Segmentations:
     """A and V of an instance as a file has them; each is checked when it is first needed, and only once."""
 
@@ -73,14 +73,11 @@ class Segmentations:
 
     def measures(self, stated_pixels: float = math.nan, stated_rate: float = math.nan) -> Measures:
         """As `of_segmentations`."""
-        whole, hidden = self._whole, self.hidden
-        pixels = math.nan if whole is None else rle.pixels(whole)
-        return Measures(
-            amodal_pixels=pixels if math.isnan(stated_pixels) else stated_pixels,
-            occlusion_rate=self.rate(stated_rate),
-            truncated=whole is not None and rle.reaches_border(whole),
-            hidden=hidden,
-        )
+        whole, pixels = self._whole, stated_pixels
+        if math.isnan(pixels) and whole is not None:
+            pixels = rle.pixels(whole)
+        truncated = whole is not None and rle.reaches_border(whole)
+        return Measures(pixels, self.rate(stated_rate), truncated, self.hidden)
 
     def rate(self, stated: float = math.nan) -> float:
         """The occlusion rate, as `settled` chooses it."""

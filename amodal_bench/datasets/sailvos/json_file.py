@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -147,8 +147,8 @@ class _Reading:
                 "frame": 0,
                 "start": record.start,
                 "length": record.length,
-                **asdict(picture),
-                **asdict(measured),
+                **vars(picture),
+                **vars(measured),
             }
         )
 

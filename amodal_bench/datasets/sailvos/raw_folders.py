@@ -13,7 +13,6 @@ import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -33,7 +32,7 @@ from amodal_bench.datasets.sailvos.frames import PICTURE_ENDINGS, frame_ranks
 
 RAW_VERSION = 2
 COLUMNS = {SCENE: "str", "frame": "int64", "picture": "str", "map": "str", "mask": "str", "object": "int64"}
-UNKNOWN = asdict(Measures())
+UNKNOWN = vars(Measures())
 """What only pixels tell, before they are read."""
 IMAGES, VISIBLE = "images", "visible"
 MAP_ENDINGS = (".npy", ".npz")
