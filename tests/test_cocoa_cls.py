@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cocoa import (
+from trees import (
     Damage,
     assert_reported,
     assert_says,

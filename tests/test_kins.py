@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import composed
 from PIL import Image
+from trees import edit
 
 from amodal_bench.cli.data.command import main as data_command
 from amodal_bench.cli.toy import export as command
@@ -435,13 +436,6 @@ class Damage:
     file: str = "update_test_2020.json"
     broken: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
-
-
-def edit(root: Path, change: Callable[[Any], Any]) -> None:
-    file = root / "update_test_2020.json"
-    data = json.loads(file.read_text())
-    change(data)
-    file.write_text(json.dumps(data))
 
 
 def second(**changes: Any) -> Callable[[Path], None]:

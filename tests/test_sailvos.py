@@ -14,6 +14,7 @@ import pycocotools.mask
 import pytest
 from conftest import composed
 from PIL import Image
+from trees import cut, edit, remove
 
 from amodal_bench.config.build import build
 from amodal_bench.core.errors import ConfigError, InputError
@@ -57,13 +58,6 @@ def tree(official: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def converted(vatrack: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(vatrack, tmp_path / "converted"))
-
-
-def edit(root: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change the parsed annotation file in place."""
-    data = json.loads((root / "valid.json").read_text())
-    change(data)
-    (root / "valid.json").write_text(json.dumps(data))
 
 
 def of_record(change: Callable[[dict[str, Any]], object], position: int = 1) -> Callable[[Path], None]:
@@ -427,18 +421,6 @@ class Damage(NamedTuple):
     lost: Iterable[str] | str = ()
 
 
-def cut(path: str) -> Callable[[Path], object]:
-    def apply(root: Path) -> None:
-        content = (root / path).read_bytes()
-        (root / path).write_bytes(content[: len(content) // 2])
-
-    return apply
-
-
-def removed(path: str) -> Callable[[Path], object]:
-    return lambda root: (root / path).unlink()
-
-
 def shrunk(path: str) -> Callable[[Path], object]:
     return lambda root: Image.open(root / path).resize((30, 20)).save(root / path)
 
@@ -534,7 +516,7 @@ JSON_DAMAGES: dict[str, Damage] = {
     "image of another id": Damage(
         first_images(set_(id=77)), JSON, "image 1", 'image_id 1 has no entry with a file_name in "images"', "frame"
     ),
-    "no picture": Damage(removed(PICTURE), PICTURE, "image 1", "no such file", "frame"),
+    "no picture": Damage(remove(PICTURE), PICTURE, "image 1", "no such file", "frame"),
     "cut picture": Damage(cut(PICTURE), PICTURE, "image 1", "cannot be read as a picture", "frame"),
     "picture of another size": Damage(shrunk(PICTURE), PICTURE, "image 1", "picture is 20x30 but", "frame"),
 }
@@ -542,7 +524,7 @@ JSON_DAMAGES: dict[str, Damage] = {
 MAP, FIRST = f"{VIDEO}/visible/000003.npy", f"{VIDEO}/000003/1_plant"
 MASK = f"{VIDEO}/1_plant/000003.png"
 RAW_DAMAGES: dict[str, Damage] = {
-    "no map": Damage(removed(MAP), MAP, f"instance {FIRST}", "no such file", "frame"),
+    "no map": Damage(remove(MAP), MAP, f"instance {FIRST}", "no such file", "frame"),
     "cut map": Damage(cut(MAP), MAP, f"instance {FIRST}", "cannot be read as an array", "frame"),
     "empty map": Damage(
         lambda root: (root / MAP).write_bytes(b""), MAP, f"instance {FIRST}", "cannot be read as an array", "frame"
@@ -582,7 +564,7 @@ RAW_DAMAGES: dict[str, Damage] = {
     "visible outside amodal": Damage(
         stored(lambda m: np.where(m == 0, 1, m)), MASK, f"instance {FIRST}", "visible pixels lie outside"
     ),
-    "no picture": Damage(removed(PICTURE), PICTURE, f"image {VIDEO}/000003", "no such file", "frame"),
+    "no picture": Damage(remove(PICTURE), PICTURE, f"image {VIDEO}/000003", "no such file", "frame"),
     "cut picture": Damage(cut(PICTURE), PICTURE, f"image {VIDEO}/000003", "cannot be read as a picture", "frame"),
     "no folder": Damage(
         lambda root: shutil.rmtree(root / "toy_val_1"), "toy_val_1", "", "the folder of this video is missing", "gone"
@@ -620,7 +602,7 @@ def test_damage(tree: Path, scenes: list[Scene], source: str, name: str) -> None
 
 
 UNUSABLE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no file": (removed(JSON), "the annotations of split 'val' are missing"),
+    "no file": (remove(JSON), "the annotations of split 'val' are missing"),
     "cut": (cut(JSON), "not valid JSON, or cut short"),
     "empty": (lambda root: (root / JSON).write_text(""), "not valid JSON, or cut short"),
     "a list": (lambda root: (root / JSON).write_text("[]"), 'it needs the lists "images" and "annotations"'),
