@@ -50,6 +50,7 @@ def measured(job: str, images: int) -> dict[str, float | str]:
 
 
 def main() -> None:
+    """Run the benchmark, or one step of it."""
     parser = argparse.ArgumentParser(description="Time opening the toy aquarium.")
     parser.add_argument("--images", type=int, default=2000, help="scenes (default: 2000)")
     parser.add_argument("--job", choices=JOBS, help=argparse.SUPPRESS)

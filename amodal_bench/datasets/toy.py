@@ -77,7 +77,7 @@ class Toy(IndexedDataset):
             raise InputError(self.name, problem, remedy, f"scene {row[SCENE]}")
         return image
 
-    def read_masks(self, row: Any, height: int, width: int) -> Masks:
+    def read_masks(self, row: Any, height: int, width: int) -> Masks:  # noqa: ARG002 (the scene knows its size)
         """V and A of an instance, both (height, width) bool."""
         instance = self._drawn(int(row["number"])).instances[int(row["place"])]
         return Masks(instance.visible, instance.amodal)

@@ -1,9 +1,9 @@
-"""What an index says of an instance's two masks, defined once for all loaders.
+r"""What an index says of an instance's two masks, defined once for all loaders.
 
 A is the amodal mask and V the visible one; V may reach beyond A.
 
 pixels of A: as stated, else as measured.
-occlusion rate: |A \\ V| / |A|, as stated, else as measured. NaN where A is empty.
+occlusion rate: |A \ V| / |A|, as stated, else as measured. NaN where A is empty.
 truncated: A has a pixel in the first or last row or column of the image.
 hidden: V has no pixel, whatever rate is stated. A stated rate that contradicts it (1 though V has a pixel, less than
 1 though it has none) is not used.
@@ -56,9 +56,11 @@ def of_segmentations(
     """Measure two masks as a file has them, without making one.
 
     Args:
-        amodal, visible: as read from JSON; `visible` is `amodal` itself where V = A.
+        amodal: A as read from JSON.
+        visible: V as read from JSON; `amodal` itself where V = A.
         size: the image's height and width, None where they are unknown.
-        stated_pixels, stated_rate: what the file says of the pixels of A and the occlusion rate, NaN for nothing.
+        stated_pixels: the pixels of A that the file states, NaN for none.
+        stated_rate: the occlusion rate that the file states, NaN for none.
     """
     return Segmentations(amodal, visible, size).measures(stated_pixels, stated_rate)
 
@@ -92,7 +94,7 @@ class Segmentations:
 
     @property
     def visible_outside(self) -> float:
-        """Pixels of V \\ A, NaN where either cannot be read."""
+        r"""Pixels of V \ A, NaN where either cannot be read."""
         if self._whole is None or self._seen is None:
             return math.nan
         return rle.pixels(self._seen) - self._common
