@@ -305,6 +305,13 @@ def test_info_prints_the_same_as_text_and_as_json(run: Run) -> None:
     assert (bars["60-70"] > 0) == bool(facts["occlusion_histogram"][7]["instances"])
 
 
+def test_info_of_a_class_that_has_a_former_name_of_a_column(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Toy, "records", lambda _: frame().rename(columns={"amodal_pixels": "area"}))
+    status, _, said = run("info", *TOY)
+    assert status == 1
+    assert said == "error: toy: column 'area' of records() is called 'amodal_pixels' now; rename it in the class\n"
+
+
 def test_info_of_an_index_without_rates() -> None:
     facts = describe(frame().assign(occlusion_rate=np.nan, amodal_pixels=np.nan).drop(columns=["video_id", "hidden"]))
     assert facts["occlusion_rate"]["median"] is None and facts["occlusion_rate"]["unknown"] == 8
