@@ -33,9 +33,10 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## measure counting, the index of a large dataset and shared encodings, each against the plain way
+bench: setup ## measure counting, the index of a large dataset, the toy's and shared encodings, each against the plain way
 	$(BIN)/python benchmarks/counts.py
 	$(BIN)/python benchmarks/index.py
+	$(BIN)/python benchmarks/toy.py
 	$(BIN)/python benchmarks/segmenters.py
 
 bench-gpu: setup ## measure the models at their real sizes on a GPU, with random weights (nothing is downloaded)
@@ -52,4 +53,4 @@ table: setup ## one table of every run in $(RESULTS)
 	$(BIN)/python -m amodal_bench.cli.results.table $(RESULTS)
 
 clean: ## remove the virtual environment and caches; results stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from amodal_bench.config.build import NAME, TARGET, build
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError, InputError
+from amodal_bench.core.files import write_whole
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
@@ -120,7 +121,8 @@ def _run(
         missing = [id for id in ids if id not in done]
         if missing:
             facts = {"identity": identity.facts, "digest": identity.digest, "environment": environment()}
-            (folder / "run.json").write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
+            text = json.dumps(facts, indent=2, sort_keys=True) + "\n"
+            write_whole(folder / "run.json", lambda partial: partial.write_text(text))
             if settings.engine.shuffle:
                 random.Random(settings.seed).shuffle(missing)
             work = Work(dataset, entry.model, missing, settings.seed, settings.engine.batch_size)

@@ -74,6 +74,7 @@ def measure(shape: tuple[int, int], rounds: int) -> dict[str, list[float]]:
 
 
 def main() -> None:
+    """Parse the command line, do the work and print it."""
     parser = argparse.ArgumentParser(description="Time joint_counts against two plain ways to count.")
     parser.add_argument("--rounds", type=int, default=30, help="timings of each way per shape (default: 30)")
     rounds = max(parser.parse_args().rounds, 1)

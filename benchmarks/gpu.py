@@ -67,6 +67,7 @@ def peak_of(name: str) -> float | None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what the command line asks for, print the tables and return the exit status."""
     args = parsed(arguments)
     device = args.device or "cuda"
     if device.startswith("cuda") and not torch.cuda.is_available():
@@ -140,6 +141,7 @@ def _driver() -> str:
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line, or `arguments` where they are given."""
     parser = argparse.ArgumentParser(description="Time the denoising loop on a GPU against a plain loop.")
     add = parser.add_argument
     every = ",".join(FAMILIES)

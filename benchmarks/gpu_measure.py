@@ -158,7 +158,7 @@ def harness(
 ) -> tuple[dict[str, Stage], Stage]:
     """The stages of the loop by its own clocks, and all of it by the clock on the wall; the scenes take turns."""
     seeds = list(range(options.instances))
-    conditions, areas = ([each[seed % len(each)] for seed in seeds] for each in (conditions, areas))
+    conditions, areas = [conditions[n % len(conditions)] for n in seeds], [areas[n % len(areas)] for n in seeds]
     stages, whole = {name: Stage() for name in GPU_STAGES}, Stage()
     batch = max(inpainter.backbone.micro_batch, inpainter.backbone.vae_batch)
     # Batches have one shape, so one of each is all that has to be warmed up.

@@ -77,7 +77,7 @@ def backbone(family: Family, networks: Networks, folder: Path, **options: Any) -
     kind: Any = getattr(importlib.import_module(f"amodal_bench.backbones.{module}"), name)
 
     class WithNetworks(kind):  # type: ignore[misc]
-        def load(self, kind: Any, part: str, dtype: Any = None) -> Any:
+        def load(self, kind: Any, part: str, dtype: Any = None) -> Any:  # noqa: ARG002
             return super().load(Built(networks[part]), part, dtype)
 
     return WithNetworks(str(folder), native=family.native, **options)

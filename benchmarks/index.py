@@ -135,18 +135,22 @@ class Case:
 
 
 def native_rles(case: Case) -> list[Mask]:
+    """Decode both RLEs of an instance with the harness' decoder."""
     return [decode(case.record[key], HEIGHT, WIDTH) for key in ("segmentation", "visible_mask")]
 
 
 def plain_rles(case: Case) -> list[Mask]:
+    """Decode both RLEs of an instance character by character, in plain Python."""
     return [plain_rle(case.record[key]) for key in ("segmentation", "visible_mask")]
 
 
 def native_polygon(case: Case) -> list[Mask]:
+    """Fill an instance's polygon with the harness' decoder."""
     return [decode(case.polygon, HEIGHT, WIDTH)]
 
 
 def plain_polygon(case: Case) -> list[Mask]:
+    """Fill an instance's polygon with Pillow."""
     canvas = Image.new("1", (WIDTH, HEIGHT))
     ImageDraw.Draw(canvas).polygon(case.polygon, fill=1)
     return [np.array(canvas)]
@@ -242,6 +246,7 @@ def outline(rng: np.random.Generator) -> list[float]:
 
 
 def main() -> None:
+    """Parse the command line, do the work and print it."""
     parser = argparse.ArgumentParser(description="Time the index of SAIL-VOS against a plain loader.")
     parser.add_argument("--images", type=int, default=IMAGES, help=f"frames to write (default: {IMAGES}, all)")
     parser.add_argument("--rounds", type=int, default=20, help="timings of decoding (default: 20)")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -62,9 +62,10 @@ def save_random(folder: Path, size: str, side: int) -> None:
     """SAM of one of `SIZES`, for pictures of `side` pixels."""
     import torch
     from transformers import SamConfig, SamModel
-    from transformers.utils.logging import disable_progress_bar
+    from transformers.utils import logging
 
-    disable_progress_bar()
+    disable: Callable[[], None] = logging.disable_progress_bar
+    disable()
     torch.manual_seed(0)
     vision = {**SIZES[size], "image_size": side}
     SamModel(SamConfig(vision_config=vision, prompt_encoder_config={"image_size": side})).save_pretrained(folder)
@@ -102,6 +103,7 @@ def measure(model: SegmentOnly, queries: list[Query], rounds: int) -> tuple[list
 
 
 def main() -> None:
+    """Parse the command line, do the work and print it."""
     parser = argparse.ArgumentParser(description="Time SAM with and without shared encodings.")
     parser.add_argument("--images", type=int, default=12, help="toy scenes (default: 12)")
     parser.add_argument("--rounds", type=int, default=3, help="timings of each way (default: 3)")

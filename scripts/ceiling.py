@@ -14,11 +14,11 @@ import torch
 
 from amodal_bench.backbones.stable_diffusion import StableDiffusion
 from amodal_bench.core.seeds import sample_seed
-from amodal_bench.core.types import Floats, Image, Mask
+from amodal_bench.core.types import Floats, Image, Integers, Mask
 from amodal_bench.method.area import Area
 from amodal_bench.method.condition import Condition
 from amodal_bench.metrics.counts import joint_counts
-from amodal_bench.metrics.protocols import Filter, Protocol
+from amodal_bench.metrics.protocols import Filter, ScoringProtocol
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.segmenters.grabcut import GrabCut
 from amodal_bench.tiny.networks import WEIGHTS
@@ -42,6 +42,7 @@ def through(backbone: StableDiffusion, picture: Floats) -> Floats:
 
 
 def main() -> None:
+    """Parse the command line, do the work and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default=str(WEIGHTS))
     parser.add_argument("--images", type=int, default=30)
@@ -51,7 +52,7 @@ def main() -> None:
     torch.set_num_threads(1)
     backbone, segmenter = StableDiffusion(args.weights, native=64), GrabCut()
     view, area, condition = View(margin=0.15), Area("dilated_hull", 0.3), Condition(object_noise=0.0, blur=0.0625)
-    counts: dict[str, list[Floats]] = {"pixel grid": [], "segmenter": [], "autoencoder and segmenter": []}
+    counts: dict[str, list[Integers]] = {"pixel grid": [], "segmenter": [], "autoencoder and segmenter": []}
     for index in range(args.images):
         scene = draw_scene(0, args.split, index)
         for number, instance in enumerate(scene.instances):
@@ -76,7 +77,7 @@ def main() -> None:
                 counts[name].append(
                     joint_counts(predicted, instance.amodal, instance.visible, np.zeros_like(instance.visible))
                 )
-    protocol = Protocol("instance", 1, "instance", True, Filter(), view)
+    protocol = ScoringProtocol("instance", 1, "instance", True, Filter())
     print(f"{len(counts['segmenter'])} instances of {args.images} images, split {args.split}, {protocol.label}, in %")
     for name, rows in counts.items():
         scores = protocol.scores(np.array(rows))

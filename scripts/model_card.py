@@ -48,7 +48,8 @@ def samples(count: int = 6) -> None:
     painted = painter.inpaint(scenes, masks, list(range(count)))
 
     def pixels(scene: np.typing.NDArray[np.floating]) -> Image:
-        return np.round(np.clip(scene, 0, 1) * 255).astype(np.uint8)
+        shown: Image = np.round(np.clip(scene, 0, 1) * 255).astype(np.uint8)
+        return shown
 
     rows = [
         {

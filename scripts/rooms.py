@@ -43,7 +43,7 @@ def imported_rooms(path: Path, package: Path) -> set[str]:
 
 
 def arrows(package: Path) -> dict[str, set[str]]:
-    """Of each room the other rooms that it imports."""
+    """Map each room to the other rooms that it imports."""
     found: dict[str, set[str]] = {}
     for path in sorted(package.rglob("*.py")):
         if "conf" not in path.relative_to(package).parts:
@@ -71,7 +71,7 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 
 def floors(graph: dict[str, set[str]]) -> dict[str, int]:
-    """Of each room its floor, 1 for one that imports none; the rooms of a circle share the highest of theirs."""
+    """Map each room to its floor, 1 for one that imports none; the rooms of a circle share their highest."""
     reach = {room: reachable(graph, room) | {room} for room in graph}
     found: dict[str, int] = {}
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 
+from amodal_bench.cli.models.command import main as models
 from amodal_bench.config.settings import Settings, config_folder, register_schema, settings_from
 from amodal_bench.evaluation import evaluate
 from amodal_bench.report.outcome import Outcome
@@ -54,6 +57,32 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a family's small random networks, saved when it is first asked for; copy it to change it."""
+
+    @cache
+    def folder(family: str) -> Path:
+        made = tmp_path_factory.mktemp(family)
+        importlib.import_module(f"amodal_bench.weights.small.{family}").save(made)
+        return made
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_by_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder that `amodal-bench models tiny FAMILY` saves, marked as random; copy it to change it."""
+
+    @cache
+    def folder(family: str) -> Path:
+        made = tmp_path_factory.mktemp(family) / "tiny"
+        assert models(["tiny", family, str(made)]) == 0
+        return made
+
+    return folder
 
 
 @pytest.fixture

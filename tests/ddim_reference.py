@@ -15,7 +15,7 @@ from amodal_bench.core.types import Floats, Mask
 from amodal_bench.method.leakage import Blend, Leakage, Soft, Strength
 
 ABAR = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2, 0)
-"""Of Stable Diffusion, every generation: "scaled_linear"."""
+"""The shares of signal of every generation of Stable Diffusion: "scaled_linear"."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Sampling:
 
 
 def published(steps: int) -> Sampling:
-    """As the published configs say: evenly spaced from the clean end, one off, and never quite clean."""
+    """The published configs' times: evenly spaced from the clean end, one off, and never quite clean."""
     return Sampling([i * (1000 // steps) + 1 for i in reversed(range(steps))], ABAR, ABAR[0])
 
 

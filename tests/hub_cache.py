@@ -76,7 +76,7 @@ def put(
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> Path:
-    """The same files in a plain folder."""
+    """Write files into a plain folder."""
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +22,17 @@ STRATEGIES: dict[str, Leakage] = {
     "conditioning": Conditioning(),
     "none": NoLeakage(),
 }
+
+
+SMALL: dict[str, Any] = {"native": 64, "precision": "float32", "device": "cpu", "micro_batch": 3, "vae_batch": 2}
+"""Settings of a backbone of small random networks."""
+
+Made = TypeVar("Made")
+
+
+def opened(family: Callable[..., Made], folder: Path, **options: Any) -> Made:
+    """A backbone of small random networks, with the usual settings where `options` has no others."""
+    return family(str(folder), **(SMALL | options))
 
 
 def inpaint(

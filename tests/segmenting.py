@@ -72,7 +72,7 @@ def prompt_of(visible: Mask, seed: int = 0) -> Prompt:
 
 
 def edges(visible: Mask) -> list[int]:
-    """x and y of the first pixel and behind the last one."""
+    """The box of V: x and y of the first pixel and behind the last one."""
     ys, xs = np.nonzero(visible)
     return [int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1]
 
@@ -99,8 +99,10 @@ def by_processor(family: str, image: Image, prompt: Prompt, boxed: bool) -> list
 
 
 def by_hand(family: str, image: Image, prompt: Prompt, boxed: bool) -> list[Mask]:
-    """The same for SAM 2 and 3, whose processors need torchvision: Pillow squeezes the picture, the model gets pixels
-    and the masks go straight to the image."""
+    """Masks of SAM 2 and 3, best first, without their processors, which need torchvision.
+
+    Pillow squeezes the picture, the model gets pixels and the masks go straight to the image.
+    """
     import torch
     from transformers import Sam2Model
 
@@ -124,7 +126,7 @@ def of_whole_model(pixels: Tensor) -> list[Tensor]:
     """What SAM 3's whole model, the one that is published, prepares for its tracker of a first frame."""
     from transformers import Sam3VideoModel
 
-    whole = Sam3VideoModel.from_pretrained(weights("sam3")).eval()
+    whole: Any = Sam3VideoModel.from_pretrained(weights("sam3"))
     seen = whole.detector_model.get_vision_features(pixels)
     *fine, coarse = whole.get_vision_features_for_tracker(seen)[0]
     levels = [*fine, coarse + whole.tracker_model.no_memory_embedding]  # as it does where there is no earlier frame

@@ -51,7 +51,7 @@ def test_memory_that_runs_out_halves_the_batch_for_good(caplog: pytest.LogCaptur
 
 
 def test_memory_for_not_even_one_sample_ends_the_run_with_advice() -> None:
-    def no_memory(index: Sequence[int]) -> Tensors:
+    def no_memory(_: Sequence[int]) -> Tensors:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(
@@ -63,7 +63,7 @@ def test_memory_for_not_even_one_sample_ends_the_run_with_advice() -> None:
 
 
 def test_other_errors_pass() -> None:
-    def broken(index: Sequence[int]) -> Tensors:
+    def broken(_: Sequence[int]) -> Tensors:
         raise ValueError("shape")
 
     with pytest.raises(ValueError, match="shape"):

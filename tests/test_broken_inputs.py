@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from trees import edit
 
 from amodal_bench.core.errors import BenchError, InputError
 from amodal_bench.evaluation import check_errors
@@ -26,13 +26,6 @@ def tree(tmp_path: Path) -> Path:
 
 def run(bench: Bench, tree: Path) -> Outcome:
     return bench("model=hull", "dataset=cocoa", f"dataset.root={tree}", "engine.max_error_share=1.0")
-
-
-def edit(tree: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    file = tree / "annotations" / "COCO_amodal_val2014.json"
-    data = json.loads(file.read_text())
-    change(data)
-    file.write_text(json.dumps(data))
 
 
 def occluded_fish(data: dict[str, Any]) -> dict[str, Any]:

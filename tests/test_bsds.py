@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from test_cocoa import (
+from trees import (
     Damage,
     assert_reported,
     assert_says,

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from hydra.core.global_hydra import GlobalHydra
 
+from amodal_bench.cli.main import main
 from amodal_bench.config.settings import config_folder
 
 DATASETS = ", ".join(sorted(file.stem for file in (config_folder() / "dataset").glob("*.yaml")))
@@ -26,6 +32,53 @@ def bench(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complete
         timeout=300,
         check=False,
     )
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command leaves, as `subprocess` would tell it."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Here = Callable[..., Done]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Here]:
+    """The command in this process, as the console script calls it: for answers that need no process of their own."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command sets it
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["amodal-bench", *arguments])
+        GlobalHydra.instance().clear()
+        capfd.readouterr()
+        ended: Any = 0
+        try:
+            main()
+        except SystemExit as exit:
+            ended = exit.code
+        printed = capfd.readouterr()
+        # Python prints a text that a program ends with, and makes it status 1.
+        text = f"{ended}\n" if isinstance(ended, str) else ""
+        return Done(1 if text else ended or 0, printed.out, printed.err + text)
+
+    yield run
+    GlobalHydra.instance().clear()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_a_mistake_ends_the_process_with_its_line_alone(tmp_path: Path) -> None:
+    done = bench("model=hull", "dataset=xyz", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: dataset=xyz: there is no such choice; valid: {DATASETS}\n"
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed(tmp_path: Path) -> None:
@@ -63,8 +116,8 @@ def test_nothing_heavy_is_imported_before_it_is_needed(tmp_path: Path) -> None:
         ("results=/dev/null", "cannot be written (Not a directory); set results to a folder that can"),
     ],
 )
-def test_a_mistake_is_answered_in_one_line(override: str, answer: str, tmp_path: Path) -> None:
-    done = bench("model=hull", override, cwd=tmp_path)
+def test_a_mistake_is_answered_in_one_line(here: Here, override: str, answer: str) -> None:
+    done = here("model=hull", *(["dataset.images=1"] if "dataset" not in override else []), override)
     assert done.returncode != 0
     assert done.stderr.startswith("error: ")
     assert answer in done.stderr
@@ -100,39 +153,37 @@ def test_multirun_runs_every_cell_and_collect_joins_them(tmp_path: Path) -> None
     assert "| toy | hull | instance@1 |" in collected.stdout
 
 
-def test_data_is_reached_from_both_commands(tmp_path: Path) -> None:
+def test_data_is_reached_from_both_commands(here: Here, tmp_path: Path) -> None:
     """Its own exit statuses, and a list that a run takes from a file."""
-    assert bench("data", "check", "toi", cwd=tmp_path).returncode == 2
-    assert bench("data", "check", "cocoa", cwd=tmp_path).returncode == 1
-    listed = bench("data", "ids", "dataset.images=2", cwd=tmp_path)
+    assert here("data", "check", "toi").returncode == 2
+    assert here("data", "check", "cocoa").returncode == 1
+    listed = here("data", "ids", "dataset.images=2")
     assert (listed.returncode, listed.stderr) == (0, "")
     (tmp_path / "ids.txt").write_text(listed.stdout)
-    done = bench("model=visible", "dataset.images=2", "ids=ids.txt", "sheet=0", cwd=tmp_path)
+    done = here("model=visible", "dataset.images=2", "ids=ids.txt", "sheet=0")
     assert done.returncode == 0, done.stderr
     (label,) = [line.removeprefix("# ids: ") for line in listed.stdout.splitlines() if line.startswith("# ids: ")]
     assert f"instances {label}" in done.stdout
 
 
-def test_a_failing_cell_fails_the_multirun(tmp_path: Path) -> None:
-    done = bench("-m", "model=hull", "dataset=cocoa,toy", "sheet=0", "+dataset.images=2", cwd=tmp_path)
+def test_a_failing_cell_fails_the_multirun(here: Here) -> None:
+    done = here("-m", "model=hull", "dataset=cocoa,toy", "sheet=0", "+dataset.images=2")
     assert done.returncode != 0
     assert "error: " in done.stderr
 
 
-def test_a_cell_that_cannot_be_built_leaves_the_next_one_to_run(tmp_path: Path) -> None:
-    done = bench(
-        "-m", "model=hull", "protocol.aggregate=median,instance", "sheet=0", "dataset.images=2", cwd=tmp_path
-    )
+def test_a_cell_that_cannot_be_built_leaves_the_next_one_to_run(here: Here, tmp_path: Path) -> None:
+    done = here("-m", "model=hull", "protocol.aggregate=median,instance", "sheet=0", "dataset.images=2")
     assert done.returncode != 0
     assert "'median' is not one of" in done.stderr
     assert len(list((tmp_path / "results" / "runs").glob("toy-hull-*/summary.csv"))) == 1
 
 
-def test_a_damaged_store_is_named(tmp_path: Path) -> None:
-    assert bench("model=hull", *SMALL, "sheet=0", cwd=tmp_path).returncode == 0
+def test_a_damaged_store_is_named(here: Here, tmp_path: Path) -> None:
+    assert here("model=hull", *SMALL, "sheet=0").returncode == 0
     (store,) = (tmp_path / "results/runs").glob("toy-hull-*/store.sqlite")
     store.write_bytes(b"no database" * 100)
-    done = bench("model=hull", *SMALL, "sheet=0", cwd=tmp_path)
+    done = here("model=hull", *SMALL, "sheet=0")
     assert done.returncode != 0
     assert done.stderr == (
         f"error: {store.relative_to(tmp_path)}: is no run's store (file is not a database); "
@@ -140,9 +191,9 @@ def test_a_damaged_store_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_cells_that_fail_are_listed_at_the_end_below_the_table_of_the_others(tmp_path: Path) -> None:
+def test_cells_that_fail_are_listed_at_the_end_below_the_table_of_the_others(here: Here) -> None:
     aggregates = "protocol.aggregate=median,instance,mode"
-    done = bench("-m", "model=hull,visible", aggregates, "dataset.images=1", "sheet=0", cwd=tmp_path)
+    done = here("-m", "model=hull,visible", aggregates, "dataset.images=1", "sheet=0")
     assert done.returncode == 1
     failed = [
         f"model={m} protocol.aggregate={a} dataset.images=1 sheet=0"

@@ -5,15 +5,26 @@ from __future__ import annotations
 import json
 import pickle
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatch
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from trees import (
+    Damage,
+    assert_reported,
+    assert_says,
+    cut,
+    edit,
+    most_occluded,
+    occlusion,
+    remove,
+    shrink,
+    to_json,
+    unread,
+)
 
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.rle import decode, encode
@@ -21,9 +32,10 @@ from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset
 from amodal_bench.datasets.coco_a import passes
 from amodal_bench.datasets.coco_a.cocoa import Cocoa
+from amodal_bench.datasets.reading import records as reading
 from amodal_bench.testing.datasets import violations
 from amodal_bench.testing.export.cocoa import export
-from amodal_bench.toy.scene import Instance, Scene, draw_scene
+from amodal_bench.toy.scene import draw_scene
 
 HEIGHT, WIDTH = 30, 40
 MEAN_IOU = {188819: 0.8316248419090728, 343254: 0.8839539971690445, 6608: 0.8847044417544175}
@@ -109,7 +121,7 @@ def test_real_records_fit_their_fields(real: Cocoa) -> None:
         visible, amodal = sample.visible, sample.amodal
         invisible = fields[sample.id].get("invisible_mask")
         hidden = decode(invisible, *amodal.shape) if invisible else np.zeros_like(amodal)
-        assert amodal.sum() == record.area
+        assert amodal.sum() == record.amodal_pixels
         np.testing.assert_array_equal(visible | hidden, amodal)
         assert not (visible & hidden).any()
         assert hidden.sum() / amodal.sum() == pytest.approx(record.occlusion_rate, abs=1e-8)
@@ -148,9 +160,16 @@ def test_records_have_the_columns_and_types_of_every_dataset(tmp_path: Path) -> 
     assert list(records.columns) == list(RECORD_COLUMNS)
     assert records.dtypes.equals(records.astype(RECORD_COLUMNS).dtypes)
     assert records.to_dict("records") == [
-        {"id": "7-1", "image_id": "3", "video_id": "", "category": "thing", "area": 100, "occlusion_rate": 0}
+        {"id": "7-1", "image_id": "3", "video_id": "", "category": "thing", "amodal_pixels": 100, "occlusion_rate": 0}
         | {"stuff": False, "crowd": False, "truncated": False, "hidden": False},
-        {"id": "7-2", "image_id": "3", "video_id": "", "category": "thing", "area": 100, "occlusion_rate": 0.5}
+        {
+            "id": "7-2",
+            "image_id": "3",
+            "video_id": "",
+            "category": "thing",
+            "amodal_pixels": 100,
+            "occlusion_rate": 0.5,
+        }
         | {"stuff": False, "crowd": False, "truncated": False, "hidden": False},
     ]
 
@@ -180,7 +199,7 @@ EMPTY = encode(np.zeros((HEIGHT, WIDTH), dtype=bool))
 @pytest.mark.parametrize(
     ("changes", "hidden"),
     [
-        pytest.param({"occlude_rate": 1}, True, id="by its rate"),
+        pytest.param({"occlude_rate": 1}, False, id="its rate is wrong"),
         pytest.param({"occlude_rate": 0.9996, "visible_mask": EMPTY}, True, id="by its mask, the rate is rounded"),
         pytest.param({"occlude_rate": None, "visible_mask": EMPTY}, True, id="by its mask, there is no rate"),
         pytest.param({"occlude_rate": None}, False, id="there is no rate"),
@@ -235,7 +254,7 @@ def test_size_order_and_depth_constraint_are_not_needed(tmp_path: Path) -> None:
 def test_occlusion_rates_that_are_not_stated_are_measured(tmp_path: Path) -> None:
     dataset = one_image(tmp_path, FRONT | {"occlude_rate": None}, BEHIND | {"occlude_rate": None, "area": None})
     assert dataset.records()["occlusion_rate"].tolist() == [0, 0.5]
-    assert dataset.records()["area"].tolist() == [100, 100] and dataset.check() == []
+    assert dataset.records()["amodal_pixels"].tolist() == [100, 100] and dataset.check() == []
 
 
 def test_wild_values_stop_nothing(tmp_path: Path) -> None:
@@ -262,7 +281,7 @@ def test_absent_numbers_are_measured(tmp_path: Path) -> None:
     bare = without(FRONT, "name", "area", "isStuff", "occlude_rate", "order")
     dataset = one_image(tmp_path, bare)
     row = dataset.records().iloc[0]
-    assert row["area"] == 100 and row["occlusion_rate"] == 0
+    assert row["amodal_pixels"] == 100 and row["occlusion_rate"] == 0
     assert row["category"] == "" and not row["stuff"] and not row["hidden"]
     assert dataset.sample("7-1").amodal.sum() == 100 and dataset.check() == []
 
@@ -418,12 +437,6 @@ def test_fingerprint_follows_the_annotations_and_the_split(tmp_path: Path) -> No
 
 
 # Broken inputs
-
-
-def assert_says(error: InputError, *parts: str) -> None:
-    assert "\n" not in str(error)
-    for part in parts:
-        assert part in str(error)
 
 
 def test_missing_root(tmp_path: Path) -> None:
@@ -612,18 +625,6 @@ def test_check_allows_a_rounded_rate(tmp_path: Path) -> None:
 # A whole tree in the official layout
 
 
-def occlusion(instance: Instance) -> float:
-    return int((instance.amodal & ~instance.visible).sum()) / int(instance.amodal.sum())
-
-
-def most_occluded(scenes: Sequence[Scene]) -> tuple[int, int]:
-    """Positions of a scene and of the instance in it of which the largest part is hidden, though not all."""
-    places = [(s, n) for s, scene in enumerate(scenes) for n in range(len(scene.instances))]
-    found = max(places, key=lambda place: occlusion(scenes[place[0]].instances[place[1]]))
-    assert 0.01 < occlusion(scenes[found[0]].instances[found[1]]) < 1, "the drawing has nothing occluded in part"
-    return found
-
-
 SCENES = [draw_scene(0, "val", index) for index in range(3)]
 PASS, REGION = most_occluded(SCENES)
 """Positions of a pass and of a region in it that is occluded in part."""
@@ -661,15 +662,11 @@ def test_a_pass_is_parsed_once_for_all_its_regions(tree: Path, monkeypatch: pyte
         parsed[start] += 1
         return read(path, start, length)
 
-    read = passes.read_record
+    read = reading.read_record
     monkeypatch.setattr(passes, "read_record", counted)
     for id in dataset.records()["id"]:
         dataset.sample(id)
     assert sorted(parsed.values()) == [1] * len(SCENES)
-
-
-def unread(*_: Any) -> Any:
-    raise AssertionError("the annotation file was read for the index again")
 
 
 def test_the_index_is_kept_until_the_annotations_change(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -707,86 +704,9 @@ def test_a_file_that_changes_while_it_is_in_use(tree: Path, damage: str) -> None
 # Damages. What each has to be reported as is stated beside it.
 
 
-@dataclass(frozen=True)
-class Damage:
-    """One thing done to a tree, and how it has to be reported.
-
-    Attributes:
-        do: changes the tree, given its root.
-        file, record, what: name of the file, record, and part of the text of the report.
-        lost: patterns, with spaces between them, of the instances that cannot be read any more; all others can.
-        stops: whether nothing can be opened.
-    """
-
-    do: Callable[[Path], None]
-    file: str
-    record: str
-    what: str
-    lost: str = ""
-    stops: bool = False
-
-    def loses(self, id: str) -> bool:
-        return any(fnmatch(id, pattern) for pattern in self.lost.split())
-
-
-def assert_reported(damage: Damage, tree: Path, open_tree: Callable[[], Any]) -> None:
-    """Damage a tree: the report names it and nothing else, and what is whole can still be read."""
-    whole = list(open_tree().records()["id"])
-    damage.do(tree)
-    if damage.stops:
-        with pytest.raises(InputError) as caught:
-            open_tree()
-        assert_says(caught.value, damage.file, damage.what)
-        return
-    dataset = open_tree()
-    problems = dataset.check()
-    assert {(Path(p.file).name, p.record) for p in problems} == {(damage.file, damage.record)}
-    assert any(damage.what in p.what for p in problems)
-    listed = set(dataset.records()["id"])
-    assert all(id in listed or damage.loses(id) for id in whole)
-    for id in listed:
-        if not damage.loses(id):
-            assert dataset.sample(id).amodal.any()
-            continue
-        with pytest.raises(InputError) as caught:
-            dataset.sample(id)
-        assert_says(caught.value, damage.file, damage.what)
-
-
-def edit(tree: Path, change: Callable[[Any], Any]) -> None:
-    """Change the one annotation file of a tree."""
-    (file,) = (tree / "annotations").iterdir()
-    data = json.loads(file.read_text(encoding="utf-8"))
-    change(data)
-    file.write_text(json.dumps(data), encoding="utf-8")
-
-
-def to_json(change: Callable[[Any], Any]) -> Callable[[Path], None]:
-    return lambda tree: edit(tree, change)
-
-
 def to_region(**changes: Any) -> Callable[[Path], None]:
     """Change the region that is occluded in part."""
     return to_json(lambda data: data["annotations"][PASS]["regions"][REGION].update(changes))
-
-
-def remove(path: str) -> Callable[[Path], None]:
-    return lambda tree: (tree / path).unlink()
-
-
-def cut(path: str) -> Callable[[Path], None]:
-    """Leave the first half of a file."""
-
-    def halve(tree: Path) -> None:
-        content = (tree / path).read_bytes()
-        (tree / path).write_bytes(content[: len(content) // 2])
-
-    return halve
-
-
-def shrink(path: str) -> Callable[[Path], None]:
-    """Replace a picture by one of half its size."""
-    return lambda tree: Image.open(tree / path).reduce(2).save(tree / path)
 
 
 JSON, PICTURE = "COCO_amodal_val2014.json", f"COCO_val2014_{PASS + 1:012d}.png"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+from masks import iou
 
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.types import Image, Mask
@@ -24,10 +26,6 @@ def scene(seed: int = 0) -> tuple[Image, Mask, Prompt]:
     grainy = np.clip(image.astype(int) + grain, 0, 255).astype(np.uint8)
     area = (xs - 32) ** 2 + (ys - 32) ** 2 < 26**2
     return grainy, disc, Prompt(disc & (xs < 32), area, np.zeros((9, 2), np.int64), 7)
-
-
-def iou(a: Mask, b: Mask) -> float:
-    return float((a & b).sum() / (a | b).sum())
 
 
 def test_the_whole_object_is_found_from_its_visible_half() -> None:
@@ -74,9 +72,9 @@ def test_the_probability_is_a_threshold() -> None:
     image[:, 20:] = np.where(rng.random((40, 20, 1)) < 0.1, (200, 0, 0), (0, 0, 200))
     prompt = Prompt(visible, area, np.zeros((9, 2), np.int64), 0)
     # Bayes: 0.5 / (0.5 + 0.1) = 0.83 of these pixels are the object's.
-    plain = {"smoothing": 0.0, "closing": 0, "opening": 0}
-    (taken,) = ColourModel(probability=0.75, **plain).segment([image], [prompt])
-    (left,) = ColourModel(probability=0.92, **plain).segment([image], [prompt])
+    plain = partial(ColourModel, smoothing=0.0, closing=0, opening=0)
+    (taken,) = plain(probability=0.75).segment([image], [prompt])
+    (left,) = plain(probability=0.92).segment([image], [prompt])
     assert np.array_equal(taken, area) and np.array_equal(left, visible)
 
 

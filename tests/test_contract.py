@@ -53,8 +53,8 @@ class Squares:
         for id in ("0-front", "0-behind", "1-front", "1-behind"):
             masks = self._masks(id)
             area, seen = int(masks["amodal"].sum()), int(masks["visible"].sum())
-            row = {"id": id, "image_id": id[0], "video_id": "", "category": "square", "area": area}
-            row |= {"occlusion_rate": 1 - seen / area, "hidden": seen == 0}
+            row: dict[str, object] = {"id": id, "image_id": id[0], "video_id": "", "category": "square"}
+            row |= {"amodal_pixels": area, "occlusion_rate": 1 - seen / area, "hidden": seen == 0}
             rows.append(row | dict.fromkeys(("stuff", "crowd", "truncated"), False))
         frame = pd.DataFrame(rows, columns=list(RECORD_COLUMNS)).astype(RECORD_COLUMNS)
         return self._spoilt("records", frame)
@@ -104,7 +104,7 @@ def part(name: str, change: Callable[[Any], Any]) -> Callable[[Squares, Sample],
 
 
 def refuse(error: Exception) -> Callable[[Squares, Any], Any]:
-    def spoil(_: Squares, value: Any) -> Any:
+    def spoil(*_: Any) -> Any:
         raise error
 
     return spoil
@@ -124,6 +124,11 @@ FAULTS: dict[str, tuple[str, Callable[[Any, Any], Any] | None, str]] = {
     "records raises": ("records", refuse(KeyError("x")), r"records\(\) raises KeyError: 'x'"),
     "records is a list": ("records", lambda _, frame: frame.to_dict("records"), "returns a list, not a DataFrame"),
     "no crowd": ("records", lambda _, frame: frame.drop(columns="crowd"), "lacks the column 'crowd'"),
+    "old name": (
+        "records",
+        lambda _, frame: frame.rename(columns={"amodal_pixels": "area"}),
+        "column 'area' of records.. is called 'amodal_pixels' now",
+    ),
     "flag with gaps": (
         "records",
         lambda _, f: f.assign(stuff=[True, None, False, False]),
@@ -135,7 +140,7 @@ FAULTS: dict[str, tuple[str, Callable[[Any, Any], Any] | None, str]] = {
     "id twice": ("records", cell(1, "id", "0-front"), "id '0-front' stands more than once"),
     "empty id": ("records", cell(1, "id", ""), "id '' is empty"),
     "comment id": ("records", cell(1, "id", "#0"), "id '#0' is empty, begins with '#'"),
-    "negative area": ("records", cell(1, "area", -4.0), "an area is negative: -4"),
+    "negative area": ("records", cell(1, "amodal_pixels", -4.0), "amodal_pixels is negative: -4"),
     "rate in percent": ("records", cell(1, "occlusion_rate", 36.0), r"outside of \[0, 1\]: 36"),
     "random records": (
         "records",
@@ -162,7 +167,11 @@ FAULTS: dict[str, tuple[str, Callable[[Any, Any], Any] | None, str]] = {
     "empty A": ("sample", of("0-front", part("amodal", lambda a: a & False)), "the amodal mask is empty"),
     "empty V": ("records", cell(3, "hidden", False), "visible mask is empty, but records.. does not say hidden"),
     "hidden V": ("records", cell(1, "hidden", True), "hidden in records.., but its visible mask is not empty"),
-    "area": ("records", cell(1, "area", 80.0), r"its area is 80 in records\(\), but the amodal mask has 100 pixels"),
+    "pixels": (
+        "records",
+        cell(1, "amodal_pixels", 80.0),
+        r"amodal_pixels is 80 in records\(\), but the amodal mask has 100 pixels",
+    ),
     "rate": (
         "records",
         cell(1, "occlusion_rate", 0.1),
@@ -217,7 +226,7 @@ def test_a_bad_record_is_a_matter_of_the_files_not_of_the_class() -> None:
 
 
 def test_a_copy_that_forgets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forget(self: Squares) -> dict[str, Any]:
+    def forget(_: Squares) -> dict[str, Any]:
         return {"fault": "short fingerprint", "calls": 0}
 
     monkeypatch.setattr(Squares, "__getstate__", forget, raising=False)
@@ -231,7 +240,7 @@ def test_a_copy_that_lacks_something_is_found(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_several_passes_over_an_image_need_not_know_of_each_other() -> None:
-    """As in COCO-A: visible masks overlap, so nobody can tell which instances belong together."""
+    """COCO-A does so: visible masks overlap, so nobody can tell which instances belong together."""
 
     class Twice(Squares):
         def records(self) -> Any:

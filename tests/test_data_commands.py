@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,11 @@ from amodal_bench.cli.data.readme import BEGIN, END, rendered, updated
 from amodal_bench.config.settings import config_folder
 from amodal_bench.core.errors import InputError
 from amodal_bench.datasets import card as cards
+from amodal_bench.datasets import toy
 from amodal_bench.datasets.card import Card, CardFile, Published, load_card
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.testing.export.cocoa import export as export_cocoa
+from amodal_bench.toy.scene import draw_scene
 
 Run = Callable[..., tuple[int, str, str]]
 TOY = ("toy", "dataset.images=3")
@@ -153,12 +156,15 @@ def test_list_tells_what_is_at_hand(run: Run, mine: list[str], tmp_path: Path) -
     assert lines["bsds"].endswith("not in datasets/bsds")
 
 
-def test_list_opens_on_request(run: Run, mine: list[str], tmp_path: Path) -> None:
+def test_list_opens_on_request(run: Run, mine: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export_cocoa(tmp_path / "datasets" / "cocoa", "val", 2)
     (tmp_path / "datasets" / "kins").mkdir()
     (tmp_path / "datasets" / "kins" / "notes.txt").write_text("to do")
+    drawn = cache(draw_scene)  # not 160 scenes, but two of them over and over
+    monkeypatch.setattr(toy, "draw_scene", lambda seed, split, index: drawn(seed, split, index % 2))
     lines = {line.split()[0]: line for line in run("list", "--open", *mine)[1].splitlines()}
     assert lines["mine"].endswith("needs no files, 3 instances")
+    assert lines["toy"].endswith(f"needs no files, {len(Toy('test', 160).records())} instances")
     assert lines["cocoa"].endswith(f"found in datasets/cocoa, {len(Toy('val', 2).records())} instances")
     assert "error: datasets/kins" in lines["kins"]
 
@@ -166,6 +172,7 @@ def test_list_opens_on_request(run: Run, mine: list[str], tmp_path: Path) -> Non
 # check
 
 
+@pytest.mark.slow
 def test_check_of_a_whole_dataset(run: Run) -> None:
     status, out, _ = run("check", "toy")
     published = load_card("toy").published[0]
@@ -214,7 +221,7 @@ def test_check_of_a_users_class(run: Run, mine: list[str]) -> None:
     assert status == 1
     assert lines[0] == "dataset    mine (count 2, area 9, problems 4)"
     assert "contract   broken in 2 ways" in lines and "problems   6" in lines
-    assert lines[-6].startswith("mine: contract: sample '0': its area is 9 in records()")
+    assert lines[-6].startswith("mine: contract: sample '0': amodal_pixels is 9 in records()")
     assert lines[-4:-2] == ["mine.txt: is crooked", "mine.txt: line 1: is crooked"]
 
 
@@ -264,7 +271,7 @@ def frame() -> pd.DataFrame:
             "image_id": list("aabbccdd"),
             "video_id": ["", "v", "v", "w", "", "", "", ""],
             "category": ["cat", "dog", "dog", "ant", "ant", "cat", "cat", "elk"],
-            "area": [1.0, 2.0, 3.0, 4.0, 5.0, np.nan, 7.0, 8.0],
+            "amodal_pixels": [1.0, 2.0, 3.0, 4.0, 5.0, np.nan, 7.0, 8.0],
             "occlusion_rate": rates,
             "stuff": [True] + [False] * 7,
             "hidden": [False] * 6 + [True, False],
@@ -277,7 +284,7 @@ def test_info_counts_what_can_be_counted_by_hand() -> None:
     assert [facts[name] for name in ("images", "videos", "instances", "categories")] == [4, 2, 8, 4]
     assert list(facts["largest_categories"].items()) == [("cat", 3), ("ant", 2), ("dog", 2), ("elk", 1)]
     assert facts["flags"] == {"stuff": 1, "crowd": 0, "truncated": 0, "hidden": 1, "unoccluded": 2}
-    assert facts["area"] | {"5 %": 0, "95 %": 0} == {
+    assert facts["amodal_pixels"] | {"5 %": 0, "95 %": 0} == {
         "min": 1.0, "5 %": 0, "25 %": 2.5, "median": 4.0, "75 %": 6.0, "95 %": 0, "max": 8.0, "unknown": 1,
     }  # fmt: skip
     assert facts["occlusion_rate"]["unknown"] == 1
@@ -298,8 +305,15 @@ def test_info_prints_the_same_as_text_and_as_json(run: Run) -> None:
     assert (bars["60-70"] > 0) == bool(facts["occlusion_histogram"][7]["instances"])
 
 
-def test_info_of_an_index_without_rates(run: Run) -> None:
-    facts = describe(frame().assign(occlusion_rate=np.nan, area=np.nan).drop(columns=["video_id", "hidden"]))
+def test_info_of_a_class_that_has_a_former_name_of_a_column(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Toy, "records", lambda _: frame().rename(columns={"amodal_pixels": "area"}))
+    status, _, said = run("info", *TOY)
+    assert status == 1
+    assert said == "error: toy: column 'area' of records() is called 'amodal_pixels' now; rename it in the class\n"
+
+
+def test_info_of_an_index_without_rates() -> None:
+    facts = describe(frame().assign(occlusion_rate=np.nan, amodal_pixels=np.nan).drop(columns=["video_id", "hidden"]))
     assert facts["occlusion_rate"]["median"] is None and facts["occlusion_rate"]["unknown"] == 8
     assert facts["videos"] == facts["flags"]["hidden"] == 0
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
@@ -381,7 +395,7 @@ def test_readme_is_written_between_its_markers_only(run: Run, tmp_path: Path) ->
     assert status == 1 and "its markers are missing" in err
 
 
-def test_a_card_is_rendered_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_is_rendered_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     files = (CardFile("https://x.org/a.tgz?v=1", "pictures", 7, "0" * 64, True),)
     published = (Published("val", None, 5, None, "a | b"),)
     made = Card(

@@ -10,7 +10,6 @@ import pytest
 from conftest import composed
 from inpainting import STRATEGIES, inpaint, inputs
 
-from amodal_bench.cli.models.command import main as models
 from amodal_bench.config.build import build
 from amodal_bench.core.stages import Stages
 from amodal_bench.core.types import Floats
@@ -28,18 +27,9 @@ SIDE = 64
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a model's tiny pipeline, saved when it is first asked for."""
-    saved: dict[str, Path] = {}
-
-    def folder(model: str) -> Path:
-        family = FAMILIES[model]
-        if family not in saved:
-            saved[family] = tmp_path_factory.mktemp(family) / "weights"
-            assert models(["tiny", family, str(saved[family])]) == 0
-        return saved[family]
-
-    return folder
+def folders(tiny_by_command: Callable[[str], Path]) -> Callable[[str], Path]:
+    """The folder of a model's tiny pipeline."""
+    return lambda model: tiny_by_command(FAMILIES[model])
 
 
 def overrides(model: str, folder: Path) -> list[str]:
@@ -61,7 +51,14 @@ def overrides(model: str, folder: Path) -> list[str]:
 def test_every_family_runs_under_every_strategy(
     bench: Callable[..., Outcome], folders: Callable[[str], Path], model: str, leakage: str
 ) -> None:
-    outcome = bench(*overrides(model, folders(model)), f"leakage={leakage}", "dataset.images=1", "limit=2", "sheet=1")
+    outcome = bench(
+        *overrides(model, folders(model)),
+        f"leakage={leakage}",
+        "dataset.images=1",
+        "limit=2",
+        "sheet=1",
+        "baselines={}",
+    )
     main = outcome.main
     assert len(main.counted) == 2 and main.errors().empty
     assert f"leakage={leakage}" in main.settings
@@ -100,8 +97,11 @@ def test_half_precision_stays_near_single_precision(folders: Callable[[str], Pat
 def test_company_changes_nothing_and_the_batch_size_only_the_last_bits(
     folders: Callable[[str], Path], model: str, precision: str
 ) -> None:
-    """Batches of one size give the same bits whatever they hold. With another size the libraries choose other
-    kernels: at most one grey level in single precision, two on average over random networks in bfloat16."""
+    """Batches of one size give the same bits whatever they hold.
+
+    With another size the libraries choose other kernels: at most one grey level in single precision, two on average
+    over random networks in bfloat16.
+    """
     conditions, areas, seeds = inputs(3, SIDE)
     how = Denoising(STRATEGIES["conditioning"], 3, 0.75)
 

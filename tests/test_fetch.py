@@ -212,7 +212,7 @@ def test_the_rest_of_another_version_is_not_appended(site: Site, fetch: Fetch, t
 
 
 def test_a_part_that_is_whole_already_is_taken(site: Site, fetch: Fetch, tmp_path: Path) -> None:
-    """As a process leaves it that was killed at the last moment."""
+    """What lies there is what a process leaves that was killed at the last moment."""
     for known in (True, False):
         part = target(tmp_path).with_name("a.bin.part")
         part.parent.mkdir(parents=True, exist_ok=True)

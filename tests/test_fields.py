@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from trees import edit
 
 from amodal_bench.cli.data.command import main as data
 from amodal_bench.core.errors import InputError
@@ -89,12 +89,6 @@ def test_json_that_python_refuses_is_one_line(tmp_path: Path, content: str, prob
 
 
 # Half a surrogate pair in each loader's texts and names of files
-
-
-def edit(file: Path, change: Callable[[Any], Any]) -> None:
-    content = json.loads(file.read_text())
-    change(content)
-    file.write_text(json.dumps(content))  # as an escape, \ud800
 
 
 def in_passes(content: Any) -> None:

@@ -156,7 +156,7 @@ def test_real_samples_are_what_pycocotools_decodes(real: FishBowl) -> None:
         np.testing.assert_array_equal(sample.others, others)
         assert not (sample.visible & others).any() and not (sample.visible & ~amodal).any()
         assert row.occlusion_rate == pytest.approx((amodal & ~sample.visible).sum() / amodal.sum())
-        assert row.area == amodal.sum()
+        assert row.amodal_pixels == amodal.sum()
 
 
 def test_real_clip_passes_the_check(real: FishBowl) -> None:
@@ -200,9 +200,9 @@ def test_records_say_what_the_masks_show(trees: dict[str, Path]) -> None:
         truth = TRUTH[str(record.id)]
         video, _, frame = str(record.id).split("-")
         assert (record.image_id, record.video_id) == (f"{video}/{frame}", video)
-        assert record.area == truth.amodal.sum()
+        assert record.amodal_pixels == truth.amodal.sum()
         hidden = (truth.amodal & ~truth.visible).sum()
-        assert record.occlusion_rate == pytest.approx(hidden / record.area, abs=1e-12)
+        assert record.occlusion_rate == pytest.approx(hidden / record.amodal_pixels, abs=1e-12)
         border = np.pad(np.zeros(np.subtract(truth.amodal.shape, 2), bool), 1, constant_values=True)
         assert record.truncated == (truth.amodal & border).any()
         assert not (record.stuff or record.crowd or record.hidden)
@@ -472,7 +472,8 @@ def test_tables_are_joined_in_order(trees: dict[str, Path], at_once: int, monkey
 
 def test_parsed_files_kept_are_bounded(trees: dict[str, Path]) -> None:
     dataset = FishBowl(str(trees["generator"]))
-    assert dataset._objects.cache_info().maxsize == fishbowl.FILES_KEPT
+    kept: Any = dataset._objects
+    assert kept.cache_info().maxsize == fishbowl.FILES_KEPT
 
 
 # Broken inputs
@@ -531,7 +532,7 @@ def repeat_row(root: Path) -> None:
     (root / SUBSET).write_text("".join([*lines[:2], lines[1], *lines[2:]]))
 
 
-def cut(file: str) -> Callable[[Path], None]:
+def cut(file: str) -> Callable[[Path], object]:
     return lambda root: (root / file).write_bytes((root / file).read_bytes()[:-40])
 
 
@@ -786,14 +787,14 @@ def test_what_cannot_be_opened(
     copied: Callable[[str], Path],
     layout: str,
     harm: Callable[[Path], object],
-    options: dict[str, str],
+    options: dict[str, Any],
     parts: list[str],
 ) -> None:
     root = copied(layout)
     harm(root)
-    given = {key: str(root / value) if key in ("rows", "images") else value for key, value in options.items()}
+    places = {key: str(root / value) for key, value in options.items() if key in ("rows", "images")}
     with pytest.raises(InputError) as caught:
-        FishBowl(str(root), **given)
+        FishBowl(str(root), **options | places)
     for part in parts:
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -22,7 +22,7 @@ from diffusers import (
     FluxTransformer2DModel,
 )
 from diffusers.pipelines.flux.pipeline_flux_fill import calculate_shift, retrieve_timesteps
-from inpainting import STRATEGIES, inpaint, inputs
+from inpainting import SMALL, STRATEGIES, inpaint, inputs
 from safetensors.torch import load_file, save_file
 from transformers import T5EncoderModel
 
@@ -33,20 +33,15 @@ from amodal_bench.core.seeds import stream_seed
 from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.method.inpaint import Denoising
 from amodal_bench.method.leakage import Blend, Conditioning, Leakage, NoLeakage, Soft, Strength
-from amodal_bench.weights.small.flux import save
 
 SIDE = 64
 TOKENS = 16
-SETTINGS: dict[str, Any] = {
-    "native": SIDE, "precision": "float32", "device": "cpu", "micro_batch": 3, "vae_batch": 2, "text_tokens": 24,
-}  # fmt: skip
+SETTINGS: dict[str, Any] = SMALL | {"text_tokens": 24}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("flux")
-    save(folder)
-    return folder
+def folder(small: Callable[[str], Path]) -> Path:
+    return small("flux")
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +96,8 @@ def reference(
     transformer, vae, steps, cells = pipeline.transformer, pipeline.vae, 5, SIDE // 8
 
     def latents(pixels: torch.Tensor) -> torch.Tensor:
-        return (vae.encode(pixels).latent_dist.mode() - 0.1159) * 0.3611
+        mode: torch.Tensor = vae.encode(pixels).latent_dist.mode()
+        return (mode - 0.1159) * 0.3611
 
     shift = math.exp(0.5 + (TOKENS - 256) * (1.15 - 0.5) / (4096 - 256))
     sigmas = [shift / (shift + 1 / (1 - i / steps) - 1) for i in range(steps)] + [0.0]
@@ -114,7 +110,7 @@ def reference(
     def tilde(x: torch.Tensor, i: int, pixels: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
         bits = pixels.view(1, cells, 8, cells, 8).permute(0, 2, 4, 1, 3).reshape(1, 64, cells, cells)
         tokens = torch.cat([rearranged(each) for each in (x, picture, bits)], -1)
-        velocity = transformer(
+        velocity: torch.Tensor = transformer(
             tokens, null["prompt_embeds"], null["pooled_prompt_embeds"], torch.tensor([sigmas[i]]), ids,
             torch.zeros(24, 3), torch.tensor([30.0]),
         ).sample  # fmt: skip
@@ -143,7 +139,8 @@ def reference(
         else:
             x = eq5
     pixels = vae.decode(x / 0.3611 + 0.1159).sample
-    return ((pixels / 2 + 0.5).clamp(0, 1)[0].permute(1, 2, 0) * 255).round().numpy()
+    picture: np.ndarray = ((pixels / 2 + 0.5).clamp(0, 1)[0].permute(1, 2, 0) * 255).round().numpy()
+    return picture
 
 
 @pytest.mark.parametrize("guidance", [0.0, 0.75])
@@ -353,7 +350,7 @@ def test_settings_that_cannot_be_used(folder: Path, setting: dict[str, int], mes
 
 @pytest.fixture(scope="module")
 def schnell(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As FLUX.1-schnell: shown nothing beside the sample, no guidance, no shift."""
+    """A network like FLUX.1-schnell: shown nothing beside the sample, no guidance, no shift."""
     copy = _copy(folder, tmp_path_factory.mktemp("schnell"))
     _with_channels(copy, 64, guidance_embeds=False)
     FlowMatchEulerDiscreteScheduler(shift=1.0).save_pretrained(copy / "scheduler")

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from masks import iou
 
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.types import Image, Mask
@@ -26,10 +27,6 @@ def scene() -> tuple[Image, Mask, Prompt]:
     visible = disc & (xs < 32)
     area = (xs - 32) ** 2 + (ys - 32) ** 2 < 26**2
     return image, disc, Prompt(visible, area, np.zeros((9, 2), np.int64), 7)
-
-
-def iou(a: Mask, b: Mask) -> float:
-    return float((a & b).sum() / (a | b).sum())
 
 
 def test_the_whole_object_is_found_from_its_visible_half() -> None:

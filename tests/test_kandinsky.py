@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import inpainting
 import numpy as np
 import pytest
 import torch
@@ -31,7 +32,7 @@ from amodal_bench.core.seeds import stream_seed
 from amodal_bench.core.types import Floats, Mask
 from amodal_bench.method.inpaint import Denoising
 from amodal_bench.method.leakage import Blend, Conditioning, Leakage, NoLeakage, Soft, Strength
-from amodal_bench.weights.small.kandinsky import EMBEDDING, save
+from amodal_bench.weights.small.kandinsky import EMBEDDING
 
 SIDE = 64
 STEPS = 4
@@ -40,15 +41,12 @@ ABAR = torch.cumprod(1 - BETAS, 0)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("kandinsky")
-    save(folder)
-    return folder
+def folder(small: Callable[[str], Path]) -> Path:
+    return small("kandinsky")
 
 
 def opened(folder: Path, **options: Any) -> Kandinsky:
-    options = {"prior": str(folder / "prior")} | options
-    return Kandinsky(str(folder), SIDE, precision="float32", device="cpu", micro_batch=3, vae_batch=2, **options)
+    return inpainting.opened(Kandinsky, folder, **({"prior": str(folder / "prior")} | options))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +68,8 @@ def zero_embed(encoder: Any) -> torch.Tensor:
         prior=None, image_encoder=encoder, text_encoder=None, tokenizer=None, scheduler=None, image_processor=None
     )
     with torch.no_grad():
-        return prior.get_zero_embed()
+        embedding: torch.Tensor = prior.get_zero_embed()
+    return embedding
 
 
 def noise_of(seed: int, purpose: str) -> torch.Generator:
@@ -145,7 +144,8 @@ def reference(
             else:
                 x = eq5
         image = movq.decode(x, force_not_quantize=True).sample
-    return ((image / 2 + 0.5).clamp(0, 1)[0].permute(1, 2, 0) * 255).round().numpy()
+    picture: np.ndarray = ((image / 2 + 0.5).clamp(0, 1)[0].permute(1, 2, 0) * 255).round().numpy()
+    return picture
 
 
 CASES = [(name, w, "ddpm") for name in STRATEGIES for w in (0.0, 0.75)]
@@ -196,8 +196,9 @@ def test_a_sample_and_the_noise_of_its_steps_do_not_depend_on_its_company(backbo
 def test_without_leakage_the_loop_equals_diffusers_own_pipeline(
     folder: Path, nets: Any, backbones: dict[str, Kandinsky], leakage: Leakage, everywhere: bool, solver: str
 ) -> None:
-    """The library's pipeline always pastes the known latents, outside of the area that it has made larger by a cell:
-    that is Eq. 5 with our `latent_area`, the strategy `none`. Where all is painted, nothing is pasted, and a strategy
+    """The library's pipeline always pastes the known latents, outside of the area that it has made larger by a cell.
+
+    That is Eq. 5 with our `latent_area`, the strategy `none`. Where all is painted, nothing is pasted, and a strategy
     that mixes nothing in has to agree, too.
 
     Set for that: no text guidance (guidance_scale 1), one sample (it pastes the first one's mask into all samples of

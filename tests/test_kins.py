@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import composed
 from PIL import Image
+from trees import edit
 
 from amodal_bench.cli.data.command import main as data_command
 from amodal_bench.cli.toy import export as command
@@ -82,7 +83,7 @@ def annotation(id: Any = 7, **changes: Any) -> dict[str, Any]:
 
 
 def annotation_2019(id: Any = 7, **changes: Any) -> dict[str, Any]:
-    """The same car in the form of 2019."""
+    """A car in the form of 2019, the same as in that of 2020."""
     fields = {
         "segmentation": [rectangle(2, 3, 12, 13)],
         "area": 100,
@@ -141,7 +142,7 @@ def test_round_trip(exported: Path, truth: dict[str, tuple[int, int]], release: 
         assert_true(dataset, str(record.id), place)
         instance = SCENES[place[0]].instances[place[1]]
         assert record.image_id == str(place[0] + 1) and record.category == instance.kind
-        assert record.area == instance.amodal.sum()
+        assert record.amodal_pixels == instance.amodal.sum()
         assert record.occlusion_rate == pytest.approx(1 - instance.visible.sum() / instance.amodal.sum(), abs=1e-12)
         edges = instance.amodal[[0, -1]].any() or instance.amodal[:, [0, -1]].any()
         assert record.truncated == edges and not record.hidden and not record.crowd and not record.stuff
@@ -236,7 +237,7 @@ def test_visible_pixels_outside_are_a_number_not_a_fault(tmp_path: Path) -> None
     dataset = tree(tmp_path, [annotation(i_segm=[rectangle(7, 3, 15, 13)], i_area=80)])
     sample = dataset.sample("7")
     assert (sample.visible & ~sample.amodal).sum() == 30
-    assert row(dataset)["visible_outside"] == 30 and row(dataset)["visible_area"] == 80
+    assert row(dataset)["visible_outside"] == 30 and row(dataset)["visible_pixels"] == 80
     assert row(dataset)["occlusion_rate"] == 0.5
     assert dataset.check() == []
 
@@ -254,7 +255,7 @@ def test_several_polygons_are_one_object(tmp_path: Path) -> None:
     parts = [rectangle(2, 3, 6, 13), rectangle(9, 3, 12, 13), rectangle(11, 3, 12, 13)]
     dataset = tree(tmp_path, [annotation(a_segm=parts, a_area=None, i_segm=parts[:1], i_area=None)])
     np.testing.assert_array_equal(dataset.sample("7").amodal, box(2, 3, 6, 13) | box(9, 3, 12, 13))
-    assert row(dataset)["area"] == 70 and row(dataset)["occlusion_rate"] == pytest.approx(30 / 70)
+    assert row(dataset)["amodal_pixels"] == 70 and row(dataset)["occlusion_rate"] == pytest.approx(30 / 70)
 
 
 @pytest.mark.parametrize("form", [annotation, annotation_2019])
@@ -294,7 +295,7 @@ def test_every_encoding_of_the_visible_mask(tmp_path: Path, key: str, visible: A
 def test_empty_visible_mask_is_a_hidden_object(tmp_path: Path, empty: Any) -> None:
     dataset = tree(tmp_path, [annotation(i_segm=empty, i_area=0), annotation(8)])
     record = row(dataset)
-    assert record["hidden"] and record["occlusion_rate"] == 1 and record["area"] == 100
+    assert record["hidden"] and record["occlusion_rate"] == 1 and record["amodal_pixels"] == 100
     assert not dataset.sample("7").visible.any() and dataset.sample("7").amodal.sum() == 100
     assert not row(dataset, "8")["hidden"] and dataset.check() == []
 
@@ -362,7 +363,7 @@ def test_every_picture_has_its_own_size(tmp_path: Path) -> None:
 
 def test_stated_area_counts_else_the_measured(tmp_path: Path) -> None:
     dataset = tree(tmp_path, [annotation(1, a_area=104), annotation(2, a_area=None)])
-    assert dataset.records()["area"].tolist() == [104, 100]
+    assert dataset.records()["amodal_pixels"].tolist() == [104, 100]
     assert [(p.record, p.what) for p in dataset.check()] == [
         ("instance 1", "area says 104 but the mask has 100 pixels")
     ]
@@ -435,13 +436,6 @@ class Damage:
     file: str = "update_test_2020.json"
     broken: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
-
-
-def edit(root: Path, change: Callable[[Any], Any]) -> None:
-    file = root / "update_test_2020.json"
-    data = json.loads(file.read_text())
-    change(data)
-    file.write_text(json.dumps(data))
 
 
 def second(**changes: Any) -> Callable[[Path], None]:
@@ -585,7 +579,7 @@ def test_a_broken_record_covers_nothing_and_keeps_its_neighbours_true(tmp_path: 
     dataset = tree(tmp_path, [annotation(), annotation(8, a_segm=None), annotation(9, image_id=5)])
     assert not dataset.sample("7").others.any()
     records = dataset.records().set_index("id")
-    assert np.isnan(records.loc["8", "occlusion_rate"]) and records.loc["8", "area"] == 100
+    assert np.isnan(records["occlusion_rate"]["8"]) and records["amodal_pixels"]["8"] == 100
 
 
 # Trees that cannot be opened

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from masks import box
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import ConvexHull
 
@@ -23,12 +24,6 @@ from amodal_bench.method.leakage import Blend, Conditioning, Leakage, NoLeakage,
 from amodal_bench.views.points import draw_points
 
 SHAPES = ["hull", "dilated_hull", "bbox", "full"]
-
-
-def box(shape: tuple[int, int], top: int, left: int, height: int, width: int) -> Mask:
-    mask = np.zeros(shape, bool)
-    mask[top : top + height, left : left + width] = True
-    return mask
 
 
 def scattered(shape: tuple[int, int], count: int, seed: int) -> Mask:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import pytest
 from hub_cache import COMMIT, SCHEDULER, network, put, repository
 from huggingface_hub import constants
 from huggingface_hub.errors import GatedRepoError
+from huggingface_hub.utils._paths import filter_repo_objects
 from safetensors.torch import load_file, save_file
 
 from amodal_bench.cli.models.command import VERBS
@@ -23,7 +25,6 @@ from amodal_bench.cli.models.examine import loadable
 from amodal_bench.config.settings import config_folder
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.tiny.networks import WEIGHTS
-from amodal_bench.weights import hub
 from amodal_bench.weights.catalogue import catalogue
 from amodal_bench.weights.random import RANDOM_MARK, families
 from amodal_bench.weights.small import kandinsky
@@ -87,8 +88,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(cache: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Call `models` in a folder of its own: status, stdout, stderr."""
+    assert not cache.exists()
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> tuple[int, str, str]:
@@ -195,9 +197,11 @@ class Hub:
     """A stand-in for the hub's library: which files there are, what was asked for, and how it refuses."""
 
     def __init__(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.cache, self.asked = cache, []  # type: ignore[var-annotated]
+        self.cache = cache
+        self.asked: list[tuple[str, str | None]] = []
         self.files = repository(".fp16") | {"unet/diffusion_pytorch_model.bin": b"useless", "README.md": b"useless"}
-        self.size, self.gated, self.error = 1, False, None  # type: ignore[var-annotated]
+        self.size, self.gated = 1, False
+        self.error: Exception | None = None
         monkeypatch.setattr(huggingface_hub, "snapshot_download", self.snapshot_download)
         monkeypatch.setattr(huggingface_hub, "HfApi", lambda: self)
 
@@ -213,7 +217,7 @@ class Hub:
         self.asked.append((hub_id, revision))
         if self.error:
             raise self.error
-        wanted = huggingface_hub.utils.filter_repo_objects(self.files, allow_patterns=allow_patterns)
+        wanted = filter_repo_objects(self.files, allow_patterns=allow_patterns)
         return str(put(self.cache, hub_id, {name: self.files[name] for name in wanted}, self.commit(revision)))
 
 
@@ -298,7 +302,7 @@ def test_absent_weights_of_a_segmenter_are_named_with_the_command_that_gets_them
 
 def test_fetch_looks_for_room_first(run: Run, shop: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.size = 10**9
-    monkeypatch.setattr(hub.shutil, "disk_usage", lambda place: SimpleNamespace(free=3 * 10**9))
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=3 * 10**9))
     status, _, err = run("fetch", "sd15", PLAIN)
     assert status == 1 and shop.asked == []
     assert err.startswith(f"error: {SD15}: needs {len(repository())}.0 GB, and ")
@@ -307,7 +311,9 @@ def test_fetch_looks_for_room_first(run: Run, shop: Hub, monkeypatch: pytest.Mon
 
 def test_fetch_explains_a_gate(run: Run, shop: Hub) -> None:
     shop.gated = True
-    shop.error = GatedRepoError("403", response=SimpleNamespace(headers={}, request=None))
+    # Which library the response is of depends on the hub's version.
+    response: Any = SimpleNamespace(headers={}, request=None)
+    shop.error = GatedRepoError("403", response=response)
     status, out, err = run("fetch", "flux", PLAIN)
     assert status == 1 and err.count("\n") == 1
     assert "gate         accept the licence on the model's page and log in with `hf auth login`\n" in out
@@ -479,7 +485,7 @@ def test_tiny_leaves_a_folder_that_is_in_use_alone(run: Run, tmp_path: Path) -> 
 def test_the_tiny_folder_is_marked_even_if_saving_it_fails(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def save(folder: Path) -> None:
+    def save(_: Path) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(kandinsky, "save", save)

@@ -30,14 +30,12 @@ from amodal_bench.views.window import View, Window
 SIDE = 64
 SHAPES = [(50, 90), (90, 41), (64, 64), (33, 200), (128, 100)]
 ABAR = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0)
-"""Of Stable Diffusion."""
+"""Stable Diffusion's share of signal at each time."""
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("pix2gestalt") / "tiny"
-    assert models(["tiny", "pix2gestalt", str(made)]) == 0
-    return made
+def folder(tiny_by_command: Callable[[str], Path]) -> Path:
+    return tiny_by_command("pix2gestalt")
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +146,8 @@ def by_hand(
             x = math.sqrt(b) * clean + math.sqrt(1 - b - sigma**2) * eps
             x = x + sigma * torch.randn(1, 4, 8, 8, generator=draw[1])
         painted = (backbone.vae.decode(x / 0.18215).sample / 2 + 0.5).clamp(0, 1)
-    return (painted[0].permute(1, 2, 0) * 255).numpy().astype(np.uint8)
+    answer: Image = (painted[0].permute(1, 2, 0) * 255).numpy().astype(np.uint8)
+    return answer
 
 
 @pytest.mark.parametrize("scale", [2.0, 1.0, 0.0])
@@ -175,7 +174,8 @@ def test_image_mask_embedding_and_seed_all_matter(model: Callable[..., Pix2Gesta
         (job.image, job.visible, 4),
     ):
         assert (made.sampler.paint([image], [visible], [seed])[0][0] != seen).mean() > 0.1
-    shown = made.backbone.prepare(*[torch.zeros(1, 3, SIDE, SIDE)] * 2, torch.zeros(1, 1, SIDE, SIDE), erase=False)
+    picture, mask = torch.zeros(1, 3, SIDE, SIDE), torch.zeros(1, 1, SIDE, SIDE)
+    shown = made.backbone.prepare(picture, picture, mask, erase=False)
     levels, x = made.backbone.schedule(3), torch.zeros(1, 4, 8, 8)
     before = made.backbone.denoise(x, levels, 0, shown)
     after = made.backbone.denoise(x, levels, 0, {**shown, "embedding": shown["embedding"] + 1})

@@ -14,7 +14,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from amodal_bench.cli.models.command import main as models
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.models.pix2gestalt import Pix2GestaltBackbone, networks
 from amodal_bench.models.pix2gestalt.checkpoint import Inert, read_state
@@ -34,11 +33,9 @@ UNEVEN = (
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tiny_by_command: Callable[[str], Path]) -> Path:
     """The weights, saved by the command that users have for it."""
-    made = tmp_path_factory.mktemp("pix2gestalt") / "tiny"
-    assert models(["tiny", "pix2gestalt", str(made)]) == 0
-    return made
+    return tiny_by_command("pix2gestalt")
 
 
 @pytest.fixture(scope="module")

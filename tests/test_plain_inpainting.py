@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from amodal_bench.datasets.toy import Toy
 from amodal_bench.method.inpaint import Stride
 from amodal_bench.models.tuning_free import TuningFree
 from amodal_bench.segmenters.base import Prompt
-from amodal_bench.weights.small.stable_diffusion_xl import save
 
 SIDE, STEPS, SEED = 64, 4, 7
 
@@ -42,10 +41,8 @@ class Recorder:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("sdxl")
-    save(made)
-    return made
+def folder(small: Callable[[str], Path]) -> Path:
+    return small("stable_diffusion_xl")
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +117,7 @@ def test_it_is_the_librarys_pipeline_with_v_pasted_after_each_step(
         clean = pipeline.vae.encode(image * 2 - 1).latent_dist.mode() * pipeline.vae.config.scaling_factor
     small, eps = mask[:, :, ::8, ::8], start_noise(SEED, *clean.shape[1:])
 
-    def paste(pipe: Any, step: int, time: int, tensors: dict[str, Any]) -> dict[str, Any]:
+    def paste(pipe: Any, step: int, _time: int, tensors: dict[str, Any]) -> dict[str, Any]:
         times = pipe.scheduler.timesteps
         known = pipe.scheduler.add_noise(clean, eps, times[step + 1 : step + 2]) if step + 1 < len(times) else clean
         return {"latents": small * tensors["latents"] + (1 - small) * known}

@@ -18,7 +18,7 @@ from amodal_bench.weights.catalogue import catalogue
 from amodal_bench.weights.loading import origin
 from amodal_bench.weights.random import RANDOM_MARK, families, made, place
 from amodal_bench.weights.small import kandinsky, sam
-from amodal_bench.weights.source import Source
+from amodal_bench.weights.source import WeightsSource
 
 RANDOM = [file.stem for file in sorted((config_folder() / "model/random").glob("*.yaml"))]
 SMALLER = {"name", "weights", "backbone.weights", "backbone.prior", "backbone.native", "steps", "segmenter.weights"}
@@ -44,12 +44,12 @@ def leftovers() -> list[Path]:
 
 
 def test_weights_are_made_once_and_marked(saved: list[Path]) -> None:
-    assert Source("random://sam").place() is None and saved == []  # to look is not to make
-    folder = Source("random://sam").folder(["."])
-    assert folder == made("random://sam") == place("random://sam") == Source("random://sam").place()
+    assert WeightsSource("random://sam").place() is None and saved == []  # to look is not to make
+    folder = WeightsSource("random://sam").folder(["."])
+    assert folder == made("random://sam") == place("random://sam") == WeightsSource("random://sam").place()
     assert len(saved) == 1 and saved[0] != folder and leftovers() == []
     assert (folder / RANDOM_MARK).read_text().startswith("Random numbers")
-    assert origin(Source("random://sam"), folder) == {"random_weights": True}
+    assert origin(WeightsSource("random://sam"), folder) == {"random_weights": True}
     assert folder.is_relative_to(cache_folder())
 
 
@@ -58,13 +58,13 @@ def test_a_part_of_a_family_lies_in_its_folder(saved: list[Path]) -> None:
     assert whole and made("random://kandinsky/prior") == whole / "prior" and len(saved) == 1
     assert made("random://kandinsky/nothing") is None
     with pytest.raises(InputError, match=r"^random://kandinsky/nothing: there is no such weights folder; set"):
-        Source("random://kandinsky/nothing").folder(["unet"])
+        WeightsSource("random://kandinsky/nothing").folder(["unet"])
 
 
 def test_an_unknown_family_is_answered_with_the_known_ones() -> None:
     assert place("random://sma") is None
     with pytest.raises(InputError, match=f"^random://sma: there is no family 'sma'; valid: {', '.join(families())}$"):
-        Source("random://sma").folder(["."])
+        WeightsSource("random://sma").folder(["."])
 
 
 def test_another_process_that_is_quicker_wins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,17 +89,18 @@ def test_a_cache_that_cannot_be_written_is_one_line(
     written = r"random weights cannot be written there \(Not a directory\); set AMODAL_BENCH_CACHE to a folder that"
     with pytest.raises(InputError, match=written):
         made("random://sam")
+    assert saved == []
 
 
 def test_a_family_that_is_cut_short_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def save(family: str, folder: Path) -> None:
+    def save(_: str, folder: Path) -> None:
         folder.mkdir(parents=True)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(random_weights, "save", save)
     with pytest.raises(InputError, match="No space left on device"):
         made("random://sam")
-    assert leftovers() == [] and Source("random://sam").place() is None
+    assert leftovers() == [] and WeightsSource("random://sam").place() is None
 
 
 # Models in small

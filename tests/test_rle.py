@@ -88,7 +88,12 @@ def test_an_rle_is_expanded_once(counts: Any, monkeypatch: pytest.MonkeyPatch) -
     """To check it, and to fill the mask with what the check has expanded."""
     expanded: list[bytes] = []
     expand = module._uncompressed
-    monkeypatch.setattr(module, "_uncompressed", lambda text: expanded.append(text) or expand(text))
+
+    def counted(text: bytes) -> Any:
+        expanded.append(text)
+        return expand(text)
+
+    monkeypatch.setattr(module, "_uncompressed", counted)
     np.testing.assert_array_equal(decode(rle(counts), HEIGHT, WIDTH), box(*BOX))
     assert len(expanded) == (1 if isinstance(counts, str) else 0)
 

@@ -14,11 +14,13 @@ import pycocotools.mask
 import pytest
 from conftest import composed
 from PIL import Image
+from trees import cut, edit, remove
 
 from amodal_bench.config.build import build
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.masks import touches_border
 from amodal_bench.core.rle import encode
+from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS
 from amodal_bench.datasets.sailvos import json_file, raw_folders
 from amodal_bench.datasets.sailvos.frames import frame_ranks
@@ -58,13 +60,6 @@ def converted(vatrack: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(vatrack, tmp_path / "converted"))
 
 
-def edit(root: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change the parsed annotation file in place."""
-    data = json.loads((root / "valid.json").read_text())
-    change(data)
-    (root / "valid.json").write_text(json.dumps(data))
-
-
 def of_record(change: Callable[[dict[str, Any]], object], position: int = 1) -> Callable[[Path], None]:
     """A change of one annotation; that with id 2 where nothing else is said."""
     return lambda root: edit(root, lambda data: change(data["annotations"][position]))
@@ -91,8 +86,9 @@ def assert_shows(dataset: SailVos, id: str, truth: tuple[Scene, Instance]) -> No
     assert sample.visible.dtype == sample.amodal.dtype == sample.others.dtype == bool
 
 
-def others(scene: Scene, instance: Instance) -> np.ndarray[Any, Any]:
-    return np.any([other.visible for other in scene.instances if other is not instance], axis=0)
+def others(scene: Scene, instance: Instance) -> Mask:
+    united: Mask = np.logical_or.reduce([other.visible for other in scene.instances if other is not instance])
+    return united
 
 
 def position(scenes: list[Scene], wanted: Scene) -> int:
@@ -108,6 +104,7 @@ def test_round_trip(form: str, official: Path, vatrack: Path, scenes: list[Scene
     records = dataset.records()
     assert list(records.columns) == list(RECORD_COLUMNS)
     assert records.dtypes.equals(records.astype(RECORD_COLUMNS).dtypes)
+    row: Any
     for row, (id, truth) in zip(records.itertuples(), truths(scenes, OPENED[form]).items(), strict=True):
         scene, instance = truth
         assert row.id == id
@@ -117,9 +114,9 @@ def test_round_trip(form: str, official: Path, vatrack: Path, scenes: list[Scene
         assert row.category == instance.kind and row.video_id == f"toy_val_{position(scenes, scene) // FRAMES}"
         assert not (row.stuff or row.crowd or row.hidden)
         if form == "folders":
-            assert np.isnan(row.area) and np.isnan(row.occlusion_rate) and not row.truncated
+            assert np.isnan(row.amodal_pixels) and np.isnan(row.occlusion_rate) and not row.truncated
         else:
-            assert row.area == area and row.occlusion_rate == pytest.approx(1 - seen / area, abs=1e-12)
+            assert row.amodal_pixels == area and row.occlusion_rate == pytest.approx(1 - seen / area, abs=1e-12)
             assert row.truncated == touches_border(instance.amodal)
     assert dataset.check() == []
 
@@ -152,19 +149,24 @@ def test_files_may_lie_elsewhere(tree: Path, scenes: list[Scene], tmp_path: Path
 # Traps of the annotation files
 
 
+def without(key: str) -> Callable[[Any], object]:
+    return lambda data: [record.pop(key) for record in data["annotations"]]
+
+
 def test_two_masks_in_segmentation_are_not_united(converted: Path, scenes: list[Scene]) -> None:
     for key in ("amodal_mask", "visible_mask"):
-        edit(converted, lambda data, key=key: [record.pop(key) for record in data["annotations"]])
+        edit(converted, without(key))
         dataset = SailVos(str(converted))
         for id, truth in truths(scenes).items():
             assert_shows(dataset, id, truth)
 
 
 def test_amodal_mask_counts_where_segmentation_is_the_visible_one(converted: Path, scenes: list[Scene]) -> None:
-    def change(record: dict[str, Any]) -> None:
-        record.update(segmentation=record["visible_mask"], area=record["area_visible"])
+    def change(data: Any) -> None:
+        for record in data["annotations"]:
+            record.update(segmentation=record["visible_mask"], area=record["area_visible"])
 
-    edit(converted, lambda data: [change(record) for record in data["annotations"]])
+    edit(converted, change)
     dataset = SailVos(str(converted))
     assert dataset.check() == []
     for id, truth in truths(scenes).items():
@@ -233,11 +235,12 @@ def test_ids_are_joined_as_text(tree: Path, official: Path) -> None:
 
 
 def test_numbers_that_are_not_stated_are_measured(tree: Path, official: Path) -> None:
-    def change(record: dict[str, Any]) -> None:
-        for key in ("area", "area_visible", "occlude_rate", "iscrowd", "invisible_mask"):
-            del record[key]
+    def change(data: Any) -> None:
+        for record in data["annotations"]:
+            for key in ("area", "area_visible", "occlude_rate", "iscrowd", "invisible_mask"):
+                del record[key]
 
-    edit(tree, lambda data: [change(record) for record in data["annotations"]])
+    edit(tree, change)
     dataset = SailVos(str(tree))
     pd.testing.assert_frame_equal(dataset.records(), SailVos(str(official)).records())
     assert dataset.check() == []
@@ -363,7 +366,7 @@ def test_raw_class(tree: Path, folder: str, category: str) -> None:
     assert (row["id"], row["category"]) == (f"{VIDEO}/000003/{folder}", category)
 
 
-def test_raw_folders_take_the_videos_of_the_split(tree: Path, tmp_path: Path) -> None:
+def test_raw_folders_take_the_videos_of_the_split(tree: Path) -> None:
     export(tree, "train", images=1)
     for split in ("train", "val"):
         videos = SailVos(str(tree), split, source="folders").records()["video_id"]
@@ -416,18 +419,6 @@ class Damage(NamedTuple):
     record: str
     what: str
     lost: Iterable[str] | str = ()
-
-
-def cut(path: str) -> Callable[[Path], object]:
-    def apply(root: Path) -> None:
-        content = (root / path).read_bytes()
-        (root / path).write_bytes(content[: len(content) // 2])
-
-    return apply
-
-
-def removed(path: str) -> Callable[[Path], object]:
-    return lambda root: (root / path).unlink()
 
 
 def shrunk(path: str) -> Callable[[Path], object]:
@@ -525,7 +516,7 @@ JSON_DAMAGES: dict[str, Damage] = {
     "image of another id": Damage(
         first_images(set_(id=77)), JSON, "image 1", 'image_id 1 has no entry with a file_name in "images"', "frame"
     ),
-    "no picture": Damage(removed(PICTURE), PICTURE, "image 1", "no such file", "frame"),
+    "no picture": Damage(remove(PICTURE), PICTURE, "image 1", "no such file", "frame"),
     "cut picture": Damage(cut(PICTURE), PICTURE, "image 1", "cannot be read as a picture", "frame"),
     "picture of another size": Damage(shrunk(PICTURE), PICTURE, "image 1", "picture is 20x30 but", "frame"),
 }
@@ -533,7 +524,7 @@ JSON_DAMAGES: dict[str, Damage] = {
 MAP, FIRST = f"{VIDEO}/visible/000003.npy", f"{VIDEO}/000003/1_plant"
 MASK = f"{VIDEO}/1_plant/000003.png"
 RAW_DAMAGES: dict[str, Damage] = {
-    "no map": Damage(removed(MAP), MAP, f"instance {FIRST}", "no such file", "frame"),
+    "no map": Damage(remove(MAP), MAP, f"instance {FIRST}", "no such file", "frame"),
     "cut map": Damage(cut(MAP), MAP, f"instance {FIRST}", "cannot be read as an array", "frame"),
     "empty map": Damage(
         lambda root: (root / MAP).write_bytes(b""), MAP, f"instance {FIRST}", "cannot be read as an array", "frame"
@@ -573,7 +564,7 @@ RAW_DAMAGES: dict[str, Damage] = {
     "visible outside amodal": Damage(
         stored(lambda m: np.where(m == 0, 1, m)), MASK, f"instance {FIRST}", "visible pixels lie outside"
     ),
-    "no picture": Damage(removed(PICTURE), PICTURE, f"image {VIDEO}/000003", "no such file", "frame"),
+    "no picture": Damage(remove(PICTURE), PICTURE, f"image {VIDEO}/000003", "no such file", "frame"),
     "cut picture": Damage(cut(PICTURE), PICTURE, f"image {VIDEO}/000003", "cannot be read as a picture", "frame"),
     "no folder": Damage(
         lambda root: shutil.rmtree(root / "toy_val_1"), "toy_val_1", "", "the folder of this video is missing", "gone"
@@ -611,7 +602,7 @@ def test_damage(tree: Path, scenes: list[Scene], source: str, name: str) -> None
 
 
 UNUSABLE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no file": (removed(JSON), "the annotations of split 'val' are missing"),
+    "no file": (remove(JSON), "the annotations of split 'val' are missing"),
     "cut": (cut(JSON), "not valid JSON, or cut short"),
     "empty": (lambda root: (root / JSON).write_text(""), "not valid JSON, or cut short"),
     "a list": (lambda root: (root / JSON).write_text("[]"), 'it needs the lists "images" and "annotations"'),
@@ -667,7 +658,7 @@ def test_a_map_never_runs_code(tree: Path) -> None:
 # Cache and fingerprint
 
 
-def fails(*arguments: Any) -> Any:
+def fails(*_: Any) -> Any:
     raise AssertionError("the source was read again")
 
 

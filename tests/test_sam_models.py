@@ -93,7 +93,7 @@ def test_the_model_shows_the_image_and_returns_the_mask_as_they_are() -> None:
 
 
 class Clocked(LeftHalf):
-    """The same, with a clock of its own."""
+    """A model that answers alike, with a clock of its own."""
 
     def costs(self) -> dict[str, StageCost]:
         return {"think": StageCost(0.25, 2)}

@@ -13,7 +13,7 @@ from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.segmenters.sam import Sam
 from amodal_bench.weights.catalogue import catalogue
 from amodal_bench.weights.random import RANDOM_MARK
-from amodal_bench.weights.source import ROOT, Source
+from amodal_bench.weights.source import ROOT, WeightsSource
 
 
 def test_describe_tells_settings_and_random_weights_apart(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_weights_that_do_not_fit_are_one_line(tmp_path: Path) -> None:
 
 
 def test_only_the_files_of_the_root_that_are_needed_are_downloaded() -> None:
-    patterns = Source("facebook/sam-vit-huge").patterns((ROOT,))
+    patterns = WeightsSource("facebook/sam-vit-huge").patterns((ROOT,))
     assert {"*.json", "model.safetensors"} <= set(patterns)
     assert not any("/" in pattern or pattern.endswith((".bin", ".pt", ".h5")) for pattern in patterns)
 

@@ -7,9 +7,11 @@ import json
 import shutil
 import weakref
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import inpainting
 import numpy as np
 import pytest
 import torch
@@ -23,17 +25,15 @@ from amodal_bench.backbones.stable_diffusion import StableDiffusion
 from amodal_bench.core.errors import BenchError
 from amodal_bench.method.inpaint import Denoising
 from amodal_bench.method.leakage import Blend, Conditioning, Leakage, NoLeakage, Strength
-from amodal_bench.weights.small.stable_diffusion import clip_tokenizer, save, text_config
+from amodal_bench.weights.small.stable_diffusion import clip_tokenizer, text_config
 
 SIDE, STEPS = 64, 4
 SHIPPED = Path(__file__).parents[1] / "amodal_bench/tiny/weights"
 
 
 @pytest.fixture(scope="module")
-def sd15(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sd15")
-    save(folder)
-    return folder
+def sd15(small: Callable[[str], Path]) -> Path:
+    return small("stable_diffusion")
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +60,7 @@ def folder(request: pytest.FixtureRequest) -> Path:
     return found
 
 
-def opened(folder: Path, **options: Any) -> StableDiffusion:
-    defaults: dict[str, Any] = {
-        "native": SIDE,
-        "precision": "float32",
-        "device": "cpu",
-        "micro_batch": 3,
-        "vae_batch": 2,
-    }
-    return StableDiffusion(str(folder), **(defaults | options))
+opened = partial(inpainting.opened, StableDiffusion)
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import inpainting
 import numpy as np
 import pytest
 import torch
@@ -18,28 +20,17 @@ from amodal_bench.backbones.stable_diffusion_xl import StableDiffusionXL
 from amodal_bench.core.errors import BenchError, ConfigError
 from amodal_bench.method.inpaint import Denoising
 from amodal_bench.method.leakage import Conditioning, Leakage, NoLeakage, Strength
-from amodal_bench.weights.small.stable_diffusion_xl import save
 
 SIDE, STEPS = 64, 4
 ENCODERS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sdxl")
-    save(folder)
-    return folder
+def folder(small: Callable[[str], Path]) -> Path:
+    return small("stable_diffusion_xl")
 
 
-def opened(folder: Path, **options: Any) -> StableDiffusionXL:
-    defaults: dict[str, Any] = {
-        "native": SIDE,
-        "precision": "float32",
-        "device": "cpu",
-        "micro_batch": 3,
-        "vae_batch": 2,
-    }
-    return StableDiffusionXL(str(folder), **(defaults | options))
+opened = partial(inpainting.opened, StableDiffusionXL)
 
 
 def test_the_side_of_pictures_is_the_one_of_the_configs_unless_it_is_set(folder: Path) -> None:

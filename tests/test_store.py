@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from amodal_bench.core.stages import StageCost
+from amodal_bench.core.types import Mask
 from amodal_bench.metrics.counts import CELLS
 from amodal_bench.runner.store import COUNTS, Row, Store, prediction_row
 
 
-def masks(seed: int = 0, shape: tuple[int, int] = (9, 13)) -> list[np.typing.NDArray[np.bool_]]:
-    rng = np.random.default_rng(seed)
-    return [rng.random(shape) < 0.5 for _ in range(4)]
+def masks(seed: int = 0, shape: tuple[int, int] = (9, 13)) -> tuple[Mask, Mask, Mask, Mask]:
+    predicted, amodal, visible, others = np.random.default_rng(seed).random((4, *shape)) < 0.5
+    return predicted, amodal, visible, others
 
 
 def test_a_prediction_comes_back_bit_for_bit(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def outcome(bench: Bench) -> Outcome:
 
 
 def as_random(outcome: Outcome) -> Outcome:
-    """The same with the command's own model made of random weights."""
+    """A report whose own model is made of random weights."""
     model = {**outcome.main.facts["model"], "backbone": {"random_weights": True}}
     facts = {**outcome.main.facts, "model": model}
     main: Scored = replace(outcome.main, name="random-sd15", digest="r" * 12, facts=facts)

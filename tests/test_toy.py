@@ -2,23 +2,99 @@
 
 from __future__ import annotations
 
+import hashlib
+import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from amodal_bench.core.errors import ConfigError
+import amodal_bench.toy
+from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.datasets import toy as module
 from amodal_bench.datasets.coco_a.cocoa import Cocoa
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.testing.export.cocoa import export as export_cocoa
 from amodal_bench.tiny import samples as training
-from amodal_bench.toy.scene import draw_scene
+from amodal_bench.toy.scene import Scene, draw_scene
 from amodal_bench.toy.sprite import Sprite
 
 
 @pytest.fixture(scope="module")
-def toy() -> Toy:
-    return Toy("test", 60, 0)
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    """A dataset whose index and scenes are drawn once for the whole module."""
+    dataset = Toy("test", 60, 0)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("AMODAL_BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        dataset.records()
+    return dataset
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of the scenes that the dataset draws, as it draws them."""
+    numbers: list[int] = []
+
+    def draw(seed: int, split: str, number: int) -> Scene:
+        numbers.append(number)
+        return draw_scene(seed, split, number)
+
+    monkeypatch.setattr(module, "draw_scene", draw)
+    return numbers
+
+
+def test_nothing_is_drawn_before_it_is_asked_for_and_the_index_only_once(drawn: list[int]) -> None:
+    first = Toy("test", 3, 0)
+    assert drawn == []
+    records, fingerprint = first.records(), first.fingerprint()
+    sample = first.sample(str(records["id"].iloc[-1]))
+    assert drawn == [0, 1, 2]
+    again = Toy("test", 3, 0)
+    assert again.records().equals(records) and again.records().dtypes.equals(records.dtypes)
+    assert again.fingerprint() == fingerprint and drawn == [0, 1, 2]
+    twin = again.sample(sample.id)
+    assert drawn == [0, 1, 2, 2]
+    assert all(np.array_equal(getattr(twin, part), getattr(sample, part)) for part in ("image", "amodal", "others"))
+
+
+def test_the_fingerprint_is_that_of_all_images(drawn: list[int]) -> None:
+    """Runs of earlier versions are found again by it."""
+    scenes = [draw_scene(4, "val", number) for number in range(3)]
+    pixels = b"".join(scene.image.tobytes() for scene in scenes)
+    expected = hashlib.sha256(f"toy@{module.VERSION}/val/3/4".encode() + pixels).hexdigest()
+    assert Toy("val", 3, 4).fingerprint() == Toy("val", 3, 4).fingerprint() == expected
+    assert drawn == [0, 1, 2]
+
+
+@pytest.mark.parametrize("changed", ["the drawing's source", "a library"])
+def test_other_drawing_code_or_libraries_draw_the_index_anew(
+    drawn: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    Toy("test", 1, 0).records()
+    if changed == "a library":
+        monkeypatch.setattr(np, "__version__", "9")
+    else:
+        shutil.copytree(amodal_bench.toy.__path__[0], tmp_path / "toy")
+        with (tmp_path / "toy" / "fish.py").open("a") as file:
+            file.write("# changed\n")
+        monkeypatch.setattr(amodal_bench.toy, "__path__", [str(tmp_path / "toy")])
+    Toy("test", 1, 0).records()
+    assert drawn == [0, 0]
+
+
+def test_a_scene_that_is_drawn_otherwise_than_indexed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    id = str(Toy("test", 1, 0).records()["id"].iloc[0])
+    monkeypatch.setattr(module, "draw_scene", lambda seed, split, number: draw_scene(seed + 1, split, number))
+    other = Toy("test", 1, 0)
+    with pytest.raises(InputError, match="scene test-00000: the scene is drawn otherwise than when it was indexed"):
+        other.sample(id)
+    assert len(other.check()) == 1
+
+
+def test_scenes_that_were_drawn_stay_behind_when_the_dataset_travels(toy: Toy, drawn: list[int]) -> None:
+    copy = pickle.loads(pickle.dumps(toy))
+    assert len(pickle.dumps(toy)) < 100_000 and copy.records().equals(toy.records()) and drawn == []
 
 
 def test_same_arguments_draw_the_same_scene() -> None:
@@ -42,10 +118,11 @@ def test_a_larger_dataset_begins_with_the_smaller_one() -> None:
 
 def test_visible_masks_are_disjoint_and_lie_inside_the_amodal_ones(toy: Toy) -> None:
     assert toy.check() == []
-    for scene in toy.scenes:
-        visible = np.stack([instance.visible for instance in scene.instances])
+    for _, ids in toy.records().groupby("image_id")["id"]:
+        samples = [toy.sample(id) for id in ids]
+        visible = np.stack([sample.visible for sample in samples])
         assert visible.sum(axis=0).max() <= 1
-        amodal = np.stack([instance.amodal for instance in scene.instances])
+        amodal = np.stack([sample.amodal for sample in samples])
         # Where any object is, the front-most one is visible: nothing is hidden by something unlisted.
         assert np.array_equal(visible.any(axis=0), amodal.any(axis=0))
 

@@ -27,6 +27,7 @@ from amodal_bench.config.build import build
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.datasets.toy import Toy
+from amodal_bench.evaluation import evaluate
 from amodal_bench.method.strides import estimate
 from amodal_bench.models.base import Completes, Stepwise
 from amodal_bench.models.tuning_free import TuningFree
@@ -57,16 +58,26 @@ def test_batch_size_and_order_do_not_change_a_row(bench: Bench, tmp_path: Path) 
     assert all(one == found[0] for one in found)
 
 
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, object]:
+    """The digest and the masks of a run of which nothing is switched."""
+    results = tmp_path_factory.mktemp("usual")
+    outcome, _ = evaluate(composed(*FAST, "baselines={}", "sheet=0", f"results={results}"))
+    assert outcome.main.errors().empty
+    return outcome.main.digest, masks(outcome)
+
+
 @pytest.mark.parametrize(
     "override",
     ["leakage=blend", "leakage=strength", "leakage=soft", "leakage=none", "area=hull", "area=bbox", "area=full",
      "condition.background=image", "condition.object_noise=0.3", "model.guidance=0.75", "view.mode=frame"],
 )  # fmt: skip
-def test_every_part_can_be_switched_and_matters(bench: Bench, override: str) -> None:
-    usual, switched = bench(*FAST), bench(*FAST, override)
+def test_every_part_can_be_switched_and_matters(bench: Bench, usual: tuple[str, object], override: str) -> None:
+    switched = bench(*FAST, "baselines={}", override)
     assert switched.main.errors().empty
-    assert switched.main.digest != usual.main.digest
-    assert masks(switched) != masks(usual)
+    digest, found = usual
+    assert switched.main.digest != digest
+    assert masks(switched) != found
 
 
 def test_the_table_says_which_view_leakage_and_area_were_used(bench: Bench) -> None:
@@ -74,7 +85,7 @@ def test_the_table_says_which_view_leakage_and_area_were_used(bench: Bench) -> N
     assert "view=crop 0.15 leakage=blend area=full segmenter=grabcut" in set(table["settings"])
 
 
-def test_the_sheet_shows_every_stage(bench: Bench, tmp_path: Path) -> None:
+def test_the_sheet_shows_every_stage(bench: Bench) -> None:
     outcome = bench(*FAST, "sheet=2")
     assert outcome.sheet is not None
     assert outcome.sheet.exists()
@@ -105,7 +116,7 @@ def test_completing_gives_the_predicted_mask_bit_for_bit(queries: list[Query]) -
     for query, seed, mask in zip(queries, (1, 2, 3), masks, strict=True):
         found = tiny.complete(query, seed)
         assert np.array_equal(found.mask, mask)
-        painted = found.picture.any(axis=-1)
+        painted = np.asarray(found.picture.any(axis=-1))
         assert painted[mask].mean() > 0.9 and not painted.all()
         # The picture lies where the object is: V's own colours are nearer to it than to the picture turned around.
         seen = query.image[query.visible].astype(float)
@@ -267,7 +278,7 @@ def test_the_shipped_model_beats_both_baselines(bench: Bench) -> None:
     assert without["occluded_miou_high"] < tiny["occluded_miou_low"]
 
 
-def test_a_second_process_is_kept_off_a_run(bench: Bench, tmp_path: Path) -> None:
+def test_a_second_process_is_kept_off_a_run(bench: Bench) -> None:
     from filelock import FileLock
 
     from amodal_bench.core.errors import BenchError

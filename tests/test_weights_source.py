@@ -12,16 +12,16 @@ import huggingface_hub
 import pytest
 from hub_cache import COMMIT, CONFIG, SCHEDULER, TOKENIZER, network, put, repository, sharded, write
 from huggingface_hub import constants, errors
-from huggingface_hub.utils import filter_repo_objects
+from huggingface_hub.utils._paths import filter_repo_objects
 
 from amodal_bench.core import digests
 from amodal_bench.core.errors import InputError
 from amodal_bench.weights.catalogue import FILE, catalogue
 from amodal_bench.weights.hub import cached
+from amodal_bench.weights.random import RANDOM_MARK
 from amodal_bench.weights.source import (
     NULL_PROMPT,
-    RANDOM_MARK,
-    Source,
+    WeightsSource,
     lacking,
     variant_in,
     weight_files,
@@ -43,7 +43,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "hub"
 
 
-def refused(source: Source) -> str:
+def refused(source: WeightsSource) -> str:
     with pytest.raises(InputError) as caught:
         source.folder(PARTS)
     assert "\n" not in str(caught.value)
@@ -54,57 +54,61 @@ def refused(source: Source) -> str:
 
 
 def test_packaged_weights_are_found_and_those_of_no_package_are_not() -> None:
-    source = Source("package://amodal_bench.tiny/weights")
+    source = WeightsSource("package://amodal_bench.tiny/weights")
     folder = source.folder(PARTS)
     assert (folder / "unet").is_dir() and lacking(folder, PARTS, None) == [] and source.commit(folder) is None
     for spec in ("package://no_such_package/weights", "package://amodal_bench.tiny/nothing"):
-        assert Source(spec).place() is None
-        assert refused(Source(spec)).startswith(f"{spec}: there is no such weights folder; set model.weights to ")
+        assert WeightsSource(spec).place() is None
+        assert refused(WeightsSource(spec)).startswith(
+            f"{spec}: there is no such weights folder; set model.weights to "
+        )
 
 
 def test_a_folder_goes_before_a_hub_id_of_its_name(cache: Path, tmp_path: Path) -> None:
     put(cache, "a/b", repository())
-    assert Source("a/b").folder(PARTS) == cache / "models--a--b" / "snapshots" / COMMIT
+    assert WeightsSource("a/b").folder(PARTS) == cache / "models--a--b" / "snapshots" / COMMIT
     folder = write(tmp_path / "a" / "b", repository())
-    assert Source("a/b").folder(PARTS).resolve() == folder and not Source("a/b").is_hub_id
-    assert refused(Source("./nowhere")).startswith("./nowhere: there is no such weights folder; ")
+    assert WeightsSource("a/b").folder(PARTS).resolve() == folder and not WeightsSource("a/b").is_hub_id
+    assert refused(WeightsSource("./nowhere")).startswith("./nowhere: there is no such weights folder; ")
 
 
 def test_the_users_home_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert Source("~/mine").place() is None
+    assert WeightsSource("~/mine").place() is None
     write(tmp_path / "mine", repository())
-    assert Source("~/mine").folder(PARTS) == tmp_path / "mine"
+    assert WeightsSource("~/mine").folder(PARTS) == tmp_path / "mine"
 
 
 @pytest.mark.parametrize("revision", [None, "main", "v1", "refs/pr/2", COMMIT])
 def test_a_snapshot_is_where_the_hubs_own_library_finds_it(cache: Path, revision: str | None) -> None:
     put(cache, ID, repository(), "f" * 40, refs=())
     folder = put(cache, ID, repository(), refs=("main", "v1", "refs/pr/2"))
-    found = Source(ID, revision).folder(PARTS)
+    found = WeightsSource(ID, revision).folder(PARTS)
     assert found == folder == Path(huggingface_hub.snapshot_download(ID, revision=revision, local_files_only=True))
-    assert Source(ID, revision).commit(found) == COMMIT
+    assert WeightsSource(ID, revision).commit(found) == COMMIT
 
 
 def test_what_is_absent_is_named_with_what_to_do(cache: Path) -> None:
-    assert refused(Source(SD15)) == (
+    assert refused(WeightsSource(SD15)) == (
         f"{SD15}: its weights are not on this machine; `amodal-bench models fetch {SD15}` downloads it "
         "(2.1 GB of disk, 1.9 GB of GPU memory, licence CreativeML OpenRAIL-M)"
     )
-    assert "downloads it (34 GB of disk" in refused(Source(FLUX)) and "; first accept the licence" in refused(
-        Source(FLUX)
+    assert "downloads it (34 GB of disk" in refused(WeightsSource(FLUX)) and "; first accept the licence" in refused(
+        WeightsSource(FLUX)
     )
-    assert refused(Source(ID)) == (
+    assert refused(WeightsSource(ID)) == (
         f"{ID}: there is no such folder, and no weights of that hub id are on this machine; "
         f"`amodal-bench models fetch NAME model.weights={ID}` downloads it for the model of that NAME"
     )
     put(cache, SD15, repository())
-    said = refused(Source(SD15, "e" * 40))
+    said = refused(WeightsSource(SD15, "e" * 40))
     assert f"its revision {'e' * 40} is not on this machine, only another one (revision=main takes that); `" in said
     assert f"`amodal-bench models fetch {SD15} model.backbone.revision={'e' * 40}` downloads it" in said
     put(cache, FLUX, {}, COMMIT)
-    assert f"its revision {catalogue()[FLUX].revision} is not on this machine, only another" in refused(Source(FLUX))
-    assert Source(FLUX, "main").place() == cache / f"models--{FLUX.replace('/', '--')}" / "snapshots" / COMMIT
+    assert f"its revision {catalogue()[FLUX].revision} is not on this machine, only another" in refused(
+        WeightsSource(FLUX)
+    )
+    assert WeightsSource(FLUX, "main").place() == cache / f"models--{FLUX.replace('/', '--')}" / "snapshots" / COMMIT
     assert f"model.backbone.revision={'e' * 40}` downloads it" in said
 
 
@@ -133,7 +137,9 @@ def test_a_reference_to_a_snapshot_that_was_deleted_is_nothing(cache: Path) -> N
 def test_a_part_of_a_snapshot_is_named(cache: Path, gone: list[str], said: str) -> None:
     files = {name: content for name, content in repository().items() if name not in gone}
     put(cache, SD15, files)
-    assert f"{SD15}: only a part of it is here: {said} `amodal-bench models fetch {SD15}`" in refused(Source(SD15))
+    assert f"{SD15}: only a part of it is here: {said} `amodal-bench models fetch {SD15}`" in refused(
+        WeightsSource(SD15)
+    )
 
 
 def test_a_link_whose_blob_is_gone_counts_as_missing(cache: Path) -> None:
@@ -192,7 +198,7 @@ def test_weights_of_a_variant_only_are_pointed_out(tmp_path: Path) -> None:
 
 
 def chosen(variant: str | None, names: list[str]) -> set[str]:
-    return set(filter_repo_objects(names, allow_patterns=Source(ID, variant=variant).patterns(PARTS)))
+    return set(filter_repo_objects(names, allow_patterns=WeightsSource(ID, variant=variant).patterns(PARTS)))
 
 
 @pytest.mark.parametrize("variant", [None, "fp16"])
@@ -229,7 +235,7 @@ def test_a_run_that_may_downloads_what_is_missing(cache: Path, monkeypatch: pyte
         return str(put(cache, hub_id, files))
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    source = Source(SD15, revision="v2", variant="fp16", local_files_only=False)
+    source = WeightsSource(SD15, revision="v2", variant="fp16", local_files_only=False)
     files = repository(".fp16")
     assert source.folder(PARTS).name == catalogue()[SD15].revision
     assert asked == [{"revision": "v2", "allow_patterns": source.patterns(PARTS)}]
@@ -245,7 +251,7 @@ RESPONSE: Any = SimpleNamespace(headers={}, request=None)
 
 
 class ReadTimeout(Exception):
-    """As the HTTP library's: no OSError, and without a text."""
+    """An error like the HTTP library's: no OSError, and without a text."""
 
 
 def absent_since(cause: Exception) -> Exception:
@@ -281,12 +287,14 @@ def test_what_the_hub_refuses_is_one_line(error: Exception, said: str, monkeypat
         raise error
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    line = refused(Source(FLUX, "v9", local_files_only=False))
+    line = refused(WeightsSource(FLUX, "v9", local_files_only=False))
     assert line.startswith(f"{FLUX}: ") and said.replace("ENDPOINT", constants.ENDPOINT) in line
 
 
 def test_the_librarys_own_offline_mode_is_recognised() -> None:
-    assert "cannot be downloaded in offline mode; unset HF_HUB_OFFLINE" in refused(Source(ID, local_files_only=False))
+    assert "cannot be downloaded in offline mode; unset HF_HUB_OFFLINE" in refused(
+        WeightsSource(ID, local_files_only=False)
+    )
 
 
 # Digests
@@ -323,7 +331,12 @@ def test_files_that_have_not_changed_are_not_read_again(cache: Path, monkeypatch
     digest = weights_digest(folder, PARTS)
     read: list[Path] = []
     original: Callable[[Any], str] = digests.sha256
-    monkeypatch.setattr(digests, "sha256", lambda path: read.append(path) or original(path))
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return original(path)
+
+    monkeypatch.setattr(digests, "sha256", counted)
     assert weights_digest(folder, PARTS) == digest and read == []
     (folder / "unet" / "config.json").resolve().write_bytes(CONFIG + b" ")
     assert weights_digest(folder, PARTS) != digest and read
@@ -354,14 +367,14 @@ def test_tokenizers_may_be_of_any_kind(tmp_path: Path) -> None:
 CHECKPOINT = "epoch=000005.ckpt"
 
 
-def test_a_checkpoint_is_looked_for_downloaded_and_missed_as_a_file(cache: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_is_looked_for_downloaded_and_missed_as_a_file(cache: Path) -> None:
     names = [CHECKPOINT, "epoch=000010.ckpt", "README.md", f"{CHECKPOINT}/config.json", "config.json"]
-    assert set(filter_repo_objects(names, allow_patterns=Source(ID).patterns([CHECKPOINT]))) == {CHECKPOINT}
+    assert set(filter_repo_objects(names, allow_patterns=WeightsSource(ID).patterns([CHECKPOINT]))) == {CHECKPOINT}
     folder = put(cache, ID, {"README.md": b"x"})
     with pytest.raises(InputError, match=f"{ID}: only a part of it is here: no {CHECKPOINT}; "):
-        Source(ID).folder([CHECKPOINT])
+        WeightsSource(ID).folder([CHECKPOINT])
     put(cache, ID, {CHECKPOINT: b"weights"})
-    assert Source(ID).folder([CHECKPOINT]) == folder and lacking(folder, [CHECKPOINT], None) == []
+    assert WeightsSource(ID).folder([CHECKPOINT]) == folder and lacking(folder, [CHECKPOINT], None) == []
     (folder / CHECKPOINT).resolve().unlink()
     assert lacking(folder, [CHECKPOINT, "unet"], None) == [CHECKPOINT, "unet/"]
 
@@ -370,12 +383,12 @@ def test_a_checkpoint_is_looked_for_downloaded_and_missed_as_a_file(cache: Path,
 def test_a_checkpoint_may_be_named_as_a_place(tmp_path: Path, name: str) -> None:
     """Even where its path reads like a hub id."""
     for spec in (name, str(tmp_path / name)):
-        assert Source(spec).place() is None and not Source(spec).is_hub_id
-        assert refused(Source(spec)).startswith(f"{spec}: there is no such checkpoint; set model.weights to ")
+        assert WeightsSource(spec).place() is None and not WeightsSource(spec).is_hub_id
+        assert refused(WeightsSource(spec)).startswith(f"{spec}: there is no such checkpoint; set model.weights to ")
     file = tmp_path / name
     write(tmp_path, {name: b"weights"})
     for spec in (name, str(file)):
-        source = Source(spec)
+        source = WeightsSource(spec)
         assert source.folder([file.name]).resolve() == file.parent and source.commit(file.parent) is None
 
 

@@ -35,7 +35,9 @@ class Schedule:
 
 
 class Backbone(Protocol):
-    """An inpainting model in parts. Images are (B, 3, S, S) float32 in [-1, 1] with S = `native`, masks
+    """An inpainting model in parts.
+
+    Images are (B, 3, S, S) float32 in [-1, 1] with S = `native`, masks
     (B, 1, S, S) float32 with 1 where the model paints, latents (B, C, h, w) float32.
 
     Attributes:

@@ -74,6 +74,7 @@ class Flux(KLBackbone):
 
     @cached_property
     def transformer(self) -> Any:
+        """The denoiser, loaded with the null prompt beside it."""
         from diffusers import FluxTransformer2DModel
 
         _ = self.prompt  # first: T5 and the transformer never lie in memory together
@@ -85,6 +86,7 @@ class Flux(KLBackbone):
 
     @cached_property
     def vae(self) -> Any:
+        """The autoencoder, loaded on first use."""
         from diffusers import AutoencoderKL
 
         return self.tuned_autoencoder(self.load(AutoencoderKL, "vae"))
@@ -143,7 +145,7 @@ class Flux(KLBackbone):
         return states
 
     def tuned(self, network: Any) -> Any:
-        """As `LatentBackbone.tuned`, but each kind of block is compiled once instead of the 57 blocks in one."""
+        """Fuse and compile the transformer as set; each kind of block is compiled once, not all 57 blocks in one."""
         if self.fuse:
             network.fuse_qkv_projections()
         if self.compile:
@@ -190,7 +192,12 @@ class Flux(KLBackbone):
         return self._grids[rows, columns]
 
     def advance(
-        self, output: Tensor, schedule: Schedule, step: int, x: Tensor, generators: Sequence[Generator]
+        self,
+        output: Tensor,
+        schedule: Schedule,
+        step: int,
+        x: Tensor,
+        generators: Sequence[Generator],  # noqa: ARG002
     ) -> Tensor:
         # Euler's step by hand: the scheduler's counts its calls, but a leakage may start in the middle.
         return x + (schedule.noise[step + 1] - schedule.noise[step]) * output

@@ -18,7 +18,7 @@ from amodal_bench.backbones.schedules import variance_preserving
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.weights.loading import AUTO
 from amodal_bench.weights.null_prompt import null_prompt
-from amodal_bench.weights.source import NULL_PROMPT, Source
+from amodal_bench.weights.source import NULL_PROMPT, WeightsSource
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -68,10 +68,10 @@ class Kandinsky(LatentBackbone):
             channels_last, compile,
         )  # fmt: skip
         self.solver = solver
-        self.prior = Prior(Source(str(prior), prior_revision, None, local_files_only)) if prior else None
+        self.prior = Prior(WeightsSource(str(prior), prior_revision, None, local_files_only)) if prior else None
 
     def describe(self) -> dict[str, Any]:
-        """As `LatentBackbone.describe`, with the solver and the digest of the encoder that makes the null prompt.
+        """Describe the backbone, its solver and the encoder that makes the null prompt, by its digest.
 
         The encoder's, not the embedding's, whose last bits depend on the machine; None where the null prompt lies
         beside the weights and is in their digest.
@@ -84,6 +84,7 @@ class Kandinsky(LatentBackbone):
 
     @cached_property
     def unet(self) -> Any:
+        """The denoiser, loaded on first use."""
         from diffusers import UNet2DConditionModel
 
         unet = self.load(UNet2DConditionModel, "unet")
@@ -92,6 +93,7 @@ class Kandinsky(LatentBackbone):
 
     @cached_property
     def movq(self) -> Any:
+        """The autoencoder, loaded on first use."""
         from diffusers import VQModel
 
         return self.tuned_autoencoder(self.load(VQModel, "movq"))
@@ -150,18 +152,18 @@ class Kandinsky(LatentBackbone):
         return (images.float() / 2 + 0.5).clamp(0, 1)
 
     def latent_area(self, areas: Tensor) -> Tensor:
-        """As `Backbone.latent_area`: all that the denoiser is told to paint, M's rim of one cell included."""
+        """The cells that the denoiser is told to paint, M's rim of one cell included; see `Backbone.latent_area`."""
         return 1 - self._kept(areas)
 
     def _kept(self, areas: Tensor) -> Tensor:
         return eroded(1 - on_grid(areas, stride_of(self.movq)))
 
-    def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:
+    def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:  # noqa: ARG002
         kept = self._kept(areas)
         return {"image": clean * kept if erase else clean, "mask": kept}
 
     def denoise(self, x: Tensor, schedule: Schedule, step: int, shown: Shown) -> Tensor:
-        """As `Backbone.denoise`; the channels after the sample's are the variance that DDPM draws with."""
+        """Denoise one step; the channels after the sample's are the variance that DDPM draws with."""
         import torch
 
         inputs = torch.cat([x, shown["image"], shown["mask"]], dim=1).to(self.dtype)

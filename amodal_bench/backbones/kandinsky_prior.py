@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from amodal_bench.core.cache import cache_folder, keep
 from amodal_bench.core.errors import InputError
-from amodal_bench.weights.source import Source, lacking, weights_digest
+from amodal_bench.weights.source import WeightsSource, lacking, weights_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,11 +28,15 @@ class Prior:
     """
 
     PARTS: ClassVar[tuple[str, ...]] = ("image_encoder",)
-    source: Source
+    source: WeightsSource
 
     @cached_property
     def digest(self) -> str:
-        """Of the image encoder's files. Raises `InputError` where they are absent and nothing is remembered."""
+        """The digest of the image encoder's files, or the one remembered.
+
+        Raises:
+            InputError: they are absent and nothing is remembered.
+        """
         folder = self.source.place()
         if folder is None or lacking(folder, self.PARTS, None):
             if self._memory.exists():

@@ -18,7 +18,7 @@ from amodal_bench.weights.loading import (
     origin,
     precision_of,
 )
-from amodal_bench.weights.source import Source, variant_in, weights_digest
+from amodal_bench.weights.source import WeightsSource, variant_in, weights_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,7 +70,7 @@ class LatentBackbone:
                 raise ConfigError(f"model.backbone.{name}: {value} is not a positive number")
         if native is not None and native % self.MULTIPLE:
             raise ConfigError(f"model.backbone.native: {native} is not a multiple of {self.MULTIPLE}")
-        self.source = Source(str(weights), revision, variant, local_files_only)
+        self.source = WeightsSource(str(weights), revision, variant, local_files_only)
         self.micro_batch, self.vae_batch = micro_batch, vae_batch
         self.channels_last, self.compile, self.fuse = channels_last, compile, fuse
         self._native, self._device, self._precision = native, device, precision
@@ -114,7 +114,7 @@ class LatentBackbone:
 
     @cached_property
     def digest(self) -> str:
-        """Of everything that the model is loaded from."""
+        """The digest of every file that the model is loaded from."""
         return weights_digest(self.folder, self.parts, self.source.variant)
 
     @cached_property
@@ -124,7 +124,7 @@ class LatentBackbone:
 
     @cached_property
     def precision(self) -> str:
-        """Of the networks."""
+        """The precision that the networks compute in, as torch names it."""
         return precision_of(self._precision, self.device)
 
     @cached_property

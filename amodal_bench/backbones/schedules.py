@@ -10,7 +10,7 @@ from amodal_bench.backbones.base import Schedule
 
 
 def variance_preserving(scheduler: Any, steps: int) -> Schedule:
-    """Of DDIM and DDPM: `sqrt(abar) x_0 + sqrt(1 - abar) eps` at each timestep; sets the scheduler to `steps`."""
+    """The schedule of DDIM and DDPM, `sqrt(abar) x_0 + sqrt(1 - abar) eps`; sets the scheduler to `steps`."""
     scheduler.set_timesteps(steps)
     times = [int(t) for t in scheduler.timesteps]
     kept = [float(scheduler.alphas_cumprod[t]) for t in times]
@@ -23,7 +23,7 @@ def variance_preserving(scheduler: Any, steps: int) -> Schedule:
 
 
 def flow_matching(scheduler: Any, steps: int, tokens: int) -> Schedule:
-    """Of FlowMatchEuler: `(1 - sigma) x_0 + sigma eps`; sets the scheduler to `steps`.
+    """The schedule of FlowMatchEuler, `(1 - sigma) x_0 + sigma eps`; sets the scheduler to `steps`.
 
     Args:
         scheduler: Flux's, or one that is configured alike.

@@ -40,6 +40,7 @@ class StableDiffusion(KLBackbone):
 
     @cached_property
     def unet(self) -> Any:
+        """The denoiser, loaded on first use."""
         from diffusers import UNet2DConditionModel
 
         unet = self.load(UNet2DConditionModel, "unet")
@@ -54,6 +55,7 @@ class StableDiffusion(KLBackbone):
 
     @cached_property
     def vae(self) -> Any:
+        """The autoencoder, loaded on first use."""
         from diffusers import AutoencoderKL
 
         return self.tuned_autoencoder(self.load(AutoencoderKL, "vae"))
@@ -127,7 +129,12 @@ class StableDiffusion(KLBackbone):
         return {"encoder_hidden_states": self.prompt["null_prompt"].expand(count, -1, -1)}
 
     def advance(
-        self, output: Tensor, schedule: Schedule, step: int, x: Tensor, generators: Sequence[Generator]
+        self,
+        output: Tensor,
+        schedule: Schedule,
+        step: int,
+        x: Tensor,
+        generators: Sequence[Generator],  # noqa: ARG002
     ) -> Tensor:
         following: Tensor = self.scheduler.step(output, int(schedule.times[step]), x).prev_sample
         return following

@@ -18,7 +18,9 @@ from amodal_bench.core.errors import BenchError, UsageError
 class Verb(Protocol):
     """A verb's module; its docstring is its help."""
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the arguments and options of this verb to its parser."""
+        ...
 
     def run(self, arguments: argparse.Namespace) -> int:
         """Do the work and return the exit status: 0 all is well, 1 something is wrong, 2 a usage error."""
@@ -41,6 +43,7 @@ class Command:
 
     @property
     def program(self) -> str:
+        """What a user types to reach the command."""
         return f"amodal-bench {self.name}"
 
     def main(self, arguments: Sequence[str]) -> int:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+from amodal_bench.core.files import write_whole
 
 CACHE_VARIABLE = "AMODAL_BENCH_CACHE"
 
@@ -22,10 +25,6 @@ def keep(path: Path, write: Callable[[Path], object]) -> None:
 
     A cache that cannot be written (a full disk, a read-only home) costs time later, not the run now.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(partial)
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
+        write_whole(path, write)

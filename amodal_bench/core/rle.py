@@ -6,7 +6,6 @@ string is read past its end, a NaN coordinate never returns. So everything is ch
 
 from __future__ import annotations
 
-import math
 from typing import Any, TypeAlias, TypedDict, TypeGuard
 
 import cv2
@@ -17,6 +16,9 @@ from amodal_bench.core.types import Integers, Mask
 
 Segmentation: TypeAlias = Any
 """A segmentation as JSON gives it: polygon(s), RLE or list of RLEs."""
+
+NativeRle: TypeAlias = Any
+"""A checked RLE in pycocotools' own form: size [H, W], counts in COCO's text form as bytes."""
 
 coco_mask: Any = pycocotools.mask  # the stubs that checkers ship for it are wrong
 
@@ -66,7 +68,7 @@ def decode(segmentation: Segmentation, height: int, width: int) -> Mask:
     if len(parts) == 1 and is_object(parts[0]):
         runs = _checked_runs(parts[0], height, width)  # as most datasets have it: expanded once, to check and to fill
     else:
-        runs = _uncompressed(_united(segmentation, height, width)["counts"])
+        runs = _uncompressed(united(segmentation, height, width)["counts"])
     # Runs go down the columns. This is coco_mask.decode and a copy in rows, an order of magnitude faster.
     columns = np.repeat((np.arange(runs.size) & 1).astype(np.uint8), runs).reshape(width, height)
     return np.asarray(cv2.transpose(columns).view(np.bool_))
@@ -80,26 +82,61 @@ def decode_field(key: str, segmentation: Segmentation, height: int, width: int) 
         raise ValueError(f"{key}: {error}") from error
 
 
-def measure(segmentation: Segmentation, height: int, width: int) -> tuple[int, bool]:
-    """The mask's pixels, and whether it reaches the border of the image; no mask is made.
+def united(segmentation: Segmentation, height: int, width: int) -> NativeRle:
+    """A segmentation as one checked RLE, for `pixels`, `common_pixels` and `reaches_border`; no mask is made.
 
     Takes and raises what `decode` does.
     """
-    rle = _united(segmentation, height, width)
-    area = int(coco_mask.area(rle))
+    parts = _parts(segmentation)
+    if all(map(is_object, parts)):
+        rles = [_rle(part, height, width) for part in parts]
+    else:
+        rles = coco_mask.frPyObjects(_usable_polygons(parts), height, width)
+    return rles[0] if len(rles) == 1 else coco_mask.merge(rles)
+
+
+def pixels(rle: NativeRle) -> int:
+    """How many pixels a mask has."""
+    return int(coco_mask.area(rle))
+
+
+def common_pixels(first: NativeRle, second: NativeRle) -> int:
+    """How many pixels two masks of one size share."""
+    return int(coco_mask.area(coco_mask.merge([first, second], intersect=True)))
+
+
+def reaches_border(rle: NativeRle) -> bool:
+    """Whether a mask has a pixel in the first or last row or column of its image."""
+    height, width = rle["size"]
     left, top, across, down = coco_mask.toBbox(rle).tolist()
-    return area, bool(area) and (left <= 0 or top <= 0 or left + across >= width or top + down >= height)
+    return bool(across and down) and (left <= 0 or top <= 0 or left + across >= width or top + down >= height)
 
 
-def hidden_share(amodal: Segmentation, visible: Segmentation, height: int, width: int) -> float:
-    """The occlusion rate |A \\ V| / |A| in [0, 1], NaN where A is empty; no mask is made.
+def begins_with_pixels(segmentation: Segmentation) -> bool:
+    """Whether the first runs of an RLE show that its mask, if it can be read, has a pixel; it is not checked.
 
-    Takes and raises what `decode` does.
+    This tells of almost every mask that is not empty, at a small part of what checking all runs costs.
     """
-    whole, seen = (_united(part, height, width) for part in (amodal, visible))
-    area = int(coco_mask.area(whole))
-    both = int(coco_mask.area(coco_mask.merge([whole, seen], intersect=True)))
-    return 1 - both / area if area else math.nan
+    counts = segmentation.get("counts") if is_object(segmentation) else None
+    if is_list(counts):
+        return len(counts) > 1 and isinstance(counts[1], int) and counts[1] > 0
+    if not isinstance(counts, str):
+        return False
+    return _second_run(counts) > 0
+
+
+def _second_run(text: str) -> int:
+    """The second number of COCO's text form, 0 where there is none or it is negative."""
+    at = 0
+    while at < len(text) and (ord(text[at]) - 48) & 0x20:
+        at += 1
+    run = 0
+    for place, character in enumerate(text[at + 1 : at + 8]):
+        code = ord(character) - 48
+        run |= (code & 0x1F) << 5 * place
+        if not code & 0x20:
+            return 0 if code & 0x10 else run
+    return 0
 
 
 def _parts(segmentation: Segmentation) -> list[Any]:
@@ -110,16 +147,6 @@ def _parts(segmentation: Segmentation) -> list[Any]:
     if not is_list(parts):
         raise ValueError(f"a segmentation is a polygon or an RLE, not a {type(parts).__name__}")
     return parts
-
-
-def _united(segmentation: Segmentation, height: int, width: int) -> Any:
-    """A checked segmentation of any form as one RLE in pycocotools' own form. Raises `ValueError`."""
-    parts = _parts(segmentation)
-    if all(map(is_object, parts)):
-        rles = [_rle(part, height, width) for part in parts]
-    else:
-        rles = coco_mask.frPyObjects(_usable_polygons(parts), height, width)
-    return rles[0] if len(rles) == 1 else coco_mask.merge(rles)
 
 
 def encode(mask: Mask) -> Rle:
@@ -146,11 +173,20 @@ def _is_coordinate(value: Any) -> bool:
 
 def _rle(rle: dict[str, Any], height: int, width: int) -> Any:
     """A checked RLE in pycocotools' own form."""
-    _checked_runs(rle, height, width)
+    runs = _checked_runs(rle, height, width)
     counts = rle["counts"]
+    if not runs[1:].all():  # pycocotools stops merging at an empty run
+        counts = _without_empty(runs)
     if is_list(counts):
         return coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
     return {"size": [height, width], "counts": _bytes(counts)}
+
+
+def _without_empty(runs: Integers) -> list[int]:
+    """The run lengths of the same mask in which only the first, the background's, may be 0."""
+    shows = np.repeat((np.arange(runs.size) & 1).astype(np.bool_), runs)
+    edges = np.flatnonzero(np.diff(shows, prepend=False))
+    return [int(run) for run in np.diff(edges, prepend=0, append=shows.size)]
 
 
 def _checked_runs(rle: dict[str, Any], height: int, width: int) -> Integers:
@@ -166,7 +202,7 @@ def _checked_runs(rle: dict[str, Any], height: int, width: int) -> Integers:
         runs = np.asarray(counts, dtype=np.int64)
     else:
         raise ValueError("malformed RLE: counts are neither text nor whole numbers")
-    if (runs < 0).any():
+    if runs.size and runs.min() < 0:
         raise ValueError("malformed RLE: it has a negative run")
     if (covered := int(runs.sum())) != height * width:
         raise ValueError(f"malformed RLE: its runs cover {covered} of {height * width} pixels")
@@ -184,23 +220,24 @@ def _uncompressed(text: bytes) -> Integers:
     Each character carries five bits, low ones first, and a flag that more follow; from the fourth run on, the
     difference to the run before the last is stored.
     """
-    codes = np.frombuffer(text, np.uint8).astype(np.int64) - 48
+    characters = np.frombuffer(text, np.uint8) - np.uint8(48)  # what lies below wraps to a large number
+    codes = characters.astype(np.int64)
     if not codes.size:
         return codes
-    if codes.min() < 0 or codes.max() > 63:
+    if characters.max() > 63:
         raise ValueError("malformed RLE: counts hold a character that no RLE has")
-    last = (codes & 0x20) == 0
+    last = characters < 0x20
     if not last[-1]:
         raise ValueError("malformed RLE: counts end in the middle of a number")
     ends = np.flatnonzero(last)
-    starts = np.concatenate(([0], ends[:-1] + 1))
+    starts = np.zeros_like(ends)
+    starts[1:] = ends[:-1] + 1
     digits = ends - starts + 1
     if digits.max() > 7:
         raise ValueError("malformed RLE: counts hold a number that no picture has")
     places = 5 * (np.arange(codes.size) - np.repeat(starts, digits))
     runs = np.add.reduceat((codes & 0x1F) << places, starts)
-    negative = (codes[ends] & 0x10) != 0  # sign bit of the last five
-    runs -= np.where(negative, np.left_shift(1, 5 * digits), 0)
-    runs[1::2] = np.cumsum(runs[1::2])
-    runs[2::2] = np.cumsum(runs[2::2])
+    runs -= (codes[ends] & 0x10) << (5 * digits - 4)  # sign bit of the last five
+    for kind in (runs[1::2], runs[2::2]):
+        kind.cumsum(out=kind)
     return runs

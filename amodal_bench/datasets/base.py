@@ -15,7 +15,7 @@ RECORD_COLUMNS: dict[str, str] = {
     "image_id": "str",
     "video_id": "str",
     "category": "str",
-    "area": "float64",
+    "amodal_pixels": "float64",
     "occlusion_rate": "float64",
     "stuff": "bool",
     "crowd": "bool",
@@ -25,11 +25,21 @@ RECORD_COLUMNS: dict[str, str] = {
 """Columns of `Dataset.records()`.
 
 id: unique in the dataset, stable between runs; image_id, video_id: what the instance is part of ("" where there is no
-video); category: its name. area: pixels of A; occlusion_rate: |A \\ V| / |A| in [0, 1], 0 meaning unoccluded; both
-as annotated, else as measured, NaN where neither can be. stuff: a region of stuff rather than a thing. crowd: one
-annotation for many objects. truncated: A reaches the border of the image. hidden: no pixel is visible, so it cannot
-be prompted.
+video); category: its name. amodal_pixels: pixels of A; occlusion_rate: |A \\ V| / |A| in [0, 1], 0 meaning
+unoccluded; both as annotated, else as measured, NaN where neither can be. stuff: a region of stuff rather than a
+thing. crowd: one annotation for many objects. truncated: A reaches the border of the image. hidden: V has no pixel,
+whatever rate is stated, so that it cannot be prompted. `datasets.reading.measures` defines the measured ones for
+every loader.
 """
+
+
+RENAMED = {"area": "amodal_pixels"}
+"""Columns by the names that they had before: `area` is the inpainting area, a mask, and nothing else."""
+
+
+def outdated_columns(records: pd.DataFrame) -> dict[str, str]:
+    """The columns that have a former name in an index, with their names of today."""
+    return {old: new for old, new in RENAMED.items() if old in records and new not in records}
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,7 @@ class Dataset(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the dataset; printed beside its results."""
+        """The dataset's name, which is printed beside its results."""
         ...
 
     def records(self) -> pd.DataFrame:

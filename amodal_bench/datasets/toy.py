@@ -1,28 +1,57 @@
-"""The toy aquarium as a dataset: drawn when it is opened, no files needed."""
+"""The toy aquarium as a dataset: no files needed. Its index is drawn once and kept; samples are drawn on demand."""
 
 from __future__ import annotations
 
 import hashlib
+import platform
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
-import pandas as pd
+from tqdm import tqdm
 
+import amodal_bench.toy
+from amodal_bench.core.cache import CACHE_VARIABLE
 from amodal_bench.core.errors import ConfigError, InputError
-from amodal_bench.core.masks import touches_border
-from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Sample
-from amodal_bench.toy.scene import Scene, draw_scene
+from amodal_bench.core.types import Image
+from amodal_bench.datasets.reading.index import Index, cached_index, make_index
+from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset, Masks
+from amodal_bench.datasets.reading.measures import of_masks
+from amodal_bench.toy.scene import Instance, Scene, draw_scene
 
 VERSION = 2
 """Raised when the same arguments would draw other scenes."""
 
+INDEX_VERSION = 1
+"""Raised with any change of the index's rows."""
 
-class Toy:
+OWN = {SCENE: "str", "number": "int64", "place": "int64", "picture": "str", "drawn": "str"}
+"""number: of the scene; place: of the instance in it, from the front; picture: hex SHA-256 of the scene's image;
+drawn: the dataset's fingerprint, the same in each row."""
+
+SCENES_KEPT = 64
+"""Scenes at half a megabyte each; a set of no more than these is drawn once by a process."""
+
+SHOW_PROGRESS = 100
+"""Scenes from which on drawing the index is worth a progress bar."""
+
+
+class Toy(IndexedDataset):
     """Scenes of fish and plants with known amodal masks, deterministic by seed.
+
+    Nothing is drawn until records or samples are asked for.
 
     Args:
         split: any name; each draws its own scenes. The tiny model was trained on none of them.
         images: number of scenes.
         seed: of the drawing.
+
+    Raises:
+        ConfigError: `images` is less than 1.
     """
 
     name = "toy"
@@ -31,54 +60,74 @@ class Toy:
         if images < 1:
             raise ConfigError(f"dataset.images: {images} is not a positive number")
         self.split, self.images, self.seed = split, images, seed
-        self.scenes: list[Scene] = [draw_scene(seed, split, index) for index in range(images)]
-        self._places = {
-            f"{split}-{index:05d}-{number}": (scene, instance)
-            for index, scene in enumerate(self.scenes)
-            for number, instance in enumerate(scene.instances)
-        }
 
-    def records(self) -> pd.DataFrame:
-        rows = []
-        for index, scene in enumerate(self.scenes):
-            for number, instance in enumerate(scene.instances):
-                area, visible = int(instance.amodal.sum()), int(instance.visible.sum())
-                rows.append(
-                    {
-                        "id": f"{self.split}-{index:05d}-{number}",
-                        "image_id": f"{self.split}-{index:05d}",
-                        "video_id": "",
-                        "category": instance.kind,
-                        "area": area,
-                        "occlusion_rate": 1 - visible / area,
-                        "stuff": instance.kind == "plant",
-                        "crowd": False,
-                        "truncated": touches_border(instance.amodal),
-                        "hidden": visible == 0,
-                    }
-                )
-        return pd.DataFrame(rows, columns=list(RECORD_COLUMNS)).astype(RECORD_COLUMNS)
+    @cached_property
+    def index(self) -> Index:
+        """All instances, from the cache or drawn; changed drawing code or libraries draw them again."""
+        settings = [self._arguments, drawing_digest()]
+        digest = hashlib.sha256("\n".join(settings).encode()).hexdigest()
+        return cached_index(self.name, INDEX_VERSION, digest, self._draw_index)
 
-    def sample(self, id: str) -> Sample:
-        if id not in self._places:
-            raise InputError(self.name, "no such instance", "take ids from records()", f"instance {id}")
-        scene, chosen = self._places[id]
-        others = np.zeros_like(chosen.visible)
-        for instance in scene.instances:
-            if instance is not chosen:
-                others |= instance.visible
-        return Sample(id, scene.image, chosen.visible, chosen.amodal, others)
+    def read_image(self, row: Any) -> Image:
+        """The image of a scene, (H, W, 3) uint8. Raises `InputError` where it is not the one that was indexed."""
+        image = self._drawn(int(row["number"])).image
+        if _digest(image) != row["picture"]:
+            problem = "the scene is drawn otherwise than when it was indexed, on another kind of machine"
+            remedy = f"set {CACHE_VARIABLE} to a folder that only machines of one kind use"
+            raise InputError(self.name, problem, remedy, f"scene {row[SCENE]}")
+        return image
+
+    def read_masks(self, row: Any, height: int, width: int) -> Masks:  # noqa: ARG002 (the scene knows its size)
+        """V and A of an instance, both (height, width) bool."""
+        instance = self._drawn(int(row["number"])).instances[int(row["place"])]
+        return Masks(instance.visible, instance.amodal)
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha256(f"toy@{VERSION}/{self.split}/{self.images}/{self.seed}".encode())
-        for scene in self.scenes:
-            digest.update(scene.image.tobytes())
-        return digest.hexdigest()
+        """Hex SHA-256 over the version of the drawing, its arguments and the pixels of all images."""
+        return str(self.index.instances["drawn"].iat[0])
 
-    def check(self) -> list[Problem]:
-        problems = []
-        for record in self.records().itertuples():
-            sample = self.sample(str(record.id))
-            if not sample.visible.any() or (sample.visible & ~sample.amodal).any():
-                problems.append(Problem("(drawn)", sample.id, "V is empty or reaches beyond A"))
-        return problems
+    @property
+    def _arguments(self) -> str:
+        return f"toy@{VERSION}/{self.split}/{self.images}/{self.seed}"
+
+    @cached_property
+    def _drawn(self) -> Callable[[int], Scene]:
+        return lru_cache(maxsize=SCENES_KEPT)(lambda number: draw_scene(self.seed, self.split, number))
+
+    def _draw_index(self) -> Index:
+        rows: list[dict[str, object]] = []
+        fingerprint = hashlib.sha256(self._arguments.encode())
+        hide = self.images < SHOW_PROGRESS or None  # None: hidden where there is no terminal
+        for number in tqdm(range(self.images), desc="drawing toy", unit="scene", leave=False, disable=hide):
+            scene = self._drawn(number)
+            fingerprint.update(scene.image.tobytes())
+            here = {SCENE: f"{self.split}-{number:05d}", "number": number, "picture": _digest(scene.image)}
+            rows += [here | _row(here[SCENE], place, instance) for place, instance in enumerate(scene.instances)]
+        drawn = {"drawn": fingerprint.hexdigest()}
+        return make_index([row | drawn for row in rows], [], OWN)
+
+
+def drawing_digest() -> str:
+    """Hex SHA-256 over what decides how a scene looks: the source of the drawing, libraries and kind of machine."""
+    libraries = (np.__version__, cv2.__version__, version("pycocotools"), platform.machine())
+    digest = hashlib.sha256("\n".join(libraries).encode())
+    for file in sorted(Path(amodal_bench.toy.__path__[0]).glob("*.py")):
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _row(scene: object, place: int, instance: Instance) -> dict[str, object]:
+    return {
+        "id": f"{scene}-{place}",
+        "image_id": scene,
+        "video_id": "",
+        "category": instance.kind,
+        "stuff": instance.kind == "plant",
+        "crowd": False,
+        "place": place,
+        **vars(of_masks(instance.amodal, instance.visible)),
+    }
+
+
+def _digest(image: Image) -> str:
+    return hashlib.sha256(image.tobytes()).hexdigest()

@@ -31,10 +31,14 @@ class Leakage(Protocol):
     def name(self) -> str: ...
 
     @property
-    def erase(self) -> bool: ...
+    def erase(self) -> bool:
+        """Whether the area's pixels are taken out of what the denoiser is shown."""
+        ...
 
     @property
-    def start(self) -> float: ...
+    def start(self) -> float:
+        """The share of the schedule that is run, in (0, 1]: 1 starts from pure noise."""
+        ...
 
     def mix(self, x: Tensor, known: Tensor, area: Tensor, progress: float) -> Tensor:
         """The sample to go on with after a step; `progress` in (0, 1] is the share of the schedule done."""
@@ -88,7 +92,7 @@ class Strength:
     def start(self) -> float:
         return self.s
 
-    def mix(self, x: Tensor, known: Tensor, area: Tensor, progress: float) -> Tensor:
+    def mix(self, x: Tensor, known: Tensor, area: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         return x
 
 
@@ -104,7 +108,7 @@ class Soft:
     def __post_init__(self) -> None:
         _check_share("s", self.s)
 
-    def mix(self, x: Tensor, known: Tensor, area: Tensor, progress: float) -> Tensor:
+    def mix(self, x: Tensor, known: Tensor, area: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         return self.s * composite(x, known, area) + (1 - self.s) * x
 
 
@@ -116,7 +120,7 @@ class Conditioning:
     erase: ClassVar[bool] = False
     start: ClassVar[float] = 1.0
 
-    def mix(self, x: Tensor, known: Tensor, area: Tensor, progress: float) -> Tensor:
+    def mix(self, x: Tensor, known: Tensor, area: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         return composite(x, known, area)
 
 
@@ -128,7 +132,7 @@ class NoLeakage:
     erase: bool = True
     start: ClassVar[float] = 1.0
 
-    def mix(self, x: Tensor, known: Tensor, area: Tensor, progress: float) -> Tensor:
+    def mix(self, x: Tensor, known: Tensor, area: Tensor, progress: float) -> Tensor:  # noqa: ARG002
         return composite(x, known, area)
 
 

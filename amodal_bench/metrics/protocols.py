@@ -180,9 +180,12 @@ def shipped_content(name: str) -> dict[str, Any] | None:
 def _described(number: Number | WholeNumber) -> dict[str, Any]:
     """A number's class and settings."""
     kind = type(number)
+    path = f"{kind.__module__}.{kind.__qualname__}"
     assert is_dataclass(number)
     settings = {field.name: getattr(number, field.name) for field in fields(number) if field.init}
-    return {"kind": f"{kind.__module__}.{kind.__qualname__}", **settings}
+    # The package's own are named by their class: where its file lies changes no number.
+    own = kind.__module__.startswith("amodal_bench.metrics.numbers.")
+    return {"kind": kind.__qualname__ if own else path, **settings}
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -17,5 +17,5 @@ class ConvexHull:
     def describe(self) -> dict[str, str]:
         return {"model": "hull", "opencv": cv2.__version__}
 
-    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:  # noqa: ARG002
         return [convex_hull(query.visible) for query in queries]

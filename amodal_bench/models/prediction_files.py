@@ -27,7 +27,7 @@ MAKE_ENTRIES = 'write a list of {"annotation_id": ..., "segmentation": ...}'
 REPLACE = "write this prediction again, on the grid of its image"
 
 
-class Source(Protocol):
+class PredictionSource(Protocol):
     """Masks by instance id."""
 
     def digest(self) -> str:
@@ -46,7 +46,7 @@ class Source(Protocol):
         ...
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path) -> PredictionSource:
     """The predictions at a path: of a folder its PNGs, of a file its entries. Nothing is read yet.
 
     Raises:

@@ -36,7 +36,7 @@ class Predictions:
     def answers(self) -> Collection[str]:
         return self._masks.ids()
 
-    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:  # noqa: ARG002
         return [self._predicted(query) for query in queries]
 
     def _predicted(self, query: Query) -> Mask:

@@ -14,5 +14,5 @@ class VisibleMask:
     def describe(self) -> dict[str, str]:
         return {"model": "visible"}
 
-    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:  # noqa: ARG002
         return [query.visible for query in queries]

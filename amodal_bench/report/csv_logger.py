@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pandas as pd
 
+from amodal_bench.core.files import write_whole
 from amodal_bench.report.outcome import Outcome, RunInfo
 
 
@@ -32,6 +32,4 @@ class CsvLogger:
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table as a whole or not at all; numbers keep all their digits."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    table.to_csv(partial, index=False, lineterminator="\n")
-    partial.replace(path)
+    write_whole(path, lambda partial: table.to_csv(partial, index=False, lineterminator="\n"))

@@ -63,9 +63,13 @@ class Outcome:
 class Logger(Protocol):
     """Is told of a command's own model as it runs, and of the outcome."""
 
-    def begin(self, run: RunInfo) -> None: ...
+    def begin(self, run: RunInfo) -> None:
+        """Open a record of the run before its first prediction."""
+        ...
 
-    def step(self, done: int, total: int, miou: float) -> None: ...
+    def step(self, done: int, total: int, miou: float) -> None:
+        """Note how many of `total` instances are done, and the mean IoU in [0, 1] so far."""
+        ...
 
     def finish(self, outcome: Outcome) -> Sequence[Path]:
         """Report the outcome; returns the files that were written."""

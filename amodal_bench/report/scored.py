@@ -69,8 +69,9 @@ class Scored:
 
     @property
     def settings(self) -> str:
-        """What a reader has to know of the model to compare it: view, leakage, area, segmenter, number of samples,
-        and weights that are random.
+        """The settings that a reader must know to compare the model.
+
+        They are view, leakage, area, segmenter, number of samples, and weights that are random.
         """
         model = self.facts["model"]
         view = model.get("view", {})
@@ -128,8 +129,10 @@ class Scored:
         return pd.DataFrame(rows)
 
     def timing(self) -> pd.DataFrame:
-        """Seconds per instance of reading, of predicting, and of each stage of the latter; kept apart from scores,
-        since no two runs agree on them. `batch` and `peak_gb` (of GPU memory) are empty where nobody counted them.
+        """Seconds per instance of reading, of predicting, and of each stage of predicting.
+
+        They are kept apart from scores, since no two runs agree on them. `batch` and `peak_gb`
+        (of GPU memory) are empty where nobody counted them.
         """
         rows: list[dict[str, Any]] = [
             {"stage": stage, "instances": len(self.counted), "seconds": self.counted[column].sum()}

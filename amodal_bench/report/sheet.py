@@ -45,7 +45,7 @@ def draw_row(sample: Sample, predicted: Mask, iou: float, between: Mapping[str, 
 
 
 def draw_annotation(sample: Sample) -> dict[str, Image]:
-    """The titled pictures of what is annotated of one instance: image, V, A and the hidden part A \\ V.
+    r"""The titled pictures of what is annotated of one instance: image, V, A and the hidden part A \\ V.
 
     V is green, the hidden part blue; red is what of V lies outside of A.
     """
@@ -104,6 +104,7 @@ def _window(mask: Mask) -> tuple[slice, slice]:
 
 
 def overlay(image: Image, layers: Sequence[tuple[Mask, tuple[int, int, int]]]) -> Image:
+    """Lay half-transparent colours over the pixels of masks; (H, W, 3) uint8 like the image."""
     shown = image.astype(np.float32)
     for mask, colour in layers:
         shown[mask] = 0.45 * shown[mask] + 0.55 * np.array(colour, np.float32)

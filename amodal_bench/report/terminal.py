@@ -59,6 +59,7 @@ class Cell:
 
     @classmethod
     def of(cls, outcome: Outcome, overrides: Sequence[str]) -> Cell:
+        """Keep what the first protocol says of an outcome, with the overrides that made it."""
         table = outcome.table()
         return cls(overrides, table[table["protocol"] == outcome.main.protocols[0].label])
 

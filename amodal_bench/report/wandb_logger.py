@@ -57,7 +57,7 @@ class WandbLogger:
                 f"logger=wandb: {error}; log in with `wandb login`, or set logger.wandb.mode=offline"
             ) from error
 
-    def step(self, done: int, total: int, miou: float) -> None:
+    def step(self, done: int, total: int, miou: float) -> None:  # noqa: ARG002
         self._run.log({"instances": done, "running_miou": miou})
 
     def finish(self, outcome: Outcome) -> list[Path]:

@@ -135,7 +135,7 @@ class Store:
         return np.asarray(coco_mask.decode(self._rle(id)), bool)
 
     def rle(self, id: str) -> Rle:
-        """The same as an RLE that JSON can hold."""
+        """The predicted mask of one instance as an RLE that JSON can hold. Raises KeyError where there is none."""
         rle = self._rle(id)
         return {"size": rle["size"], "counts": rle["counts"].decode("ascii")}
 

@@ -29,7 +29,7 @@ from amodal_bench.weights.loading import (
     origin,
     precision_of,
 )
-from amodal_bench.weights.source import ROOT, Source, weights_digest
+from amodal_bench.weights.source import ROOT, WeightsSource, weights_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PROMPTS = ("points", "points_box", "mask")
 ENCODE, DECODE = "encode", "decode"
 LOGIT = 10.0
-"""Of a pixel in a mask prompt, and less of one outside: these models take logits, those of an earlier mask."""
+"""The logit of a pixel in a mask prompt, negated outside: these models take the logits of an earlier mask."""
 
 
 class Promptable(ABC):
@@ -58,7 +58,7 @@ class Promptable(ABC):
 
     FAMILY: ClassVar[str]
     SCALING: ClassVar[Scaling] = IMAGENET
-    """Of the pixels that the model was trained with."""
+    """How the pixels that the model was trained with are scaled."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Promptable(ABC):
         for name, value, known in (("prompt", prompt, PROMPTS), ("choose", choose, CHOICES)):
             if value not in known:
                 raise ConfigError(f"segmenter.{name}: {value!r} is not one of {', '.join(known)}")
-        self.source = Source(str(weights), revision, None, local_files_only, "segmenter")
+        self.source = WeightsSource(str(weights), revision, None, local_files_only, "segmenter")
         self.batch, self.prompt, self.choose = batch, prompt, choose
         self._precision, self._device = precision, device
 
@@ -122,7 +122,7 @@ class Promptable(ABC):
 
     @cached_property
     def digest(self) -> str:
-        """Of everything that the model is loaded from."""
+        """The digest of every file that the model is loaded from."""
         return weights_digest(self.folder, self.parts)
 
     @cached_property
@@ -132,7 +132,7 @@ class Promptable(ABC):
 
     @cached_property
     def precision(self) -> str:
-        """Of the image encoder."""
+        """The precision that the image encoder computes in, as torch names it."""
         return precision_of(self._precision, self.device)
 
     @abstractmethod

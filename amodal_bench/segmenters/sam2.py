@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 LEVELS = 3
-"""Of the encoder's pyramid that the decoder takes, the finest first."""
+"""Levels of the encoder's pyramid that the decoder takes, the finest first."""
 
 
 class Sam2(Promptable):
@@ -26,7 +26,7 @@ class Sam2(Promptable):
 
         return Sam2Model
 
-    def inner(self, shape: tuple[int, int], side: int) -> tuple[int, int]:
+    def inner(self, shape: tuple[int, int], side: int) -> tuple[int, int]:  # noqa: ARG002
         return side, side
 
     def embed(self, pixels: Tensor) -> Tensors:

@@ -35,7 +35,7 @@ class SamHQ(Sam):
         return SamHQModel
 
     def embed(self, pixels: Tensor) -> Tensors:
-        """Of the features after each global attention the decoder reads the first only."""
+        """Encode pictures; the decoder reads the features after the first global attention and no later ones."""
         encoded = self.model.vision_encoder(pixels)
         return {"coarse": encoded.last_hidden_state.float(), "early": encoded.intermediate_embeddings[0].float()}
 

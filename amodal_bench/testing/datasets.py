@@ -13,12 +13,12 @@ import pandas as pd
 
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.ids import is_listable
-from amodal_bench.core.masks import touches_border
 from amodal_bench.core.types import Mask
-from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset, Problem, Sample
+from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset, Problem, Sample, outdated_columns
 from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset
+from amodal_bench.datasets.reading.measures import of_masks
 
-AREA_TOLERANCE, RATE_TOLERANCE = 0.01, 0.01
+PIXEL_TOLERANCE, RATE_TOLERANCE = 0.01, 0.01
 """Shares by which stated numbers may miss the masks: finer differences are the files' matter, and `check`'s."""
 COMPANY = 40
 """Images with more instances are not read whole."""
@@ -102,7 +102,11 @@ def _of_records(records: Any) -> Iterator[str]:
     if not isinstance(records, pd.DataFrame):
         yield f"records() returns a {type(records).__name__}, not a DataFrame"
         return
+    outdated = outdated_columns(records)
+    yield from (f"column {old!r} of records() is called {new!r} now" for old, new in outdated.items())
     for name, dtype in RECORD_COLUMNS.items():
+        if name in outdated.values():
+            continue
         if name not in records:
             yield f"records() lacks the column {name!r}"
         elif not _has_dtype(records[name], dtype):
@@ -116,9 +120,9 @@ def _of_records(records: Any) -> Iterator[str]:
         yield f"id {ids[ids.duplicated()].iloc[0]!r} stands more than once in records()"
     if bad := [id for id in ids if not is_listable(id)]:
         yield f"id {bad[0]!r} is empty, begins with '#', or has white space at an end or a line break"
-    area, rate = (pd.to_numeric(records[name], errors="coerce") for name in ("area", "occlusion_rate"))
-    if (area < 0).any():
-        yield f"an area is negative: {area.min():g}"
+    pixels, rate = (pd.to_numeric(records[name], errors="coerce") for name in ("amodal_pixels", "occlusion_rate"))
+    if (pixels < 0).any():
+        yield f"a number of amodal_pixels is negative: {pixels.min():g}"
     if ((rate < 0) | (rate > 1)).any():
         yield f"an occlusion rate is outside of [0, 1]: {rate[(rate < 0) | (rate > 1)].iloc[0]:g}"
 
@@ -186,21 +190,21 @@ def _of_form(id: str, sample: Any) -> Iterator[str]:
 
 def _of_record(record: dict[Any, Any], sample: Sample) -> Iterator[str]:
     """Where the masks contradict the record."""
-    area = int(sample.amodal.sum())
-    if area == 0:
+    found, stated = of_masks(sample.amodal, sample.visible), record["amodal_pixels"]
+    if found.amodal_pixels == 0:
         yield "the amodal mask is empty"
         return
-    if record["hidden"] and sample.visible.any():
+    if record["hidden"] and not found.hidden:
         yield "hidden in records(), but its visible mask is not empty"
-    # An index that has not measured the masks (its area is NaN) cannot know it.
-    if not record["hidden"] and not sample.visible.any() and not math.isnan(record["area"]):
+    # An index that has not measured the masks (its pixels are NaN) cannot know it.
+    if not record["hidden"] and found.hidden and not math.isnan(stated):
         yield "the visible mask is empty, but records() does not say hidden"
-    if abs(record["area"] - area) > max(AREA_TOLERANCE * area, 1):  # False for NaN
-        yield f"its area is {record['area']:g} in records(), but the amodal mask has {area} pixels"
-    rate = int((sample.amodal & ~sample.visible).sum()) / area
+    if abs(stated - found.amodal_pixels) > max(PIXEL_TOLERANCE * found.amodal_pixels, 1):  # False for NaN
+        yield f"amodal_pixels is {stated:g} in records(), but the amodal mask has {found.amodal_pixels:g} pixels"
+    rate = found.occlusion_rate
     if abs(record["occlusion_rate"] - rate) > RATE_TOLERANCE:
         yield f"its occlusion rate is {record['occlusion_rate']:g} in records(), but the masks give {rate:g}"
-    if not math.isnan(record["area"]) and record["truncated"] != touches_border(sample.amodal):
+    if not math.isnan(stated) and record["truncated"] != found.truncated:
         yield f"truncated is {record['truncated']} in records(), but the amodal mask says otherwise"
 
 

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from amodal_bench.core.files import write_whole
 from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.tiny import networks
 from amodal_bench.tiny.samples import draw_sample
@@ -55,6 +56,7 @@ class Stage:
             self.step, self.seconds = state["step"], state["seconds"]
 
     def save(self) -> None:
+        """Write the checkpoint; a killed process leaves the one before it."""
         state = {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -63,9 +65,7 @@ class Stage:
             "step": self.step,
             "seconds": self.seconds,
         }
-        partial = self.path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(self.path)
+        write_whole(self.path, lambda partial: torch.save(state, partial))
 
     def run(self, batches: Callable[[int], Tensor], loss_of: Callable[[Tensor], Tensor]) -> None:
         """Take steps until the stage or the allowed minutes are over."""
@@ -278,6 +278,7 @@ STAGES = {"autoencoder": train_autoencoder, "denoiser": train_denoiser, "decoder
 
 
 def main() -> None:
+    """Parse the command line, do the work and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stage", choices=list(STAGES))
     parser.add_argument("--folder", type=Path, default=Path("results/tiny-training"), help="checkpoints")

@@ -33,7 +33,7 @@ class Instance:
 
     @property
     def kind(self) -> str:
-        """ "fish" or "plant"."""
+        """What the object is: "fish" or "plant"."""
         return self.sprite.kind
 
     @property

@@ -10,8 +10,12 @@ from amodal_bench.views.window import Window
 
 
 def paste(view: Image, window: Window, shape: tuple[int, int]) -> Image:
-    """The (size, size, 3) uint8 picture of a window on the grid of an image of `shape` (H, W): (H, W, 3) uint8, black
-    outside of the window.
+    """Put a window's picture back on the grid of the image: (H, W, 3) uint8, black outside of the window.
+
+    Args:
+        view: (size, size, 3) uint8.
+        window: where it was cut out.
+        shape: (H, W) of the image.
     """
     # Pillow averages along an axis that shrinks and interpolates along one that grows; bicubic keeps outlines sharp.
     fitted = pillow.fromarray(view).resize((window.width, window.height), pillow.Resampling.BICUBIC)

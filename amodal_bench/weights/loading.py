@@ -9,7 +9,7 @@ from typing import Any
 
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.weights.random import RANDOM_MARK
-from amodal_bench.weights.source import Source
+from amodal_bench.weights.source import WeightsSource
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 AUTO = "auto"
@@ -54,7 +54,7 @@ def precision_of(setting: str, device: str) -> str:
     return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
 
 
-def origin(source: Source, folder: Path) -> dict[str, Any]:
+def origin(source: WeightsSource, folder: Path) -> dict[str, Any]:
     """What a description says of where weights come from: hub id and commit, and whether they are random."""
     hub = {"hub": source.spec, "commit": source.commit(folder)} if source.is_hub_id else {}
     return {**hub, **({"random_weights": True} if (folder / RANDOM_MARK).exists() else {})}

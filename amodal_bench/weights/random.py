@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import os
-import shutil
+from functools import partial
 from pathlib import Path
 
 from amodal_bench.core.cache import CACHE_VARIABLE, cache_folder
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.files import fill_folder
 from amodal_bench.weights import small
 
 RANDOM = "random://"
@@ -50,7 +50,9 @@ def place(spec: str) -> Path | None:
 
 
 def made(spec: str) -> Path | None:
-    """As `place`, and the folder is there; None where the family has no such part.
+    """Save the weights that a spec names, unless they are there, and return their folder (see `place`).
+
+    None where the family has no such part.
 
     Raises:
         InputError: there is no such family, or it cannot be written.
@@ -62,17 +64,12 @@ def made(spec: str) -> Path | None:
     if folder.is_dir():
         return folder
     kept = _kept(family)
-    partial = kept.with_name(f"{kept.name}.{os.getpid()}.partial")
     try:
-        save(family, partial)
-        partial.rename(kept)
+        fill_folder(kept, partial(save, family))
     except (OSError, ImportError) as error:
-        if not kept.is_dir():  # else another process was quicker
-            reason = getattr(error, "strerror", None) or str(error)
-            remedy = f"set {CACHE_VARIABLE} to a folder that can be written"
-            raise InputError(kept, f"random weights cannot be written there ({reason})", remedy) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        reason = getattr(error, "strerror", None) or str(error)
+        remedy = f"set {CACHE_VARIABLE} to a folder that can be written"
+        raise InputError(kept, f"random weights cannot be written there ({reason})", remedy) from error
     return folder if folder.is_dir() else None
 
 

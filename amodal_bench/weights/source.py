@@ -30,7 +30,7 @@ _TEXT = ("text_encoder", "tokenizer")
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightsSource:
     """Where weights come from.
 
     Attributes:
@@ -61,8 +61,9 @@ class Source:
 
     @property
     def pin(self) -> str | None:
-        """The revision that is asked for: the one that is set, else the commit that the catalogue knows, else the
-        newest. So the same configuration means the same weights, whatever is pushed later.
+        """The revision to load: the one that is set, else the catalogue's commit, else None, which is the newest.
+
+        So the same configuration means the same weights, whatever is pushed later.
         """
         known = catalogue().get(self.spec)
         return self.revision or (known.revision if known else None) or None
@@ -214,8 +215,10 @@ def _indexed(index: Path) -> set[str]:
 
 
 def _variant(path: Path) -> str | None:
-    """`fp16` of `model.fp16.safetensors`, `model.fp16-00001-of-00002.safetensors` and
-    `model-00001-of-00002.fp16.safetensors`."""
+    """The variant in a file's name, such as `fp16` of `model.fp16.safetensors`; None where it has none.
+
+    Shards are `model.fp16-00001-of-00002.safetensors` or `model-00001-of-00002.fp16.safetensors`.
+    """
     found = re.search(r"\.(\w+)(-\d+-of-\d+)?\.safetensors$", path.name)
     return found.group(1) if found else None
 

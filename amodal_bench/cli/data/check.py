@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of this verb to its parser."""
     add_dataset(parser)
     parser.add_argument(
         "--limit", type=int, metavar="N", help="print the first N problems and how many more there are"
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
     settings = settings_of(arguments)
     dataset = open_dataset(settings)
     from amodal_bench.testing.datasets import examine

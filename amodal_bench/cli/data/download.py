@@ -38,7 +38,8 @@ def download(url: str, path: Path, size: int | None, digest: str | None) -> str:
     Args:
         url: http or https.
         path: where it goes; its folder is made.
-        size, digest: bytes and hex SHA-256 that it has to have, where they are known.
+        size: bytes that it must have, where that is known.
+        digest: hex SHA-256 that it must have, where that is known.
 
     Returns:
         Its hex SHA-256.

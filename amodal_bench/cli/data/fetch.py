@@ -21,6 +21,7 @@ DELETE = "delete it to fetch it again"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of this verb to its parser."""
     parser.add_argument("name", metavar="NAME", help="as in dataset=NAME")
     parser.add_argument(
         "--root", type=Path, metavar="FOLDER", help="where the dataset goes; by default where dataset=NAME looks"
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
     root = arguments.root
     if root is None:
         root = root_of(compose([f"dataset={arguments.name}"], arguments.config_dir).dataset)

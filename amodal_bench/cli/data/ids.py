@@ -17,11 +17,13 @@ from amodal_bench.core.ids import COMMENT, is_listable, label
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of this verb to its parser."""
     parser.add_argument("overrides", metavar="OVERRIDE", nargs="*", help="such as dataset=cocoa protocol=pooled")
     add_config_dir(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
     settings = compose(arguments.overrides, arguments.config_dir)
     protocol = build(settings.protocol, "protocol")
     dataset = open_dataset(settings)

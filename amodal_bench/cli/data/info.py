@@ -1,4 +1,4 @@
-"""Count a dataset's images, videos, instances, categories and flags; areas and occlusion rates as annotated.
+"""Count a dataset's images, videos, instances, categories and flags; amodal pixels and occlusion rates as annotated.
 
 No pixel is read.
 """
@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.cli.data.compose import add_dataset, open_dataset, settings_of
+from amodal_bench.core.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,13 +26,20 @@ FLAGS = ("stuff", "crowd", "truncated", "hidden")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of this verb to its parser."""
     add_dataset(parser)
     parser.add_argument("--json", action="store_true", help="print the same as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
+    from amodal_bench.datasets.base import outdated_columns
+
     dataset = open_dataset(settings_of(arguments))
-    facts = {"dataset": dataset.name, **describe(dataset.records()), "remarks": remarks(dataset)}
+    records = dataset.records()
+    for old, new in outdated_columns(records).items():
+        raise InputError(dataset.name, f"column {old!r} of records() is called {new!r} now", "rename it in the class")
+    facts = {"dataset": dataset.name, **describe(records), "remarks": remarks(dataset)}
     print(json.dumps(facts, indent=2) if arguments.json else _text(facts))
     return 0
 
@@ -49,7 +57,7 @@ def describe(records: pd.DataFrame) -> dict[str, Any]:
 
     from amodal_bench.metrics.protocols import flag
 
-    rate, area = (pd.to_numeric(records[name], errors="coerce") for name in ("occlusion_rate", "area"))
+    rate, pixels = (pd.to_numeric(records[name], errors="coerce") for name in ("occlusion_rate", "amodal_pixels"))
     categories = records["category"].astype(str).value_counts(sort=False).sort_index()
     categories = categories.sort_values(ascending=False, kind="stable")
     videos = records["video_id"].astype(str) if "video_id" in records else pd.Series(dtype=str)
@@ -60,7 +68,7 @@ def describe(records: pd.DataFrame) -> dict[str, Any]:
         "categories": len(categories),
         "largest_categories": {str(name): int(count) for name, count in categories.head(TOP).items()},
         "flags": {name: int(flag(records, name).sum()) for name in FLAGS} | {"unoccluded": int((rate == 0).sum())},
-        "area": _quantiles(area),
+        "amodal_pixels": _quantiles(pixels),
         "occlusion_rate": _quantiles(rate),
         "occlusion_histogram": _histogram(rate),
     }
@@ -90,7 +98,7 @@ def _text(facts: dict[str, Any]) -> str:
     if facts["categories"] > TOP:
         lines.append(f"  ... and {facts['categories'] - TOP} more")
     lines += ["flags", *(f"  {name:24} {count:9}" for name, count in facts["flags"].items())]
-    lines += [_row("", QUANTILES), _row("area", facts["area"]), _row("occlusion", facts["occlusion_rate"])]
+    lines += [_row("", QUANTILES), _row("pixels", facts["amodal_pixels"]), _row("occlusion", facts["occlusion_rate"])]
     lines.append(f"occlusion rate, instances ({facts['occlusion_rate']['unknown']} unknown)")
     most = max(entry["instances"] for entry in facts["occlusion_histogram"]) or 1
     for entry in facts["occlusion_histogram"]:

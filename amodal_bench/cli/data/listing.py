@@ -17,11 +17,13 @@ from amodal_bench.datasets.card import card_names, load_card
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of this verb to its parser."""
     parser.add_argument("--open", action="store_true", help="open each dataset that is found")
     add_config_dir(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
     rows = [
         (name, _title(name, file), _state(name, arguments.config_dir, arguments.open))
         for name, file in choices("dataset", arguments.config_dir).items()

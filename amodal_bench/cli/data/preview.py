@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of this verb to its parser."""
     add_dataset(parser)
     parser.add_argument("--rows", type=int, default=8, metavar="N", help="instances to show")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the picture to write; NAME-preview.png by default")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
     out: Path = arguments.out or Path(f"{arguments.name}-preview.png")
     if arguments.rows < 1:
         raise UsageError(f"--rows: {arguments.rows} is not a positive number")

@@ -17,11 +17,13 @@ BEGIN, END = "<!-- cards: written by python -m amodal_bench.cli.data readme -->"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of this verb to its parser."""
     parser.add_argument("--file", type=Path, default=Path("datasets/README.md"), help="datasets/README.md by default")
     parser.add_argument("--check", action="store_true", help="only say whether the file is up to date")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
     file: Path = arguments.file
     try:
         old = file.read_text(encoding="utf-8")

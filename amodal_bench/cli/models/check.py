@@ -18,11 +18,13 @@ from amodal_bench.weights.catalogue import catalogue
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of this verb to its parser."""
     add_model(parser, "NAME", "as in model=NAME")
     add_config_dir(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
     parts = components(compose([f"model={arguments.name}", *arguments.overrides], arguments.config_dir).model)
     _line("model", arguments.name)
     # Of what has no weights only a backbone is worth a trial: it may be a user's own.

@@ -26,7 +26,7 @@ REMEDY = {
     "segmenter": "lower segmenter.batch, or choose smaller segmenter.weights",
 }
 STEPS = 20
-"""Of the schedule of which one step is tried; the paper's."""
+"""Steps of the schedule of which one is tried; the paper's number."""
 SIDE = 256
 """Pixels of the pictures that a segmenter is tried on; it brings them to its own size."""
 

@@ -24,11 +24,13 @@ ENCODERS = ("text_encoder", "image_encoder")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of this verb to its parser."""
     add_model(parser, "NAME", "as in model=NAME, or the hub id of its weights")
     add_config_dir(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
     name, wanted = _find(arguments.name, arguments.overrides, arguments.config_dir)
     remote = [holding for holding in wanted if holding.source.is_hub_id]
     for holding in wanted:

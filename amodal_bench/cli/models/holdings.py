@@ -10,7 +10,7 @@ from typing import Any
 
 from amodal_bench.config.build import TARGET, build
 from amodal_bench.weights.random import RANDOM
-from amodal_bench.weights.source import Source, lacking
+from amodal_bench.weights.source import WeightsSource, lacking
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Holding:
         revision_key: the setting that pins a hub id's commit.
     """
 
-    source: Source
+    source: WeightsSource
     parts: Sequence[str]
     revision_key: str
 
@@ -80,7 +80,7 @@ class Component:
 
     def holdings(self) -> list[Holding]:
         """The weights that it is loaded from; none that are known for a user's own class, or one without any."""
-        if not isinstance(source := getattr(self.built, "source", None), Source):
+        if not isinstance(source := getattr(self.built, "source", None), WeightsSource):
             return []
         found = [Holding(source, self.built.parts, f"{self.key}.revision")]
         if prior := getattr(self.built, "prior", None):

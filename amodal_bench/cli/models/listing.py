@@ -21,10 +21,12 @@ HEAD = ("model", "family", "disk", "GPU", "here", "weights", "licence")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of this verb to its parser."""
     add_config_dir(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
     names = choices("model", arguments.config_dir)
     rows = [HEAD, *(row for name in names for row in _rows(name, arguments.config_dir))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD) - 1)]

@@ -20,11 +20,13 @@ SIDE = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of this verb to its parser."""
     parser.add_argument("family", metavar="FAMILY", help=", ".join(families()))
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="a new or an empty folder")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
     family, folder = arguments.family, arguments.folder
     if family not in families():
         raise UsageError(f"models tiny {family}: there is no such family; {suggest(family, families())}")

@@ -12,9 +12,9 @@ from amodal_bench.core.types import Image, Integers, Mask
 from amodal_bench.segmenters.base import Prompt, Segmenter
 
 RADIUS = 0.02
-"""Of the discs around the points, as a share of the picture's longer side: what is certainly the object."""
+"""Radius of the discs around the points, in longer sides of the picture: what is certainly the object."""
 SIDE = 1024
-"""Of the picture that the segmenter sees, at most: no SAM sees more, and GrabCut takes minutes for a photograph."""
+"""Longest side of the picture that the segmenter sees: no SAM sees more, and GrabCut takes minutes for a photo."""
 
 
 def points_of(texts: Sequence[str], shape: tuple[int, int]) -> Integers:

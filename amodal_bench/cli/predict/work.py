@@ -42,7 +42,7 @@ class Request:
 
     @property
     def id(self) -> str:
-        """Of the query."""
+        """The query's id: the picture's name without its ending."""
         return self.image.stem
 
     @property
@@ -84,7 +84,7 @@ def predict(request: Request, settings: Settings) -> None:
 
 
 def _names(request: Request) -> list[str]:
-    """Of the files that will be written."""
+    """The names of the files that will be written."""
     names = [files.AMODAL, files.FACTS, files.CUT_OUT, files.OVERLAY]
     return names + [files.VISIBLE] * (request.mask is None) + [files.STEPS] * request.every_step
 

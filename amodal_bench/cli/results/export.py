@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sqlite3
 import sys
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ import pandas as pd
 from amodal_bench.cli.results.coco import CocoIds, ground_truth, results
 from amodal_bench.cli.verbs import add_config_dir
 from amodal_bench.core.errors import BenchError, InputError, UsageError
+from amodal_bench.core.files import write_whole
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.datasets.reading.files import read_json
 from amodal_bench.runner.store import Store
@@ -39,6 +39,7 @@ RUN_AGAIN = "give the run's command again: it predicts nothing anew and writes t
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of this verb to its parser."""
     parser.add_argument("run", metavar="RUN_FOLDER", type=Path, help="such as results/runs/toy-hull-0123456789ab")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="default: RUN_FOLDER/predictions.json")
     parser.add_argument("--ground-truth", metavar="FILE", type=Path, help="also write what they are compared with")
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
     folder: Path = arguments.run
     if not (folder / "store.sqlite").is_file():
         raise UsageError(f"{folder}: is no run's folder (it has no store.sqlite); runs lie in results/runs")
@@ -120,10 +122,7 @@ def _dataset(folder: Path, overrides: Sequence[str], config_dirs: Sequence[Path]
 
 def _write(file: Path, content: Any) -> None:
     """Write JSON as a whole or not at all."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        partial.write_text(json.dumps(content), encoding="utf-8")
-        partial.replace(file)
+        write_whole(file, lambda partial: partial.write_text(json.dumps(content), encoding="utf-8"))
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise BenchError(f"{file}: cannot be written ({error.strerror})") from error

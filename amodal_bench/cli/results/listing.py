@@ -19,10 +19,12 @@ HEAD = ("predicted", "errors", "run")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments and options of this verb to its parser."""
     parser.add_argument("results", metavar="FOLDER", type=Path, nargs="?", default=Path("results"), help="results/")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
     stores = sorted((arguments.results / "runs").glob("*/store.sqlite"))
     if not stores:
         raise UsageError(f"{arguments.results}: no run lies in {arguments.results / 'runs'}; run something first")

@@ -36,6 +36,7 @@ def collect(results: Path) -> pd.DataFrame:
 
 
 def main() -> None:
+    """Parse the command line, do the work and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, nargs="?", default=Path("results"))
     results: Path = parser.parse_args().results

@@ -17,6 +17,7 @@ from amodal_bench.testing import export
 
 
 def main() -> None:
+    """Parse the command line, do the work and print it."""
     formats = sorted(m.name for m in pkgutil.iter_modules(export.__path__) if not m.name.startswith("_"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("format", choices=formats)

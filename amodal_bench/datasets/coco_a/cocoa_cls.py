@@ -5,7 +5,7 @@ An entry of "annotations" is one object. `bbox` is not used: the masks say the s
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,14 +13,14 @@ from tqdm import tqdm
 
 from amodal_bench.core.digests import files_digest
 from amodal_bench.datasets.coco_a.coco_tree import CocoTree
-from amodal_bench.datasets.coco_a.regions import PLACES, RegionDataset, facts, mask_size, object_or_empty
-from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_numbers, text
+from amodal_bench.datasets.coco_a.regions import PLACES, RegionDataset, mask_size, measures, object_or_empty, odd
+from amodal_bench.datasets.reading.fields import claimed_id, is_set, text
 from amodal_bench.datasets.reading.index import Index, Report, cached_index, make_index
 from amodal_bench.datasets.reading.indexed import SCENE
 from amodal_bench.datasets.reading.pictures import Picture, Pictures
 from amodal_bench.datasets.reading.records import read_entries, read_record, read_records
 
-VERSION = 2
+VERSION = 3
 """Raised with any change of the rows that `_build` makes."""
 
 ARRAYS = ("images", "annotations", "categories")
@@ -110,7 +110,8 @@ def _build(file: Path) -> Index:
 
 def _row(file: Path, head: _Head, picture: Picture, categories: dict[str, str], report: Report) -> dict[str, object]:
     fields = object_or_empty(read_record(file, head.start, head.length))
-    for what in odd_numbers(fields, ("area",), ("occlude_rate",)):
+    measured = measures(fields, picture.size or mask_size([fields]))
+    for what in odd(fields, measured):
         report(f"annotation {head.label}", what)
     # An object without a category is an instance all the same: its masks do not depend on it.
     if head.category_id not in categories:
@@ -123,9 +124,9 @@ def _row(file: Path, head: _Head, picture: Picture, categories: dict[str, str], 
         "category": categories.get(head.category_id, ""),
         "stuff": False,
         "crowd": is_set(fields.get("iscrowd")),  # often missing, for no
-        **facts(fields, picture.size or mask_size([fields])),
+        **vars(measured),
         SCENE: head.image_id,
         "start": head.start,
         "length": head.length,
-        **asdict(picture),
+        **vars(picture),
     }

@@ -6,7 +6,7 @@ It holds all regions of that pass, front and back; each region is an instance he
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,14 @@ from amodal_bench.core.digests import files_digest
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.rle import is_list
 from amodal_bench.datasets.base import Sample
-from amodal_bench.datasets.coco_a.regions import PLACES, RegionDataset, facts, mask_size, object_or_empty
-from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_numbers, text
+from amodal_bench.datasets.coco_a.regions import PLACES, RegionDataset, mask_size, measures, object_or_empty, odd
+from amodal_bench.datasets.reading.fields import claimed_id, is_set, text
 from amodal_bench.datasets.reading.index import Index, Report, cached_index, make_index
 from amodal_bench.datasets.reading.indexed import SCENE
 from amodal_bench.datasets.reading.pictures import Picture, Pictures
 from amodal_bench.datasets.reading.records import read_entries, read_record, read_records
 
-VERSION = 2
+VERSION = 3
 """Raised with any change of the rows that `_build` makes."""
 
 OWN_COLUMNS = {SCENE: "str", "author": "str", "region": "int64", **PLACES}
@@ -144,7 +144,8 @@ def _scan(file: Path, kind: str, remedy: str, report: Report) -> tuple[Pictures,
 def _rows(head: _Head, picture: Picture, regions: list[Any], report: Report) -> Iterator[dict[str, object]]:
     size = picture.size or mask_size(regions)
     for region, fields in enumerate(map(object_or_empty, regions), start=1):
-        for what in odd_numbers(fields, ("area",), ("occlude_rate",)):
+        measured = measures(fields, size)
+        for what in odd(fields, measured):
             report(f"annotation {head.label}, region {region}", what)
         yield {
             "id": f"{head.label}-{region}",
@@ -153,13 +154,13 @@ def _rows(head: _Head, picture: Picture, regions: list[Any], report: Report) -> 
             "category": text(fields.get("name")),  # free text, often with blanks at its end
             "stuff": is_set(fields.get("isStuff")),
             "crowd": False,
-            **facts(fields, size),
+            **vars(measured),
             SCENE: head.label,
             "author": head.author,
             "region": region,
             "start": head.start,
             "length": head.length,
-            **asdict(picture),
+            **vars(picture),
         }
 
 

@@ -1,24 +1,23 @@
-"""One object as COCO-A and its relatives describe it.
+r"""One object as COCO-A and its relatives describe it.
 
 `segmentation` is A, `visible_mask` V and `invisible_mask` A \\ V; where the latter two are absent, V = A.
 """
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
 from amodal_bench.core.errors import InputError
-from amodal_bench.core.rle import decode, decode_field, hidden_share, is_list, is_object, measure
+from amodal_bench.core.rle import decode, decode_field, is_list, is_object
 from amodal_bench.core.types import Image
-from amodal_bench.datasets.reading.fields import pixels, share, side
+from amodal_bench.datasets.reading.fields import odd_numbers, pixels, share, side
 from amodal_bench.datasets.reading.files import MEND
 from amodal_bench.datasets.reading.index import Index
 from amodal_bench.datasets.reading.indexed import IndexedDataset, Masks
+from amodal_bench.datasets.reading.measures import Measures, of_segmentations, overruled
 from amodal_bench.datasets.reading.pictures import PICTURE, read_picture
 
 PLACES = {"start": "int64", "length": "int64", **PICTURE}
@@ -53,7 +52,7 @@ class RegionDataset(IndexedDataset):
     def scene_name(self, row: Any) -> str:
         """How a problem of the whole scene names its record."""
 
-    def source(self, row: Any) -> str:
+    def source(self, row: Any) -> str:  # noqa: ARG002
         return str(self.file)
 
     def read_image(self, row: Any) -> Image:
@@ -93,36 +92,22 @@ def masks_of(fields: dict[str, Any], height: int, width: int) -> Masks:
     return Masks(decode_field("visible_mask", fields["visible_mask"], height, width), amodal)
 
 
-def facts(fields: dict[str, Any], size: Size | None) -> dict[str, object]:
-    """The columns `area`, `occlusion_rate`, `truncated` and `hidden` of an index, with no mask made.
-
-    Area and rate are those stated, else measured. What depends on a mask that cannot be read is NaN or False:
-    `sample` tells.
-    """
+def measures(fields: dict[str, Any], size: Size | None) -> Measures:
+    """What the index says of an object whose image has this size, with no mask made."""
     amodal, visible = fields.get("segmentation"), fields.get("visible_mask")
-    area, rate = pixels(fields.get("area")), share(fields.get("occlude_rate"))
-    measured, truncated = _measured(amodal, size)
-    # An object may be hidden completely; a rounded rate does not always show it.
-    seen = measured if visible is None else _measured(visible, size)[0]
-    if size is not None and math.isnan(rate):
-        with suppress(ValueError):
-            rate = hidden_share(amodal, amodal if visible is None else visible, *size)
-    return {
-        "area": measured if math.isnan(area) else area,
-        "occlusion_rate": rate,
-        "truncated": truncated,
-        "hidden": rate >= 1 or seen == 0,
-    }
+    return of_segmentations(
+        amodal,
+        amodal if visible is None else visible,
+        size,
+        stated_pixels=pixels(fields.get("area")),
+        stated_rate=share(fields.get("occlude_rate")),
+    )
 
 
-def _measured(segmentation: Any, size: Size | None) -> tuple[float, bool]:
-    """Pixels of a mask, NaN where it cannot be read, and whether it reaches the image's border."""
-    if size is None:
-        return math.nan, False
-    try:
-        return measure(segmentation, *size)
-    except ValueError:
-        return math.nan, False
+def odd(fields: dict[str, Any], measured: Measures) -> Iterator[str]:
+    """What to report of an object's stated numbers that were not used."""
+    yield from odd_numbers(fields, ("area",), ("occlude_rate",))
+    yield from overruled("occlude_rate", share(fields.get("occlude_rate")), measured.occlusion_rate)
 
 
 def mask_size(regions: Sequence[Any]) -> Size | None:

@@ -27,14 +27,14 @@ from amodal_bench.datasets.fishbowl.index import VERSION, build_index, masks_of,
 from amodal_bench.datasets.fishbowl.layouts import AUTO, Layout, find_layout
 from amodal_bench.datasets.fishbowl.rows import read_subset
 from amodal_bench.datasets.reading.index import Index, cached_index
-from amodal_bench.datasets.reading.indexed import IndexedDataset, Masks, Scene
+from amodal_bench.datasets.reading.indexed import IndexedDataset, Masks, ScenePixels
 
 FILES_KEPT = 64
 """Parsed objects.json files that are kept: one video's, at less than a megabyte each."""
 
 
 @dataclass(frozen=True)
-class FishScene(Scene):
+class FishScene(ScenePixels):
     """A frame; `unindexed` is the union of V over the listed fish that are no instances here, (H, W) bool."""
 
     unindexed: Mask
@@ -129,7 +129,7 @@ class FishBowl(IndexedDataset):
         except IndexError as error:
             raise InputError(file, "changed while it was in use", "start the command again", record) from error
 
-    def _read_scene(self, scene: str) -> Scene:
+    def _read_scene(self, scene: str) -> ScenePixels:
         """A frame with its masks, and with what the index lacks: fish that `rows` leaves out or that have no A."""
         found = super()._read_scene(scene)
         video, _, number = scene.partition("/")

@@ -85,7 +85,10 @@ class VideoFrames:
         return clip.kept[frame].copy()
 
     def numbers(self, video: str) -> list[int]:
-        """As many as the container says. Its frame rate is wrong (25 for a step of 1/30 s) and not used anywhere."""
+        """The numbers of as many frames as the container says.
+
+        Its frame rate is wrong (25 for a step of 1/30 s) and not used anywhere.
+        """
         capture = _opened(self.place(video))
         try:
             return list(range(int(capture.get(cv2.CAP_PROP_FRAME_COUNT))))

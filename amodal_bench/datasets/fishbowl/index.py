@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +11,16 @@ import pandas as pd
 from tqdm import tqdm
 
 from amodal_bench.core.errors import InputError
-from amodal_bench.core.rle import Segmentation, hidden_share, is_list, is_object, measure
+from amodal_bench.core.rle import Segmentation, is_list, is_object, pixels, united
 from amodal_bench.datasets.base import Problem
 from amodal_bench.datasets.fishbowl.layouts import Layout
-from amodal_bench.datasets.fishbowl.rows import Subset
+from amodal_bench.datasets.fishbowl.rows import RATE, Listed, Subset
 from amodal_bench.datasets.reading.fields import LARGEST, text
 from amodal_bench.datasets.reading.files import read_json
 from amodal_bench.datasets.reading.index import Index, make_index
+from amodal_bench.datasets.reading.measures import Measures, of_segmentations, overruled, settled
 
-VERSION = 2
+VERSION = 3
 OWN = {"scene": "str", "frame": "int64", "fish": "int64", "position": "int64"}
 """The loader's columns: frame counts from 0, fish is the id and position the place in the video's objects.json."""
 
@@ -88,9 +88,9 @@ def _rows(layout: Layout, video: str, stride: int, problems: list[Problem]) -> l
         for one in fish:
             if frame >= len(one.visible):
                 continue
-            facts = _facts(one.amodal[frame], one.visible[frame])
-            if facts["area"]:  # NaN counts: it may well be an instance
-                rows.append(_row(video, frame, one) | facts)
+            measured = _measured(one.amodal[frame], one.visible[frame])
+            if measured.amodal_pixels:  # NaN counts: it may well be an instance
+                rows.append(_row(video, frame, one) | vars(measured))
             elif _shows(one.visible[frame]):
                 what = f"frame {frame}: it has visible pixels but the amodal mask is empty"
                 problems.append(Problem(str(layout.scene_file(video)), f"fish {one.id}", what))
@@ -161,26 +161,18 @@ def _row(video: str, frame: int, fish: Fish) -> dict[str, object]:
     }
 
 
-def _facts(amodal: Segmentation, visible: Segmentation) -> dict[str, Any]:
-    """Area, occlusion rate, truncated and hidden; NaN and False where a mask cannot be read: `sample` says why."""
-    facts = {"area": math.nan, "occlusion_rate": math.nan, "truncated": False, "hidden": False}
+def _measured(amodal: Segmentation, visible: Segmentation) -> Measures:
+    """What the index says of a fish in a frame, which is as large as A's RLE says."""
     try:
-        height, width = _size(amodal)
-        facts["area"], facts["truncated"] = measure(amodal, height, width)
-        if not facts["area"]:
-            return facts
-        # Most fish are not occluded at all: their two masks are the same text.
-        rate = 0.0 if visible == amodal else hidden_share(amodal, visible, height, width)
-        facts |= {"occlusion_rate": rate, "hidden": rate == 1 and not measure(visible, height, width)[0]}
+        return of_segmentations(amodal, visible, _size(amodal))
     except ValueError:
-        pass
-    return facts
+        return Measures()
 
 
 def _shows(visible: Segmentation) -> bool:
     """Whether a visible mask has a pixel; one that cannot be read has none."""
     try:
-        return bool(measure(visible, *_size(visible))[0])
+        return pixels(united(visible, *_size(visible))) > 0
     except ValueError:
         return False
 
@@ -200,12 +192,18 @@ def _listed(rows: list[dict[str, Any]], video: str, subset: Subset, problems: li
     for row in rows:
         listed = wanted.pop((row["fish"], row["frame"]), None)
         if listed is not None:
-            stated = {} if math.isnan(listed.occlusion_rate) else {"occlusion_rate": listed.occlusion_rate}
-            chosen.append(row | stated)
+            rate = _settled(listed, row)
+            for what in overruled(RATE, listed.occlusion_rate, rate):
+                problems.append(Problem(str(subset.file), f"line {listed.line}", what))
+            chosen.append(row | {"occlusion_rate": rate})
     for (fish, frame), listed in wanted.items():
         what = f"fish {fish} has no amodal mask in frame {frame} of video {video}"
         problems.append(Problem(str(subset.file), f"line {listed.line}", what))
     return chosen
+
+
+def _settled(listed: Listed, row: dict[str, Any]) -> float:
+    return settled(listed.occlusion_rate, row["hidden"], lambda: float(row["occlusion_rate"]))
 
 
 def _absent(layout: Layout, present: list[str], subset: Subset) -> Iterator[Problem]:

@@ -70,12 +70,12 @@ class Layout(ABC):
 
 
 class Generator(Layout):
-    """As the generator writes it: `<id>/` and, beside it, `<id>_object<fish id>/`."""
+    """The generator's own layout: `<id>/` and, beside it, `<id>_object<fish id>/`."""
 
     name = "generator"
     alone = re.compile(r"\d+_object\d+")
 
-    def fish_file(self, video: str, fish: int, position: int) -> Path:
+    def fish_file(self, video: str, fish: int, position: int) -> Path:  # noqa: ARG002
         return self.base / f"{video}_object{fish}" / OBJECTS
 
     def fish_folders(self) -> Iterator[Path]:
@@ -88,7 +88,7 @@ class Postprocessed(Layout):
     name = "postprocessed"
     alone = re.compile(r"object\d{3,}")
 
-    def fish_file(self, video: str, fish: int, position: int) -> Path:
+    def fish_file(self, video: str, fish: int, position: int) -> Path:  # noqa: ARG002
         # NNN is the position in the video's objects.json, not the id of the fish.
         return self.base / video / f"object{position:03d}" / OBJECTS
 
@@ -98,7 +98,7 @@ class Postprocessed(Layout):
 
 
 class Savos(Layout):
-    """As SaVos released its test set: `test_data/{test,test_objects,test_frames}`, frames as pictures."""
+    """The layout of SaVos' test set: `test_data/{test,test_objects,test_frames}`, frames as pictures."""
 
     name = "savos"
     alone = re.compile(r"\d+_object\d+")
@@ -109,7 +109,7 @@ class Savos(Layout):
             self.base = root / "test_data"
         self.scenes = self.base / "test"
 
-    def fish_file(self, video: str, fish: int, position: int) -> Path:
+    def fish_file(self, video: str, fish: int, position: int) -> Path:  # noqa: ARG002
         return self.base / "test_objects" / f"{video}_object{fish}" / OBJECTS
 
     def fish_folders(self) -> Iterator[Path]:

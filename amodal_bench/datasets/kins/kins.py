@@ -1,4 +1,4 @@
-"""KINS (Qi et al., "Amodal Instance Segmentation With KINS Dataset", CVPR 2019): the authors' files as they are.
+r"""KINS (Qi et al., "Amodal Instance Segmentation With KINS Dataset", CVPR 2019): the authors' files as they are.
 
 A and V are drawn independently, so V may reach beyond A; the hidden region is A \\ V. Boxes are ignored: those of the
 visible masks are wrong in places.
@@ -32,11 +32,11 @@ HOMEPAGE = "github.com/qqlu/Amodal-Instance-Segmentation-through-KINS-Dataset"
 
 
 class Kins(IndexedDataset):
-    """KINS, one split of one release.
+    r"""KINS, one split of one release.
 
     Expects the annotation file in `root` (`update_{train,test}_2020.json`, or `instances_{train,val}.json` of 2019)
     and the pictures of KITTI's object benchmark in `root/training/image_2` (train) or `root/testing/image_2` (test).
-    Beside the columns of `records()`, `index.instances` has `visible_area`, the pixels of V as stated, and
+    Beside the columns of `records()`, `index.instances` has `visible_pixels`, the pixels of V as stated, and
     `visible_outside`, the pixels of V \\ A as measured: no fault here, but worth a look.
 
     Args:
@@ -85,15 +85,15 @@ class Kins(IndexedDataset):
         except ValueError as error:
             raise InputError(self.file, str(error), MEND, f"annotation {row['id']}") from error
 
-    def source(self, row: Any) -> str:
+    def source(self, row: Any) -> str:  # noqa: ARG002
         """The annotation file."""
         return str(self.file)
 
     def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
         """What every dataset reports, and an empty V where the file states its pixels."""
         yield from super().disagreements(row, masks)
-        if row["visible_area"] > 0 and not masks.visible.any():
-            yield f"i_area says {row['visible_area']:g} but no pixel is visible"
+        if row["visible_pixels"] > 0 and not masks.visible.any():
+            yield f"i_area says {row['visible_pixels']:g} but no pixel is visible"
 
     def remarks(self) -> list[str]:
         """How often, and how far, V reaches beyond A."""
@@ -132,14 +132,14 @@ class Kins(IndexedDataset):
 
 
 def canonical_split(split: str) -> str:
-    """ "train" or "test". Raises `ConfigError`."""
+    """Translate a split's name to "train" or "test". Raises `ConfigError`."""
     known = {"train": "train", "test": "test", "val": "test"}
     require_split("KINS", split, tuple(known))
     return known[split]
 
 
 def canonical_release(release: str | int) -> str:
-    """ "2019" or "2020"; a command line gives a number. Raises `ConfigError`."""
+    """Translate a release to "2019" or "2020"; a command line gives a number. Raises `ConfigError`."""
     if str(release) not in FILES:
         raise ConfigError(f"dataset.release: KINS has no release {release!r}; it has {', '.join(FILES)}")
     return str(release)

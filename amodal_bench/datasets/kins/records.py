@@ -6,76 +6,42 @@ and `i_segm` (polygons). Files with mixed names exist, so the keys that a record
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from amodal_bench.core.rle import Segmentation, decode_field, hidden_share, is_list, is_object, measure
+from amodal_bench.core.rle import Segmentation, decode_field, is_list, is_object
 from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_numbers, pixels, text
 from amodal_bench.datasets.reading.index import Index, Report, make_index
 from amodal_bench.datasets.reading.indexed import SCENE, Masks
+from amodal_bench.datasets.reading.measures import Segmentations
 from amodal_bench.datasets.reading.pictures import PICTURE, Pictures
 from amodal_bench.datasets.reading.records import Record, read_entries, read_records
 
 AMODAL = ("a_segm", "segmentation")
 VISIBLE = ("i_segm", "inmodal_seg")
 AREA = ("a_area", "area")
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 COLUMNS = {
     SCENE: "str",
     **PICTURE,
     "start": "int64",
     "length": "int64",
-    "visible_area": "float64",
+    "visible_pixels": "float64",
     "visible_outside": "float64",
 }
 
 
-@dataclass(frozen=True)
-class Measures:
-    """What the index says of an instance; NaN and False where its masks or the picture's size are unusable.
-
-    Attributes:
-        area: pixels of A, as stated, else as measured.
-        occlusion_rate: |A \\ V| / |A| in [0, 1].
-        truncated: A reaches the border.
-        hidden: V is empty.
-        visible_outside: pixels of V \\ A.
-    """
-
-    area: float
-    occlusion_rate: float = math.nan
-    truncated: bool = False
-    hidden: bool = False
-    visible_outside: float = math.nan
-
-
-def measures(record: dict[str, Any], height: int, width: int) -> Measures:
-    """Measure an annotation without making a mask; a size of 0 means that it is unknown."""
-    stated = pixels(first(record, AREA)[1])
-    if not (height and width):
-        return Measures(stated)
+def segmentations(record: dict[str, Any], size: tuple[int, int] | None) -> Segmentations:
+    """A and V of an annotation whose picture has this size, None for an unknown one; no mask is made."""
     amodal, (_, visible) = first(record, AMODAL)[1], first(record, VISIBLE)
-    try:
-        area, truncated = measure(amodal, height, width)
-    except ValueError:
-        return Measures(stated)
-    named = float(area) if math.isnan(stated) else stated
     if visible is None:
-        return Measures(named, 0.0 if area else math.nan, truncated, hidden=not area, visible_outside=0)
-    if says_nothing(visible):
-        return Measures(named, 1.0 if area else math.nan, truncated, hidden=True, visible_outside=0)
-    try:
-        seen, _ = measure(visible, height, width)
-        rate = hidden_share(amodal, visible, height, width)
-    except ValueError:
-        return Measures(named, truncated=truncated)
-    both = round((1 - rate) * area) if area else 0
-    return Measures(named, rate, truncated, hidden=not seen, visible_outside=seen - both)
+        visible = amodal
+    elif says_nothing(visible) and size is not None:
+        visible = {"size": list(size), "counts": [size[0] * size[1]]}
+    return Segmentations(amodal, visible, size)
 
 
 def decode_masks(record: dict[str, Any], height: int, width: int) -> Masks:
@@ -145,6 +111,7 @@ class _Builder:
         fields: dict[str, Any] = record.value
         id, image_id = self.unused_id(fields, label), text(fields.get("image_id"))
         picture = self.pictures.get(image_id)
+        masks = segmentations(fields, picture.size)
         if first(fields, VISIBLE)[1] is None:
             self.report(f"annotation {id}", f"it has no visible mask ({' or '.join(VISIBLE)}): V = A is assumed")
         for what in odd_numbers(fields, (*AREA, "i_area")):
@@ -159,9 +126,10 @@ class _Builder:
             SCENE: f"image {image_id}" if image_id in self.pictures.by_id else f"annotation {id}",
             "start": record.start,
             "length": record.length,
-            "visible_area": pixels(fields.get("i_area")),
-            **asdict(picture),
-            **asdict(measures(fields, picture.height, picture.width)),
+            "visible_pixels": pixels(fields.get("i_area")),
+            "visible_outside": masks.visible_outside,
+            **vars(picture),
+            **vars(masks.measures(stated_pixels=pixels(first(fields, AREA)[1]))),
         }
 
     def unused_id(self, fields: dict[str, Any], label: str) -> str:

@@ -31,7 +31,7 @@ class Index:
     digest: str
 
     def opened_from(self, file: Path) -> Index:
-        """The same index with its problems in `file`: the cache knows bytes, which may have been elsewhere before."""
+        """A copy whose problems lie in `file`: the cache knows bytes, which may have been elsewhere before."""
         return replace(self, problems=self.problems.assign(file=str(file)))
 
 

@@ -18,10 +18,10 @@ from amodal_bench.core.errors import InputError
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Sample
 from amodal_bench.datasets.reading.index import Index
+from amodal_bench.datasets.reading.measures import RATE_TOLERANCE, of_masks
 
 SCENES_KEPT = 4
-RATE_TOLERANCE = 1e-3
-AREA_TOLERANCE = 0.5
+PIXEL_TOLERANCE = 0.5
 SCENE = "scene"
 """The loaders' column that tells which instances share an image and lie in one depth order."""
 
@@ -35,8 +35,8 @@ class Masks:
 
 
 @dataclass(frozen=True)
-class Scene:
-    """The pixels of a scene: image (H, W, 3) uint8 and, by row of the index, masks or why there are none."""
+class ScenePixels:
+    """What a scene shows: image (H, W, 3) uint8 and, by row of the index, masks or why there are none."""
 
     image: Image
     masks: dict[int, Masks | InputError]
@@ -73,7 +73,12 @@ class IndexedDataset(ABC):
 
     def __init__(self, index: Index, identity: str) -> None:
         """`identity` names, beside the sources, what decides the samples: split, variant, annotator."""
-        self.index, self._identity = index, identity
+        self._index, self._identity = index, identity
+
+    @property
+    def index(self) -> Index:
+        """What is known of the instances without reading a pixel."""
+        return self._index
 
     def __getstate__(self) -> dict[str, Any]:
         """Caches stay behind when a dataset travels to another process: they cannot be pickled."""
@@ -138,7 +143,7 @@ class IndexedDataset(ABC):
         """What is no fault but worth knowing, as `data info` and `data check` print it; no pixel is read."""
         return []
 
-    def source(self, row: Any) -> str:
+    def source(self, row: Any) -> str:  # noqa: ARG002
         """The file that a problem of this instance is reported for."""
         return self.name
 
@@ -148,21 +153,20 @@ class IndexedDataset(ABC):
 
     def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
         """Where an instance's masks contradict each other or the index; an absent (NaN) number is no fault."""
-        area = int(masks.amodal.sum())
-        if abs(row["area"] - area) > AREA_TOLERANCE:
-            yield f"area says {row['area']:g} but the mask has {area} pixels"
-        if area == 0:
+        found = of_masks(masks.amodal, masks.visible)
+        if abs(row["amodal_pixels"] - found.amodal_pixels) > PIXEL_TOLERANCE:
+            yield f"area says {row['amodal_pixels']:g} but the mask has {found.amodal_pixels:g} pixels"
+        if found.amodal_pixels == 0:
             yield "the amodal mask is empty"
             return
         outside = int((masks.visible & ~masks.amodal).sum())
         if outside and self.contained:
             yield f"{outside} visible pixels lie outside the amodal mask"
-        rate = int((masks.amodal & ~masks.visible).sum()) / area
-        if abs(row["occlusion_rate"] - rate) > RATE_TOLERANCE:
-            yield f"{self.rate_field} says {row['occlusion_rate']:g} but the masks give {rate:g}"
+        if abs(row["occlusion_rate"] - found.occlusion_rate) > RATE_TOLERANCE:
+            yield f"{self.rate_field} says {row['occlusion_rate']:g} but the masks give {found.occlusion_rate:g}"
 
     @cached_property
-    def _scene(self) -> Callable[[str], Scene]:
+    def _scene(self) -> Callable[[str], ScenePixels]:
         return lru_cache(maxsize=SCENES_KEPT)(self._read_scene)
 
     @cached_property
@@ -174,7 +178,7 @@ class IndexedDataset(ABC):
         groups = self.index.instances.groupby(SCENE, sort=False).indices
         return {str(scene): np.asarray(rows) for scene, rows in groups.items()}
 
-    def _read_scene(self, scene: str) -> Scene:
+    def _read_scene(self, scene: str) -> ScenePixels:
         """Decode a scene. Raises `InputError` where its image cannot be used."""
         rows = self._scenes[scene].tolist()
         records = self.index.instances.iloc[rows]
@@ -189,7 +193,7 @@ class IndexedDataset(ABC):
                 continue
             found.visible.flags.writeable = found.amodal.flags.writeable = False
             masks[row] = found
-        return Scene(image, masks)
+        return ScenePixels(image, masks)
 
 
 def _problem(error: InputError) -> Problem:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PICTURE_ENDINGS = (".bmp", ".png", ".jpg")
-"""Of the official pictures, and of those that common tools convert them to; the first that is there counts."""
+"""Endings of the official pictures, then of what common tools convert them to; the first that is there counts."""
 
 
 def find_picture(folder: Path, name: str) -> Path:

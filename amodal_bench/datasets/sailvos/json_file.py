@@ -9,20 +9,22 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from amodal_bench.core.rle import Segmentation, decode, decode_field, hidden_share, is_list, is_object, measure
+from amodal_bench.core.rle import Segmentation, decode, decode_field, is_list, is_object
 from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_numbers, pixels, share, text
 from amodal_bench.datasets.reading.index import Index, Report, make_index
-from amodal_bench.datasets.reading.indexed import AREA_TOLERANCE, SCENE, Masks
+from amodal_bench.datasets.reading.indexed import PIXEL_TOLERANCE, SCENE, Masks
+from amodal_bench.datasets.reading.measures import Measures, of_segmentations, overruled
 from amodal_bench.datasets.reading.pictures import PICTURE, Pictures
 from amodal_bench.datasets.reading.records import Record, read_entries, read_record, read_records
 from amodal_bench.datasets.sailvos.frames import frame_ranks, video_of
 
-JSON_VERSION = 2
+JSON_VERSION = 3
+RATE = "occlude_rate"
 COLUMNS = {
     SCENE: "str",
     "frame": "int64",
@@ -75,7 +77,7 @@ def visible_part(record: dict[str, Any]) -> Segmentation:
 def disagreements(record: dict[str, Any], masks: Masks) -> Iterator[str]:
     """Where the fields that only `check` reads contradict the masks."""
     stated, seen = pixels(record.get("area_visible")), int(masks.visible.sum())
-    if abs(stated - seen) > AREA_TOLERANCE:
+    if abs(stated - seen) > PIXEL_TOLERANCE:
         yield f"area_visible says {stated:g} but the visible mask has {seen} pixels"
     if record.get("invisible_mask") is None:
         return
@@ -127,7 +129,11 @@ class _Reading:
         fields: dict[str, Any] = record.value
         id, image_id = self.unused_id(text(fields.get("id")), label), text(fields.get("image_id"))
         picture = self.pictures.get(image_id)
-        for what in odd_numbers(fields, ("area", "area_amodal", "area_visible"), ("occlude_rate",)):
+        measured = _measures(fields, picture.size)
+        for what in chain(
+            odd_numbers(fields, ("area", "area_amodal", "area_visible"), (RATE,)),
+            overruled(RATE, share(fields.get(RATE)), measured.occlusion_rate),
+        ):
             self.report(f"annotation {id}", what)
         self.rows.append(
             {
@@ -141,8 +147,8 @@ class _Reading:
                 "frame": 0,
                 "start": record.start,
                 "length": record.length,
-                **asdict(picture),
-                **_measures(fields, picture.size),
+                **vars(picture),
+                **vars(measured),
             }
         )
 
@@ -176,20 +182,14 @@ class _Reading:
             row["frame"] = places.get(row["image_id"], 0)
 
 
-def _measures(fields: dict[str, Any], size: tuple[int, int] | None) -> dict[str, Any]:
-    """The numbers of the index: as stated, else measured; `occlu_depth` is 0 throughout and means nothing."""
-    amodal, visible = amodal_part(fields), visible_part(fields)
-    area, truncated = math.nan, False
-    if size is not None:
-        with suppress(ValueError):  # `sample` says why
-            area, truncated = measure(amodal, *size)
+def _measures(fields: dict[str, Any], size: tuple[int, int] | None) -> Measures:
+    """What the index says of an annotation; `occlu_depth` is 0 throughout and means nothing."""
     # In the converted form `area` may be that of the visible mask.
     stated = (pixels(fields.get(key)) for key in ("area_amodal", "area"))
-    area = next((value for value in stated if not math.isnan(value)), area)
-    rate = share(fields.get("occlude_rate"))
-    if math.isnan(rate) and size is not None:
-        with suppress(ValueError):
-            rate = hidden_share(amodal, visible, *size)
-    seen = pixels(fields.get("area_visible"))
-    hidden = rate >= 1 if math.isnan(seen) else seen <= 0
-    return {"area": area, "occlusion_rate": rate, "truncated": truncated, "hidden": hidden}
+    return of_segmentations(
+        amodal_part(fields),
+        visible_part(fields),
+        size,
+        stated_pixels=next((value for value in stated if not math.isnan(value)), math.nan),
+        stated_rate=share(fields.get(RATE)),
+    )

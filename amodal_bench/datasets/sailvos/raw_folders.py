@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import zipfile
@@ -28,10 +27,13 @@ from amodal_bench.datasets.reading.fields import is_text, text
 from amodal_bench.datasets.reading.files import COPY_AGAIN, read_image
 from amodal_bench.datasets.reading.index import Index, make_index
 from amodal_bench.datasets.reading.indexed import SCENE
+from amodal_bench.datasets.reading.measures import Measures
 from amodal_bench.datasets.sailvos.frames import PICTURE_ENDINGS, frame_ranks
 
-RAW_VERSION = 1
+RAW_VERSION = 2
 COLUMNS = {SCENE: "str", "frame": "int64", "picture": "str", "map": "str", "mask": "str", "object": "int64"}
+UNKNOWN = vars(Measures())
+"""What only pixels tell, before they are read."""
 IMAGES, VISIBLE = "images", "visible"
 MAP_ENDINGS = (".npy", ".npz")
 MAP_KEY = "visible_ids"
@@ -135,13 +137,9 @@ def _video_rows(video: str, files: Sequence[tuple[str, str]]) -> list[dict[str, 
                 "image_id": f"{video}/{stem}",
                 "video_id": video,
                 "category": found.group() if found else "",
-                # What only pixels tell is unknown until they are read.
-                "area": math.nan,
-                "occlusion_rate": math.nan,
+                **UNKNOWN,
                 "stuff": False,
                 "crowd": False,
-                "truncated": False,
-                "hidden": False,
                 SCENE: f"{video}/{stem}",
                 "frame": ranks[stem],
                 # A frame without a picture or a map keeps its instances: they fail when they are read.

@@ -33,16 +33,20 @@ SOURCES = ("json", "folders")
 HOMEPAGE = "sailvos.web.illinois.edu"
 
 
-class Source(Protocol):
+class InstanceSource(Protocol):
     """Where instances come from: an index, and for a row of it the image and the masks."""
 
-    def index(self) -> Index: ...
+    def index(self) -> Index:
+        """Read the index, from the cache where it is there."""
+        ...
 
     def read_image(self, row: Any) -> Image: ...
 
     def read_masks(self, row: Any, height: int, width: int) -> Masks: ...
 
-    def file(self, row: Any) -> str: ...
+    def file(self, row: Any) -> str:
+        """The file that holds an instance, for messages about it."""
+        ...
 
     def disagreements(self, row: Any, masks: Masks) -> Iterator[str]: ...
 
@@ -91,7 +95,7 @@ class SailVos(IndexedDataset):
         needs_file = source == "json" or images is None
         self._require_folders(Path(root), images is None or (needs_file and annotations is None))
         if source == "json":
-            self.source_files: Source = self._annotation_file("or set `annotations` to it")
+            self.source_files: InstanceSource = self._annotation_file("or set `annotations` to it")
         elif images is not None:
             self.source_files = RawFolders(self.folder, raw_folders.list_videos(self.folder))
         else:
@@ -164,7 +168,7 @@ class AnnotationFile:
         except ValueError as error:
             raise InputError(self.path, str(error), MEND) from error
 
-    def file(self, row: Any) -> str:
+    def file(self, row: Any) -> str:  # noqa: ARG002
         return str(self.path)
 
     def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
@@ -220,5 +224,5 @@ class RawFolders:
     def file(self, row: Any) -> str:
         return str(self.folder / row["mask"])
 
-    def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
+    def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:  # noqa: ARG002
         return iter(())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-"""Of the pixels that CLIP was trained with, in [0, 1]."""
+"""Mean and deviation of the pixels that CLIP was trained with, in [0, 1]."""
 
 
 class Pix2GestaltBackbone(KLBackbone):
@@ -131,7 +131,7 @@ class Pix2GestaltBackbone(KLBackbone):
         """DDIM's levels; the last one is that of timestep 0, which is not quite clean."""
         return schedule([float(share) for share in self._contents.kept.double()], steps)
 
-    def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:
+    def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:  # noqa: ARG002
         """The image, V as a picture of its own, and CLIP's embedding; `clean` and `erase` mean nothing here."""
         return {
             "image": self._unscaled(images),

@@ -35,15 +35,20 @@ class Inert:
 
     def __setitem__(self, _: Any, __: Any) -> None: ...
 
-    def append(self, _: Any) -> None: ...
+    def append(self, _: Any) -> None:
+        """Swallow what a pickle would put into a list."""
+        ...
 
-    def extend(self, _: Any) -> None: ...
+    def extend(self, _: Any) -> None:
+        """Swallow what a pickle would put into a list."""
+        ...
 
 
 class Unpickler(pickle.Unpickler):
     """Finds the few functions that rebuild tensors; every other name means an inert class of its own."""
 
     def find_class(self, module: str, name: str) -> Any:
+        """The class of a name that is admitted; an inert one for every other name."""
         if (module, name) in _ADMITTED:
             return super().find_class(module, name)
         return type("Inert", (Inert,), {})

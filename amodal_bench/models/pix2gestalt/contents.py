@@ -84,8 +84,10 @@ def refuse_surplus(file: Path, names: Iterable[str]) -> None:
 
 
 def _known(name: str) -> bool:
-    """Whether a name is a network's, or of what is not needed: counters, what follows from `alphas_cumprod`, CLIP's
-    constants and what is left of its text half."""
+    """Whether a name is a network's or one that is known not to be needed.
+
+    Not needed: counters, what follows from `alphas_cumprod`, CLIP's constants and the rest of its text half.
+    """
     if name.startswith((UNET, VAE, CLIP, PROJECTION)) or name in {KEPT} | _COUNTERS | _SCHEDULE | _CONSTANTS:
         return True
     return name.startswith(tuple(f"cond_stage_model.model.{start}" for start in _TEXT))

@@ -44,9 +44,10 @@ def advance(
     """The samples at level `step + 1` from the noise that the denoiser sees in those at level `step`.
 
     Args:
-        predicted, x: (B, C, h, w) float32.
+        predicted: the noise, (B, C, h, w) float32.
         schedule: see `schedule`.
         step: 0 is the noisiest.
+        x: the samples at level `step`, (B, C, h, w) float32.
         eta: share of the posterior's deviation that is drawn anew.
         generators: one for each sample, of the CPU.
     """

@@ -53,7 +53,7 @@ _CLIP_LAYER = {
 
 
 def unet_levels(names: Collection[str]) -> list[list[int]]:
-    """Of each level of the UNet, finest first, the numbers of its input blocks that hold a residual block."""
+    """The input blocks that hold a residual block, by number, for each level of the UNet, finest first."""
     levels: list[list[int]] = [[]]
     for block in range(1, _count(names, "input_blocks.")):
         if f"input_blocks.{block}.0.op.weight" in names:
@@ -119,12 +119,12 @@ def clip_table(names: Collection[str]) -> dict[str, str]:
 
 
 def unet_tensors(unet: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """diffusers' tensors of a UNet by name, and the names in the checkpoint that have no place there."""
+    """Rename a UNet's tensors to diffusers' names; also tell the names in the checkpoint that have no place there."""
     return _moved(unet, unet_table(unet))
 
 
 def vae_tensors(vae: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """The same of an autoencoder; CompVis' attention is made of 1x1 convolutions, diffusers' of matrices."""
+    """Rename an autoencoder's tensors; CompVis' attention is made of 1x1 convolutions, diffusers' of matrices."""
     moved, surplus = _moved(vae, vae_table(vae))
     for name, value in moved.items():
         if ".attentions." in name and tuple(value.shape[2:]) == (1, 1):
@@ -133,7 +133,7 @@ def vae_tensors(vae: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]
 
 
 def clip_tensors(clip: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """The same of CLIP's image encoder; OpenAI stacks query, key and value, and projects from the right."""
+    """Rename the tensors of CLIP's image encoder; OpenAI stacks query, key and value, and projects from the right."""
     split: dict[str, Tensor] = {}
     rest: dict[str, Tensor] = {}
     for name, value in clip.items():

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SCALE = 0.18215
-"""Of the latents, as in all Stable Diffusion 1 models."""
+"""The factor that latents are multiplied with, as in all Stable Diffusion 1 models."""
 
 HEADS = 8
-"""Of every attention of the UNet: no shape tells it."""
+"""Heads of every attention of the UNet; no shape tells their number."""
 
 HEAD_WIDTH = 64
 """Channels of a head of CLIP's image encoder, at all of OpenAI's sizes."""
@@ -90,14 +90,14 @@ def make_unet(unet: Tensors, file: Path) -> tuple[Any, dict[str, Tensor]]:
 
 
 def make_vae(vae: Tensors, file: Path) -> tuple[Any, dict[str, Tensor]]:
-    """The same of the autoencoder."""
+    """The autoencoder without memory for its weights, and these by the library's names. Raises `InputError`."""
     from diffusers import AutoencoderKL
 
     return _made(lambda: AutoencoderKL(**vae_config(vae)), lambda: vae_tensors(vae), file, "autoencoder")
 
 
 def make_clip(clip: Tensors, file: Path) -> tuple[Any, dict[str, Tensor]]:
-    """The same of CLIP's image encoder."""
+    """CLIP's image encoder without memory for its weights, and these by the library's names. Raises `InputError`."""
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     def network() -> Any:
@@ -107,7 +107,11 @@ def make_clip(clip: Tensors, file: Path) -> tuple[Any, dict[str, Tensor]]:
 
 
 def make_projection(projection: Tensors, file: Path) -> tuple[Any, dict[str, Tensor]]:
-    """The same of the map from CLIP's space to the UNet's: one linear layer."""
+    """The linear layer from CLIP's space to the UNet's without memory for its weights, and these by name.
+
+    Raises:
+        InputError: the checkpoint has no such layer.
+    """
     from torch import nn
 
     def network() -> Any:

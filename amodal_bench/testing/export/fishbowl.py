@@ -22,7 +22,7 @@ FIRST_ID = 5
 PAN = 4
 """Pixels that the window moves to the right from frame to frame."""
 LEAST_VISIBLE = 100
-"""As in FishBowl, fish with no more visible pixels than this in the whole video are not listed."""
+"""Fish with no more visible pixels than this in the whole video are not listed, as in FishBowl."""
 CONTAINER_RATE = 25
 """Frames per second as FishBowl's files state them, though a step is 1/30 s."""
 

@@ -13,7 +13,10 @@ Shapes = dict[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class UNetSizes:
-    """Of CompVis' UNetModel; `attention` says of each level whether it attends. The defaults are pix2gestalt's."""
+    """The sizes of CompVis' UNetModel; `attention` says of each level whether it attends.
+
+    The defaults are pix2gestalt's.
+    """
 
     inputs: int = 12
     outputs: int = 4
@@ -26,7 +29,7 @@ class UNetSizes:
 
 @dataclass(frozen=True)
 class AutoencoderSizes:
-    """Of CompVis' AutoencoderKL. The defaults are Stable Diffusion's."""
+    """The sizes of CompVis' AutoencoderKL. The defaults are Stable Diffusion's."""
 
     width: int = 128
     multipliers: Sequence[int] = (1, 2, 4, 4)
@@ -36,7 +39,7 @@ class AutoencoderSizes:
 
 @dataclass(frozen=True)
 class ClipSizes:
-    """Of OpenAI's CLIP, text widths included. The defaults are those of ViT-L/14."""
+    """The sizes of OpenAI's CLIP, text widths included. The defaults are those of ViT-L/14."""
 
     width: int = 1024
     layers: int = 24

@@ -60,7 +60,7 @@ BUFFERS = (
     "posterior_mean_coef1",
     "posterior_mean_coef2",
 )
-"""Of the diffusion; all but the first two are zero here, since they follow from these."""
+"""Buffers of the diffusion; all but the first two are zero here, since they follow from these."""
 
 
 def save(folder: Path) -> None:

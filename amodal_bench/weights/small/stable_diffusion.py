@@ -24,7 +24,7 @@ NOISE: dict[str, Any] = {
 """What the scheduler configs of the published repositories of all generations have in common."""
 
 WIDTH = 8
-"""Of the text encoder, and so of the embeddings of a prompt."""
+"""Channels of the text encoder, and so of the embeddings of a prompt."""
 
 
 def save(folder: Path) -> None:
@@ -74,7 +74,7 @@ def autoencoder(**config: Any) -> AutoencoderKL:
 
 
 def text_config(activation: str, width: int = WIDTH, projection: int = WIDTH) -> CLIPTextConfig:
-    """Of a text encoder of two layers; the special tokens' numbers are those of the published configs."""
+    """The config of a text encoder of two layers; its special tokens have the published configs' numbers."""
     from transformers import CLIPTextConfig
 
     return CLIPTextConfig(

@@ -7,7 +7,7 @@ from pathlib import Path
 from amodal_bench.weights.small.stable_diffusion import NOISE, WIDTH, autoencoder, clip_tokenizer, text_config
 
 WIDTH_2, POOLED, SIZE_WIDTH = 12, 10, 4
-"""Of the second text encoder's states, of its pooled vector, and of the embedding of each of the six sizes."""
+"""Channels of the second text encoder's states, of its pooled vector, and of each of the six sizes' embedding."""
 
 
 def save(folder: Path) -> None:

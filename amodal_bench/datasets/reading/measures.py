@@ -1,0 +1,147 @@
+r"""What an index says of an instance's two masks, defined once for all loaders.
+
+A is the amodal mask and V the visible one; V may reach beyond A.
+
+pixels of A: as stated, else as measured.
+occlusion rate: |A \ V| / |A|, as stated, else as measured. NaN where A is empty.
+truncated: A has a pixel in the first or last row or column of the image.
+hidden: V has no pixel, whatever rate is stated. A stated rate that contradicts it (1 though V has a pixel, less than
+1 though it has none) is not used.
+
+What a mask decides that cannot be read, or whose size is unknown, is NaN or False: `sample` says why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from amodal_bench.core import rle
+from amodal_bench.core.masks import touches_border
+from amodal_bench.core.rle import NativeRle, Segmentation
+from amodal_bench.core.types import Mask
+
+RATE_TOLERANCE = 1e-3
+"""How far a stated occlusion rate may be off the masks: files round it."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Columns of an index, as the module defines them."""
+
+    amodal_pixels: float = math.nan
+    occlusion_rate: float = math.nan
+    truncated: bool = False
+    hidden: bool = False
+
+
+def of_masks(amodal: Mask, visible: Mask) -> Measures:
+    """Measure two masks, both (H, W) bool."""
+    pixels = int(np.count_nonzero(amodal))
+    rate = _rate(pixels, int(np.count_nonzero(amodal & visible)))
+    return Measures(pixels, rate, touches_border(amodal), hidden=not visible.any())
+
+
+def of_segmentations(
+    amodal: Segmentation,
+    visible: Segmentation,
+    size: tuple[int, int] | None,
+    stated_pixels: float = math.nan,
+    stated_rate: float = math.nan,
+) -> Measures:
+    """Measure two masks as a file has them, without making one.
+
+    Args:
+        amodal: A as read from JSON.
+        visible: V as read from JSON; `amodal` itself where V = A.
+        size: the image's height and width, None where they are unknown.
+        stated_pixels: the pixels of A that the file states, NaN for none.
+        stated_rate: the occlusion rate that the file states, NaN for none.
+    """
+    return Segmentations(amodal, visible, size).measures(stated_pixels, stated_rate)
+
+
+@dataclass(eq=False)
+class Segmentations:
+    """A and V of an instance as a file has them; each is checked when it is first needed, and only once."""
+
+    amodal: Segmentation
+    visible: Segmentation
+    size: tuple[int, int] | None
+
+    def measures(self, stated_pixels: float = math.nan, stated_rate: float = math.nan) -> Measures:
+        """As `of_segmentations`."""
+        whole, pixels = self._whole, stated_pixels
+        if math.isnan(pixels) and whole is not None:
+            pixels = rle.pixels(whole)
+        truncated = whole is not None and rle.reaches_border(whole)
+        return Measures(pixels, self.rate(stated_rate), truncated, self.hidden)
+
+    def rate(self, stated: float = math.nan) -> float:
+        """The occlusion rate, as `settled` chooses it."""
+        return settled(stated, self.hidden, lambda: self._measured_rate)
+
+    @cached_property
+    def hidden(self) -> bool:
+        """Whether V can be read and has no pixel."""
+        if self.size is None or rle.begins_with_pixels(self.visible):
+            return False
+        return self._seen is not None and rle.pixels(self._seen) == 0
+
+    @property
+    def visible_outside(self) -> float:
+        r"""Pixels of V \ A, NaN where either cannot be read."""
+        if self._whole is None or self._seen is None:
+            return math.nan
+        return rle.pixels(self._seen) - self._common
+
+    @cached_property
+    def _measured_rate(self) -> float:
+        if self._whole is None or self._seen is None:
+            return math.nan
+        return _rate(rle.pixels(self._whole), self._common)
+
+    @cached_property
+    def _common(self) -> int:
+        if self._seen is self._whole:
+            return rle.pixels(self._whole)
+        return rle.common_pixels(self._whole, self._seen)
+
+    @cached_property
+    def _whole(self) -> NativeRle | None:
+        return self._checked(self.amodal)
+
+    @cached_property
+    def _seen(self) -> NativeRle | None:
+        # Of most objects nothing is hidden: their two masks are the same text.
+        return self._whole if self.visible == self.amodal else self._checked(self.visible)
+
+    def _checked(self, segmentation: Segmentation) -> NativeRle | None:
+        if self.size is None:
+            return None
+        try:
+            return rle.united(segmentation, *self.size)
+        except ValueError:
+            return None
+
+
+def settled(stated: float, hidden: bool, measure: Callable[[], float]) -> float:
+    """An occlusion rate as stated, or as measured where none is stated or it contradicts `hidden`."""
+    if not math.isnan(stated) and (stated >= 1) == hidden:
+        return stated
+    measured = measure()
+    return stated if math.isnan(measured) else measured
+
+
+def overruled(name: str, stated: float, settled_rate: float) -> Iterator[str]:
+    """What to report of a stated occlusion rate that was not used; `name` is what the file calls it."""
+    if abs(stated - settled_rate) > RATE_TOLERANCE:  # False for NaN
+        yield f"{name} says {stated:g} but the masks give {settled_rate:g}"
+
+
+def _rate(amodal_pixels: int, common: int) -> float:
+    return 1 - common / amodal_pixels if amodal_pixels else math.nan
