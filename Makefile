@@ -16,7 +16,7 @@ $(BIN)/amodal-bench: pyproject.toml
 	@touch $@
 
 run: setup ## the whole job: tiny model, toy aquarium, tables, contact sheet
-	$(BIN)/python -m amodal_bench results=$(RESULTS)
+	$(BIN)/amodal-bench results=$(RESULTS)
 
 test: setup ## the fast tests
 	$(BIN)/python -m pytest -n auto
@@ -43,14 +43,14 @@ bench-gpu: setup ## measure the models at their real sizes on a GPU, with random
 	$(BIN)/python benchmarks/gpu.py --json bench-gpu.json
 
 ablation: setup ## all five leakage strategies on the toy aquarium, then their table
-	$(BIN)/python -m amodal_bench experiment=leakage results=$(RESULTS)
-	$(BIN)/python -m amodal_bench.cli.results.table $(RESULTS)
+	$(BIN)/amodal-bench experiment=leakage results=$(RESULTS)
+	$(BIN)/amodal-bench results table $(RESULTS)
 
 every-model: setup ## every model on the toy aquarium, those with published weights in small and random, in one table
-	$(BIN)/python -m amodal_bench experiment=every_model_random results=$(RESULTS)
+	$(BIN)/amodal-bench experiment=every_model_random results=$(RESULTS)
 
 table: setup ## one table of every run in $(RESULTS)
-	$(BIN)/python -m amodal_bench.cli.results.table $(RESULTS)
+	$(BIN)/amodal-bench results table $(RESULTS)
 
 clean: ## remove the virtual environment and caches; results stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage

@@ -442,7 +442,7 @@ def test_fingerprint_follows_the_annotations_and_the_split(tmp_path: Path) -> No
 def test_missing_root(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         Cocoa(str(tmp_path / "gone"))
-    assert_says(caught.value, str(tmp_path / "gone"), "does not exist", "set `root`")
+    assert_says(caught.value, str(tmp_path / "gone"), "does not exist", "set dataset.root")
 
 
 def test_missing_annotation_file(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_cocoa_itself_is_another_dataset(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("root", "split", "parts"),
     [
-        ("gone", "val", ("the folder of COCOA-cls does not exist", "set `root`")),
+        ("gone", "val", ("the folder of COCOA-cls does not exist", "set dataset.root")),
         (
             "tree",
             "train",
@@ -181,7 +181,7 @@ def test_missing_files(tree: Path, root: str, split: str, parts: tuple[str, ...]
 def test_missing_pictures_folder(tree: Path) -> None:
     with pytest.raises(InputError) as caught:
         CocoaCls(str(tree), images=str(tree / "pictures"))
-    assert_says(caught.value, str(tree / "pictures"), "does not exist", "val2014.zip", "set `images`")
+    assert_says(caught.value, str(tree / "pictures"), "does not exist", "val2014.zip", "set dataset.images")
 
 
 # The cache

@@ -107,14 +107,14 @@ def test_help_of_everything_is_instant_and_imports_nothing_heavy(tmp_path: Path)
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for verb in VERBS:
-        assert f"usage: amodal-bench data {verb} " in done.stdout
+        assert f"Usage: amodal-bench data {verb} " in done.stdout
         assert f"\n  {verb} " in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "answer"),
     [
-        ([], "usage: amodal-bench data VERB"),
+        ([], "Usage: amodal-bench data VERB"),
         (["chek"], "error: data chek: there is no such verb; did you mean 'check'?"),
         (["check", "toi"], "error: dataset=toi: there is no such choice; did you mean 'toy'?"),
         (["check", "toy", "dataset.imags=3"], "error: dataset.imags: unknown key; did you mean 'images'?"),

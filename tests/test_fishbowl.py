@@ -743,7 +743,11 @@ def all_cut(root: Path) -> None:
 
 UNUSABLE = [
     pytest.param(
-        "generator", lambda root: shutil.rmtree(root), {}, ["generator", "does not exist", "`root`"], id="root"
+        "generator",
+        lambda root: shutil.rmtree(root),
+        {},
+        ["generator", "does not exist", "dataset.root"],
+        id="root",
     ),
     pytest.param(
         "generator", no_fish_alone, {}, ["none of FishBowl's layouts", "FISHBOWL_test_data.zip"], id="alone"
@@ -757,7 +761,7 @@ UNUSABLE = [
     ),
     pytest.param("generator", all_cut, {}, ["00000/objects.json", "video 00000", "cut short"], id="all cut"),
     pytest.param("generator", nothing, {"layout": "savos"}, ["no video of the layout 'savos'"], id="another layout"),
-    pytest.param("generator", nothing, {"images": "gone"}, ["gone", "does not exist", "`images`"], id="images"),
+    pytest.param("generator", nothing, {"images": "gone"}, ["gone", "does not exist", "dataset.images"], id="images"),
     pytest.param(
         "savos",
         lambda root: shutil.rmtree(root / "test_data/test_frames"),

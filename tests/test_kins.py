@@ -601,7 +601,7 @@ def write(content: bytes) -> Callable[[Path], None]:
 
 
 UNUSABLE = {
-    "no root": (remove("."), "", ("the folder of KINS does not exist", "set `root`")),
+    "no root": (remove("."), "", ("the folder of KINS does not exist", "set dataset.root")),
     "no annotations": (
         remove("update_test_2020.json"),
         "update_test_2020.json",
@@ -611,7 +611,11 @@ UNUSABLE = {
             "github.com",
         ),
     ),
-    "no pictures": (remove("testing"), "testing/image_2", ("does not exist", "data_object_image_2.zip", "`images`")),
+    "no pictures": (
+        remove("testing"),
+        "testing/image_2",
+        ("does not exist", "data_object_image_2.zip", "dataset.images"),
+    ),
     "cut short": (write(b'{"images": [\n{"id": 3, "fi'), "update_test_2020.json", ("line 2, column 11", "download")),
     "empty": (write(b""), "update_test_2020.json", ("not valid JSON",)),
     "a picture": (write(b"\x89PNG\xff"), "update_test_2020.json", ("not UTF-8",)),

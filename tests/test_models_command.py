@@ -141,13 +141,13 @@ def test_help_and_list_are_instant_and_import_nothing_heavy(tmp_path: Path) -> N
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for verb in VERBS:
-        assert f"usage: amodal-bench models {verb} " in done.stdout and f"\n  {verb} " in done.stdout
+        assert f"Usage: amodal-bench models {verb} " in done.stdout and f"\n  {verb} " in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "answer"),
     [
-        ([], "usage: amodal-bench models VERB"),
+        ([], "Usage: amodal-bench models VERB"),
         (["chek"], "error: models chek: there is no such verb; did you mean 'check'?"),
         (["check", "sdx"], "error: model=sdx: there is no such choice; did you mean 'sdxl'?"),
         (["check", "tiny", "model.backbone.nativ=3"], "error: model.backbone.nativ: unknown key; did you "),

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.core.errors import InputError
+from amodal_bench.core.errors import InputError, first_line
 from amodal_bench.weights.catalogue import catalogue
 
 LOG_IN = "run `hf auth login` with a token of that account that may read gated repositories, or set HF_TOKEN to it"
@@ -101,9 +101,7 @@ def refusal(hub_id: str, revision: str | None, error: Exception) -> InputError:
         return InputError(
             hub_id, f"cannot be written to {cache_of(hub_id)} ({error.strerror})", f"mend that; {again}"
         )
-    text = str(cause).strip()
-    reason = text.splitlines()[0] if text else type(cause).__name__
-    return InputError(hub_id, f"cannot be downloaded ({reason})", f"mend the connection; {again}")
+    return InputError(hub_id, f"cannot be downloaded ({first_line(cause)})", f"mend the connection; {again}")
 
 
 def page_of(hub_id: str) -> str:

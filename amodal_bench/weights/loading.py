@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.core.errors import ConfigError, InputError, first_line
 from amodal_bench.weights.random import RANDOM_MARK
 from amodal_bench.weights.source import WeightsSource
 
@@ -74,6 +74,4 @@ def named_errors(folder: Path, family: str, remedy: str) -> Iterator[None]:
     try:
         yield
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
-        text = str(error).strip()
-        reason = text.splitlines()[0] if text else type(error).__name__
-        raise InputError(folder, f"cannot be loaded as {family} ({reason})", remedy) from error
+        raise InputError(folder, f"cannot be loaded as {family} ({first_line(error)})", remedy) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amodal_bench.cli.verbs import Command
+from amodal_bench.cli.verbs import Verbs
 
 VERBS = {
     "list": ("listing", "datasets, and whether their files are at hand"),
@@ -13,4 +13,4 @@ VERBS = {
     "ids": ("ids", "print the ids that a protocol selects"),
     "readme": ("readme", "write datasets/README.md from the cards (for this repository)"),
 }
-main = Command("data", "amodal_bench.cli.data", VERBS).main
+main = Verbs("data", "amodal_bench.cli.data", VERBS)

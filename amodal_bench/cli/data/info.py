@@ -5,12 +5,17 @@ No pixel is read.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.cli.data.compose import add_dataset, open_dataset, settings_of
+import click
+
+from amodal_bench.cli.data.compose import open_dataset, settings_of
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import dataset
 from amodal_bench.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,22 +30,18 @@ BAR = 40
 FLAGS = ("stuff", "crowd", "truncated", "hidden")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    add_dataset(parser)
-    parser.add_argument("--json", action="store_true", help="print the same as JSON")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
+@verb(__doc__)
+@dataset
+@click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
+def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path], as_json: bool) -> int:
     from amodal_bench.datasets.base import outdated_columns
 
-    dataset = open_dataset(settings_of(arguments))
-    records = dataset.records()
+    opened = open_dataset(settings_of(name, overrides, config_dir))
+    records = opened.records()
     for old, new in outdated_columns(records).items():
-        raise InputError(dataset.name, f"column {old!r} of records() is called {new!r} now", "rename it in the class")
-    facts = {"dataset": dataset.name, **describe(records), "remarks": remarks(dataset)}
-    print(json.dumps(facts, indent=2) if arguments.json else _text(facts))
+        raise InputError(opened.name, f"column {old!r} of records() is called {new!r} now", "rename it in the class")
+    facts = {"dataset": opened.name, **describe(records), "remarks": remarks(opened)}
+    print(json.dumps(facts, indent=2) if as_json else _text(facts))
     return 0
 
 

@@ -6,27 +6,23 @@ problems, 2 the command line is wrong. Settings are those of a run: model.weight
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from amodal_bench.cli.models.holdings import Component, add_model, components, holdings
-from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.cli.models.holdings import Component, components, holdings
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import model
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError
 from amodal_bench.weights.catalogue import catalogue
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    add_model(parser, "NAME", "as in model=NAME")
-    add_config_dir(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
-    parts = components(compose([f"model={arguments.name}", *arguments.overrides], arguments.config_dir).model)
-    _line("model", arguments.name)
+@verb(__doc__)
+@model("as in model=NAME")
+def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
+    parts = components(compose([f"model={name}", *overrides], config_dir).model)
+    _line("model", name)
     # Of what has no weights only a backbone is worth a trial: it may be a user's own.
     tried = [part for part in parts if part.holdings() or part.key == "model.backbone"]
     if not tried:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amodal_bench.cli.verbs import Command
+from amodal_bench.cli.verbs import Verbs
 
 VERBS = {
     "list": ("listing", "models, their weights, and whether these are on this machine"),
@@ -10,4 +10,4 @@ VERBS = {
     "check": ("check", "load a model's parts and try each of them"),
     "tiny": ("tiny", "save a family's pipeline in small, with random weights, to try a set-up"),
 }
-main = Command("models", "amodal_bench.cli.models", VERBS).main
+main = Verbs("models", "amodal_bench.cli.models", VERBS)

@@ -6,12 +6,13 @@ model=NAME, or the hub id of one of them. A run never downloads, unless model.ba
 
 from __future__ import annotations
 
-import argparse
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from amodal_bench.cli.models.holdings import Holding, add_model, components, holdings
-from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.cli.answers import complain
+from amodal_bench.cli.models.holdings import Holding, components, holdings
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import model
 from amodal_bench.config.build import suggest
 from amodal_bench.config.compose import choices, compose
 from amodal_bench.core.cache import cache_folder
@@ -23,15 +24,10 @@ ENCODERS = ("text_encoder", "image_encoder")
 """Parts that are needed for the embedding of the empty prompt only."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    add_model(parser, "NAME", "as in model=NAME, or the hub id of its weights")
-    add_config_dir(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
-    name, wanted = _find(arguments.name, arguments.overrides, arguments.config_dir)
+@verb(__doc__)
+@model("as in model=NAME, or the hub id of its weights")
+def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
+    name, wanted = _find(name, overrides, config_dir)
     remote = [holding for holding in wanted if holding.source.is_hub_id]
     for holding in wanted:
         if holding not in remote:
@@ -42,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
             _fetch(holding)
         except BenchError as error:  # the others can still be had
             failed += 1
-            print(f"error: {error}", file=sys.stderr)
+            complain(str(error))
     if not wanted:
         print(f"{name} needs no weights.")
     elif remote and not failed:
@@ -54,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _find(wanted: str, overrides: list[str], config_dirs: list[Path]) -> tuple[str, list[Holding]]:
+def _find(wanted: str, overrides: Sequence[str], config_dirs: Sequence[Path]) -> tuple[str, list[Holding]]:
     """The model of a name or of a hub id, and its weights; those of the hub id alone, if it is one."""
     folder, _, name = wanted.rpartition("/")
     if not folder or name in choices(f"model/{folder}", config_dirs):

@@ -152,7 +152,7 @@ class FishBowl(IndexedDataset):
 def _frames(layout: Layout, images: str | None) -> Frames:
     frames = layout.frames() if images is None else PictureFrames(Path(images))
     if isinstance(frames, PictureFrames) and not frames.folder.is_dir():
-        remedy = "unpack all of FISHBOWL_test_data.zip, or set `images` to the folder of the frames"
+        remedy = "unpack all of FISHBOWL_test_data.zip, or set dataset.images to the folder of the frames"
         raise InputError(frames.folder, "the folder of the frames does not exist", remedy)
     return frames
 

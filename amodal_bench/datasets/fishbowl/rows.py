@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from amodal_bench.core.errors import InputError, unreadable
+from amodal_bench.core.errors import InputError, first_line, unreadable
 from amodal_bench.datasets.base import Problem
 from amodal_bench.datasets.reading.fields import share
 from amodal_bench.datasets.reading.files import COPY_AGAIN
@@ -81,7 +81,7 @@ def _table(file: Path) -> pd.DataFrame:
     except OSError as error:
         raise unreadable(file, error) from error
     except ValueError as error:  # pandas' own errors and a wrong encoding are kinds of it
-        raise InputError(file, f"cannot be read as a CSV ({str(error).splitlines()[0]})", COPY_AGAIN) from error
+        raise InputError(file, f"cannot be read as a CSV ({first_line(error)})", COPY_AGAIN) from error
     if missing := [name for name in (*KEYS, RATE) if name not in table.columns]:
         remedy = "use test_subtest.csv of test_files.zip of the SaVos release"
         raise InputError(file, f"it has no column {', '.join(missing)}", remedy)

@@ -115,15 +115,16 @@ class Kins(IndexedDataset):
                 yield Problem(str(self.file), "", what)
 
     def _require_files(self, root: Path, needs_root: bool) -> None:
-        get_file = f"get the file by the link on {HOMEPAGE} and put it into {root}, or set `annotations` to it"
+        get_file = f"get the file by the link on {HOMEPAGE} and put it into {root}, or set dataset.annotations to it"
         for release, names in FILES.items():
             if release != self.release and Path(root, names[self.split]).is_file():
-                get_file = f"{names[self.split]} is there: set `release` to {release}, or {get_file}"
+                get_file = f"{names[self.split]} is there: set dataset.release to {release}, or {get_file}"
         get_folder = (
-            f"unpack data_object_image_2.zip of KITTI (cvlibs.net) into {root}, or set `images` to the folder"
+            f"unpack data_object_image_2.zip of KITTI (cvlibs.net) into {root}, or set dataset.images to the folder"
         )
         missing = f"the annotations of split {self.split!r}, release {self.release}, are missing"
         require_files(
+            "kins",
             "KINS",
             root if needs_root else None,
             (self.file, missing, get_file),

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.core.errors import InputError, unreadable
+from amodal_bench.core.errors import InputError, first_line, unreadable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,9 +72,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", pickle_module=_MODULE, weights_only=False, mmap=True)
     except Exception as error:  # a pickle can fail in any way
-        text = str(error).strip()
-        reason = text.splitlines()[0] if text else type(error).__name__
-        raise InputError(path, f"cannot be read as a checkpoint ({reason})", REMEDY) from error
+        raise InputError(path, f"cannot be read as a checkpoint ({first_line(error)})", REMEDY) from error
     state = content.get("state_dict") if isinstance(content, dict) else None
     if not isinstance(state, Mapping) or not state:
         raise InputError(path, "has no state_dict, so it is no checkpoint of a training", REMEDY)
