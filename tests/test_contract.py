@@ -7,7 +7,6 @@ import inspect
 import pkgutil
 import re
 import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -267,11 +266,9 @@ def test_the_printed_command_opens_what_was_exported(
     name: str,
     options: list[str],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["export", name, str(tmp_path / "a tree"), "--images", "1", *options])
-    command.main()
+    assert command.main([name, str(tmp_path / "a tree"), "--images", "1", *options]) == 0
     program, *overrides = shlex.split(capsys.readouterr().out.splitlines()[-1].partition(": ")[2])
     assert program == "amodal-bench" and bool(options) == any("split" in part for part in overrides)
     dataset = build(composed(*overrides).dataset, "dataset")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,18 +184,13 @@ def test_outlines_are_exact() -> None:
         np.testing.assert_array_equal(decode(outlines(mask), *mask.shape), mask)
 
 
-def test_a_wrong_split_of_an_export_is_a_usage_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["export", "kins", str(tmp_path), "--split=nope"])
-    with pytest.raises(SystemExit):
-        command.main()
+def test_a_wrong_split_of_an_export_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["kins", str(tmp_path), "--split=nope"]) == 2
     assert "KINS has no split 'nope'" in capsys.readouterr().err
 
 
-def test_export_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["export", "kins", str(tmp_path), "--images=1", "--split=val"])
-    command.main()
+def test_export_from_the_command_line(tmp_path: Path) -> None:
+    assert command.main(["kins", str(tmp_path), "--images=1", "--split=val"]) == 0
     dataset = build(composed("dataset=kins", f"dataset.root={tmp_path}", "dataset.split=val").dataset, "dataset")
     assert isinstance(dataset, Kins) and dataset.file == tmp_path / "update_test_2020.json"
     np.testing.assert_array_equal(dataset.sample("1").amodal, draw_scene(0, "val", 0).instances[0].amodal)

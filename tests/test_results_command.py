@@ -148,7 +148,7 @@ def test_mistakes_are_one_line(hull: Outcome, tmp_path: Path, capsys: pytest.Cap
     )
     assert answer("export", str(tmp_path / "x")) == (
         2,
-        f"error: {tmp_path / 'x'}: is no run's folder (it has no store.sqlite); runs lie in results/runs",
+        f"error: {tmp_path / 'x'}: is not the folder of a run (it has no store.sqlite); runs lie in results/runs",
     )
     status, line = answer("export", str(folder), "dataset=toy")
     assert (status, line) == (2, "error: dataset=toy: settings are for --ground-truth FILE only")

@@ -43,7 +43,7 @@ Options of a run:
 Completion of verbs, datasets, models, settings and run folders, once per shell:
   bash  echo 'eval "$(_AMODAL_BENCH_COMPLETE=bash_source amodal-bench)"' >> ~/.bashrc
   zsh   echo 'eval "$(_AMODAL_BENCH_COMPLETE=zsh_source amodal-bench)"' >> ~/.zshrc
-  fish  _AMODAL_BENCH_COMPLETE=fish_source amodal-bench > ~/.config/fish/completions/amodal-bench.fish
+  fish  _AMODAL_BENCH_COMPLETE=fish_source amodal-bench >> ~/.config/fish/config.fish
 
 Exit status: 0 done, 1 failed, 2 the command line or a setting is wrong, 130 interrupted.
 HYDRA_FULL_ERROR=1 in the environment shows tracebacks."""

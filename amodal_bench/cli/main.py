@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from amodal_bench.cli.answers import DONE, answered
-from amodal_bench.cli.verbs import HELP, PROGRAM, Verbs
+from amodal_bench.cli.verbs import HELP, PROGRAM, Verbs, called
 from amodal_bench.core.errors import UsageError
 from amodal_bench.core.version import __version__
 
@@ -39,7 +39,7 @@ class Door(Verbs):
             return complete(self, PROGRAM, COMPLETE, instruction)
         first = words[0] if words else ""
         if first in self.verbs:
-            return answered(lambda: self.call(words, PROGRAM))
+            return answered(lambda: called(self, words, PROGRAM))
         if "--version" in words:
             print(f"{PROGRAM} {__version__}")
             return DONE

@@ -24,7 +24,7 @@ class Verb(click.Command):
     def main(self, args: Sequence[str] | None = None, *_: Any, **__: Any) -> int:  # type: ignore[override]
         """Run the verb; returns the exit status."""
         name = f"{PROGRAM} {self.name}"
-        return answered(lambda: _status(click.Command.main(self, args, name, standalone_mode=False)))
+        return answered(lambda: called(self, args, name))
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write(f"\n{(self.help or '').strip()}\n")
@@ -61,16 +61,7 @@ class Verbs(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *_: Any, **__: Any) -> int:  # type: ignore[override]
         """Run a verb; returns the exit status."""
-        return answered(lambda: self.call(args, f"{PROGRAM} {self.name}"))
-
-    def call(self, words: Sequence[str] | None, name: str) -> int:
-        """Let click find and run the verb; returns the exit status. Errors are raised.
-
-        Args:
-            words: of the command line, without the program's.
-            name: what the words before them are, for help.
-        """
-        return _status(click.Group.main(self, words, name, standalone_mode=False))
+        return answered(lambda: called(self, args, f"{PROGRAM} {self.name}"))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing and (not args or args == ["help"]):
@@ -116,6 +107,14 @@ def word(name: str, said: str, **attributes: Any) -> Callable[[Callable[..., Any
     return click.argument(name, cls=Word, said=said, **attributes)
 
 
-def _status(returned: Any) -> int:
-    """The exit status that a verb's function returns, or that of help."""
-    return returned if isinstance(returned, int) else DONE
+def called(command: click.Command, words: Sequence[str] | None, name: str) -> int:
+    """Let click read the words and run a command; returns the exit status. Errors are raised.
+
+    Args:
+        command: a verb, or several.
+        words: what follows its name; None for those of the process.
+        name: its name with all that stands before it, for help.
+    """
+    with command.make_context(name, list(sys.argv[1:] if words is None else words)) as context:
+        status: int = command.invoke(context)
+    return status

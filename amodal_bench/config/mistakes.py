@@ -18,10 +18,10 @@ def explain(error: BaseException, config_dirs: Sequence[Path] = ()) -> str:
         error: of the harness, of Hydra or of OmegaConf.
         config_dirs: folders with configurations of the user's, which have choices, too.
     """
-    from hydra.errors import MissingConfigException
-
     if isinstance(error, BenchError):
         return str(error)
+    from hydra.errors import MissingConfigException
+
     if isinstance(error, MissingConfigException) and error.options:
         return _unknown_choice(str(error.missing_cfg_file), error.options, [config_folder(), *config_dirs])
     cause: BaseException = error

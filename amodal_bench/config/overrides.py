@@ -13,7 +13,9 @@ from amodal_bench.core.errors import UsageError
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
-_HOME = re.compile(r"""(?P<before>^|[,\[]|["'])(?P<home>~(?=/|$|[,\]"'])|\$HOME\b|\$\{HOME\})""")
+_HOME = re.compile(r"(?P<before>^|[,\[])(?P<path>(?:~[^/,\]]*|\$HOME|\$\{HOME\})(?=/|$|[,\]])[^,\]]*)")
+"""A path in a home folder: a value, or an element of a list or a sweep."""
+
 _KEY = re.compile(r"[\w./@$:~+-]", re.ASCII)
 _OWN_SYNTAX = ("[", "{", "'", '"')
 """A value that begins so is a list, a dictionary or quoted: it is not quoted for the user."""
@@ -56,10 +58,8 @@ def parsed(override: str) -> Override | None:
 
 def quoted(override: str) -> str:
     """An override with its value in quotes, so that every character of it stands for itself."""
-    from hydra.core.override_parser.types import Quote, QuotedString
-
     key, _, value = override.partition("=")
-    return f"{key}={QuotedString(value, Quote.double).with_quotes()}"
+    return f"{key}={_in_quotes(value)}"
 
 
 def refuse_sweeps(overrides: Sequence[str]) -> None:
@@ -86,7 +86,7 @@ def _readable(override: str) -> str:
         raise UsageError(f"{override}: is not a setting, which is KEY=VALUE")
     if not value.startswith(_OWN_SYNTAX):
         # A comma separates the values of a sweep, whatever other characters they have.
-        in_quotes = ",".join(quoted(f"={part}")[1:] for part in text.partition("=")[2].split(","))
+        in_quotes = ",".join(map(_in_quotes, text.partition("=")[2].split(",")))
         if parsed(f"{key}={in_quotes}") is not None:
             return f"{key}={in_quotes}"
     raise UsageError(
@@ -96,4 +96,11 @@ def _readable(override: str) -> str:
 
 
 def _home(match: re.Match[str]) -> str:
-    return match["before"] + str(Path.home())
+    path = expand_home(match["path"])
+    return match["before"] + (path if parsed(f"key={path}") else _in_quotes(path))
+
+
+def _in_quotes(value: str) -> str:
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    return str(QuotedString(value, Quote.double).with_quotes())
