@@ -132,9 +132,9 @@ def test_a_list_of_ids_is_what_a_run_takes_from_a_file(tmp_path: Path) -> None:
 
 
 def test_a_failing_cell_fails_the_multirun(tmp_path: Path) -> None:
-    done = bench("-m", "model=hull", "dataset=cocoa,toy", "sheet=0", "++dataset.images=2", cwd=tmp_path)
+    done = bench("-m", "model=hull", "ids=none.txt,null", "sheet=0", "dataset.images=2", cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("error: 1 cell of the sweep failed: model=hull dataset=cocoa ")
+    assert done.stderr.splitlines()[-1].startswith("error: 1 cell of the sweep failed: model=hull ids=none.txt ")
 
 
 def test_a_cell_that_cannot_be_built_leaves_the_next_one_to_run(here: Here, tmp_path: Path) -> None:

@@ -81,4 +81,6 @@ def _sentence(error: click.ClickException) -> str:
     """What the parser says, in the form of all other messages."""
     text = " ".join(error.format_message().split()).rstrip(".")
     context = getattr(error, "ctx", None)
-    return f"{text}; see {context.command_path} --help" if context is not None else text
+    if context is None:
+        return text
+    return f"{text}{' See' if text.endswith('?') else '; see'} {context.command_path} --help"
