@@ -23,7 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    "value", ["/data/été", "/data/x=y", "/data/a#b", "/data/old (1)", "it's", "é, {x}"[:1], "/a b/[c]", 'a"b', "日本"]
+    "value", ["/data/été", "/data/x=y", "/data/a#b", "/data/old (1)", "it's", "/a b/[c]", 'a"b', "日本"]
 )
 def test_a_value_of_any_characters_arrives_as_it_is(value: str) -> None:
     settings = compose(["dataset=cocoa", f"dataset.root={value}"], [])
@@ -58,7 +58,7 @@ def test_a_comma_separates_values_unless_it_is_quoted() -> None:
 
 
 @pytest.mark.parametrize("name", ["~", "$HOME", "${HOME}"])
-def test_the_home_folder_is_expanded_in_every_path(name: str, home: Path, tmp_path: Path) -> None:
+def test_the_home_folder_is_expanded_in_every_path(name: str, home: Path) -> None:
     words = ["dataset=cocoa", "model=predictions"]
     keys = ["dataset.root", "model.path", "results", "ids"]
     settings = compose([*words, *(f"{key}={name}/x" for key in keys)], [])
@@ -81,7 +81,6 @@ def test_the_home_folder_is_expanded_in_a_file_and_of_its_folder(home: Path) -> 
         (["model=hull", "leakage=none", "view.margin=0.2"], {"leakage": "hull", "view": "hull"}),
         (["model=visible", "view=tight"], {"view": "visible"}),
         (["model=sam", "view=tight", "segmenter=sam_hq"], {"view": "sam"}),
-        (["model=tiny", *(f"{part}.x=1" for part in ())], {}),
         (["model=tiny", "leakage=none", "view=crop", "area=bbox", "segmenter=colour_model", "condition=erased"], {}),
         (["model=hull", "dataset=toy", "seed=3", "sheet=0", "protocol=pooled"], {}),
         (["model=hull", "+baselines.mine={_target_: x.Y, view: '${view}'}", "view=tight"], {}),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--limit", type=int, metavar="N", help="Print the first N problems and how many more there are.")
 @click.option("--samples", type=int, default=5, metavar="N", help="Instances to test the contract on; 5 by default.")
 def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path], limit: int | None, samples: int) -> int:
+    """Check a dataset; returns 1 where there are problems."""
     settings = settings_of(name, overrides, config_dir)
     opened = open_dataset(settings)
     from amodal_bench.testing.datasets import examine

@@ -30,6 +30,7 @@ DELETE = "delete it to fetch it again"
 )
 @config_dir
 def main(name: str, root: Path | None, config_dir: Sequence[Path]) -> int:
+    """Fetch a dataset; returns 1 where a file could not be fetched."""
     if root is None:
         root = root_of(compose([f"dataset={name}"], config_dir).dataset)
     card = load_card(name)

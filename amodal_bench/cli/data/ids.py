@@ -22,6 +22,7 @@ from amodal_bench.core.ids import COMMENT, is_listable, label
 @overrides("such as dataset=cocoa protocol=pooled")
 @config_dir
 def main(overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
+    """Print the ids, below comments that say how they were selected."""
     settings = compose(overrides, config_dir)
     protocol = build(settings.protocol, "protocol")
     dataset = open_dataset(settings)

@@ -34,6 +34,7 @@ FLAGS = ("stuff", "crowd", "truncated", "hidden")
 @dataset
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path], as_json: bool) -> int:
+    """Print the facts of an index."""
     from amodal_bench.datasets.base import outdated_columns
 
     opened = open_dataset(settings_of(name, overrides, config_dir))

@@ -24,6 +24,7 @@ from amodal_bench.datasets.card import card_names, load_card
 @click.option("--open", "opened", is_flag=True, help="Open each dataset that is found.")
 @config_dir
 def main(opened: bool, config_dir: Sequence[Path]) -> int:
+    """Print a row for each dataset."""
     files = choices("dataset", config_dir)
     print_columns((name, _title(name, file), _state(name, config_dir, opened)) for name, file in files.items())
     return 0

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     help="The picture to write; NAME-preview.png by default.",
 )
 def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path], rows: int, out: Path | None) -> int:
+    """Draw the sheet; returns 1 where an instance could not be read."""
     out = out or Path(f"{name}-preview.png")
     if rows < 1:
         raise UsageError(f"--rows: {rows} must be >= 1")

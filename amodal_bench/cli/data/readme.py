@@ -23,6 +23,7 @@ BEGIN, END = "<!-- cards: written by amodal-bench data readme -->", "<!-- end of
 @file_option("--file", default="datasets/README.md", help="datasets/README.md by default.")
 @click.option("--check", is_flag=True, help="Only say whether the file is up to date.")
 def main(file: Path, check: bool) -> int:
+    """Write the file, or check it; returns 1 where it is not up to date."""
     try:
         old = file.read_text(encoding="utf-8")
     except OSError as error:

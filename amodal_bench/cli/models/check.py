@@ -21,6 +21,7 @@ from amodal_bench.weights.catalogue import catalogue
 @verb(__doc__)
 @model("as in model=NAME")
 def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
+    """Try every part of a model; returns 1 where there are problems."""
     parts = components(compose([f"model={name}", *overrides], config_dir).model)
     _line("model", name)
     # Of what has no weights only a backbone is worth a trial: it may be a user's own.

@@ -27,6 +27,7 @@ ENCODERS = ("text_encoder", "image_encoder")
 @verb(__doc__)
 @model("as in model=NAME, or the hub id of its weights")
 def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
+    """Fetch the weights of a model; returns 1 where some could not be fetched."""
     name, wanted = _find(name, overrides, config_dir)
     remote = [holding for holding in wanted if holding.source.is_hub_id]
     for holding in wanted:

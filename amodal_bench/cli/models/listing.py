@@ -24,6 +24,7 @@ HEAD = ("model", "family", "disk", "GPU", "here", "weights", "licence")
 @verb(__doc__)
 @config_dir
 def main(config_dir: Sequence[Path]) -> int:
+    """Print a row for each repository of weights."""
     names = choices("model", config_dir)
     print_columns((row for name in names for row in _rows(name, config_dir)), HEAD)
     return 0

@@ -24,6 +24,7 @@ SIDE = 64
 @word("family", ", ".join(families()), metavar="FAMILY", shell_complete=among(lambda ctx: families()))
 @word("folder", "a new or an empty folder", metavar="FOLDER", type=place, shell_complete=folders)
 def main(family: str, folder: Path) -> int:
+    """Save a family in small, and print how to check and run it."""
     if family not in families():
         raise UsageError(f"models tiny {family}: there is no such family; {suggest(family, families())}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -47,6 +47,7 @@ def main(
     overrides: Sequence[str],
     config_dir: Sequence[Path],
 ) -> int:
+    """Predict, and write what came of it."""
     if bool(mask) == bool(point):
         raise UsageError("what is visible of the object? give either --mask FILE or --point X,Y")
     from amodal_bench.cli.predict.work import Request, predict

@@ -51,6 +51,7 @@ def main(
     overrides: Sequence[str],
     config_dir: Sequence[Path],
 ) -> int:
+    """Write a run's predictions, and the ground truth where a file for it is named."""
     output = output or run / "predictions.json"
     _check_files(run, output, ground_truth)
     if overrides and not ground_truth:

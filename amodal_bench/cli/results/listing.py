@@ -19,6 +19,7 @@ HEAD = ("predicted", "errors", "run")
 @verb(__doc__)
 @word("results", "results/ by default", metavar="[FOLDER]", type=place, shell_complete=folders, default="results")
 def main(results: Path) -> int:
+    """Print a row for each run."""
     stores = sorted((results / "runs").glob("*/store.sqlite"))
     if not stores:
         raise UsageError(f"{results}: no run lies in {results / 'runs'}; run something first")

@@ -23,6 +23,7 @@ TEXT = dict.fromkeys([*KEYS, "fingerprint"], "str")
 @verb(__doc__)
 @word("results", "results/ by default", metavar="[FOLDER]", type=place, shell_complete=folders, default="results")
 def main(results: Path) -> int:
+    """Print and write the tables of all runs."""
     from amodal_bench.report.csv_logger import write_csv
     from amodal_bench.report.terminal import MEANINGLESS, is_random
 

@@ -29,6 +29,7 @@ FORMATS = sorted(m.name for m in pkgutil.iter_modules(export.__path__) if not m.
 @click.option("--images", type=int, default=160, metavar="N", help="160 by default.")
 @click.option("--seed", type=int, default=0, metavar="N", help="0 by default.")
 def main(format: str, folder: Path, split: str | None, images: int, seed: int) -> int:
+    """Write the tree of a format, and print how to open it."""
     if format not in FORMATS:
         raise UsageError(f"toy export {format}: there is no such format; {suggest(format, FORMATS)}")
     write = importlib.import_module(f"{export.__name__}.{format}").export

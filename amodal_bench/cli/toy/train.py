@@ -31,6 +31,7 @@ STAGES = ("autoencoder", "denoiser", "decoder", "export")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--threads", type=int, default=2, show_default=True)
 def main(stage: str, folder: Path, out: Path | None, steps: int, minutes: float, seed: int, threads: int) -> int:
+    """Train a stage, or go on with it."""
     from amodal_bench.tiny.networks import WEIGHTS
     from amodal_bench.tiny.train import Training, train
 
