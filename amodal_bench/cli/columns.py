@@ -10,11 +10,16 @@ WIDE = 10_000
 
 
 def print_columns(rows: Iterable[Sequence[str]], head: Sequence[str] = (), numbers: Collection[str] = ()) -> None:
-    """Print rows of text in columns.
+    """Print rows of text in columns, as `columns` sets them."""
+    print(columns(rows, head, numbers))
+
+
+def columns(rows: Iterable[Sequence[str]], head: Sequence[str] = (), numbers: Collection[str] = ()) -> str:
+    """Rows of text in columns, no wider than the terminal.
 
     Args:
         rows: of equal length.
-        head: names of the columns; none is printed where it is empty.
+        head: names of the columns; there is none where it is empty.
         numbers: names of the columns that are set to the right.
     """
     from rich.console import Console
@@ -30,4 +35,4 @@ def print_columns(rows: Iterable[Sequence[str]], head: Sequence[str] = (), numbe
     console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
     with console.capture() as captured:
         console.print(table)
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())

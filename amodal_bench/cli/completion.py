@@ -20,6 +20,7 @@ class _Bash(BashComplete):
     cut = ""
 
     def get_completion_args(self) -> tuple[list[str], str]:
+        """The words before the one that is typed, and that one; settings are put together again."""
         words = split_arg_string(os.environ["COMP_WORDS"])
         position = int(os.environ["COMP_CWORD"])
         last = words[position] if position < len(words) else ""
@@ -34,6 +35,7 @@ class _Bash(BashComplete):
         return whole[:-1], whole[-1]
 
     def format_completion(self, item: CompletionItem) -> str:
+        """A line for the shell's function, without what bash does not replace."""
         return f"{item.type},{str(item.value).removeprefix(self.cut)}"
 
 

@@ -54,10 +54,12 @@ class Door(Verbs):
         return answered(lambda: _refuse(words))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the words that have been typed before click reads them."""
         ctx.meta["words"] = list(args)  # for the completion, which has to know whether settings have begun
         return super().parse_args(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What may follow: verbs as long as there is no setting, settings, and options once they begin."""
         from amodal_bench.cli.words import folders_in, overrides_like
 
         verbs = [] if ctx.meta.get("words") else [name for name in self.verbs if name.startswith(incomplete)]

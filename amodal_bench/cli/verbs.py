@@ -27,9 +27,11 @@ class Verb(click.Command):
         return answered(lambda: called(self, args, name))
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the docstring as it is; click would fill its lines."""
         formatter.write(f"\n{(self.help or '').strip()}\n")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the arguments, then the options."""
         words = [(str(p.metavar), p.said) for p in self.params if isinstance(p, Word)]
         if words:
             with formatter.section("Arguments"):
@@ -64,15 +66,18 @@ class Verbs(click.Group):
         return answered(lambda: called(self, args, f"{PROGRAM} {self.name}"))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Show the verbs where none is named."""
         if not ctx.resilient_parsing and (not args or args == ["help"]):
             print(self.get_help(ctx), file=sys.stdout if args else sys.stderr)
             ctx.exit(DONE if args else USAGE)
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs by name, in their order."""
         return list(self.verbs)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of a verb; None where there is no such verb."""
         if cmd_name not in self.verbs:
             return None
         command = importlib.import_module(f"{self.package}.{self.verbs[cmd_name][0]}").main
@@ -82,11 +87,13 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb that the words begin with; an unknown one is answered with the nearest."""
         if args[0] not in self.verbs and not args[0].startswith("-") and not ctx.resilient_parsing:
             raise UsageError(f"{self.name} {args[0]}: there is no such verb; {suggest(args[0], self.verbs)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs without importing their modules."""
         with formatter.section("Verbs"):
             formatter.write_dl([(verb, what) for verb, (_, what) in self.verbs.items()])
         formatter.write(f"\n`{PROGRAM} {self.name} VERB --help` tells how to use a verb.\n")

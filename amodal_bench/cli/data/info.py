@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from amodal_bench.cli.columns import columns
 from amodal_bench.cli.data.compose import open_dataset, settings_of
 from amodal_bench.cli.verbs import verb
 from amodal_bench.cli.words import dataset
@@ -100,7 +101,8 @@ def _text(facts: dict[str, Any]) -> str:
     if facts["categories"] > TOP:
         lines.append(f"  ... and {facts['categories'] - TOP} more")
     lines += ["flags", *(f"  {name:24} {count:9}" for name, count in facts["flags"].items())]
-    lines += [_row("", QUANTILES), _row("pixels", facts["amodal_pixels"]), _row("occlusion", facts["occlusion_rate"])]
+    rows = [_row("pixels", facts["amodal_pixels"]), _row("occlusion", facts["occlusion_rate"])]
+    lines.append(columns(rows, ["", *QUANTILES], numbers=QUANTILES))
     lines.append(f"occlusion rate, instances ({facts['occlusion_rate']['unknown']} unknown)")
     most = max(entry["instances"] for entry in facts["occlusion_histogram"]) or 1
     for entry in facts["occlusion_histogram"]:
@@ -111,7 +113,6 @@ def _text(facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _row(title: str, values: dict[str, Any]) -> str:
-    """A line of the quantiles' table; with no title, its head."""
-    cells = [name if not title else "-" if values[name] is None else f"{values[name]:.5g}" for name in QUANTILES]
-    return f"{title:10}" + "".join(f"{cell:>10}" for cell in cells)
+def _row(title: str, values: dict[str, Any]) -> list[str]:
+    """A row of the quantiles' table."""
+    return [title, *("-" if values[name] is None else f"{values[name]:.5g}" for name in QUANTILES)]
