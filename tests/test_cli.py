@@ -9,14 +9,16 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 import amodal_bench
+from amodal_bench.cli.main import main
+from amodal_bench.config.settings import config_folder
 
+DATASETS = ", ".join(sorted(file.stem for file in (config_folder() / "dataset").glob("*.yaml")))
 SMALL = ["dataset.images=3", "sheet=2"]
 
 
@@ -51,21 +53,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     handlers, level = list(root.handlers), root.level
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command sets it
 
     def run(*arguments: str) -> Done:
         monkeypatch.setattr(sys, "argv", ["amodal-bench", *arguments])
         GlobalHydra.instance().clear()
         capfd.readouterr()
-        ended: Any = 0
-        try:
+        with pytest.raises(SystemExit) as ended:
             main()
-        except SystemExit as exit:
-            ended = exit.code
         printed = capfd.readouterr()
-        # Python prints a text that a program ends with, and makes it status 1.
-        text = f"{ended}\n" if isinstance(ended, str) else ""
-        return Done(1 if text else ended or 0, printed.out, printed.err + text)
+        assert isinstance(ended.value.code, int)
+        return Done(ended.value.code, printed.out, printed.err)
 
     yield run
     GlobalHydra.instance().clear()
@@ -75,7 +72,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 
 def test_a_mistake_ends_the_process_with_its_line_alone(tmp_path: Path) -> None:
     done = bench("model=hull", "dataset=xyz", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"error: dataset=xyz: there is no such choice; valid: {DATASETS}\n"
 
 
@@ -121,8 +118,8 @@ def test_multirun_runs_every_cell_and_one_table_joins_them(tmp_path: Path) -> No
     assert "| toy | hull | instance@1 |" in collected.stdout
 
 
-def test_a_list_of_ids_is_what_a_run_takes_from_a_file(tmp_path: Path) -> None:
-    listed = bench("data", "ids", "dataset.images=2", cwd=tmp_path)
+def test_a_list_of_ids_is_what_a_run_takes_from_a_file(here: Here, tmp_path: Path) -> None:
+    listed = here("data", "ids", "dataset.images=2")
     assert (listed.returncode, listed.stderr) == (0, "")
     (tmp_path / "ids.txt").write_text(listed.stdout)
     done = here("model=visible", "dataset.images=2", "ids=ids.txt", "sheet=0")
@@ -131,8 +128,8 @@ def test_a_list_of_ids_is_what_a_run_takes_from_a_file(tmp_path: Path) -> None:
     assert f"instances {label}" in done.stdout
 
 
-def test_a_failing_cell_fails_the_multirun(tmp_path: Path) -> None:
-    done = bench("-m", "model=hull", "ids=none.txt,null", "sheet=0", "dataset.images=2", cwd=tmp_path)
+def test_a_failing_cell_fails_the_multirun(here: Here) -> None:
+    done = here("-m", "model=hull", "ids=none.txt,null", "sheet=0", "dataset.images=2")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: 1 cell of the sweep failed: model=hull ids=none.txt ")
 
@@ -158,7 +155,7 @@ def test_a_damaged_store_is_named(here: Here, tmp_path: Path) -> None:
 
 def test_cells_that_fail_are_listed_at_the_end_below_the_table_of_the_others(here: Here) -> None:
     aggregates = "protocol.aggregate=median,instance,mode"
-    done = bench("-m", "model=hull,visible", aggregates, "dataset.images=1", "sheet=0", cwd=tmp_path)
+    done = here("-m", "model=hull,visible", aggregates, "dataset.images=1", "sheet=0")
     assert done.returncode == 2  # all for a setting that is wrong
     failed = [
         f"model={m} protocol.aggregate={a} dataset.images=1 sheet=0"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,9 +22,12 @@ SMALL = ["dataset.images=1", "sheet=0"]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Call the program in a folder of its own: status, stdout, stderr."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
 
     def call(*words: str) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -30,7 +35,9 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 
-    return call
+    yield call
+    root.handlers[:] = handlers  # Hydra has set its own
+    root.setLevel(level)
 
 
 def test_help_shows_the_settings_of_a_run_and_the_verbs(run: Run, tmp_path: Path) -> None:
