@@ -14,7 +14,7 @@ class ConfigError(BenchError):
 
 
 class UsageError(BenchError):
-    """The command line names something that does not exist or cannot be."""
+    """A command line or a call names something that does not exist or cannot be."""
 
 
 class PredictionError(BenchError):
