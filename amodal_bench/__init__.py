@@ -4,10 +4,9 @@ The names below are imported when they are first used, so `import amodal_bench` 
 `docs/python-api.md`.
 """
 
-from typing import TYPE_CHECKING
-
 from amodal_bench.core.version import __version__ as __version__
 
+TYPE_CHECKING = False  # checkers take it for true; `typing` alone takes longer to import than all of this
 if TYPE_CHECKING:
     from amodal_bench.api.evaluate import evaluate as evaluate
     from amodal_bench.api.load import load_dataset as load_dataset
