@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amodal_bench.config.overrides import readable, refuse_sweeps
 from amodal_bench.config.own import name_folders
@@ -14,12 +14,15 @@ from amodal_bench.core.errors import BenchError, UsageError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+SEVERAL = "these are several runs, and one is wanted; give one value (a text with a comma needs quotes of its own)"
+
 
 def compose(overrides: Sequence[str], config_dirs: Sequence[Path]) -> Settings:
     """The settings of a run with these overrides, as plain values.
 
     Raises:
-        UsageError: they cannot be composed; the message has the valid choices where a name was wrong.
+        UsageError: they cannot be composed, with the valid choices where a name was wrong; or they describe several
+            runs.
     """
     return settings_from(composed(overrides, config_dirs))
 
@@ -46,9 +49,24 @@ def composed(overrides: Sequence[str], config_dirs: Sequence[Path]) -> DictConfi
     name_folders(folders)
     try:
         with initialize_config_dir(str(config_folder()), version_base="1.3"):
-            return hydra_compose("config", overrides=every)
+            composed = hydra_compose("config", overrides=every, return_hydra_config=True)
+            return _one_run(composed)
     except (BenchError, HydraException, OmegaConfBaseException) as error:
         raise UsageError(explain(error, folders)) from error
+
+
+def _one_run(composed: Any) -> DictConfig:
+    """The configuration without Hydra's own part. Raises `UsageError` where that part asks for a sweep."""
+    from hydra.types import RunMode
+    from omegaconf import flag_override, read_write
+
+    if composed.hydra.mode is RunMode.MULTIRUN:
+        cells = " ".join(f"{key}={value}" for key, value in (composed.hydra.sweeper.params or {}).items())
+        raise UsageError(f"{cells or 'hydra.mode=MULTIRUN'}: {SEVERAL}")
+    with read_write(composed), flag_override(composed, "struct", False):
+        del composed["hydra"]
+    found: DictConfig = composed
+    return found
 
 
 def choices(group: str, config_dirs: Sequence[Path]) -> dict[str, Path]:

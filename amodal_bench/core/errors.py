@@ -10,7 +10,7 @@ class BenchError(Exception):
 
 
 class UsageError(BenchError):
-    """The command line names something that does not exist or cannot be."""
+    """A command line or a call names something that does not exist or cannot be."""
 
 
 class ConfigError(UsageError):
