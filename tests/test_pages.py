@@ -45,14 +45,17 @@ def test_a_verb_of_the_pages_exists_and_has_their_options(
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.overrides], ids=str)
 def test_the_settings_of_a_command_compose(command: Command) -> None:
-    if any(placeholder(value) and "." not in key for key, _, value in map(_parted, command.overrides)):
+    overrides = list(map(_parted, command.overrides))
+    if any(placeholder(value) and "." not in key for key, _, value in overrides):
         pytest.skip("a placeholder for a name")
-    if "-m" not in command.words:
-        compose(command.overrides, command.config_dirs)
-        return
-    (key, _, values), *rest = map(_parted, command.overrides)  # a sweep: one cell for each value
-    for value in values.split(","):
-        compose([f"{key}={value}", *("".join(each) for each in rest)], command.config_dirs)
+    cells = [overrides]
+    if "-m" in command.words:  # one cell for each value of the first setting
+        key, equals, values = overrides[0]
+        cells = [[(key, equals, value), *overrides[1:]] for value in values.split(",")]
+    for cell in cells:
+        # An experiment is a sweep of its own, which no single run has: its name is what can be wrong.
+        assert all(value in choices("experiment", []) for key, _, value in cell if key == "experiment")
+        compose(["".join(each) for each in cell if each[0] != "experiment"], command.config_dirs)
 
 
 def _parted(override: str) -> tuple[str, str, str]:
