@@ -55,7 +55,7 @@ def test_memory_for_not_even_one_sample_ends_the_run_with_advice() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(
-        BenchError, match="decode: the memory of cpu does not suffice for one sample at a time; choose"
+        BenchError, match="decode: the memory of cpu is too small even for one sample at a time; choose"
     ):
         Batches({"decode": 4}, Stages(), "cpu").run("decode", 5, no_memory)
     with pytest.raises(BenchError, match="one sample at a time; buy a larger one"):

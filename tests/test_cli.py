@@ -113,7 +113,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed(tmp_path: Path) -> None:
         ("70,25", "70,25: is no setting, which is KEY=VALUE"),
         ("~model", "model: has no _target_"),
         ("model.name=a/b", "model.name: 'a/b' cannot be part of a folder's name"),
-        ("results=/dev/null", "cannot be written (Not a directory); set results to a folder that can"),
+        ("results=/dev/null", "cannot be written (Not a directory); set results to a folder that you can write to"),
     ],
 )
 def test_a_mistake_is_answered_in_one_line(here: Here, override: str, answer: str) -> None:
@@ -186,8 +186,8 @@ def test_a_damaged_store_is_named(here: Here, tmp_path: Path) -> None:
     done = here("model=hull", *SMALL, "sheet=0")
     assert done.returncode != 0
     assert done.stderr == (
-        f"error: {store.relative_to(tmp_path)}: is no run's store (file is not a database); "
-        "move its folder away, and the run is made anew\n"
+        f"error: {store.relative_to(tmp_path)}: is damaged, or is not the store of a run (file is not a database); "
+        "rename its folder and run again\n"
     )
 
 

@@ -657,8 +657,10 @@ DAMAGES: dict[str, Damage] = {
     "row of no frame": Damage(on_row(frame_id="500"), SUBSET, "line 2", "in frame 500 of video", "savos", True),
     "row of no video": Damage(on_row(v_id="8"), SUBSET, "line 2", "video 8 with 1 listed", "savos", True),
     "row of no number": Damage(on_row(v_id="fish"), SUBSET, "line 2", "whole numbers", "savos", True),
-    "row of no rate": Damage(on_row(OCC_R="7"), SUBSET, "line 2", "OCC_R is no number within 0 and 1", "savos", True),
-    "row twice": Damage(repeat_row, SUBSET, "line 3", "instance of line 2 is listed again", "savos", True),
+    "row of no rate": Damage(
+        on_row(OCC_R="7"), SUBSET, "line 2", "OCC_R is not a number between 0 and 1", "savos", True
+    ),
+    "row twice": Damage(repeat_row, SUBSET, "line 3", "lists the instance of line 2 again", "savos", True),
     "wrong rate": Damage(
         on_row(OCC_R="0.95"),
         "test_objects/00001_object{shown}/objects.json",

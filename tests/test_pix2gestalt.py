@@ -84,7 +84,7 @@ def test_the_schedule_is_that_of_the_librarys_ddim() -> None:
         assert mine.signal[-1] ** 2 == pytest.approx(float(theirs.final_alpha_cumprod), abs=1e-6)
     assert schedule(ABAR.tolist(), 200).times[::199] == (996.0, 1.0)
     for steps in (0, 1000):
-        with pytest.raises(ConfigError, match=f"model.steps: {steps} is not between 1 and 999"):
+        with pytest.raises(ConfigError, match=f"model.steps: {steps} must be between 1 and 999"):
             schedule(ABAR.tolist(), steps)
 
 

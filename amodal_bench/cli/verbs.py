@@ -70,7 +70,7 @@ class Command:
     def _help(self) -> str:
         width = max(map(len, self.verbs))
         verbs = "\n".join(f"  {verb:{width}}  {what}" for verb, (_, what) in self.verbs.items())
-        return f"usage: {self.program} VERB ...\n\n{verbs}\n\n`{self.program} VERB --help` tells how to use a verb."
+        return f"usage: {self.program} VERB ...\n\n{verbs}\n\n`{self.program} VERB --help` shows how to use a verb."
 
 
 def add_config_dir(parser: argparse.ArgumentParser) -> None:

@@ -284,7 +284,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("results/tiny-training"), help="checkpoints")
     parser.add_argument("--out", type=Path, default=networks.WEIGHTS, help="where `export` writes")
     parser.add_argument("--steps", type=int, default=12_000, help="length of the stage's schedule")
-    parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long; start again to go on")
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long; start again to continue")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()

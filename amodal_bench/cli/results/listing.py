@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what the verb says with parsed arguments, and return the exit status."""
     stores = sorted((arguments.results / "runs").glob("*/store.sqlite"))
     if not stores:
-        raise UsageError(f"{arguments.results}: no run lies in {arguments.results / 'runs'}; run something first")
+        raise UsageError(f"{arguments.results}: there is no run in {arguments.results / 'runs'}; run something first")
     for row in [HEAD, *map(_row, stores)]:
         print("{:>9}  {:>6}  {}".format(*row))
     return 0

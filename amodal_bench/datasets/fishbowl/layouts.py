@@ -136,7 +136,7 @@ def find_layout(root: Path, name: str, split: str) -> Layout:
         InputError: the folder is missing, has no video, or no layout fits it.
     """
     if name != AUTO and name not in LAYOUTS:
-        raise ConfigError(f"dataset.layout: {name!r} is none of {', '.join([AUTO, *LAYOUTS])}")
+        raise ConfigError(f"dataset.layout: {name!r} is not one of {', '.join([AUTO, *LAYOUTS])}")
     if not root.is_dir():
         remedy = "make the folder and put the dataset there, or set `root` to where it is"
         raise InputError(root, "the folder of FishBowl does not exist", remedy)
