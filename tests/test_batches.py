@@ -43,7 +43,7 @@ def test_memory_that_runs_out_halves_the_batch_for_good(caplog: pytest.LogCaptur
         made = batches.run("denoise", 5, small_memory)
     assert made["twice"].flatten().tolist() == [0, 2, 4, 6, 8]
     assert seen == [[0, 1], [2, 3], [4, 4]]
-    assert "out of memory with 8 samples at once; going on with 4" in caplog.text
+    assert "out of memory with 8 samples at once; continuing with 4" in caplog.text
     batches.run("denoise", 2, small_memory)  # the next call starts with what worked
     assert seen[3:] == [[0, 1]]
     cost = stages.take()["denoise"]

@@ -163,7 +163,7 @@ def test_a_file_is_fetched_checked_and_not_fetched_again(site: Site, fetch: Fetc
 
 def test_without_a_known_checksum_it_is_printed(site: Site, fetch: Fetch) -> None:
     status, out, _ = fetch(entry(site, bytes=None, sha256=None))
-    assert status == 0 and f"sha256 {DIGEST} (the card knows none" in out
+    assert status == 0 and f"sha256 {DIGEST} (the card has none" in out
 
 
 @pytest.mark.parametrize("known", [True, False])

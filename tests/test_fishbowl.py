@@ -579,7 +579,7 @@ PNG = "test_frames/00001"
 DAMAGES: dict[str, Damage] = {
     "list cut short": Damage(cut(SCENE), SCENE, "video 00001", "not valid JSON, or cut short (line 1"),
     "no list": Damage(lambda root: (root / SCENE).unlink(), SCENE, "video 00001", "no such file"),
-    "another JSON": Damage(on_scene(lambda o: {"objects": o}), SCENE, "video 00001", "it has to be a list"),
+    "another JSON": Damage(on_scene(lambda o: {"objects": o}), SCENE, "video 00001", "it must be a list"),
     "no id": Damage(on_scene(lambda o: o[0].pop("id") and None), SCENE, "object 0", 'no whole number "id"'),
     "id too long": Damage(
         on_scene(lambda o: o.append(o[0] | {"id": 10**30})), SCENE, "object {count}", 'no whole number "id"'

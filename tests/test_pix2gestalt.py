@@ -314,10 +314,10 @@ def test_completing_hands_out_the_picture_nearest_to_the_vote(model: Callable[..
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"steps": 0}, "model: steps (0) and samples (3) must be positive numbers"),
-        ({"samples": 0}, "model: steps (3) and samples (0) must be positive numbers"),
+        ({"steps": 0}, "model: steps (0) and samples (3) must be >= 1"),
+        ({"samples": 0}, "model: steps (3) and samples (0) must be >= 1"),
         ({"vote": "best"}, "model.vote: 'best' is not one of 'majority', 'union'"),
-        ({"threshold": 255}, "model.threshold: 255 is not a grey value from 0 to 254"),
+        ({"threshold": 255}, "model.threshold: 255 must be a grey value between 0 and 254"),
     ],
 )
 def test_settings_that_cannot_be(model: Callable[..., Pix2Gestalt], settings: dict[str, Any], said: str) -> None:

@@ -117,8 +117,8 @@ def test_a_mask_of_another_size_is_one_line_with_file_record_and_sizes(tmp_path:
         ('[{"id": "a"}, {"image_id": 3}]', "entry 1: has no id (annotation_id, instance_id, id)"),
         ('[{"id": true}]', "entry 0: has no id"),
         ('[{"id": "\\ud800"}]', "entry 0: has no id"),
-        ('[{"id": "a", "score": NaN}]', "entry 0: its score is no number"),
-        ('[{"id": "a", "score": "0.3"}]', "entry 0: its score is no number"),
+        ('[{"id": "a", "score": NaN}]', "entry 0: its score is not a number"),
+        ('[{"id": "a", "score": "0.3"}]', "entry 0: its score is not a number"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, content: str, says: str) -> None:

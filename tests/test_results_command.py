@@ -240,4 +240,4 @@ def test_runs_are_listed_with_their_predictions_and_errors(
     assert "the store is damaged (no such table: instances)" in capsys.readouterr().out
     assert (damaged / "store.sqlite").stat().st_size == 0  # to list is not to write
     assert command(["list", str(tmp_path)]) == 2
-    assert "no run lies in" in capsys.readouterr().err
+    assert "there is no run in" in capsys.readouterr().err

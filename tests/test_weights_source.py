@@ -275,10 +275,10 @@ def absent_since(cause: Exception) -> Exception:
          "cannot be downloaded (500 Server Error); check the connection, then give the same command again"),
         (errors.OfflineModeIsEnabled("offline"), "cannot be downloaded in offline mode; unset HF_HUB_OFFLINE"),
         (absent_since(errors.OfflineModeIsEnabled("offline")), "cannot be downloaded in offline mode; unset HF_HUB_"),
-        (absent_since(Exception("[Errno 111] refused")), "cannot be downloaded ([Errno 111] refused); mend"),
+        (absent_since(Exception("[Errno 111] refused")), "cannot be downloaded ([Errno 111] refused); check"),
         (errors.LocalEntryNotFoundError("2 files\nare missing"), "cannot be downloaded (2 files); "),
-        (ReadTimeout(), "cannot be downloaded (ReadTimeout); mend the connection; "),
-        (OSError(errno.ENOSPC, "No space left on device"), "(No space left on device); mend that; the same command "),
+        (ReadTimeout(), "cannot be downloaded (ReadTimeout); check the connection, "),
+        (OSError(errno.ENOSPC, "No space left on device"), "(No space left on device); make the folder writable"),
         (errors.HFValidationError("bad id"), "cannot be downloaded (bad id); "),
     ],
 )  # fmt: skip
