@@ -5,7 +5,7 @@ from __future__ import annotations
 from amodal_bench.cli.verbs import Command
 
 VERBS = {
-    "list": ("listing", "show the show the show the models, their weights, and whether these are on this machine"),
+    "list": ("listing", "show the models, their weights, and whether these are on this machine"),
     "fetch": ("fetch", "download the weights of a model, and nothing else"),
     "check": ("check", "load a model's parts and try each of them"),
     "tiny": ("tiny", "save a small pipeline of a family with random weights, to try a set-up"),
