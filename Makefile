@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RESULTS ?= results
 
-.PHONY: help setup run test test-all lint format bench bench-gpu ablation every-model table clean
+.PHONY: help setup run test test-all lint format docs bench bench-gpu ablation every-model table clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,10 @@ lint: setup ## ruff and mypy
 format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: setup ## build the website of docs/ in site/; a warning is an error
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
+	$(BIN)/zensical build --strict
 
 bench: setup ## measure counting, the index of a large dataset, the toy's and shared encodings, each against the plain way
 	$(BIN)/python benchmarks/counts.py

@@ -150,7 +150,9 @@ def _given_entry(model: Model, name: str | None) -> Entry:
 
 def _checked_name(name: str, where: str) -> str:
     if not name.strip() or "/" in name or "\\" in name:
-        raise ConfigError(f"{where}.{NAME}: {name!r} cannot be part of a folder's name; give it one without slashes")
+        raise ConfigError(
+            f"{where}.{NAME}: {name!r} cannot be part of a folder's name; choose a name without slashes"
+        )
     return name
 
 
@@ -188,13 +190,15 @@ def _opened(folder: Path) -> Iterator[Store]:
             stack.enter_context(FileLock(folder / ".lock", timeout=0))
             store = stack.enter_context(Store(folder / "store.sqlite"))
         except Timeout:
-            raise BenchError(f"{folder}: another process works on this run; wait until it ends") from None
+            raise BenchError(f"{folder}: another process is working on this run; wait until it ends") from None
         except OSError as error:
             problem = f"cannot be written ({error.strerror or error})"
-            raise InputError(folder, problem, "set results to a folder that can") from error
+            raise InputError(folder, problem, "set results to a folder that you can write to") from error
         except sqlite3.Error as error:
-            remedy = "move its folder away, and the run is made anew"
-            raise InputError(folder / "store.sqlite", f"is no run's store ({error})", remedy) from error
+            remedy = "rename its folder and run again"
+            raise InputError(
+                folder / "store.sqlite", f"is damaged, or is not the store of a run ({error})", remedy
+            ) from error
         yield store
 
 

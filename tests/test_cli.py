@@ -148,8 +148,8 @@ def test_a_damaged_store_is_named(here: Here, tmp_path: Path) -> None:
     done = here("model=hull", *SMALL, "sheet=0")
     assert done.returncode != 0
     assert done.stderr == (
-        f"error: {store.relative_to(tmp_path)}: is no run's store (file is not a database); "
-        "move its folder away, and the run is made anew\n"
+        f"error: {store.relative_to(tmp_path)}: is damaged, or is not the store of a run (file is not a database); "
+        "rename its folder and run again\n"
     )
 
 

@@ -156,7 +156,7 @@ FAULTS: dict[str, tuple[str, Callable[[Any, Any], Any] | None, str]] = {
         "finds no problem, but a sample cannot be read: squares",
     ),
     "sample is a tuple": ("sample", of("0-front", lambda _, s: (s.image, s.visible)), "is a tuple, not a Sample"),
-    "another id": ("sample", of("0-front", part("id", lambda id: "7")), "sample '0-front' bears the id '7'"),
+    "another id": ("sample", of("0-front", part("id", lambda id: "7")), "sample '0-front' has the id '7'"),
     "float image": ("sample", of("0-front", part("image", lambda i: i / 255)), r"the image is \(24, 24, 3\) float64"),
     "grey image": ("sample", of("0-front", part("image", lambda i: i[..., 0])), r"the image is \(24, 24\) uint8"),
     "number mask": ("sample", of("0-front", part("visible", lambda v: v * 1)), r"visible is \(24, 24\) int64"),

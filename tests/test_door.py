@@ -122,7 +122,7 @@ def test_a_usage_error_of_a_run_has_status_2(run: Run, words: list[str], answer:
     ("words", "answer"),
     [
         (["ids=mine.txt"], "mine.txt: no such file of ids; make a list with `amodal-bench data ids"),
-        (["results=/dev/null"], "cannot be written (Not a directory); set results to a folder that can"),
+        (["results=/dev/null"], "cannot be written (Not a directory); set results to a folder that you can write to"),
     ],
 )
 def test_a_failure_of_a_run_has_status_1(run: Run, words: list[str], answer: str) -> None:

@@ -498,8 +498,8 @@ DAMAGES: dict[str, Damage] = {
     ),
     "visible mask is emptied": Damage(second(i_segm=[]), "instance 2", "but no pixel is visible", changed=("2",)),
     "wrong area": Damage(second(a_area=1), "instance 2", "area says 1 but the mask has"),
-    "area is text": Damage(second(a_area="9"), "annotation 2", "a_area is no number of pixels"),
-    "area is absurd": Damage(second(a_area=10**400), "annotation 2", "a_area is no number of pixels"),
+    "area is text": Damage(second(a_area="9"), "annotation 2", "a_area must be a number of pixels"),
+    "area is absurd": Damage(second(a_area=10**400), "annotation 2", "a_area must be a number of pixels"),
     "unknown category": Damage(second(category_id=99), "annotation 2", 'category_id 99 is not in "categories"'),
     "no category": Damage(second(category_id=None), "annotation 2", 'category_id (none) is not in "categories"'),
     "no such image": Damage(
@@ -511,12 +511,14 @@ DAMAGES: dict[str, Damage] = {
         'image_id (none) has no entry with a file_name in "images"',
         broken=("2",),
     ),
-    "the same id again": Damage(second(id=1), "annotation 1.2", "id 1 is there already", changed=("2",)),
+    "the same id again": Damage(second(id=1), "annotation 1.2", "id 1 is listed twice", changed=("2",)),
     "no id": Damage(second(id=None), "annotation entry2", "entry 2 of annotations has no id", changed=("2",)),
     "annotation is null": Damage(
-        replaced("annotations", 1, None), "entry 2 of annotations", "it is no JSON object", changed=("2",)
+        replaced("annotations", 1, None), "entry 2 of annotations", "it is not a JSON object", changed=("2",)
     ),
-    "image is a number": Damage(replaced("images", 0, 1), "entry 1 of images", "it is no JSON object", broken=FIRST),
+    "image is a number": Damage(
+        replaced("images", 0, 1), "entry 1 of images", "it is not a JSON object", broken=FIRST
+    ),
     "image without id": Damage(first_image(id=None), "entry 1 of images", "it has no id", broken=FIRST),
     "image without name": Damage(first_image(file_name=None), "image 1", "no entry with a file_name", broken=FIRST),
     "image without size": Damage(first_image(height=None), "image 1", "it has no height and width"),
@@ -524,7 +526,7 @@ DAMAGES: dict[str, Damage] = {
     "the same image id again": Damage(
         lambda root: edit(root, lambda data: data["images"].append({"id": 1, "file_name": "x.png"})),
         f"entry {IMAGES + 1} of images",
-        "image 1 is there already",
+        "image 1 is listed twice",
     ),
     "category without name": Damage(
         lambda root: edit(root, lambda data: data["categories"].append({"id": 8})),

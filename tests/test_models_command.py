@@ -276,7 +276,7 @@ def test_fetch_gets_the_segmenter_of_a_model_too(run: Run, shop: Hub) -> None:
 
 
 def test_fetch_of_a_model_in_small_has_nothing_to_download(run: Run) -> None:
-    nothing = "random://sam2: is no hub id, nothing to download (made when needed)\n"
+    nothing = "random://sam2: is not a hub id, so there is nothing to download (made when needed)\n"
     assert run("fetch", "random/sam2") == (0, nothing, "")
 
 
@@ -317,9 +317,7 @@ def test_fetch_explains_a_gate(run: Run, shop: Hub) -> None:
     status, out, err = run("fetch", "flux", PLAIN)
     assert status == 1 and err.count("\n") == 1
     assert "gate         accept the licence on the model's page and log in with `hf auth login`\n" in out
-    assert err.startswith(
-        f"error: {FLUX}: it is gated, and the hub does not let this account in; accept its licence "
-    )
+    assert err.startswith(f"error: {FLUX}: it is gated, and this account has no access to it; accept its licence ")
     assert f"{constants.ENDPOINT}/{FLUX}" in err and "HF_TOKEN" in err
     out = run("fetch", "sd15", PLAIN, "model.weights=me/gated")[1]
     assert f"gate         accept its conditions on {constants.ENDPOINT}/me/gated, and log in with" in out
@@ -344,7 +342,7 @@ def test_fetch_of_what_needs_no_download(run: Run) -> None:
     assert run("fetch", "hull") == (0, "hull needs no weights.\n", "")
     assert (
         run("fetch", "tiny")[1]
-        == "package://amodal_bench.tiny/weights: is no hub id, nothing to download (complete)\n"
+        == "package://amodal_bench.tiny/weights: is not a hub id, so there is nothing to download (complete)\n"
     )
 
 

@@ -60,7 +60,7 @@ class Flux(KLBackbone):
         fuse: bool = False,
     ) -> None:
         if not 1 <= text_tokens <= MOST_TEXT_TOKENS:
-            raise ConfigError(f"model.backbone.text_tokens: {text_tokens} is outside 1..{MOST_TEXT_TOKENS}")
+            raise ConfigError(f"model.backbone.text_tokens: {text_tokens} must be between 1 and {MOST_TEXT_TOKENS}")
         super().__init__(
             weights, native, revision, variant, local_files_only, precision, device, micro_batch, vae_batch,
             channels_last, compile, fuse,

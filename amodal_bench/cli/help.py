@@ -59,7 +59,7 @@ def show_help(words: Sequence[str]) -> int:
     for group in groups(folders):
         names = ", ".join([*choices(group, folders), *nested_choices(group, folders)])
         print(textwrap.fill(names, WIDTH, initial_indent=f"  {group}: ", subsequent_indent=" " * 6))
-    print(f"\nVerbs (`{PROGRAM} VERB --help` tells how to use one):")
+    print(f"\nVerbs (`{PROGRAM} VERB --help` shows how to use one):")
     for verb, (_, what) in VERBS.items():
         print(f"  {verb:9} {what}")
     print(f"\n{TAIL}")

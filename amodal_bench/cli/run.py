@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from amodal_bench.report.terminal import Cell
 
-INTERRUPTED = "interrupted: all finished batches are kept, and the same command goes on from here"
+INTERRUPTED = "interrupted: all finished batches are kept; give the same command again to continue"
 CONFIG = "config"
 COMMANDS = ("--run", "--multirun", "--cfg", "--info", "--shell-completion")
 

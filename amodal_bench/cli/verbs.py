@@ -96,7 +96,7 @@ class Verbs(click.Group):
         """Write the verbs without importing their modules."""
         with formatter.section("Verbs"):
             formatter.write_dl([(verb, what) for verb, (_, what) in self.verbs.items()])
-        formatter.write(f"\n`{PROGRAM} {self.name} VERB --help` tells how to use a verb.\n")
+        formatter.write(f"\n`{PROGRAM} {self.name} VERB --help` shows how to use a verb.\n")
 
 
 def verb(text: str | None) -> Callable[[Callable[..., int]], Verb]:

@@ -68,7 +68,7 @@ def find_class(path: str, where: str) -> Any:
         if mine := hidden_file(module):
             remedy = f"{mine} has the name of a library that is imported instead; rename it"
         else:
-            remedy = "its folder has to be the working folder, one given as --config-dir, or on PYTHONPATH"
+            remedy = "its folder must be the working folder, a folder given as --config-dir, or on PYTHONPATH"
         raise ConfigError(f"{where}.{TARGET}: cannot import {path} ({one_line(error)}); {remedy}") from error
 
 

@@ -68,7 +68,7 @@ def refuse_sweeps(overrides: Sequence[str]) -> None:
         found = parsed(_readable(override))
         if found is not None and found.is_sweep_override():
             raise UsageError(
-                f"{override}: has several values, since a comma separates them; give -m to run each of them, "
+                f"{override}: has several values, separated by commas; give -m to run each of them, "
                 f"or quote the value: {shlex.quote(quoted(override))}"
             )
 
@@ -76,14 +76,14 @@ def refuse_sweeps(overrides: Sequence[str]) -> None:
 def _readable(override: str) -> str:
     key, equals, value = override.partition("=")
     if not equals and not override.startswith("~"):
-        raise UsageError(f"{override}: is not a setting, which is KEY=VALUE")
+        raise UsageError(f"{override}: is not a setting; a setting is KEY=VALUE")
     if wrong := next((character for character in key if not _KEY.match(character)), None):
-        raise UsageError(f"{override}: {wrong!r} cannot be part of a setting's name, which ends at the first '='")
+        raise UsageError(f"{override}: {wrong!r} cannot be part of a setting's name (the part before the first '=')")
     text = f"{key}={_HOME.sub(_home, value)}" if equals else override
     if parsed(text) is not None:
         return text
     if not equals:
-        raise UsageError(f"{override}: is not a setting, which is KEY=VALUE")
+        raise UsageError(f"{override}: is not a setting; a setting is KEY=VALUE")
     if not value.startswith(_OWN_SYNTAX):
         # A comma separates the values of a sweep, whatever other characters they have.
         in_quotes = ",".join(map(_in_quotes, text.partition("=")[2].split(",")))

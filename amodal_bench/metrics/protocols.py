@@ -33,7 +33,7 @@ class Filter:
         if not 0 <= self.min_occlusion <= self.max_occlusion <= 1:
             raise ConfigError(
                 f"protocol.filter: min_occlusion {self.min_occlusion} and max_occlusion {self.max_occlusion} "
-                "are no range within 0 and 1"
+                "must satisfy 0 <= min <= max <= 1"
             )
 
     def select(self, records: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -177,7 +177,7 @@ def _of_form(id: str, sample: Any) -> Iterator[str]:
         yield f"sample {id!r} is a {type(sample).__name__}, not a Sample"
         return
     if sample.id != id:
-        yield f"sample {id!r} bears the id {sample.id!r}"
+        yield f"sample {id!r} has the id {sample.id!r}"
     image = sample.image
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         yield f"sample {id!r}: the image is {_form(image)}, not (H, W, 3) uint8"

@@ -96,7 +96,7 @@ class View:
         if self.mode not in ("crop", "frame"):
             raise ConfigError(f"view.mode: {self.mode!r} is not one of 'crop', 'frame'")
         if not 0 <= self.margin < math.inf:
-            raise ConfigError(f"view.margin: {self.margin} is no positive number")
+            raise ConfigError(f"view.margin: {self.margin} must be >= 0 and finite")
 
     def window(self, visible: Mask, size: int) -> Window:
         """The window onto a sample with visible mask (H, W) for a model of native `size`.

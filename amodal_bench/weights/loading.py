@@ -36,10 +36,10 @@ def device_of(setting: str) -> str:
     try:
         device = torch.device(setting)
     except RuntimeError as error:
-        raise ConfigError(f"device={setting}: torch knows no such device; set auto, cpu, cuda or cuda:1") from error
+        raise ConfigError(f"device={setting}: torch has no such device; set auto, cpu, cuda or cuda:1") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
-        raise ConfigError(f"device={setting}: torch finds {count} CUDA GPUs here; device=auto takes what there is")
+        raise ConfigError(f"device={setting}: torch finds {count} CUDA GPUs here; use device=auto")
     return setting
 
 

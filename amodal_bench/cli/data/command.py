@@ -5,8 +5,8 @@ from __future__ import annotations
 from amodal_bench.cli.verbs import Verbs
 
 VERBS = {
-    "list": ("listing", "datasets, and whether their files are at hand"),
-    "fetch": ("fetch", "download what may be downloaded freely, and print the steps for the rest"),
+    "list": ("listing", "show the datasets, and whether their files are on this machine"),
+    "fetch": ("fetch", "download what is free, and print the steps for the rest"),
     "check": ("check", "verify a dataset's files and its class"),
     "info": ("info", "counts, categories, areas and occlusion rates"),
     "preview": ("preview", "a contact sheet: image, V, A and the hidden part"),

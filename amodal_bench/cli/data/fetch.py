@@ -67,11 +67,11 @@ def _fetch(file: CardFile, root: Path) -> None:
     path = file.place(root)
     done = path.with_name(f"{path.name}.unpacked")
     if file.unpack and done.exists():
-        print(f"{path}: unpacked already")
+        print(f"{path}: already unpacked")
         return
     if path.exists():
         digest = _complete(file, path)
-        print(f"{path}: whole already")
+        print(f"{path}: already complete")
     else:
         digest = download(file.url, path, file.bytes, file.sha256)
         print(f"{path}: {path.stat().st_size} bytes, sha256 {_judged(file, digest)}")
@@ -84,7 +84,7 @@ def _fetch(file: CardFile, root: Path) -> None:
 
 
 def _judged(file: CardFile, digest: str) -> str:
-    return "is right" if file.sha256 is not None else f"{digest} (the card knows none to compare with)"
+    return "is right" if file.sha256 is not None else f"{digest} (the card has none to compare with)"
 
 
 def _complete(file: CardFile, path: Path) -> str:
@@ -106,7 +106,7 @@ def _steps(card: Card, root: Path) -> None:
         print(
             f"\nBy hand, into {root}:"
             if card.files
-            else f"\nNothing of it may be fetched freely. By hand, into {root}:"
+            else f"\nNo part of it can be downloaded freely. By hand, into {root}:"
         )
     for number, step in enumerate(card.manual, start=1):
         print(_wrapped(step, f"{number}. "))

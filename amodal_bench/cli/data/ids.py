@@ -32,7 +32,7 @@ def main(overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
     ids = [str(id) for id in records["id"]]
     if unlistable := [id for id in ids if not is_listable(id)]:
         raise BenchError(
-            f"id {unlistable[0]!r} cannot stand in a list; ids have no line breaks and begin with no '#'"
+            f"id {unlistable[0]!r} cannot be in a list; an id must not have a line break or begin with '#'"
         )
     facts = {
         "dataset": dataset.name,

@@ -32,7 +32,7 @@ def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     remote = [holding for holding in wanted if holding.source.is_hub_id]
     for holding in wanted:
         if holding not in remote:
-            print(f"{holding.source.spec}: is no hub id, nothing to download ({holding.state()})")
+            print(f"{holding.source.spec}: is not a hub id, so there is nothing to download ({holding.state()})")
     failed = 0
     for holding in remote:
         try:
@@ -46,7 +46,7 @@ def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
         print(f"\nThen: amodal-bench models check {name}")
     encoders = [part for holding in remote for part in holding.parts if part.startswith(ENCODERS)]
     if encoders and not failed:
-        print("The first check or run works the embedding of the empty prompt out and keeps it in")
+        print("The first check or run computes the embedding of the empty prompt and keeps it in")
         print(f"{cache_folder() / 'null_prompts'}; later ones read it and load no text encoder.")
     return 1 if failed else 0
 

@@ -33,7 +33,9 @@ def main(family: str, folder: Path) -> int:
         save(family, folder)
     except (OSError, ImportError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(folder, f"cannot be written ({reason})", "mend that and name a new folder") from error
+        raise InputError(
+            folder, f"cannot be written ({reason})", "name a new folder that you can write to"
+        ) from error
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"wrote {folder}: {family} with random weights, {size / 1e6:.1f} MB")
     model, *settings = _settings(family, folder)

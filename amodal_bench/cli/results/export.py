@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from amodal_bench.cli.results.coco import CocoIds
     from amodal_bench.datasets.base import Dataset
 
-RUN_AGAIN = "give the run's command again: it predicts nothing anew and writes the tables"
+RUN_AGAIN = "give the run's command again: it writes the tables and predicts nothing"
 
 
 @verb(__doc__)
@@ -77,7 +77,7 @@ def _check_files(run: Path, output: Path, ground_truth: Path | None) -> None:
             raise UsageError(f"{file}: cannot be a file, since it {'is a' if file.is_dir() else 'lies in no'} folder")
         others = file.suffix != ".json" or file.name == "run.json"
         if others and file.exists() and file.resolve().parent == run.resolve():
-            raise UsageError(f"{file}: is the run's own, and would be overwritten; name another file")
+            raise UsageError(f"{file}: is a file of the run and would be overwritten; name another file")
     if ground_truth and output.resolve() == ground_truth.resolve():
         raise UsageError(f"{output}: predictions and ground truth cannot be one file; name another with -o")
 
@@ -118,7 +118,7 @@ def _instances(file: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise InputError(file, "no such file (logger=csv writes it)", RUN_AGAIN) from error
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(file, "is no table of instances", RUN_AGAIN) from error
+        raise InputError(file, "is not a table of instances", RUN_AGAIN) from error
 
 
 def _dataset(folder: Path, overrides: Sequence[str], config_dirs: Sequence[Path]) -> Dataset:

@@ -22,7 +22,7 @@ def main(results: Path) -> int:
     """Print a row for each run."""
     stores = sorted((results / "runs").glob("*/store.sqlite"))
     if not stores:
-        raise UsageError(f"{results}: no run lies in {results / 'runs'}; run something first")
+        raise UsageError(f"{results}: there is no run in {results / 'runs'}; run something first")
     print_columns(map(_row, stores), HEAD, numbers=("predicted", "errors"))
     return 0
 

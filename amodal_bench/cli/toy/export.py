@@ -42,7 +42,7 @@ def main(format: str, folder: Path, split: str | None, images: int, seed: int) -
     except ValueError as error:
         raise UsageError(str(error)) from error
     except OSError as error:
-        remedy = "name a folder that can be written"
+        remedy = "name a folder that you can write to"
         raise InputError(folder, f"cannot be written ({error.strerror or error})", remedy) from error
     root = shlex.quote(f"dataset.root={folder}")
     more = "" if split == opened else f" dataset.split={split}"

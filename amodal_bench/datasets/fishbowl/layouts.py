@@ -136,7 +136,7 @@ def find_layout(root: Path, name: str, split: str) -> Layout:
         InputError: the folder is missing, has no video, or no layout fits it.
     """
     if name != AUTO and name not in LAYOUTS:
-        raise ConfigError(f"dataset.layout: {name!r} is none of {', '.join([AUTO, *LAYOUTS])}")
+        raise ConfigError(f"dataset.layout: {name!r} is not one of {', '.join([AUTO, *LAYOUTS])}")
     require_root("fishbowl", "FishBowl", root)
     own = root / split if (root / split).is_dir() else root
     layouts: dict[str, Layout] = {key: made(root if made is Savos else own) for key, made in LAYOUTS.items()}

@@ -56,7 +56,7 @@ def read_subset(file: Path, stride: int) -> Subset:
             continue
         keys = [_number(row[key]) for key in KEYS]
         if counted != 1 or not all(value >= 0 and value.is_integer() for value in keys):
-            what = f"{', '.join(KEYS)} have to be whole numbers, and {COUNTED} 0 or 1"
+            what = f"{', '.join(KEYS)} must be whole numbers, and {COUNTED} 0 or 1"
             problems.append(Problem(str(file), f"line {line}", what))
             continue
         video, fish, frame = map(int, keys)
@@ -64,12 +64,16 @@ def read_subset(file: Path, stride: int) -> Subset:
             continue
         rows = videos.setdefault(video, {})
         if (fish, frame) in rows:
-            what = f"the instance of line {rows[fish, frame].line} is listed again"
+            what = f"it lists the instance of line {rows[fish, frame].line} again"
             problems.append(Problem(str(file), f"line {line}", what))
             continue
         rate = share(_number(row[RATE]))
         if str(row[RATE]).strip() and math.isnan(rate):
-            problems.append(Problem(str(file), f"line {line}", f"{RATE} is no number within 0 and 1: it is measured"))
+            problems.append(
+                Problem(
+                    str(file), f"line {line}", f"{RATE} is not a number between 0 and 1: the rate is measured instead"
+                )
+            )
         rows[fish, frame] = Listed(line, rate)
     return Subset(file, videos, problems)
 

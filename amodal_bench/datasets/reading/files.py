@@ -14,7 +14,7 @@ from amodal_bench.core.errors import ConfigError, InputError, unreadable
 from amodal_bench.core.types import Image
 
 COPY_AGAIN = "download or copy it again"
-MEND = "download the annotation file again, or take this record out of it"
+MEND = "download the annotation file again, or delete this record from it"
 
 
 def read_json(path: Path | str) -> Any:

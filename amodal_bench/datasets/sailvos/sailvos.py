@@ -89,7 +89,7 @@ class SailVos(IndexedDataset):
         if source not in SOURCES:
             raise ConfigError(f"dataset.source: {source!r} is not one of {', '.join(SOURCES)}")
         if stride < 1:
-            raise ConfigError(f"dataset.stride: {stride} is not a positive number")
+            raise ConfigError(f"dataset.stride: {stride} must be >= 1")
         self.split, self.stride = split, stride
         self.annotations, self.folder = Path(annotations or Path(root, FILES[split])), Path(images or root)
         needs_file = source == "json" or images is None
