@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class Shifted:
     def describe(self) -> dict[str, Any]:
         return {"pixels": self.pixels}
 
-    def predict(self, queries: list[amodal_bench.Query], seeds: list[int]) -> list[Mask]:
+    def predict(self, queries: Sequence[amodal_bench.Query], seeds: Sequence[int]) -> list[Mask]:
         if any(query.id == self.fails_at for query in queries):
             raise amodal_bench.PredictionError("no answer for this one")
         return [np.asarray(query.visible | np.roll(query.visible, self.pixels, axis=1)) for query in queries]
@@ -343,9 +343,9 @@ def test_a_run_of_an_earlier_version_is_scored_with_its_dataset(outcome: amodal_
     file.write_text(json.dumps({key: said[key] for key in ("identity", "digest", "environment")}))
     run = amodal_bench.open_run(outcome.main.folder)
     assert run.name == "hull"
-    for call in (lambda: amodal_bench.score(run), lambda: amodal_bench.score(run, "pooled")):
+    for protocol in (None, "pooled"):
         with pytest.raises(amodal_bench.UsageError, match="does not say how"):
-            call()
+            amodal_bench.score(run, protocol)
     toy = amodal_bench.load_dataset("toy", images=3)
     scored = amodal_bench.score(run, "instance", dataset=toy)
     pd.testing.assert_frame_equal(scored.instances, outcome.main.instances())
