@@ -27,6 +27,7 @@ from amodal_bench.report.completeness import check_complete
 from amodal_bench.report.outcome import Logger, Outcome, RunInfo
 from amodal_bench.report.progress import Progress
 from amodal_bench.report.scored import Scored
+from amodal_bench.report.settings import row_text
 from amodal_bench.report.sheet import choose, draw_row, save_sheet
 from amodal_bench.runner.environment import environment
 from amodal_bench.runner.identity import identify
@@ -39,8 +40,13 @@ class Entry:
     """A model of the command, as specified and as built."""
 
     name: str
-    target: str
+    spec: Mapping[str, Any]
     model: Model
+
+    @property
+    def target(self) -> str:
+        """The dotted path of its class."""
+        return str(self.spec[TARGET])
 
 
 def evaluate(settings: Settings) -> tuple[Outcome, list[Path]]:
@@ -93,11 +99,10 @@ def _entries(settings: Settings) -> list[Entry]:
 
 def _entry(spec: Mapping[str, Any], where: str) -> Entry:
     model = build(spec, where)
-    target = str(spec[TARGET])
-    name = str(spec.get(NAME, target.rpartition(".")[2]))
+    name = str(spec.get(NAME, str(spec[TARGET]).rpartition(".")[2]))
     if not name.strip() or "/" in name or "\\" in name:
         raise ConfigError(f"{where}.{NAME}: {name!r} cannot be part of a folder's name; give it one without slashes")
-    return Entry(name, target, model)
+    return Entry(name, spec, model)
 
 
 def _run(
@@ -112,6 +117,7 @@ def _run(
     identity = identify(dataset, entry.model, entry.target, settings.seed)
     folder = Path(settings.results) / "runs" / f"{dataset.name}-{entry.name}-{identity.digest}"
     ids = [str(id) for id in records["id"]]
+    said = row_text(entry.name, entry.spec, entry.model, settings.seed)
     if isinstance(entry.model, Finite):
         check_complete(ids, entry.model, folder / "completeness.csv")
     for logger in loggers:
@@ -121,6 +127,7 @@ def _run(
         missing = [id for id in ids if id not in done]
         if missing:
             facts = {"identity": identity.facts, "digest": identity.digest, "environment": environment()}
+            facts |= {"settings": said}
             text = json.dumps(facts, indent=2, sort_keys=True) + "\n"
             write_whole(folder / "run.json", lambda partial: partial.write_text(text))
             if settings.engine.shuffle:
@@ -130,7 +137,7 @@ def _run(
             with Progress(title, protocols[0], ids, store.table(), _all_steps(loggers)) as progress:
                 run(work, store, progress.report)
         rows, stages = store.table(), store.stages()
-        return Scored(entry.name, identity.digest, identity.facts, folder, protocols, records, rows, stages)
+        return Scored(entry.name, identity.digest, identity.facts, folder, protocols, records, rows, stages, said)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from masks import box
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import ConvexHull
 
-from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.errors import ConfigError, PredictionError
 from amodal_bench.core.seeds import sample_seed, stream, stream_seed
 from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.method import leakage
@@ -365,7 +365,7 @@ def test_points_are_drawn_uniformly() -> None:
 
 
 def test_no_point_can_be_drawn_from_nothing() -> None:
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(PredictionError, match="empty"):
         draw_points(np.zeros((4, 5), bool), 9, 0)
 
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image as Pictures
 from segmenting import KINDS, REFERENCES, SHAPES, load, prompt_of, samples, weights
 
+from amodal_bench.core.errors import PredictionError
 from amodal_bench.core.types import Mask
 from amodal_bench.segmenters.choice import CHOICES, chosen
 from amodal_bench.segmenters.framing import IMAGENET, Framing
@@ -117,7 +118,7 @@ def test_framing_of_points_boxes_and_masks(kind: type[Promptable]) -> None:
         for side in (16, 20):  # cells of whole pixels, and others
             covered = framing.cover(everything, side, "cpu") > 0
             assert bool((framing.reached(side, "cpu") == covered).all())
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(PredictionError, match="empty"):
         framing.box(np.zeros(shape, bool))
 
 

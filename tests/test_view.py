@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from masks import box, iou
 
-from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.errors import ConfigError, PredictionError
 from amodal_bench.core.types import Floats, Mask
 from amodal_bench.views.window import View, Window
 
@@ -276,7 +276,7 @@ def test_any_crop_holds_the_object_and_keeps_to_the_image_where_it_fits() -> Non
 
 
 def test_there_is_no_crop_around_nothing() -> None:
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(PredictionError, match="empty"):
         View("crop").window(np.zeros((10, 10), bool), 64)
 
 
