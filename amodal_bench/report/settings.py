@@ -52,12 +52,23 @@ def usual_spec(name: str) -> Mapping[str, Any] | None:
 
     folder = config_folder() / "model"
     for file in sorted(folder.rglob("*.yaml")):
-        if OmegaConf.load(file).get(NAME) == name:
-            spec: Mapping[str, Any] = compose(
-                [f"model={file.relative_to(folder).with_suffix('').as_posix()}"], []
-            ).model
-            return spec
+        content: Any = OmegaConf.load(file)
+        if content.get(NAME) == name:
+            return _composed(file.relative_to(folder).with_suffix("").as_posix())
     return None
+
+
+def _composed(choice: str) -> Mapping[str, Any]:
+    """The specification of `model=CHOICE`; a run that Hydra has started goes on with its own state."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    running = GlobalHydra.instance()
+    state, running.hydra = running.hydra, None
+    try:
+        spec: Mapping[str, Any] = compose([f"model={choice}"], []).model
+    finally:
+        GlobalHydra.instance().hydra = state
+    return spec
 
 
 def _headline(shown: Mapping[str, str]) -> Iterator[str]:
