@@ -15,7 +15,7 @@ from amodal_bench.testing.clauses import described, guarded, of_description, wro
 
 def violations(area: Callable[[Mask], Mask], count: int = 3) -> list[str]:
     """Every way in which an area breaks what `amodal_bench.method.area.Area` promises: M from V, and from V alone."""
-    broken = list(guarded(of_description(lambda: facts_of(area)), "its description"))
+    broken = list(guarded(of_description(lambda: facts_of(area), "its description"), "its description"))
     for query in scenes.queries(count):
         broken += guarded(_of_area(area, query.visible), "the area")
     broken += _of_nothing(area, np.zeros((8, 8), bool))

@@ -19,7 +19,7 @@ Condition: TypeAlias = Callable[[Image, Mask, int], Floats]
 
 def violations(condition: Condition, count: int = 3) -> list[str]:
     """Every way in which a condition breaks what `amodal_bench.method.condition.Condition` promises."""
-    broken = list(guarded(of_description(lambda: facts_of(condition)), "its description"))
+    broken = list(guarded(of_description(lambda: facts_of(condition), "its description"), "its description"))
     asked = scenes.queries(count)
     for query, seed in zip(asked, scenes.seeds(asked), strict=True):
         broken += guarded(_of_picture(condition, query, seed), "the condition image")

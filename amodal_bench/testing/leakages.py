@@ -18,7 +18,9 @@ COUNT, STEPS = 3, 4
 
 def violations(leakage: Leakage) -> list[str]:
     """Every way in which a leakage breaks what `amodal_bench.method.leakage.Leakage` promises; needs no weights."""
-    broken = list(_of_members(leakage)) + list(guarded(of_description(lambda: facts_of(leakage)), "its description"))
+    broken = list(_of_members(leakage)) + list(
+        guarded(of_description(lambda: facts_of(leakage), "its description"), "its description")
+    )
     if not broken:
         for progress in (step / STEPS for step in range(1, STEPS + 1)):
             broken += guarded(_of_mix(leakage, progress), "mix()")
