@@ -21,6 +21,7 @@ from amodal_bench.method.area import Area
 from amodal_bench.method.condition import Condition
 from amodal_bench.method.leakage import Soft
 from amodal_bench.metrics.protocols import Filter, Score, ScoringProtocol
+from amodal_bench.models.base import Completion, Step
 from amodal_bench.models.hull import ConvexHull
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.segmenters.grabcut import GrabCut
@@ -230,10 +231,10 @@ class Extras(ConvexHull):
 
     def complete(self, query: Query, seed: int) -> Any:
         mask = query.visible if self.fault == "complete" else self.predict([query], [seed])[0]
-        return models.Completion(mask, query.image[1:] if self.fault == "picture" else query.image)
+        return Completion(mask, query.image[1:] if self.fault == "picture" else query.image)
 
     def every_step(self, query: Query, seed: int) -> Any:
-        return [models.Step(number, query.image, None) for number in ((1, 0) if self.fault == "steps" else (0, 1))]
+        return [Step(number, query.image, None) for number in ((1, 0) if self.fault == "steps" else (0, 1))]
 
 
 @pytest.mark.parametrize(
@@ -403,7 +404,7 @@ class Painted(Condition):
             return made * 2 + 1
         if self.fault == "form":
             return made.astype(np.float64)
-        return super().__call__(image, visible, np.random.default_rng().integers(9999)) if self.fault else made
+        return super().__call__(image, visible, int(np.random.default_rng().integers(9999))) if self.fault else made
 
 
 @pytest.mark.parametrize(

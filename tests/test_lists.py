@@ -66,7 +66,7 @@ def test_models_on_backbones_say_only_what_differs() -> None:
 
 
 def _flat(content: Any, place: str = "") -> dict[str, Any]:
-    plain = OmegaConf.to_container(content) if OmegaConf.is_config(content) else content
+    plain: Any = OmegaConf.to_container(content) if OmegaConf.is_config(content) else content
     found: dict[str, Any] = {}
     for key, value in plain.items():
         found |= _flat(value, f"{place}{key}.") if isinstance(value, dict) else {f"{place}{key}": value}

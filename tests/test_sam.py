@@ -14,7 +14,7 @@ from amodal_bench.core.errors import PredictionError
 from amodal_bench.core.types import Mask
 from amodal_bench.segmenters.choice import CHOICES, chosen
 from amodal_bench.segmenters.framing import IMAGENET, Framing
-from amodal_bench.segmenters.promptable import PROMPTS, Promptable
+from amodal_bench.segmenters.promptable import PROMPTS, Promptable, PromptKind
 from amodal_bench.views.points import draw_points
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def test_a_lower_precision_is_that_of_the_encoder_alone_and_hardly_shows(family:
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 @pytest.mark.parametrize("family", KINDS)
-def test_all_tensors_are_on_the_device(family: str, prompt: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_tensors_are_on_the_device(family: str, prompt: PromptKind, monkeypatch: pytest.MonkeyPatch) -> None:
     """On torch's device without memory, which as a GPU does refuses to mix with the CPU's tensors."""
     images, prompts = samples()
     segmenter = KINDS[family](str(weights(family)), device="meta", batch=3, prompt=prompt, choose="consistent")

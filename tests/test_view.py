@@ -283,7 +283,7 @@ def test_there_is_no_crop_around_nothing() -> None:
 @pytest.mark.parametrize("mode", ["", "whole", "Crop"])
 def test_an_unknown_mode_is_refused(mode: str) -> None:
     with pytest.raises(ConfigError, match=r"view\.mode"):
-        View(mode)
+        View(mode)  # type: ignore[arg-type]
 
 
 def test_a_negative_margin_is_refused() -> None:

@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Do what the verb says with parsed arguments, and return the exit status."""
     settings = compose([f"model={arguments.name}", *arguments.overrides], arguments.config_dir)
     parts = components(settings.model)
     _line("model", arguments.name)
