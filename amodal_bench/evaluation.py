@@ -25,6 +25,7 @@ from amodal_bench.report.completeness import check_complete
 from amodal_bench.report.outcome import Logger, Outcome, RunInfo
 from amodal_bench.report.progress import Progress
 from amodal_bench.report.scored import Scored
+from amodal_bench.report.settings import row_text
 from amodal_bench.report.sheet import choose, draw_row, save_sheet
 from amodal_bench.runner.identity import identify
 from amodal_bench.runner.loop import Work, run
@@ -37,8 +38,13 @@ class Entry:
     """A model of the command, as specified and as built."""
 
     name: str
-    target: str
+    spec: Mapping[str, Any]
     model: Model
+
+    @property
+    def target(self) -> str:
+        """The dotted path of its class."""
+        return str(self.spec[TARGET])
 
 
 @dataclass(frozen=True)
@@ -138,14 +144,15 @@ def _entries(settings: Settings, given: Given) -> list[Entry]:
 
 def _entry(spec: Mapping[str, Any], where: str) -> Entry:
     model = build(spec, where)
-    target = str(spec[TARGET])
-    return Entry(_checked_name(str(spec.get(NAME, target.rpartition(".")[2])), where), target, model)
+    name = str(spec.get(NAME, str(spec[TARGET]).rpartition(".")[2]))
+    return Entry(_checked_name(name, where), spec, model)
 
 
 def _given_entry(model: Model, name: str | None) -> Entry:
     """An object as an entry: its run has the identity that a YAML with its class as `_target_` would give it."""
     kind = type(model)
-    return Entry(_checked_name(name or kind.__name__, "model"), f"{kind.__module__}.{kind.__qualname__}", model)
+    target = f"{kind.__module__}.{kind.__qualname__}"
+    return Entry(_checked_name(name or kind.__name__, "model"), {TARGET: target}, model)
 
 
 def _checked_name(name: str, where: str) -> str:
@@ -162,6 +169,7 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
     identity = identify(dataset, entry.model, entry.target, settings.seed)
     folder = Path(settings.results) / "runs" / f"{dataset.name}-{entry.name}-{identity.digest}"
     ids = [str(id) for id in job.records["id"]]
+    said = row_text(entry.name, entry.spec, entry.model, settings.seed)
     if isinstance(entry.model, Finite):
         check_complete(ids, entry.model, folder / "completeness.csv")
     for logger in loggers:
@@ -170,7 +178,7 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
         done = store.done()
         missing = [id for id in ids if id not in done]
         if missing:
-            write_facts(folder, entry.name, identity, job.specification, settings.protocol)
+            write_facts(folder, entry.name, said, identity, job.specification, settings.protocol)
             if settings.engine.shuffle:
                 random.Random(settings.seed).shuffle(missing)
             work = Work(dataset, entry.model, missing, settings.seed, settings.engine.batch_size)
@@ -178,7 +186,7 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
             with Progress(title, protocols[0], ids, store.table(), _all_steps(loggers), job.bar) as progress:
                 run(work, store, progress.report)
         rows, stages = store.table(), store.stages()
-        return Scored(entry.name, identity.digest, identity.facts, folder, protocols, job.records, rows, stages)
+        return Scored(entry.name, identity.digest, identity.facts, folder, protocols, job.records, rows, stages, said)
 
 
 @contextmanager

@@ -424,7 +424,10 @@ def test_check_of_a_users_backbone(run: Run, mine: list[str], fault: str, answer
 
 
 def test_check_of_a_model_without_weights(run: Run) -> None:
-    assert run("check", "hull") == (0, "model        hull\nneeds no weights\n", "")
+    status, out, err = run("check", "hull")
+    assert (status, err) == (0, "") and out.startswith("model        hull\nneeds no weights\n")
+    kept = [f"contract     {place}: kept" for place in ("model", "settings", "protocol")]
+    assert out.splitlines()[2:] == [*kept, "problems     none"]
 
 
 def test_check_tries_backbone_and_segmenter(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Promptable segmenters in the method, and alone as the comparators of the paper."""
+"""Promptable segmenters in the method, and alone as the baselines of the paper."""
 
 from __future__ import annotations
 

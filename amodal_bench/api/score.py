@@ -78,7 +78,9 @@ def score(
             f"{opened.folder}: has none of the {len(records)} instances that {_who(protocol, ids)} selects"
         )
     kept = records[tried] if ids is None else records
-    scored = Scored(opened.name, opened.digest, opened.facts, opened.folder, [protocol], kept, rows, opened.stages())
+    said = opened.recorded.settings or ""
+    stages = opened.stages()
+    scored = Scored(opened.name, opened.digest, opened.facts, opened.folder, [protocol], kept, rows, stages, said)
     summary = scored.summary().copy()
     summary.insert(0, "dataset", dataset.name)
     return Tables(summary, scored.by_occlusion(), scored.instances(), len(records) - len(kept))

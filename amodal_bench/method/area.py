@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -42,6 +43,7 @@ def dilate(mask: Mask, radius: float) -> Mask:
     return np.asarray(distance <= radius)
 
 
+Shape: TypeAlias = Literal["hull", "dilated_hull", "bbox", "full", "background"]
 _SHAPES: dict[str, Callable[[Mask], Mask]] = {
     "hull": convex_hull,
     "dilated_hull": convex_hull,
@@ -62,7 +64,7 @@ class Area:
             box; the paper mentions no margin.
     """
 
-    shape: str = "hull"
+    shape: Shape = "hull"
     grow: float = 0.0
 
     def __post_init__(self) -> None:

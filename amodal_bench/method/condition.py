@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 import cv2
 import numpy as np
 
-from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.errors import ConfigError, PredictionError
 from amodal_bench.core.seeds import stream
 from amodal_bench.core.types import Floats, Image, Mask
 
-BACKGROUNDS = ("histogram", "mean", "grey", "white", "image")
+Background: TypeAlias = Literal["histogram", "mean", "grey", "white", "image"]
+BACKGROUNDS = get_args(Background)
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Condition:
     """
 
     object_noise: float = 0.3
-    background: str = "histogram"
+    background: Background = "histogram"
     blur: float = 0.015
 
     def __post_init__(self) -> None:
@@ -51,7 +53,12 @@ class Condition:
 
         Returns:
             (H, W, 3) float32 in [0, 1].
+
+        Raises:
+            PredictionError: V is empty.
         """
+        if not visible.any():
+            raise PredictionError("the visible mask is empty: a background cannot take its colours")
         pixels = image.astype(np.float32) / 255
         noise = stream(seed, "object").standard_normal(pixels.shape, dtype=np.float32)
         # Eq. 9 fits the range [0, 1] of pixels (Figure 2), not [-1, 1].

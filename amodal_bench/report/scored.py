@@ -37,6 +37,7 @@ class Scored:
         records: the selected rows of the dataset's index.
         rows: the store's table.
         stages: what the model's stages have cost, as the store has it.
+        settings: what its rows say of the model, see `report.settings`.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Scored:
     records: pd.DataFrame
     rows: pd.DataFrame
     stages: pd.DataFrame
+    settings: str
 
     @cached_property
     def joined(self) -> pd.DataFrame:
@@ -66,22 +68,6 @@ class Scored:
     def counts(self) -> Integers:
         """(N, 16) int64 of `counted`."""
         return self.counted[COUNTS].to_numpy(np.int64)
-
-    @property
-    def settings(self) -> str:
-        """The settings that a reader must know to compare the model.
-
-        They are view, leakage, area, segmenter, number of samples, and weights that are random.
-        """
-        model = self.facts["model"]
-        view = model.get("view", {})
-        parts = [f"view={view['mode']}" + (f" {view['margin']:g}" if view["mode"] == "crop" else "")] if view else []
-        parts += [f"leakage={model['leakage']['name']}"] if "leakage" in model else []
-        parts += [f"area={model['area']['shape']}"] if "area" in model else []
-        parts += [f"segmenter={model['segmenter']['segmenter']}"] if "segmenter" in model else []
-        parts += [f"samples={model['samples']}"] if "samples" in model else []
-        parts += [RANDOM_WEIGHTS] if has_random_weights(model) else []
-        return " ".join(parts)
 
     @cached_property
     def ids(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.files import write_whole
 from amodal_bench.datasets.reading.files import read_json
-from amodal_bench.runner.environment import environment
+from amodal_bench.runner.environment import environment as machine
 from amodal_bench.runner.identity import Identity
 
 FILE = "run.json"
@@ -25,6 +25,7 @@ class RunFacts:
 
     Attributes:
         name: the model's name in tables.
+        settings: what a row of a table says of the model; None where a run of an earlier version does not say.
         digest: of the identity.
         identity: all that can change a result.
         environment: where it was made; no part of the identity.
@@ -34,6 +35,7 @@ class RunFacts:
     """
 
     name: str
+    settings: str | None
     digest: str
     identity: Mapping[str, Any]
     environment: Mapping[str, Any]
@@ -44,6 +46,7 @@ class RunFacts:
 def write_facts(
     folder: Path,
     name: str,
+    settings: str,
     identity: Identity,
     dataset: Mapping[str, Any] | None,
     protocol: Mapping[str, Any],
@@ -51,9 +54,10 @@ def write_facts(
     """Write `run.json`. Paths below the home folder begin with `~`: no user's name is handed on with a run."""
     said = {
         "name": name,
+        "settings": settings,
         "digest": identity.digest,
         "identity": identity.facts,
-        "environment": environment(),
+        "environment": machine(),
         "components": {"dataset": _each_text(dataset, _shortened), "protocol": protocol},
     }
     text = json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
@@ -73,7 +77,17 @@ def read_facts(folder: Path) -> RunFacts:
         components = said.get("components") or {}
         name = said.get("name") or folder.name.removeprefix(f"{dataset}-").removesuffix(f"-{digest}")
         opened = _each_text(components.get("dataset"), _expanded)
-        return RunFacts(name, digest, identity, said.get("environment") or {}, opened, components.get("protocol"))
+        environment = said.get("environment") or {}
+        protocol = components.get("protocol")
+        return RunFacts(name, said.get("settings"), digest, identity, environment, opened, protocol)
+            name,
+            said.get("settings"),
+            digest,
+            identity,
+            said.get("environment") or {},
+            opened,
+            components.get("protocol"),
+        )
     except (TypeError, KeyError, AttributeError) as error:
         remedy = "run it again in another results folder, or take this file from a backup"
         raise InputError(folder / FILE, "does not describe a run", remedy) from error

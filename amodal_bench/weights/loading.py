@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from amodal_bench.core.errors import ConfigError, InputError, first_line
 from amodal_bench.weights.random import RANDOM_MARK
 from amodal_bench.weights.source import WeightsSource
 
-PRECISIONS = ("float32", "bfloat16", "float16")
-AUTO = "auto"
+Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
+AUTO, *PRECISIONS = get_args(Precision)
 
 
 def check_precision(setting: str, key: str) -> None:

@@ -17,6 +17,7 @@ from amodal_bench.core.seeds import stream_seed
 from amodal_bench.core.stages import Stages
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.views.points import draw_points
+from amodal_bench.weights.loaded import Loaded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -116,7 +117,7 @@ def _segmented(segmenter: Any) -> str:
 
 def loadable(backbone: Any) -> list[str]:
     """What a backbone loads when it is first asked for, in the order in which its family declares it."""
-    ours = vars(LatentBackbone)
+    ours = {**vars(Loaded), **vars(LatentBackbone)}
     found = [
         name
         for kind in reversed(type(backbone).__mro__)
