@@ -77,17 +77,8 @@ def read_facts(folder: Path) -> RunFacts:
         components = said.get("components") or {}
         name = said.get("name") or folder.name.removeprefix(f"{dataset}-").removesuffix(f"-{digest}")
         opened = _each_text(components.get("dataset"), _expanded)
-        environment = said.get("environment") or {}
-        protocol = components.get("protocol")
+        environment, protocol = said.get("environment") or {}, components.get("protocol")
         return RunFacts(name, said.get("settings"), digest, identity, environment, opened, protocol)
-            name,
-            said.get("settings"),
-            digest,
-            identity,
-            said.get("environment") or {},
-            opened,
-            components.get("protocol"),
-        )
     except (TypeError, KeyError, AttributeError) as error:
         remedy = "run it again in another results folder, or take this file from a backup"
         raise InputError(folder / FILE, "does not describe a run", remedy) from error

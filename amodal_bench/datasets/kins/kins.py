@@ -1,6 +1,6 @@
 r"""KINS (Qi et al., "Amodal Instance Segmentation With KINS Dataset", CVPR 2019): the authors' files as they are.
 
-A and V are drawn independently, so V may reach beyond A; the hidden region is A \\ V. Boxes are ignored: those of the
+A and V are drawn independently, so V may reach beyond A; the hidden region is A \ V. Boxes are ignored: those of the
 visible masks are wrong in places.
 """
 
@@ -37,7 +37,7 @@ class Kins(IndexedDataset):
     Expects the annotation file in `root` (`update_{train,test}_2020.json`, or `instances_{train,val}.json` of 2019)
     and the pictures of KITTI's object benchmark in `root/training/image_2` (train) or `root/testing/image_2` (test).
     Beside the columns of `records()`, `index.instances` has `visible_pixels`, the pixels of V as stated, and
-    `visible_outside`, the pixels of V \\ A as measured: no fault here, but worth a look.
+    `visible_outside`, the pixels of V \ A as measured: no fault here, but worth a look.
 
     Args:
         root: folder of the dataset.
