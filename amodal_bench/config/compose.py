@@ -78,9 +78,10 @@ def choices(group: str, config_dirs: Sequence[Path]) -> dict[str, Path]:
 
 
 def nested_choices(group: str, config_dirs: Sequence[Path]) -> list[str]:
-    """The names of `group=FOLDER/NAME` that lie in folders of a group."""
+    """The names of `group=FOLDER/NAME` that lie in folders of a group; a folder like `_base` holds parts of others."""
     folders = [folder / group for folder in (config_folder(), *config_dirs)]
-    return sorted({f.relative_to(at).with_suffix("").as_posix() for at in folders for f in at.glob("*/**/*.yaml")})
+    files = (file.relative_to(at).with_suffix("") for at in folders for file in at.glob("[!_]*/**/*.yaml"))
+    return sorted({file.as_posix() for file in files})
 
 
 def groups(config_dirs: Sequence[Path]) -> list[str]:
