@@ -64,8 +64,8 @@ def reference(
     with torch.no_grad():
         z0 = nets.encode(image)
         shown = nets.encode(image * (1 - mask)) if leakage.erase else z0
-        stride = image.shape[-1] // z0.shape[-1]
-        small = mask[:, :, ::stride, ::stride]
+        cell = image.shape[-1] // z0.shape[-1]
+        small = mask[:, :, ::cell, ::cell]
         eps = start_noise(seed, *z0.shape[1:])
         levels = [*(how.abar[t] for t in how.times), how.last]
         x, first = eps.clone(), 0

@@ -34,12 +34,12 @@ class Item:
 
     @property
     def hidden(self) -> Mask:
-        """A \\ V."""
+        r"""A \ V."""
         return self.a & ~self.v
 
     @property
     def rate(self) -> float:
-        """|A \\ V| / |A|, NaN where A is empty."""
+        r"""|A \ V| / |A|, NaN where A is empty."""
         return size(self.hidden) / size(self.a) if self.a.any() else math.nan
 
 

@@ -17,6 +17,7 @@ from amodal_bench.metrics.protocols import Filter
 CHOICES = [
     "=".join(path.relative_to(config_folder()).with_suffix("").as_posix().split("/", 1))
     for path in sorted(config_folder().glob("*/**/*.yaml"))
+    if path.parent.name != "base"  # no choices, but what choices have in common
 ]
 
 
@@ -49,7 +50,16 @@ def test_the_convention_of_pcnet_leaves_nothing_out_and_is_pooled_otherwise() ->
 def test_a_model_may_choose_its_leakage_and_the_command_line_overrules_it() -> None:
     assert composed("model=tiny").model["leakage"]["_target_"].endswith("Conditioning")
     assert composed("model=tiny", "leakage=none").model["leakage"]["_target_"].endswith("NoLeakage")
-    assert composed("model=hull").leakage["_target_"].endswith("Strength")
+    assert composed("model=sd15").model["leakage"]["_target_"].endswith("Blend")
+    assert composed("model=sd15", "leakage=strength").model["leakage"]["_target_"].endswith("Strength")
+
+
+def test_a_model_may_choose_its_segmenter_and_the_command_line_overrules_it() -> None:
+    assert composed("model=tiny").model["segmenter"]["_target_"].endswith("GrabCut")
+    assert composed("model=sd15").model["segmenter"]["_target_"].endswith("Sam")
+    for model in ("tiny", "sd15", "sam", "sam2"):
+        chosen = composed(f"model={model}", "segmenter=colour_model").model["segmenter"]
+        assert chosen["_target_"].endswith("ColourModel")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from conftest import composed
 from inpainting import STRATEGIES, inpaint, inputs
 
 from amodal_bench.config.build import build
+from amodal_bench.config.settings import config_folder
 from amodal_bench.core.stages import Stages
 from amodal_bench.core.types import Floats
 from amodal_bench.method.inpaint import Denoising, Inpainter
@@ -46,7 +47,7 @@ def overrides(model: str, folder: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("leakage", ["blend", "strength", "soft", "conditioning", "none"])
+@pytest.mark.parametrize("leakage", sorted(file.stem for file in (config_folder() / "leakage").glob("*.yaml")))
 @pytest.mark.parametrize("model", FAMILIES)
 def test_every_family_runs_under_every_strategy(
     bench: Callable[..., Outcome], folders: Callable[[str], Path], model: str, leakage: str

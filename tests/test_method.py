@@ -14,12 +14,12 @@ from masks import box
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import ConvexHull
 
-from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.errors import ConfigError, PredictionError
 from amodal_bench.core.seeds import sample_seed, stream, stream_seed
 from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.method import leakage
-from amodal_bench.method.area import Area, convex_hull, dilate
-from amodal_bench.method.condition import BACKGROUNDS, Condition
+from amodal_bench.method.area import Area, Shape, convex_hull, dilate
+from amodal_bench.method.condition import BACKGROUNDS, Background, Condition
 from amodal_bench.method.leakage import Blend, Conditioning, Leakage, NoLeakage, Soft, Strength
 from amodal_bench.views.points import draw_points
 
@@ -89,7 +89,7 @@ def test_hull_of_a_convex_mask_is_the_mask(visible: Mask) -> None:
 
 
 @pytest.mark.parametrize("shape", ["hull", "dilated_hull", "bbox"])
-def test_area_of_an_empty_mask_is_empty(shape: str) -> None:
+def test_area_of_an_empty_mask_is_empty(shape: Shape) -> None:
     area = Area(shape, 0.5)(np.zeros((6, 8), bool))
     assert area.shape == (6, 8)
     assert area.dtype == np.bool_
@@ -98,7 +98,7 @@ def test_area_of_an_empty_mask_is_empty(shape: str) -> None:
 
 @pytest.mark.parametrize("grow", [0.0, 0.4])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_area_contains_the_visible_mask_and_does_not_change_it(shape: str, grow: float) -> None:
+def test_area_contains_the_visible_mask_and_does_not_change_it(shape: Shape, grow: float) -> None:
     for seed in range(5):
         visible = scattered((30, 50), 9, seed)
         before = visible.copy()
@@ -134,7 +134,7 @@ def test_area_without_growth_is_the_undilated_shape() -> None:
 
 @pytest.mark.parametrize("shape", ["dilated_hull", "bbox"])
 @pytest.mark.parametrize(("height", "width"), [(20, 8), (8, 20)])
-def test_area_grows_by_a_share_of_the_longer_side(shape: str, height: int, width: int) -> None:
+def test_area_grows_by_a_share_of_the_longer_side(shape: Shape, height: int, width: int) -> None:
     area = Area(shape, 0.25)(box((60, 60), 20, 20, height, width))
     rows, columns = np.flatnonzero(area.any(axis=1)), np.flatnonzero(area.any(axis=0))
     assert (rows[0], rows[-1]) == (15, 20 + height - 1 + 5)
@@ -165,7 +165,7 @@ def test_dilating_all_or_nothing_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("shape", "grow"), [("circle", 0.0), ("", 0.0), ("hull", -0.1), ("bbox", -1.0)])
-def test_an_impossible_area_is_refused(shape: str, grow: float) -> None:
+def test_an_impossible_area_is_refused(shape: Shape, grow: float) -> None:
     with pytest.raises(ConfigError, match="area"):
         Area(shape, grow)
 
@@ -181,7 +181,7 @@ VISIBLE = box((24, 30), 6, 8, 11, 9)
 
 
 @pytest.mark.parametrize("background", BACKGROUNDS)
-def test_condition_is_float32_within_0_and_1_and_leaves_its_input_alone(background: str) -> None:
+def test_condition_is_float32_within_0_and_1_and_leaves_its_input_alone(background: Background) -> None:
     image = picture()
     before = image.copy()
     condition = Condition(1.0, background)(image, VISIBLE, 3)
@@ -194,7 +194,7 @@ def test_condition_is_float32_within_0_and_1_and_leaves_its_input_alone(backgrou
 
 @pytest.mark.parametrize("background", BACKGROUNDS)
 @pytest.mark.parametrize("s", [0.0, 0.3, 1.0])
-def test_object_pixels_are_the_clipped_mixture_of_noise_and_image(s: float, background: str) -> None:
+def test_object_pixels_are_the_clipped_mixture_of_noise_and_image(s: float, background: Background) -> None:
     image = picture()
     eps = stream(11, "object").standard_normal(image.shape, dtype=np.float32)
     expected = np.clip(s * eps + (1 - s) * (image / 255), 0, 1)
@@ -217,7 +217,7 @@ def test_object_noise_is_standard_normal_per_channel_and_the_same_for_every_imag
 
 @pytest.mark.parametrize("background", ["histogram", "mean", "grey", "white"])
 @pytest.mark.parametrize("blur", [0.0, 0.05])
-def test_nothing_of_the_image_outside_the_visible_mask_is_used(background: str, blur: float) -> None:
+def test_nothing_of_the_image_outside_the_visible_mask_is_used(background: Background, blur: float) -> None:
     image = picture()
     changed = np.where(VISIBLE[..., None], image, 255 - image).astype(np.uint8)
     make = Condition(background=background, blur=blur)
@@ -231,7 +231,7 @@ def test_without_background_design_the_image_stays_outside_the_object() -> None:
 
 
 @pytest.mark.parametrize("background", ["mean", "grey", "white"])
-def test_plain_backgrounds_have_one_colour(background: str) -> None:
+def test_plain_backgrounds_have_one_colour(background: Background) -> None:
     image = picture()
     colour = {"mean": image[VISIBLE].mean(axis=0) / 255, "grey": np.full(3, 0.5), "white": np.ones(3)}[background]
     outside = Condition(background=background)(image, VISIBLE, 1)[~VISIBLE]
@@ -278,7 +278,7 @@ def test_the_object_is_not_blurred_into_the_background_nor_the_reverse() -> None
 
 
 @pytest.mark.parametrize("background", BACKGROUNDS)
-def test_condition_depends_on_the_seed_and_on_nothing_else(background: str) -> None:
+def test_condition_depends_on_the_seed_and_on_nothing_else(background: Background) -> None:
     make = Condition(background=background)
     first = make(picture(), VISIBLE, 1)
     np.random.seed(0)
@@ -297,7 +297,7 @@ def test_the_objects_noise_does_not_move_the_background() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (3, 2)])
 @pytest.mark.parametrize("background", BACKGROUNDS)
-def test_condition_of_a_tiny_image(background: str, shape: tuple[int, int]) -> None:
+def test_condition_of_a_tiny_image(background: Background, shape: tuple[int, int]) -> None:
     condition = Condition(background=background, blur=0.5)(picture(shape), box(shape, 0, 0, 1, 1), 0)
     assert condition.shape == (*shape, 3)
     assert np.isfinite(condition).all()
@@ -365,7 +365,7 @@ def test_points_are_drawn_uniformly() -> None:
 
 
 def test_no_point_can_be_drawn_from_nothing() -> None:
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(PredictionError, match="empty"):
         draw_points(np.zeros((4, 5), bool), 9, 0)
 
 

@@ -17,7 +17,7 @@ from amodal_bench.config.build import build
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.datasets.toy import Toy
-from amodal_bench.method.inpaint import Stride
+from amodal_bench.method.inpaint import DenoisingStep
 from amodal_bench.models.tuning_free import TuningFree
 from amodal_bench.segmenters.base import Prompt
 
@@ -84,21 +84,21 @@ def test_the_object_as_it_is_stands_on_white_and_all_else_is_painted(
 
 def test_the_latents_of_v_are_the_known_ones_at_every_step(model: TuningFree, query: Query) -> None:
     job = model._prepare(query, SEED)
-    strides: list[Stride] = []
-    model.inpainter.inpaint([job.condition], [job.area], [SEED], strides.append)
+    steps: list[DenoisingStep] = []
+    model.inpainter.inpaint([job.condition], [job.area], [SEED], steps.append)
     with torch.inference_mode():
         clean = model.backbone.encode(torch.from_numpy(job.condition).permute(2, 0, 1)[None] * 2 - 1)
     eps = start_noise(SEED, *clean.shape[1:])
-    stride = SIDE // clean.shape[-1]
-    visible = torch.from_numpy(job.prompt.visible)[::stride, ::stride]
-    assert 0 < visible.sum() < visible.numel() and len(strides) == STEPS
-    for each in strides:
+    cell = SIDE // clean.shape[-1]
+    visible = torch.from_numpy(job.prompt.visible)[::cell, ::cell]
+    assert 0 < visible.sum() < visible.numel() and len(steps) == STEPS
+    for each in steps:
         signal, noise = (factors[each.step + 1] for factors in (each.schedule.signal, each.schedule.noise))
         known = signal * clean + noise * eps
         assert torch.allclose(each.after[..., visible], known[..., visible], atol=1e-4)
         assert torch.equal(each.after[..., ~visible], each.advanced[..., ~visible])
         assert not torch.allclose(each.advanced[..., visible], known[..., visible], atol=1e-2)
-    assert torch.allclose(strides[-1].after[..., visible], clean[..., visible], atol=1e-4)
+    assert torch.allclose(steps[-1].after[..., visible], clean[..., visible], atol=1e-4)
 
 
 def test_it_is_the_librarys_pipeline_with_v_pasted_after_each_step(

@@ -10,10 +10,11 @@ import pytest
 from PIL import Image as Pictures
 from segmenting import KINDS, REFERENCES, SHAPES, load, prompt_of, samples, weights
 
+from amodal_bench.core.errors import PredictionError
 from amodal_bench.core.types import Mask
 from amodal_bench.segmenters.choice import CHOICES, chosen
 from amodal_bench.segmenters.framing import IMAGENET, Framing
-from amodal_bench.segmenters.promptable import PROMPTS, Promptable
+from amodal_bench.segmenters.promptable import PROMPTS, Promptable, PromptKind
 from amodal_bench.views.points import draw_points
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def test_framing_of_points_boxes_and_masks(kind: type[Promptable]) -> None:
         for side in (16, 20):  # cells of whole pixels, and others
             covered = framing.cover(everything, side, "cpu") > 0
             assert bool((framing.reached(side, "cpu") == covered).all())
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(PredictionError, match="empty"):
         framing.box(np.zeros(shape, bool))
 
 
@@ -173,7 +174,7 @@ def test_a_lower_precision_is_that_of_the_encoder_alone_and_hardly_shows(family:
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 @pytest.mark.parametrize("family", KINDS)
-def test_all_tensors_are_on_the_device(family: str, prompt: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_tensors_are_on_the_device(family: str, prompt: PromptKind, monkeypatch: pytest.MonkeyPatch) -> None:
     """On torch's device without memory, which as a GPU does refuses to mix with the CPU's tensors."""
     images, prompts = samples()
     segmenter = KINDS[family](str(weights(family)), device="meta", batch=3, prompt=prompt, choose="consistent")

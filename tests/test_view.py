@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from masks import box, iou
 
-from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.errors import ConfigError, PredictionError
 from amodal_bench.core.types import Floats, Mask
 from amodal_bench.views.window import View, Window
 
@@ -276,14 +276,14 @@ def test_any_crop_holds_the_object_and_keeps_to_the_image_where_it_fits() -> Non
 
 
 def test_there_is_no_crop_around_nothing() -> None:
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(PredictionError, match="empty"):
         View("crop").window(np.zeros((10, 10), bool), 64)
 
 
 @pytest.mark.parametrize("mode", ["", "whole", "Crop"])
 def test_an_unknown_mode_is_refused(mode: str) -> None:
     with pytest.raises(ConfigError, match=r"view\.mode"):
-        View(mode)
+        View(mode)  # type: ignore[arg-type]
 
 
 def test_a_negative_margin_is_refused() -> None:

@@ -12,10 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.backbones.base import Schedule, Shown
-from amodal_bench.backbones.latent import KLBackbone, stride_of
+from amodal_bench.backbones.latent import KLBackbone, cell_of
 from amodal_bench.backbones.schedules import flow_matching
 from amodal_bench.core.errors import ConfigError, InputError
-from amodal_bench.weights.loading import AUTO
 from amodal_bench.weights.null_prompt import null_prompt
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class Flux(KLBackbone):
             Fill. It is not Eq. 11's `w`. Without effect where the transformer takes none (FLUX.1-schnell).
         text_tokens: length that the empty prompt is padded to for T5, at most 512. Fewer are faster, but another
             input: neither T5 nor the transformer masks the padding out.
-        others: see `LatentBackbone`.
+        options: the others of `LatentBackbone`.
     """
 
     FAMILY = "Flux"
@@ -46,25 +45,15 @@ class Flux(KLBackbone):
         self,
         weights: str,
         native: int,
-        revision: str | None = None,
-        variant: str | None = None,
-        local_files_only: bool = True,
         distilled_guidance: float = 30.0,
         text_tokens: int = MOST_TEXT_TOKENS,
-        precision: str = AUTO,
-        device: str = AUTO,
         micro_batch: int = 2,
         vae_batch: int = 4,
-        channels_last: bool = True,
-        compile: bool = False,
-        fuse: bool = False,
+        **options: Any,
     ) -> None:
         if not 1 <= text_tokens <= MOST_TEXT_TOKENS:
-            raise ConfigError(f"model.backbone.text_tokens: {text_tokens} is outside 1..{MOST_TEXT_TOKENS}")
-        super().__init__(
-            weights, native, revision, variant, local_files_only, precision, device, micro_batch, vae_batch,
-            channels_last, compile, fuse,
-        )  # fmt: skip
+            raise ConfigError(f"model.backbone.text_tokens: {text_tokens} must be between 1 and {MOST_TEXT_TOKENS}")
+        super().__init__(weights, native, micro_batch, vae_batch, **options)
         self.distilled_guidance, self.text_tokens = distilled_guidance, text_tokens
         self._grids: dict[tuple[int, int], Tensor] = {}
 
@@ -81,7 +70,7 @@ class Flux(KLBackbone):
         transformer = self.load(FluxTransformer2DModel, "transformer")
         sample = self._packed_channels
         if transformer.config.in_channels != sample:
-            self.check_channels(transformer.config.in_channels, 2 * sample + (PACK * stride_of(self.vae)) ** 2)
+            self.check_channels(transformer.config.in_channels, 2 * sample + (PACK * cell_of(self.vae)) ** 2)
         return self.tuned(transformer)
 
     @cached_property
@@ -157,7 +146,7 @@ class Flux(KLBackbone):
         return int(self.vae.config.latent_channels) * PACK**2
 
     def schedule(self, steps: int) -> Schedule:
-        return flow_matching(self.scheduler, steps, tokens=(self.native // stride_of(self.vae) // PACK) ** 2)
+        return flow_matching(self.scheduler, steps, tokens=(self.native // cell_of(self.vae) // PACK) ** 2)
 
     def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:
         """Tokens (B, n, 320) of picture and mask; nothing where the transformer takes the sample alone."""
@@ -167,7 +156,7 @@ class Flux(KLBackbone):
         if self.transformer.config.in_channels == self._packed_channels:
             return {}
         picture = self.encode(images * (1 - areas)) if erase else clean
-        return {"tokens": torch.cat([pack(picture), pack(F.pixel_unshuffle(areas, stride_of(self.vae)))], dim=-1)}
+        return {"tokens": torch.cat([pack(picture), pack(F.pixel_unshuffle(areas, cell_of(self.vae)))], dim=-1)}
 
     def denoise(self, x: Tensor, schedule: Schedule, step: int, shown: Shown) -> Tensor:
         import torch

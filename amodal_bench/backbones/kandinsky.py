@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from amodal_bench.backbones.base import Schedule, Shown
 from amodal_bench.backbones.kandinsky_prior import Prior
-from amodal_bench.backbones.latent import LatentBackbone, on_grid, stride_of
+from amodal_bench.backbones.latent import LatentBackbone, cell_of, on_grid
 from amodal_bench.backbones.schedules import variance_preserving
 from amodal_bench.core.errors import ConfigError, InputError
-from amodal_bench.weights.loading import AUTO
 from amodal_bench.weights.null_prompt import null_prompt
 from amodal_bench.weights.source import NULL_PROMPT, WeightsSource
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-SOLVERS = ("ddpm", "ddim")
+Solver: TypeAlias = Literal["ddpm", "ddim"]
+SOLVERS = get_args(Solver)
 STENCIL = ((0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 1), (2, 2))
 """Row and column in a 3x3 window: a cell, its four neighbours, and the two on its main diagonal."""
 
@@ -36,7 +36,7 @@ class Kandinsky(LatentBackbone):
             nor where the embedding of the prior of that name is in the cache.
         prior_revision: branch, tag or commit of the prior's hub id.
         solver: `ddpm` as published, which draws noise at every step, or `ddim` (eta 0), which draws none.
-        others: see `LatentBackbone`.
+        options: the others of `LatentBackbone`; no `fuse`.
     """
 
     FAMILY = "Kandinsky 2.2"
@@ -48,27 +48,22 @@ class Kandinsky(LatentBackbone):
         weights: str,
         native: int,
         prior: str | None = None,
-        revision: str | None = None,
         prior_revision: str | None = None,
-        variant: str | None = None,
-        local_files_only: bool = True,
-        solver: str = "ddpm",
-        precision: str = AUTO,
-        device: str = AUTO,
-        micro_batch: int = 8,
-        vae_batch: int = 8,
-        channels_last: bool = True,
-        compile: bool = False,
+        solver: Solver = "ddpm",
+        **options: Any,
     ) -> None:
         if solver not in SOLVERS:
             raise ConfigError(f"model.backbone.solver: {solver!r} is not one of {', '.join(SOLVERS)}")
-        # No `fuse`: the library cannot fuse attention that has keys of its own for the embedding.
-        super().__init__(
-            weights, native, revision, variant, local_files_only, precision, device, micro_batch, vae_batch,
-            channels_last, compile,
-        )  # fmt: skip
+        super().__init__(weights, native, **options)
+        if self.fuse:
+            raise ConfigError(
+                "model.backbone.fuse: must be false for Kandinsky, whose attention has keys of its own for the "
+                "embedding, and these the library cannot fuse"
+            )
         self.solver = solver
-        self.prior = Prior(WeightsSource(str(prior), prior_revision, None, local_files_only)) if prior else None
+        self.prior = (
+            Prior(WeightsSource(str(prior), prior_revision, None, self.source.local_files_only)) if prior else None
+        )
 
     def describe(self) -> dict[str, Any]:
         """Describe the backbone, its solver and the encoder that makes the null prompt, by its digest.
@@ -156,7 +151,7 @@ class Kandinsky(LatentBackbone):
         return 1 - self._kept(areas)
 
     def _kept(self, areas: Tensor) -> Tensor:
-        return eroded(1 - on_grid(areas, stride_of(self.movq)))
+        return eroded(1 - on_grid(areas, cell_of(self.movq)))
 
     def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:  # noqa: ARG002
         kept = self._kept(areas)

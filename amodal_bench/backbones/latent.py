@@ -5,43 +5,31 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from amodal_bench.core.errors import ConfigError, InputError
-from amodal_bench.weights.loading import (
-    AUTO,
-    check_precision,
-    check_whole,
-    device_of,
-    named_errors,
-    origin,
-    precision_of,
-)
-from amodal_bench.weights.source import WeightsSource, variant_in, weights_digest
+from amodal_bench.weights.loaded import Loaded
+from amodal_bench.weights.loading import check_whole, named_errors
+from amodal_bench.weights.source import variant_in
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class LatentBackbone:
+class LatentBackbone(Loaded):
     """A latent diffusion model in diffusers' folder layout; a family says how its parts work together.
 
     Args:
-        weights: a folder, `package://PACKAGE/PATH`, or a hub id.
+        weights: see `Loaded`.
         native: side in pixels of the images that the model works on; None for what the weights' configs say.
-        revision: branch, tag or commit of a hub id.
-        variant: `fp16` for files `*.fp16.safetensors`; a part that has none is loaded from its plain files.
-        local_files_only: never download.
-        precision: of the networks (latents and their mixing stay in float32); `auto` is bfloat16 on a GPU that has
-            it, float16 on an older one, and float32 elsewhere.
-        device: a torch device; `auto` is the first GPU where there is one.
         micro_batch, vae_batch: see `Backbone`.
         channels_last: lay convolutions out as GPUs compute them fastest; the CPU ignores it.
         compile: let `torch.compile` make kernels for the networks; the first batch then takes minutes.
         fuse: compute a self-attention's query, key and value in one product.
+        loading: the others of `Loaded`; `precision` is that of the networks, and latents stay in float32.
     """
 
+    KEY = "model.backbone"
     FAMILY: ClassVar[str]
     PARTS: ClassVar[tuple[str, ...]]
     """Sub-folders that are needed, those of text encoders included; see `parts`."""
@@ -53,34 +41,28 @@ class LatentBackbone:
         self,
         weights: str,
         native: int | None = None,
-        revision: str | None = None,
-        variant: str | None = None,
-        local_files_only: bool = True,
-        precision: str = AUTO,
-        device: str = AUTO,
         micro_batch: int = 8,
         vae_batch: int = 8,
         channels_last: bool = True,
         compile: bool = False,
         fuse: bool = False,
+        **loading: Any,
     ) -> None:
-        check_precision(precision, "model.backbone.precision")
+        super().__init__(weights, **loading)
         for name, value in (("micro_batch", micro_batch), ("vae_batch", vae_batch), ("native", native)):
             if value is not None and value < 1:
-                raise ConfigError(f"model.backbone.{name}: {value} is not a positive number")
+                raise ConfigError(f"model.backbone.{name}: {value} must be >= 1")
         if native is not None and native % self.MULTIPLE:
             raise ConfigError(f"model.backbone.native: {native} is not a multiple of {self.MULTIPLE}")
-        self.source = WeightsSource(str(weights), revision, variant, local_files_only)
         self.micro_batch, self.vae_batch = micro_batch, vae_batch
         self.channels_last, self.compile, self.fuse = channels_last, compile, fuse
-        self._native, self._device, self._precision = native, device, precision
+        self._native = native
 
     def describe(self) -> dict[str, Any]:
         """What identifies the model; reads the weights' bytes once, and never loads them."""
         return {
             "family": self.FAMILY,
-            "weights": self.digest,
-            **origin(self.source, self.folder),
+            **self.origin(),
             "native": self.native,
             "precision": self.precision,
             "micro_batch": self.micro_batch,
@@ -106,33 +88,6 @@ class LatentBackbone:
             InputError: the family's configs do not say it.
         """
         raise InputError(self.folder, "its configs name no size of pictures", "set model.backbone.native")
-
-    @cached_property
-    def folder(self) -> Path:
-        """The folder of the weights. Raises `InputError` where they are absent."""
-        return self.source.folder(self.parts)
-
-    @cached_property
-    def digest(self) -> str:
-        """The digest of every file that the model is loaded from."""
-        return weights_digest(self.folder, self.parts, self.source.variant)
-
-    @cached_property
-    def device(self) -> str:
-        """The torch device."""
-        return device_of(self._device)
-
-    @cached_property
-    def precision(self) -> str:
-        """The precision that the networks compute in, as torch names it."""
-        return precision_of(self._precision, self.device)
-
-    @cached_property
-    def dtype(self) -> Any:
-        """`precision` as torch's dtype."""
-        import torch
-
-        return getattr(torch, self.precision)
 
     def load(self, kind: Any, part: str, dtype: Any = None) -> Any:
         """A network of the class `kind` from the sub-folder `part`, ready to compute."""
@@ -196,7 +151,7 @@ class KLBackbone(LatentBackbone):
         return decode_kl(self.vae, latents)
 
     def latent_area(self, areas: Tensor) -> Tensor:
-        return on_grid(areas, stride_of(self.vae))
+        return on_grid(areas, cell_of(self.vae))
 
 
 def encode_kl(vae: Any, images: Tensor) -> Tensor:
@@ -213,13 +168,13 @@ def decode_kl(vae: Any, latents: Tensor) -> Tensor:
     return (images.float() / 2 + 0.5).clamp(0, 1)
 
 
-def stride_of(autoencoder: Any) -> int:
-    """Pixels of a latent cell's side."""
+def cell_of(autoencoder: Any) -> int:
+    """The side of a latent cell in pixels."""
     return int(2 ** (len(autoencoder.config.block_out_channels) - 1))
 
 
-def on_grid(masks: Tensor, stride: int) -> Tensor:
+def on_grid(masks: Tensor, cell: int) -> Tensor:
     """Masks (B, 1, S, S) on the latent grid, the nearest pixel for each cell, as the library's pipelines do."""
     import torch.nn.functional as F
 
-    return F.interpolate(masks, size=(masks.shape[-2] // stride, masks.shape[-1] // stride))
+    return F.interpolate(masks, size=(masks.shape[-2] // cell, masks.shape[-1] // cell))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from amodal_bench.backbones.stable_diffusion import StableDiffusion
 from amodal_bench.core.errors import ConfigError
@@ -11,7 +11,8 @@ from amodal_bench.core.errors import ConfigError
 if TYPE_CHECKING:
     from torch import Tensor
 
-ZEROS, ENCODED = "zeros", "encoded"
+NullPrompt: TypeAlias = Literal["zeros", "encoded"]
+ZEROS, ENCODED = get_args(NullPrompt)
 _TOKENS = 77
 
 
@@ -34,7 +35,9 @@ class StableDiffusionXL(StableDiffusion):
     PARTS = ("unet", "vae", "scheduler")
     ADDED = "text_time"
 
-    def __init__(self, weights: str, native: int | None = None, null_prompt: str = ZEROS, **options: Any) -> None:
+    def __init__(
+        self, weights: str, native: int | None = None, null_prompt: NullPrompt = "zeros", **options: Any
+    ) -> None:
         super().__init__(weights, native, **options)
         if null_prompt not in (ZEROS, ENCODED):
             raise ConfigError(f"model.backbone.null_prompt: {null_prompt!r} is not one of {ZEROS}, {ENCODED}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -42,6 +43,7 @@ def dilate(mask: Mask, radius: float) -> Mask:
     return np.asarray(distance <= radius)
 
 
+Shape: TypeAlias = Literal["hull", "dilated_hull", "bbox", "full", "background"]
 _SHAPES: dict[str, Callable[[Mask], Mask]] = {
     "hull": convex_hull,
     "dilated_hull": convex_hull,
@@ -62,14 +64,14 @@ class Area:
             box; the paper mentions no margin.
     """
 
-    shape: str = "hull"
+    shape: Shape = "hull"
     grow: float = 0.0
 
     def __post_init__(self) -> None:
         if self.shape not in _SHAPES:
             raise ConfigError(f"area.shape: {self.shape!r} is not one of {', '.join(map(repr, _SHAPES))}")
         if not 0 <= self.grow < math.inf:
-            raise ConfigError(f"area.grow: {self.grow} is no positive number")
+            raise ConfigError(f"area.grow: {self.grow} must be >= 0 and finite")
 
     def __call__(self, visible: Mask) -> Mask:
         """M for a visible mask, (H, W) bool."""

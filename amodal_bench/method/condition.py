@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 import cv2
 import numpy as np
 
-from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.errors import ConfigError, PredictionError
 from amodal_bench.core.seeds import stream
 from amodal_bench.core.types import Floats, Image, Mask
 
-BACKGROUNDS = ("histogram", "mean", "grey", "white", "image")
+Background: TypeAlias = Literal["histogram", "mean", "grey", "white", "image"]
+BACKGROUNDS = get_args(Background)
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Condition:
     """
 
     object_noise: float = 0.3
-    background: str = "histogram"
+    background: Background = "histogram"
     blur: float = 0.015
 
     def __post_init__(self) -> None:
@@ -37,9 +39,9 @@ class Condition:
                 f"condition.background: {self.background!r} is not one of {', '.join(map(repr, BACKGROUNDS))}"
             )
         if not 0 <= self.object_noise <= 1:
-            raise ConfigError(f"condition.object_noise: {self.object_noise} is outside [0, 1]")
+            raise ConfigError(f"condition.object_noise: {self.object_noise} must be between 0 and 1")
         if not 0 <= self.blur < math.inf:
-            raise ConfigError(f"condition.blur: {self.blur} is no positive number")
+            raise ConfigError(f"condition.blur: {self.blur} must be >= 0 and finite")
 
     def __call__(self, image: Image, visible: Mask, seed: int) -> Floats:
         """Eq. 8: `x = V x_obj + (1 - V) x_bck`.
@@ -51,7 +53,12 @@ class Condition:
 
         Returns:
             (H, W, 3) float32 in [0, 1].
+
+        Raises:
+            PredictionError: V is empty.
         """
+        if not visible.any():
+            raise PredictionError("the visible mask is empty: a background cannot take its colours")
         pixels = image.astype(np.float32) / 255
         noise = stream(seed, "object").standard_normal(pixels.shape, dtype=np.float32)
         # Eq. 9 fits the range [0, 1] of pixels (Figure 2), not [-1, 1].

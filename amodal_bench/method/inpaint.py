@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
 from amodal_bench.backbones.base import Backbone, Schedule, Shown
+from amodal_bench.backbones.stages import DECODE, DENOISE, ENCODE, batch_sizes
 from amodal_bench.core.batches import Batches, Tensors
 from amodal_bench.core.errors import ConfigError
-from amodal_bench.core.seeds import stream_seed
+from amodal_bench.core.noise import draw, generator
 from amodal_bench.core.stages import Stages
+from amodal_bench.core.tensors import stacked, to_bytes
 from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.method.leakage import Leakage
 
@@ -37,7 +37,7 @@ class Denoising:
 
 
 @dataclass(frozen=True)
-class Stride:
+class DenoisingStep:
     """One denoising step of a batch, as an observer sees it; latents are (B, C, h, w) float32.
 
     Attributes:
@@ -57,7 +57,7 @@ class Stride:
     generators: Sequence[Generator]
 
 
-Watch: TypeAlias = Callable[[Stride], None]
+Watch: TypeAlias = Callable[[DenoisingStep], None]
 """Is told of each step; a batch that runs out of memory starts over, with its first step."""
 
 
@@ -100,8 +100,7 @@ class Inpainter:
 
         def encode(index: Sequence[int]) -> Tensors:
             device = self.backbone.device
-            images = torch.from_numpy(np.stack([conditions[i] for i in index])).to(device).permute(0, 3, 1, 2)
-            masks = torch.from_numpy(np.stack([areas[i] for i in index])).to(device)[:, None]
+            images, masks = stacked(conditions, index, device), stacked(areas, index, device)
             return self._encode(images * 2 - 1, masks.float())
 
         def denoise(index: Sequence[int]) -> Tensors:
@@ -109,8 +108,8 @@ class Inpainter:
             return {"x": self._denoise(of_batch, [seeds[i] for i in index], watch)}
 
         with torch.inference_mode():
-            encoded = batches.run("encode", count, encode)
-            latents = batches.run("denoise", count, denoise)["x"] if count else torch.empty(0)
+            encoded = batches.run(ENCODE, count, encode)
+            latents = batches.run(DENOISE, count, denoise)["x"] if count else torch.empty(0)
             return self.decode(latents)
 
     def decode(self, latents: Tensor) -> list[Image]:
@@ -118,19 +117,15 @@ class Inpainter:
         import torch
 
         def decode(index: Sequence[int]) -> Tensors:
-            painted = self.backbone.decode(latents[list(index)])
-            # To bytes first: a quarter of the copy from the device.
-            return {"pixels": (painted * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu()}
+            return {"pixels": to_bytes((self.backbone.decode(latents[list(index)]) * 255).round())}
 
         with torch.inference_mode():
-            made = self._batches.run("decode", len(latents), decode)
+            made = self._batches.run(DECODE, len(latents), decode)
         return list(made["pixels"].numpy()) if made else []
 
     @cached_property
     def _batches(self) -> Batches:
-        backbone = self.backbone
-        sizes = {"encode": backbone.vae_batch, "denoise": backbone.micro_batch, "decode": backbone.vae_batch}
-        return Batches(sizes, self.stages, backbone.device)
+        return Batches(batch_sizes(self.backbone), self.stages, self.backbone.device)
 
     def _encode(self, images: Tensor, masks: Tensor) -> Tensors:
         import torch
@@ -162,7 +157,7 @@ class Inpainter:
             known = schedule.known(clean, eps, step + 1)
             mixed = leakage.mix(advanced, known, area, (step + 1) / steps)
             if watch is not None:
-                watch(Stride(step, schedule, x, advanced, mixed, generators))
+                watch(DenoisingStep(step, schedule, x, advanced, mixed, generators))
             x = mixed
         return x
 
@@ -192,21 +187,12 @@ def draw_noise(like: Tensor, seeds: Sequence[int]) -> Tensor:
 
     It is drawn on the CPU in float32, one generator per instance: the same on every device, in any batch.
     """
-    import torch
-
-    shape = (1, *like.shape[1:])
-    return torch.cat([torch.randn(shape, generator=_generator(seed, "latents")) for seed in seeds]).to(like.device)
+    return draw(like, [generator(seed, "latents") for seed in seeds])
 
 
 def step_generator(seed: int) -> Generator:
     """The generator of the noise that a solver draws at its steps for one instance, before the first."""
-    return _generator(seed, "steps")
-
-
-def _generator(seed: int, purpose: str) -> Generator:
-    import torch
-
-    return torch.Generator().manual_seed(stream_seed(seed, purpose))
+    return generator(seed, "steps")
 
 
 def _prefixed(prefix: str, shown: Shown) -> Tensors:

@@ -41,7 +41,7 @@ class Filter:
         if not 0 <= self.min_occlusion <= self.max_occlusion <= 1:
             raise ConfigError(
                 f"protocol.filter: min_occlusion {self.min_occlusion} and max_occlusion {self.max_occlusion} "
-                "must rise and lie within 0 and 1"
+                "must satisfy 0 <= min <= max <= 1"
             )
 
     def select(self, records: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -205,7 +205,7 @@ def _said(value: Any) -> str:
 
 
 def occlusion_rate(counts: Integers) -> Floats:
-    """|A \\ V| / |A| of each instance from (N, 16) counts, (N,) in [0, 1]; NaN where A is empty."""
+    r"""|A \ V| / |A| of each instance from (N, 16) counts, (N,) in [0, 1]; NaN where A is empty."""
     return divided(total(counts, lambda p, a, v, o: a and not v), total(counts, lambda p, a, v, o: a), float("nan"))
 
 
@@ -215,7 +215,7 @@ def iou(counts: Integers) -> Floats:
 
 
 def occluded_iou(counts: Integers) -> Floats:
-    """IoU of P \\ V and A \\ V of each instance, (N, 16) counts to (N,) in [0, 1]; NaN where A \\ V is empty."""
+    r"""IoU of P \ V and A \ V of each instance, (N, 16) counts to (N,) in [0, 1]; NaN where A \ V is empty."""
     hidden = total(counts, lambda p, a, v, o: a and not v)
     both = total(counts, lambda p, a, v, o: p and a and not v)
     either = total(counts, lambda p, a, v, o: (p or a) and not v)

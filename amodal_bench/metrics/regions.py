@@ -14,7 +14,7 @@ Region = Callable[[Mask, Mask, Mask], tuple[Mask, Mask]]
 
 
 def hidden_eroded_5(predicted: Mask, amodal: Mask, visible: Mask) -> tuple[Mask, Mask]:
-    """P \\ V and A \\ V, each eroded once by a square of 5x5 pixels (Diffusion-VAS)."""
+    r"""P \ V and A \ V, each eroded once by a square of 5x5 pixels (Diffusion-VAS)."""
     return _eroded(predicted & ~visible), _eroded(amodal & ~visible)
 
 

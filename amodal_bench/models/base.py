@@ -31,6 +31,19 @@ class Model(Protocol):
 
 
 @runtime_checkable
+class Shows(Protocol):
+    """A model that says which of its settings its row shows first; the row adds all that are not as usual."""
+
+    def settings(self) -> Mapping[str, str]:
+        """The texts of these settings by their places in the model's YAML, in the order of the row.
+
+        Such as `{"view.mode": "crop", "view.margin": "0.5", "leakage": "blend"}`, which a row has as
+        `view=crop 0.5 leakage=blend`. The place of a setting tells its value in full, that of a part its class.
+        """
+        ...
+
+
+@runtime_checkable
 class Explains(Protocol):
     """A model that can show how it came to a prediction, for the contact sheet."""
 

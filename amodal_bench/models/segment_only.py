@@ -1,4 +1,4 @@
-"""The comparator without any inpainting: a segmenter on the original image, prompted as in the tuning-free method."""
+"""The baseline without any inpainting: a segmenter on the original image, prompted as in the tuning-free method."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from amodal_bench.core.stages import StageCost, Stages
 from amodal_bench.core.threads import in_threads
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
-from amodal_bench.models.segmenting import SEGMENT, with_segmenter
+from amodal_bench.models.segmenting import SEGMENT, name_of, with_segmenter
 from amodal_bench.segmenters.base import Prompt, Segmenter
 from amodal_bench.views.points import draw_points
 from amodal_bench.views.window import View, Window
@@ -33,7 +33,7 @@ class SegmentOnly:
 
     def __init__(self, segmenter: Segmenter, view: View | None = None, size: int = 1024, points: int = 9) -> None:
         if size < 1 or points < 1:
-            raise ConfigError(f"model: size ({size}) and points ({points}) must be positive numbers")
+            raise ConfigError(f"model: size ({size}) and points ({points}) must be >= 1")
         self.segmenter, self.view, self.size, self.points = segmenter, view, size, points
         self.stages = Stages()
 
@@ -45,6 +45,11 @@ class SegmentOnly:
             "points": self.points,
             "opencv": cv2.__version__,
         }
+
+    def settings(self) -> dict[str, str]:
+        """See `Shows`: the view, where there is one, and the segmenter."""
+        view = self.view.settings("view") if self.view else {}
+        return {**view, "segmenter": name_of(self.segmenter)}
 
     def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
         with self.stages.clock("prepare", len(queries)):

@@ -1,4 +1,4 @@
-"""What a model's segmenter costs, by its own stages where it keeps clocks."""
+"""What models say of their segmenter: its name in rows, and its costs by its own stages where it keeps clocks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from amodal_bench.segmenters.base import Segmenter
 
 SEGMENT = "segment"
 """The stage of a model in which it calls its segmenter."""
+
+
+def name_of(segmenter: Segmenter) -> str:
+    """What a row calls a segmenter: the name in its description, else its class."""
+    return str(segmenter.describe().get("segmenter", type(segmenter).__name__))
 
 
 def with_segmenter(costs: Mapping[str, StageCost], segmenter: Segmenter) -> dict[str, StageCost]:

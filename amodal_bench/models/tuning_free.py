@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -17,11 +17,12 @@ from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.method.area import Area
 from amodal_bench.method.condition import Condition
+from amodal_bench.method.described import facts_of
 from amodal_bench.method.inpaint import Denoising, Inpainter
 from amodal_bench.method.leakage import Leakage
-from amodal_bench.method.strides import every_step
+from amodal_bench.method.trajectory import every_step
 from amodal_bench.models.base import Completion, Step
-from amodal_bench.models.segmenting import SEGMENT, with_segmenter
+from amodal_bench.models.segmenting import SEGMENT, name_of, with_segmenter
 from amodal_bench.segmenters.base import Prompt, Segmenter
 from amodal_bench.views.paste import paste
 from amodal_bench.views.points import draw_points
@@ -75,7 +76,7 @@ class TuningFree:
         points: int = 9,
     ) -> None:
         if steps < 1 or points < 1:
-            raise ConfigError(f"model: steps ({steps}) and points ({points}) must be positive numbers")
+            raise ConfigError(f"model: steps ({steps}) and points ({points}) must be >= 1")
         self.backbone, self.segmenter = backbone, segmenter
         self.condition, self.area, self.view = condition, area, view
         self.denoising = Denoising(leakage, steps, guidance)
@@ -89,15 +90,22 @@ class TuningFree:
             "model": "tuning-free",
             "backbone": dict(self.backbone.describe()),
             "segmenter": dict(self.segmenter.describe()),
-            "condition": asdict(self.condition),
-            "area": asdict(self.area),
-            "leakage": {"name": leakage.name, "erase": leakage.erase, **vars(leakage)},
-            "view": asdict(self.view),
+            "condition": dict(facts_of(self.condition)),
+            "area": dict(facts_of(self.area)),
+            "leakage": {"name": leakage.name, "erase": leakage.erase, **facts_of(leakage)},
+            "view": dict(facts_of(self.view)),
             "steps": self.denoising.steps,
             "guidance": self.denoising.guidance,
             "points": self.points,
             "opencv": cv2.__version__,
         }
+
+    def settings(self) -> dict[str, str]:
+        """See `Shows`: the view, the reading of Eq. 7, the area and the segmenter."""
+        shape = facts_of(self.area).get("shape")
+        area = {"area": type(self.area).__name__} if shape is None else {"area.shape": str(shape)}
+        leakage, segmenter = self.denoising.leakage.name, name_of(self.segmenter)
+        return {**self.view.settings("view"), "leakage": leakage, **area, "segmenter": segmenter}
 
     def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
         with self.stages.clock("prepare", len(queries)):

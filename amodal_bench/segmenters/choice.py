@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-CHOICES = ("score", "largest", "consistent")
+Choice: TypeAlias = Literal["score", "largest", "consistent"]
+CHOICES = get_args(Choice)
 
 
 def chosen(logits: Tensor, scores: Tensor, visible: Tensor, inside: Tensor, how: str) -> Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from amodal_bench.core.errors import PredictionError
 from amodal_bench.core.masks import extent
 from amodal_bench.core.types import Floats, Image, Integers, Mask
 
@@ -69,10 +70,10 @@ class Framing:
         """Left, top, right and bottom edge of a mask in the square, (4,) float32.
 
         Raises:
-            ValueError: the mask is empty.
+            PredictionError: the mask is empty.
         """
         if (found := extent(mask)) is None:
-            raise ValueError("the visible mask is empty: it has no box")
+            raise PredictionError("the visible mask is empty: it has no box")
         top, bottom, left, right = found
         return (np.array([left, top, right, bottom]) * np.tile(self._scale, 2)).astype(np.float32)
 

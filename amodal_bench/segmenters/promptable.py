@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -17,45 +16,37 @@ from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.stages import StageCost, Stages
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.segmenters.base import Prompt
-from amodal_bench.segmenters.choice import CHOICES, chosen
+from amodal_bench.segmenters.choice import CHOICES, Choice, chosen
 from amodal_bench.segmenters.framing import IMAGENET, Framing, Scaling
 from amodal_bench.segmenters.sharing import distinct
-from amodal_bench.weights.loading import (
-    AUTO,
-    check_precision,
-    check_whole,
-    device_of,
-    named_errors,
-    origin,
-    precision_of,
-)
-from amodal_bench.weights.source import ROOT, WeightsSource, weights_digest
+from amodal_bench.weights.loaded import Loaded
+from amodal_bench.weights.loading import check_whole, named_errors
+from amodal_bench.weights.source import ROOT
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-PROMPTS = ("points", "points_box", "mask")
+PromptKind: TypeAlias = Literal["points", "points_box", "mask"]
+PROMPTS = get_args(PromptKind)
 ENCODE, DECODE = "encode", "decode"
 LOGIT = 10.0
 """The logit of a pixel in a mask prompt, negated outside: these models take the logits of an earlier mask."""
 
 
-class Promptable(ABC):
+class Promptable(Loaded):
     """A segmenter that transformers loads from a folder of its own layout; nothing is done to the mask it finds.
 
     Args:
-        weights: a folder, or a hub id.
-        revision: branch, tag or commit of a hub id.
-        local_files_only: never download.
-        precision: of the image encoder; prompts and masks are computed in float32, which costs next to nothing.
-            `auto` is bfloat16 on a GPU that has it, float16 on an older one, and float32 elsewhere.
-        device: a torch device; `auto` is the first GPU where there is one.
+        weights: see `Loaded`.
         batch: pictures encoded at once, and prompts decoded at once; always, a smaller last batch is padded.
         prompt: `points` gives the prompt's points, `points_box` adds the box of V, `mask` gives V alone, as a mask.
         choose: which of the three masks: `score` that of the best predicted score, `largest`, or `consistent`, that
             of the highest IoU with V.
+        loading: the others of `Loaded`; `precision` is that of the image encoder, since prompts and masks are
+            computed in float32, which costs next to nothing.
     """
 
+    KEY = "segmenter"
     FAMILY: ClassVar[str]
     SCALING: ClassVar[Scaling] = IMAGENET
     """How the pixels that the model was trained with are scaled."""
@@ -63,30 +54,24 @@ class Promptable(ABC):
     def __init__(
         self,
         weights: str,
-        revision: str | None = None,
-        local_files_only: bool = True,
-        precision: str = AUTO,
-        device: str = AUTO,
         batch: int = 4,
-        prompt: str = "points",
-        choose: str = "score",
+        prompt: PromptKind = "points",
+        choose: Choice = "score",
+        **loading: Any,
     ) -> None:
-        check_precision(precision, "segmenter.precision")
+        super().__init__(weights, **loading)
         if batch < 1:
-            raise ConfigError(f"segmenter.batch: {batch} is not a positive number")
+            raise ConfigError(f"segmenter.batch: {batch} must be >= 1")
         for name, value, known in (("prompt", prompt, PROMPTS), ("choose", choose, CHOICES)):
             if value not in known:
                 raise ConfigError(f"segmenter.{name}: {value!r} is not one of {', '.join(known)}")
-        self.source = WeightsSource(str(weights), revision, None, local_files_only, "segmenter")
         self.batch, self.prompt, self.choose = batch, prompt, choose
-        self._precision, self._device = precision, device
 
     def describe(self) -> dict[str, Any]:
         """What identifies the segmenter; reads the weights' bytes once, and never loads them."""
         return {
             "segmenter": self.FAMILY,
-            "weights": self.digest,
-            **origin(self.source, self.folder),
+            **self.origin(),
             "precision": self.precision,
             "prompt": self.prompt,
             "choose": self.choose,
@@ -114,26 +99,6 @@ class Promptable(ABC):
     def parts(self) -> tuple[str, ...]:
         """Where in the folder the network lies."""
         return (ROOT,)
-
-    @cached_property
-    def folder(self) -> Path:
-        """The folder of the weights. Raises `InputError` where they are absent."""
-        return self.source.folder(self.parts)
-
-    @cached_property
-    def digest(self) -> str:
-        """The digest of every file that the model is loaded from."""
-        return weights_digest(self.folder, self.parts)
-
-    @cached_property
-    def device(self) -> str:
-        """The torch device."""
-        return device_of(self._device)
-
-    @cached_property
-    def precision(self) -> str:
-        """The precision that the image encoder computes in, as torch names it."""
-        return precision_of(self._precision, self.device)
 
     @abstractmethod
     def kind(self) -> Any:
@@ -170,7 +135,7 @@ class Promptable(ABC):
             )
             check_whole(report, "the file of weights")
         network.requires_grad_(False).eval()
-        network.vision_encoder.to(getattr(torch, self.precision))
+        network.vision_encoder.to(self.dtype)
         return network.to(self.device)
 
     @cached_property
@@ -203,7 +168,7 @@ class Promptable(ABC):
 
         def encode(rows: Sequence[int]) -> Tensors:
             scaled = [frames[row].pixels(images[pictures[row][0]], self.device, self.SCALING) for row in rows]
-            return self.embed(torch.stack(scaled).to(getattr(torch, self.precision)))
+            return self.embed(torch.stack(scaled).to(self.dtype))
 
         def decode(numbers: Sequence[int]) -> Tensors:
             rows = [jobs[n][1] for n in numbers]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
 
-from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.errors import ConfigError, PredictionError
 from amodal_bench.core.masks import extent
+from amodal_bench.core.plain import plain
 from amodal_bench.core.types import Floats, Image, Mask
 
 _Array = TypeVar("_Array", Image, Floats)
@@ -89,25 +90,31 @@ class View:
         margin: of a crop: space on each side of V, as a share of V's longer side.
     """
 
-    mode: str = "crop"
+    mode: Literal["crop", "frame"] = "crop"
     margin: float = 0.5
 
     def __post_init__(self) -> None:
         if self.mode not in ("crop", "frame"):
             raise ConfigError(f"view.mode: {self.mode!r} is not one of 'crop', 'frame'")
         if not 0 <= self.margin < math.inf:
-            raise ConfigError(f"view.margin: {self.margin} is no positive number")
+            raise ConfigError(f"view.margin: {self.margin} must be >= 0 and finite")
+
+    def settings(self, place: str) -> dict[str, str]:
+        """What a row shows of it, by the places of its settings below `place`; the margin of a crop only."""
+        margin = {f"{place}.margin": plain(self.margin)} if self.mode == "crop" else {}
+        return {f"{place}.mode": self.mode, **margin}
 
     def window(self, visible: Mask, size: int) -> Window:
         """The window onto a sample with visible mask (H, W) for a model of native `size`.
 
         A crop is moved to lie inside the image where it fits, and never exceeds the image's longer side.
+        Raises `PredictionError` where there is nothing to crop around.
         """
         height, width = visible.shape
         if self.mode == "frame":
             return Window(0, 0, width, height, size)
         if (found := extent(visible)) is None:
-            raise ValueError("the visible mask is empty: there is nothing to crop around")
+            raise PredictionError("the visible mask is empty: there is nothing to crop around")
         top, bottom, left, right = found
         longer = max(bottom - top, right - left)
         side = min(max(int(np.ceil(longer * (1 + 2 * self.margin))), 1), max(height, width))

@@ -1,40 +1,45 @@
-"""Load everything that a model needs, part by part, and try each step: encode, denoise, decode, segment.
+"""Load everything that a model needs, part by part, try each step, then the contract of the model and of its parts.
 
-Batches have the size of a run's, so that memory and time are those of a run. Exit status: 0 all is well, 1 there are
-problems, 2 the command line is wrong. Settings are those of a run: model.weights=FOLDER, model.backbone.device=cpu.
+Batches have the size of a run's, so that memory and time are those of a run. The contract asks about small scenes of
+the toy aquarium: masks of the right form, the same answer alone, in company and in another order, inputs left alone,
+a description that has every setting. Exit status: 0 all is well, 1 there are problems, 2 the command line is wrong.
+Settings are those of a run: model.weights=FOLDER, model.backbone.device=cpu.
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from amodal_bench.cli.models.holdings import Component, add_model, components, holdings
-from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.cli.models.holdings import Component, components, holdings
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import model
 from amodal_bench.config.compose import compose
+from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError
 from amodal_bench.weights.catalogue import catalogue
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    add_model(parser, "NAME", "as in model=NAME")
-    add_config_dir(parser)
+LARGE = 2 * 10**8
+"""Bytes of weights that are not loaded more than once."""
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
-    parts = components(compose([f"model={arguments.name}", *arguments.overrides], arguments.config_dir).model)
-    _line("model", arguments.name)
+@verb(__doc__)
+@model("as in model=NAME")
+def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
+    """Try every part of a model; returns 1 where there are problems."""
+    settings = compose([f"model={name}", *overrides], config_dir)
+    parts = components(settings.model)
+    _line("model", name)
     # Of what has no weights only a backbone is worth a trial: it may be a user's own.
     tried = [part for part in parts if part.holdings() or part.key == "model.backbone"]
     if not tried:
         print("needs no weights")
-        return 0
     for holding in holdings(tried):
         _line("weights", f"{holding.source.spec} ({holding.state()})")
     problems = [problem for part in tried for problem in _examined(part)]
+    if not problems:
+        problems = _contract(settings, tried)
     _line("problems", str(len(problems) or "none"))
     for problem in problems:
         print(problem)
@@ -57,6 +62,22 @@ def _examined(part: Component) -> list[str]:
         _line(stage, said)
     _line("peak", peak_memory())
     return found.problems
+
+
+def _contract(settings: Settings, tried: list[Component]) -> list[str]:
+    """Say which contracts are kept; returns the violations."""
+    from amodal_bench.testing.specifications import examine
+
+    built = {part.key.removeprefix("model."): part.built for part in tried}
+    vary = sum(holding.bytes() for holding in holdings(tried)) < LARGE
+    problems = []
+    for finding in examine(settings.model, settings.protocol, built, vary):
+        count = len(finding.violations)
+        _line("contract", f"{finding.place}: {f'{count} violations' if count else 'kept'}")
+        problems += [f"{finding.place}: {violation}" for violation in finding.violations]
+    if not vary:
+        _line("note", "settings are not varied, which would load the weights again; check random/NAME varies them")
+    return problems
 
 
 def _told(facts: Mapping[str, Any]) -> None:

@@ -112,5 +112,5 @@ def divided(above: Integers | Floats, below: Integers | Floats, empty: float) ->
 
 
 def hidden_pixels(counts: Integers) -> Integers:
-    """Pixels of A \\ V of each row, (N, 16) counts to (N,) int64."""
+    r"""Pixels of A \ V of each row, (N, 16) counts to (N,) int64."""
     return total(counts, lambda p, a, v, o: a and not v)

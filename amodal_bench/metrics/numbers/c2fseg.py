@@ -37,7 +37,7 @@ class C2FSegFull:
 
 @dataclass(frozen=True)
 class C2FSegInvisible:
-    """Summed IoUs of P \\ V and A \\ V over a number of occluded instances that the script counts its own way.
+    r"""Summed IoUs of P \ V and A \ V over a number of occluded instances that the script counts its own way.
 
     An instance is counted unless |A| - |V| is 0 as a difference of two numbers: where V reaches beyond A, an
     instance without a hidden part may count (as 0), and one with a hidden part may add its IoU without being counted.
@@ -69,10 +69,10 @@ class C2FSegInvisible:
 
 @dataclass(frozen=True)
 class C2FSegVideo:
-    """IoU of each object in each frame, averaged over its frames, then over objects; empty against empty counts as 0.
+    r"""IoU of each object in each frame, averaged over its frames, then over objects; empty against empty counts as 0.
 
     Attributes:
-        region: `whole`, or `beyond_visible` for P \\ V and A \\ V: frames without occlusion then score 0 and count.
+        region: `whole`, or `beyond_visible` for P \ V and A \ V: frames without occlusion then score 0 and count.
         prediction: `given`, or `visible_unless_covered` for the numbers that the script calls "post".
     """
 

@@ -24,7 +24,7 @@ class DiffusionVasIou:
 
 @dataclass(frozen=True)
 class DiffusionVasOccludedIou:
-    """IoU of P \\ V and A \\ V, each eroded by 5x5 pixels first; an IoU of 0 is left out.
+    r"""IoU of P \ V and A \ V, each eroded by 5x5 pixels first; an IoU of 0 is left out.
 
     Attributes:
         corrected: leave out only what has no hidden part after erosion: a miss then counts as 0.

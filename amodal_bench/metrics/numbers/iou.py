@@ -16,12 +16,12 @@ from amodal_bench.metrics.numbers.overlap import PREDICTIONS, REGIONS, one_of, o
 
 @dataclass(frozen=True)
 class MeanIou:
-    """The IoU of each instance, averaged over instances.
+    r"""The IoU of each instance, averaged over instances.
 
     Attributes:
-        region: where pixels are counted: `whole`, `beyond_visible` (P \\ V and A \\ V) or `covered`.
+        region: where pixels are counted: `whole`, `beyond_visible` (P \ V and A \ V) or `covered`.
         prediction: what is scored: `given`, `united` with V, or `visible_unless_covered`.
-        hidden_only: only instances with A \\ V not empty count.
+        hidden_only: only instances with A \ V not empty count.
         above, up_to: only instances whose occlusion rate lies in (above, up_to] count; above = null takes 0 in.
     """
 

@@ -26,13 +26,13 @@ FRAMES: Mapping[str, Callable[[Integers], NDArray[np.bool_]]] = {
 
 @dataclass(frozen=True)
 class Tabe51Iou:
-    """IoU in each frame, averaged over a video's frames, then over videos; empty against empty counts as 0.
+    r"""IoU in each frame, averaged over a video's frames, then over videos; empty against empty counts as 0.
 
     Attributes:
         frames: `all`, `fully_occluded` (V empty), `occluded`, or `occluded_by_sum`.
         hidden: compare P - V and A - V as signed pictures, in which -1 counts as true: visible pixels that P misses
             enter the union, and V outside of A and P enters both.
-        corrected: compare P \\ V and A \\ V as sets instead.
+        corrected: compare P \ V and A \ V as sets instead.
     """
 
     frames: str = "all"

@@ -14,7 +14,6 @@ from amodal_bench.models.pix2gestalt import networks
 from amodal_bench.models.pix2gestalt.checkpoint import REMEDY, read_state
 from amodal_bench.models.pix2gestalt.contents import Contents, sorted_out
 from amodal_bench.models.pix2gestalt.ddim import advance, schedule
-from amodal_bench.weights.loading import AUTO
 from amodal_bench.weights.source import is_file
 
 if TYPE_CHECKING:
@@ -35,8 +34,7 @@ class Pix2GestaltBackbone(KLBackbone):
         file: the checkpoint's name there.
         native: side in pixels; the authors' model was trained at 256.
         eta: of DDIM: 1 draws as much noise at every step as there is to draw, 0 none.
-        revision, local_files_only, precision, device, micro_batch, vae_batch, channels_last, compile: see
-            `LatentBackbone`.
+        options: the others of `LatentBackbone`; no `variant`.
     """
 
     FAMILY = "pix2gestalt"
@@ -49,31 +47,16 @@ class Pix2GestaltBackbone(KLBackbone):
         file: str = PARTS[0],
         native: int = 256,
         eta: float = 1.0,
-        revision: str | None = None,
-        local_files_only: bool = True,
-        precision: str = AUTO,
-        device: str = AUTO,
         micro_batch: int = 12,
-        vae_batch: int = 8,
-        channels_last: bool = True,
-        compile: bool = False,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            weights,
-            native,
-            revision,
-            local_files_only=local_files_only,
-            precision=precision,
-            device=device,
-            micro_batch=micro_batch,
-            vae_batch=vae_batch,
-            channels_last=channels_last,
-            compile=compile,
-        )
+        super().__init__(weights, native, micro_batch, **options)
+        if self.source.variant is not None:
+            raise ConfigError("model.backbone.variant: must be null, since a checkpoint is a single file")
         if not is_file(file):
             raise ConfigError(f"model.backbone.file: {file!r} is not the name of a checkpoint (*.ckpt)")
         if not 0 <= eta <= 1:
-            raise ConfigError(f"model.backbone.eta: {eta} is outside [0, 1]")
+            raise ConfigError(f"model.backbone.eta: {eta} must be between 0 and 1")
         self.file = Path(weights).name if is_file(str(weights)) else file
         self.eta = eta
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from amodal_bench.backbones.base import Schedule
 from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.noise import draw
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -27,7 +28,7 @@ def schedule(kept: Sequence[float], steps: int) -> Schedule:
         ConfigError: there are not so many timesteps.
     """
     if not 1 <= steps < len(kept):
-        raise ConfigError(f"model.steps: {steps} is not between 1 and {len(kept) - 1}")
+        raise ConfigError(f"model.steps: {steps} must be between 1 and {len(kept) - 1}")
     times = [n * (len(kept) // steps) + 1 for n in reversed(range(steps))]
     shares = [*(kept[time] for time in times), kept[0]]
     return Schedule(
@@ -51,8 +52,6 @@ def advance(
         eta: share of the posterior's deviation that is drawn anew.
         generators: one for each sample, of the CPU.
     """
-    import torch
-
     signal, noise = schedule.signal[step], schedule.noise[step]
     signal_next, noise_next = schedule.signal[step + 1], schedule.noise[step + 1]
     sigma = eta * noise_next / noise * math.sqrt(1 - (signal / signal_next) ** 2)
@@ -60,5 +59,4 @@ def advance(
     following = signal_next * clean + math.sqrt(max(noise_next**2 - sigma**2, 0.0)) * predicted
     if not sigma:
         return following
-    drawn = torch.cat([torch.randn((1, *x.shape[1:]), generator=each) for each in generators])
-    return following + sigma * drawn.to(x.device)
+    return following + sigma * draw(x, generators)

@@ -1,4 +1,4 @@
-"""pix2gestalt as a comparator: its pictures of the whole object, thresholded and put to the vote."""
+"""pix2gestalt as a baseline: its pictures of the whole object, thresholded and put to the vote."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.models.base import Completion
 from amodal_bench.models.pix2gestalt.backbone import Pix2GestaltBackbone
-from amodal_bench.models.pix2gestalt.picture import VOTES, object_in, vote
+from amodal_bench.models.pix2gestalt.picture import VOTES, Vote, object_in, vote
 from amodal_bench.models.pix2gestalt.sampler import Sampler
 from amodal_bench.views.paste import paste
 from amodal_bench.views.window import View, Window
@@ -52,15 +52,15 @@ class Pix2Gestalt:
         steps: int = 200,
         guidance: float = 2.0,
         samples: int = 3,
-        vote: str = "majority",
+        vote: Vote = "majority",
         threshold: int = 250,
     ) -> None:
         if steps < 1 or samples < 1:
-            raise ConfigError(f"model: steps ({steps}) and samples ({samples}) must be positive numbers")
+            raise ConfigError(f"model: steps ({steps}) and samples ({samples}) must be >= 1")
         if vote not in VOTES:
             raise ConfigError(f"model.vote: {vote!r} is not one of {', '.join(map(repr, VOTES))}")
         if not 0 <= threshold < 255:
-            raise ConfigError(f"model.threshold: {threshold} is not a grey value from 0 to 254")
+            raise ConfigError(f"model.threshold: {threshold} must be a grey value between 0 and 254")
         self.backbone, self.view = backbone, view
         self.steps, self.guidance, self.samples = steps, float(guidance), samples
         self.vote, self.threshold = vote, threshold
@@ -79,6 +79,10 @@ class Pix2Gestalt:
             "threshold": self.threshold,
             "opencv": cv2.__version__,
         }
+
+    def settings(self) -> dict[str, str]:
+        """See `Shows`: the view and the number of pictures that vote."""
+        return {**self.view.settings("view"), "samples": str(self.samples)}
 
     def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
         with self.stages.clock("prepare", len(queries)):

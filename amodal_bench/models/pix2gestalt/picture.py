@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, TypeAlias, get_args
 
 import cv2
 import numpy as np
@@ -10,7 +11,8 @@ import numpy as np
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.views.window import Window
 
-VOTES = ("majority", "union")
+Vote: TypeAlias = Literal["majority", "union"]
+VOTES = get_args(Vote)
 
 
 def object_in(picture: Image, window: Window, shape: tuple[int, int], threshold: int) -> Mask:

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from amodal_bench.backbones.base import Backbone, Schedule
+from amodal_bench.backbones.stages import DECODE, DENOISE, ENCODE, batch_sizes
 from amodal_bench.core.batches import Batches, Tensors
-from amodal_bench.core.seeds import stream_seed
+from amodal_bench.core.noise import draw, generator
 from amodal_bench.core.stages import Stages
+from amodal_bench.core.tensors import stacked, to_bytes
 from amodal_bench.core.types import Floats, Image
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
 
 
 class Sampler:
@@ -53,8 +53,7 @@ class Sampler:
         count = samples * len(seeds)
 
         def encode(index: Sequence[int]) -> Tensors:
-            pixels = torch.from_numpy(np.stack([images[i] for i in index])).to(backbone.device).permute(0, 3, 1, 2)
-            shares = torch.from_numpy(np.stack([visible[i] for i in index])).to(backbone.device)[:, None]
+            pixels, shares = stacked(images, index, backbone.device), stacked(visible, index, backbone.device)
             shown = pixels.float() / 255 * 2 - 1
             # This denoiser takes no latents of its input but those that it is shown.
             return dict(backbone.prepare(shown, shown, shares, erase=False))
@@ -65,33 +64,27 @@ class Sampler:
             return {"x": self._denoise(of_batch, streams)}
 
         def decode(index: Sequence[int]) -> Tensors:
-            painted = backbone.decode(latents[list(index)])
-            # Cut off and not rounded, as published: next to the threshold it matters.
-            return {"pixels": (painted * 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu()}
+            # Not rounded, as published: next to the threshold it matters.
+            return {"pixels": to_bytes(backbone.decode(latents[list(index)]) * 255)}
 
         if not count:
             return []
         with torch.inference_mode():
-            encoded = batches.run("encode", len(seeds), encode)
-            latents = batches.run("denoise", count, denoise)["x"]
-            pixels = batches.run("decode", count, decode)["pixels"].numpy()
+            encoded = batches.run(ENCODE, len(seeds), encode)
+            latents = batches.run(DENOISE, count, denoise)["x"]
+            pixels = batches.run(DECODE, count, decode)["pixels"].numpy()
         return [list(pixels[start : start + samples]) for start in range(0, count, samples)]
 
     @cached_property
     def _batches(self) -> Batches:
-        backbone = self.backbone
-        sizes = {"encode": backbone.vae_batch, "denoise": backbone.micro_batch, "decode": backbone.vae_batch}
         remedy = "set model.backbone.precision=bfloat16, or use a device that has more"
-        return Batches(sizes, self.stages, backbone.device, remedy)
+        return Batches(batch_sizes(self.backbone), self.stages, self.backbone.device, remedy)
 
     def _denoise(self, shown: Tensors, streams: Sequence[tuple[int, int]]) -> Tensor:
         """The latents of a batch; `streams` are the instance's seed and the sample's number."""
-        import torch
-
         schedule, like = self.backbone.schedule(self.steps), shown["image"]
-        generators = [_generator(seed, f"steps/{number}") for seed, number in streams]
-        starts = [_generator(seed, f"latents/{number}") for seed, number in streams]
-        x = torch.cat([torch.randn((1, *like.shape[1:]), generator=each) for each in starts]).to(like.device)
+        generators = [generator(seed, f"steps/{number}") for seed, number in streams]
+        x = draw(like, [generator(seed, f"latents/{number}") for seed, number in streams])
         told = self._told(shown)
         for step in range(self.steps):
             x = self.backbone.advance(self._predicted(x, schedule, step, told), schedule, step, x, generators)
@@ -112,9 +105,3 @@ class Sampler:
             return self.backbone.denoise(x, schedule, step, told)
         without, given = self.backbone.denoise(torch.cat([x, x]), schedule, step, told).chunk(2)
         return without + self.guidance * (given - without)
-
-
-def _generator(seed: int, purpose: str) -> Generator:
-    import torch
-
-    return torch.Generator().manual_seed(stream_seed(seed, purpose))

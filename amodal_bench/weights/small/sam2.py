@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from amodal_bench.weights.small._sam import ENCODER_INITIAL, INITIAL, SIDE, WIDTH, mask_decoder, prompt_encoder
+
 
 def save(folder: Path) -> None:
     """Save the model in the layout of the published repository, 0.2 MB; the processor's configs are not needed."""
@@ -14,14 +16,14 @@ def save(folder: Path) -> None:
     backbone = {
         "model_type": "sam2_hiera_det_model",
         "hidden_size": 8,
-        "image_size": [64, 64],
+        "image_size": [SIDE, SIDE],
         "blocks_per_stage": [1, 1, 2, 1],
         "embed_dim_per_stage": [8, 16, 24, 32],
         "num_attention_heads_per_stage": [1, 1, 2, 2],
         "window_size_per_stage": [4, 4, 4, 2],
         "window_positional_embedding_background_size": [4, 4],
         "global_attention_blocks": [3],
-        "initializer_range": 0.3,
+        "initializer_range": ENCODER_INITIAL,
     }
     config = Sam2Config(
         vision_config={
@@ -29,16 +31,11 @@ def save(folder: Path) -> None:
             "backbone_config": backbone,
             "backbone_channel_list": [32, 24, 16, 8],
             "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
-            "fpn_hidden_size": 16,
-            "initializer_range": 0.3,
+            "fpn_hidden_size": WIDTH,
+            "initializer_range": ENCODER_INITIAL,
         },
-        prompt_encoder_config={"hidden_size": 16, "image_size": 64, "mask_input_channels": 8},
-        mask_decoder_config={
-            "hidden_size": 16,
-            "mlp_dim": 32,
-            "num_attention_heads": 2,
-            "iou_head_hidden_dim": 16,
-        },
-        initializer_range=0.1,  # so that picture and prompt both show in the masks
+        prompt_encoder_config=prompt_encoder(),
+        mask_decoder_config=mask_decoder(),
+        initializer_range=INITIAL,
     )
     Sam2Model(config).save_pretrained(folder)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from amodal_bench.weights.small._sam import mask_decoder, prompt_encoder
+
 SIDE = 56
 
 
@@ -43,13 +45,8 @@ def save(folder: Path) -> None:
             "model_type": "sam3_tracker_video",
             "image_size": SIDE,
             "vision_config": vision,
-            "prompt_encoder_config": {"hidden_size": 16, "image_size": SIDE, "mask_input_channels": 8},
-            "mask_decoder_config": {
-                "hidden_size": 16,
-                "mlp_dim": 32,
-                "num_attention_heads": 2,
-                "iou_head_hidden_dim": 16,
-            },
+            "prompt_encoder_config": prompt_encoder(SIDE),
+            "mask_decoder_config": mask_decoder(),
             "memory_attention_hidden_size": 16,
             "memory_attention_num_layers": 1,
             "memory_attention_feed_forward_hidden_size": 32,

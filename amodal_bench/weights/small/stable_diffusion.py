@@ -60,7 +60,7 @@ def save(folder: Path) -> None:
 
 
 def autoencoder(**config: Any) -> AutoencoderKL:
-    """An autoencoder of the four levels (stride 8) and four latent channels that all generations have."""
+    """An autoencoder of the four levels (cells of 8 pixels) and four latent channels that all generations have."""
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(

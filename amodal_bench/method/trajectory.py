@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from amodal_bench.backbones.base import Schedule
 from amodal_bench.core.types import Floats, Image, Mask
-from amodal_bench.method.inpaint import Inpainter, Stride, step_generator
+from amodal_bench.method.inpaint import DenoisingStep, Inpainter, step_generator
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,21 +24,21 @@ def every_step(
     """
     import torch
 
-    strides: list[Stride] = []
+    steps: list[DenoisingStep] = []
 
-    def watch(stride: Stride) -> None:
-        if strides and stride.step <= strides[-1].step:  # memory ran out, and the batch starts over
-            strides.clear()
-        strides.append(stride)
+    def watch(step: DenoisingStep) -> None:
+        if steps and step.step <= steps[-1].step:  # memory ran out, and the batch starts over
+            steps.clear()
+        steps.append(step)
 
     inpainter.inpaint([condition], [area], [seed], watch)
-    last = strides[-1]
-    numbers = [stride.step for stride in strides] + [last.step + 1]
+    last = steps[-1]
+    numbers = [step.step for step in steps] + [last.step + 1]
     # The batch is padded with copies: its first sample is the one.
-    samples = inpainter.decode(torch.cat([*(stride.before[:1] for stride in strides), last.after[:1]]))
+    samples = inpainter.decode(torch.cat([*(step.before[:1] for step in steps), last.after[:1]]))
     if not torch.equal(last.generators[0].get_state(), step_generator(seed).get_state()):
         return [(number, sample, None) for number, sample in zip(numbers, samples, strict=True)]
-    found = [estimate(stride.schedule, stride.step, stride.before[:1], stride.advanced[:1]) for stride in strides]
+    found = [estimate(step.schedule, step.step, step.before[:1], step.advanced[:1]) for step in steps]
     estimates = [*inpainter.decode(torch.cat(found)), samples[-1]]
     return list(zip(numbers, samples, estimates, strict=True))
 

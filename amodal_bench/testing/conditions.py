@@ -1,0 +1,57 @@
+"""What every condition image has to satisfy, checked on an object of any class: `violations(MyCondition()) == []`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import numpy as np
+
+from amodal_bench.core.errors import PredictionError
+from amodal_bench.core.types import Floats, Image, Mask
+from amodal_bench.datasets.base import Query
+from amodal_bench.method.described import facts_of
+from amodal_bench.testing import scenes
+from amodal_bench.testing.clauses import described, form, guarded, of_description
+
+Condition: TypeAlias = Callable[[Image, Mask, int], Floats]
+
+
+def violations(condition: Condition, count: int = 3) -> list[str]:
+    """Every way in which a condition breaks what `amodal_bench.method.condition.Condition` promises."""
+    broken = list(guarded(of_description(lambda: facts_of(condition), "its description"), "its description"))
+    asked = scenes.queries(count)
+    for query, seed in zip(asked, scenes.seeds(asked), strict=True):
+        broken += guarded(_of_picture(condition, query, seed), "the condition image")
+    broken += _of_nothing(condition, scenes.unanswerable(asked[0]))
+    return list(dict.fromkeys(broken))
+
+
+def _of_picture(condition: Condition, query: Query, seed: int) -> Iterator[str]:
+    """Form and range, inputs left alone, and the same for the same seed."""
+    image, visible = query.image.copy(), query.visible.copy()
+    made = condition(query.image, query.visible, seed)
+    if wrong := _wrong(made, image):
+        yield f"the condition image is {wrong}"
+    elif not np.array_equal(image, query.image) or not np.array_equal(visible, query.visible):
+        yield "the condition changes its image or V"
+    elif not np.array_equal(condition(query.image, query.visible, seed), made):
+        yield "the condition image differs from one call to the next, with the same seed"
+
+
+def _wrong(made: object, image: Image) -> str | None:
+    if not isinstance(made, np.ndarray) or made.dtype != np.float32 or made.shape != image.shape:
+        return f"{form(made)}, not {image.shape} float32 as the view"
+    if not np.isfinite(made).all() or made.min() < 0 or made.max() > 1:
+        return f"between {made.min():g} and {made.max():g}, not 0 and 1"
+    return None
+
+
+def _of_nothing(condition: Condition, query: Query) -> Iterator[str]:
+    try:
+        if wrong := _wrong(condition(query.image, query.visible, 0), query.image):
+            yield f"the condition image of an empty V is {wrong}"
+    except PredictionError:
+        pass
+    except Exception as error:
+        yield f"the condition image of an empty V raises {described(error)}, not a PredictionError"

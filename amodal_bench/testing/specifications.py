@@ -1,0 +1,66 @@
+"""The contracts of a model and of all its parts, from what a configuration says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from amodal_bench.config.build import TARGET, build
+from amodal_bench.testing import areas, backbones, conditions, leakages, models, protocols, segmenters, settings
+
+PARTS: Mapping[str, Callable[[Any], list[str]]] = {
+    "backbone": backbones.violations,
+    "segmenter": segmenters.violations,
+    "condition": conditions.violations,
+    "area": areas.violations,
+    "leakage": leakages.violations,
+}
+"""The contract of each part, by its key in a model's YAML."""
+
+GROUPS = ("segmenter", "condition", "area", "leakage", "view")
+"""Parts that a user sets without `model.` before them."""
+
+STEPS = 2
+"""Denoising steps at most: no clause is about their number."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a contract says of a component: `place` is where its settings are."""
+
+    place: str
+    violations: list[str]
+
+
+def examine(
+    spec: Mapping[str, Any], protocol: Mapping[str, Any], parts: Mapping[str, Any], vary: bool = True
+) -> Iterator[Finding]:
+    """The findings of a model's parts, of the model, of its settings and of a protocol, one after the other.
+
+    Args:
+        spec: the model's, plain values.
+        protocol: the protocol's.
+        parts: parts that are built already, by their key in the model's YAML.
+        vary: whether each setting is varied, for which networks may be loaded again.
+
+    Raises:
+        BenchError: a component cannot be built.
+    """
+    if isinstance(steps := spec.get("steps"), int):
+        spec = {**spec, "steps": min(steps, STEPS)}
+    spec_of = {key: value for key, value in spec.items() if isinstance(value, Mapping) and TARGET in value}
+    built = {key: parts.get(key) or build(value, key_of(key)) for key, value in spec_of.items()}
+    for key, contract in PARTS.items():
+        if key in built:
+            yield Finding(key_of(key), contract(built[key]))
+    whole = Finding("model", models.violations(build({**spec, **built}, "model")))
+    yield whole
+    if vary and not whole.violations:
+        yield Finding("settings", settings.violations(spec, "model", models.answers, key_of))
+    yield Finding("protocol", protocols.violations(build(protocol, "protocol")))
+
+
+def key_of(place: str) -> str:
+    """How a user writes a setting at a place of a model's YAML."""
+    return place if place.partition(".")[0] in GROUPS else f"model.{place}"

@@ -1,0 +1,76 @@
+"""What every network of the harness has in common: where its weights lie, and on what it computes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from amodal_bench.weights.loading import AUTO, Precision, check_precision, device_of, origin, precision_of
+from amodal_bench.weights.source import WeightsSource, weights_digest
+
+
+class Loaded(ABC):
+    """A component whose networks are loaded from a folder when they are first needed.
+
+    Args:
+        weights: a folder, `package://PACKAGE/PATH`, `random://FAMILY`, or a hub id.
+        revision: branch, tag or commit of a hub id.
+        variant: `fp16` for files `*.fp16.safetensors`; a part that has none is loaded from its plain files.
+        local_files_only: never download.
+        precision: `auto` is bfloat16 on a GPU that has it, float16 on an older one, and float32 elsewhere.
+        device: a torch device; `auto` is the first GPU where there is one.
+    """
+
+    KEY: ClassVar[str]
+    """Where its settings are, for messages: `model.backbone` or `segmenter`."""
+
+    def __init__(
+        self,
+        weights: str,
+        revision: str | None = None,
+        variant: str | None = None,
+        local_files_only: bool = True,
+        precision: Precision = AUTO,
+        device: str = AUTO,
+    ) -> None:
+        check_precision(precision, f"{self.KEY}.precision")
+        self.source = WeightsSource(str(weights), revision, variant, local_files_only, self.KEY)
+        self._precision, self._device = precision, device
+
+    @property
+    @abstractmethod
+    def parts(self) -> tuple[str, ...]:
+        """The places in the folder that are needed of it."""
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder of the weights. Raises `InputError` where they are absent."""
+        return self.source.folder(self.parts)
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of everything that the networks are loaded from."""
+        return weights_digest(self.folder, self.parts, self.source.variant)
+
+    @cached_property
+    def device(self) -> str:
+        """The torch device."""
+        return device_of(self._device)
+
+    @cached_property
+    def precision(self) -> str:
+        """The precision of the networks, `auto` resolved."""
+        return precision_of(self._precision, self.device)
+
+    @cached_property
+    def dtype(self) -> Any:
+        """`precision` as torch's dtype."""
+        import torch
+
+        return getattr(torch, self.precision)
+
+    def origin(self) -> dict[str, Any]:
+        """What a description says of the weights: their digest, hub id and commit, and whether they are random."""
+        return {"weights": self.digest, **origin(self.source, self.folder)}

@@ -1,0 +1,55 @@
+"""The examples of parts of one's own run exactly as their READMEs print it, from another folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+EXAMPLES = sorted(folder for folder in (REPOSITORY / "examples").iterdir() if folder.is_dir())
+sys.path.insert(0, str(REPOSITORY / "scripts"))
+from adding import files_of, table  # noqa: E402
+
+
+def commands(folder: Path) -> list[str]:
+    """The lines of the README's code block."""
+    (block,) = re.findall(r"```bash\n(.*?)```", (folder / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    return [line for line in block.splitlines() if line]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)
+def test_an_example_runs_as_its_readme_prints_it(folder: Path, tmp_path: Path) -> None:
+    where = os.pathsep.join([str(REPOSITORY), str(folder)])
+    for command in commands(folder):
+        program, *arguments = shlex.split(command.replace("examples/", f"{REPOSITORY}/examples/"))
+        assert program == "amodal-bench"
+        done = subprocess.run(
+            [sys.executable, "-m", "amodal_bench", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": where},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    assert list((tmp_path / "results/runs").iterdir())
+
+
+@pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)
+def test_an_example_is_one_python_file_and_one_yaml(folder: Path) -> None:
+    assert sorted(file.suffix for file in files_of(folder)) == [".py", ".yaml"]
+    assert any("check" in command for command in commands(folder))
+
+
+def test_every_kind_has_an_example_and_is_small() -> None:
+    assert {kind for kind, *_ in table()} == {"model", "dataset", "backbone", "segmenter", "leakage", "protocol"}
+    assert all(files == 2 and 0 < lines < 60 for *_, files, lines in table())
+    listed = (REPOSITORY / "examples/README.md").read_text(encoding="utf-8")
+    assert all(f"[{folder.name}]({folder.name})" in listed for folder in EXAMPLES)
