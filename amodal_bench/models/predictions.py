@@ -17,21 +17,27 @@ class Predictions:
 
     Args:
         path: a file of COCO results or a folder of PNGs, see `prediction_files`.
+        union_visible: whether V is added to each mask; the masks are scored as they are by default.
 
     Raises:
         ConfigError: no path is given.
         InputError: there is nothing at the path.
     """
 
-    def __init__(self, path: str | None = None) -> None:
+    def __init__(self, path: str | None = None, union_visible: bool = False) -> None:
         if path is None:
             raise ConfigError("model.path: name the file (COCO results) or the folder (PNGs) of the predictions")
-        self.source = str(path)
+        self.source, self.union_visible = str(path), union_visible
         self._masks = open_source(Path(self.source))
 
-    def describe(self) -> dict[str, str]:
+    def describe(self) -> dict[str, Any]:
         # pycocotools turns polygons into pixels.
-        return {"model": "predictions", "digest": self._masks.digest(), "pycocotools": version("pycocotools")}
+        return {
+            "model": "predictions",
+            "digest": self._masks.digest(),
+            "union_visible": self.union_visible,
+            "pycocotools": version("pycocotools"),
+        }
 
     def answers(self) -> Collection[str]:
         return self._masks.ids()
@@ -42,4 +48,5 @@ class Predictions:
     def _predicted(self, query: Query) -> Mask:
         if query.id not in self._masks.ids():
             raise PredictionError(f"no prediction in {self.source}")
-        return self._masks.mask(query.id, *query.visible.shape)
+        mask = self._masks.mask(query.id, *query.visible.shape)
+        return mask | query.visible if self.union_visible else mask

@@ -29,12 +29,21 @@ class SegmentOnly:
             the segmenter brings it to its native size.
         size: side in pixels of the window, where there is one.
         points: how many points of V prompt the segmenter.
+        union_visible: whether V, which is given, is part of every answer.
     """
 
-    def __init__(self, segmenter: Segmenter, view: View | None = None, size: int = 1024, points: int = 9) -> None:
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        view: View | None = None,
+        size: int = 1024,
+        points: int = 9,
+        union_visible: bool = True,
+    ) -> None:
         if size < 1 or points < 1:
             raise ConfigError(f"model: size ({size}) and points ({points}) must be >= 1")
         self.segmenter, self.view, self.size, self.points = segmenter, view, size, points
+        self.union_visible = union_visible
         self.stages = Stages()
 
     def describe(self) -> dict[str, Any]:
@@ -43,6 +52,7 @@ class SegmentOnly:
             "segmenter": dict(self.segmenter.describe()),
             **({"view": asdict(self.view), "size": self.size} if self.view else {}),
             "points": self.points,
+            "union_visible": self.union_visible,
             "opencv": cv2.__version__,
         }
 
@@ -56,12 +66,15 @@ class SegmentOnly:
             jobs = in_threads(lambda pair: self._prepare(*pair), zip(queries, seeds, strict=True))
         with self.stages.clock(SEGMENT, len(queries)):
             masks = self.segmenter.segment([image for _, image, _ in jobs], [prompt for *_, prompt in jobs])
-        shapes = [(query.visible.shape[0], query.visible.shape[1]) for query in queries]
-        windows = [window for window, *_ in jobs]
-        return [
-            window.back(mask, shape) if window else mask
-            for window, mask, shape in zip(windows, masks, shapes, strict=True)
+        found = [
+            window.back(mask, (query.visible.shape[0], query.visible.shape[1])) if window else mask
+            for (window, *_), mask, query in zip(jobs, masks, queries, strict=True)
         ]
+        return (
+            [mask | query.visible for mask, query in zip(found, queries, strict=True)]
+            if self.union_visible
+            else found
+        )
 
     def costs(self) -> dict[str, StageCost]:
         return with_segmenter(self.stages.take(), self.segmenter)

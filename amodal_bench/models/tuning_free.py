@@ -38,14 +38,19 @@ class _Job:
         condition: the condition image.
         area: M, where the backbone paints; it need not contain V.
         prompt: for the segmenter, whose area does.
-        shape: (H, W) of the query's image.
+        visible: V on the grid of the query's image, (H, W) bool.
     """
 
     window: Window
     condition: Floats
     area: Mask
     prompt: Prompt
-    shape: tuple[int, int]
+    visible: Mask
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the query's image."""
+        return self.visible.shape[0], self.visible.shape[1]
 
 
 class TuningFree:
@@ -61,6 +66,7 @@ class TuningFree:
         steps: denoising steps.
         guidance: `w` of the guidance on the mask (Eq. 11); 0 is off.
         points: how many points of V prompt the segmenter.
+        union_visible: whether V, which is given, is part of every answer.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class TuningFree:
         steps: int = 20,
         guidance: float = 0.0,
         points: int = 9,
+        union_visible: bool = True,
     ) -> None:
         if steps < 1 or points < 1:
             raise ConfigError(f"model: steps ({steps}) and points ({points}) must be >= 1")
@@ -82,7 +89,7 @@ class TuningFree:
         self.denoising = Denoising(leakage, steps, guidance)
         self.stages = Stages()
         self.inpainter = Inpainter(backbone, self.denoising, self.stages)
-        self.points = points
+        self.points, self.union_visible = points, union_visible
 
     def describe(self) -> dict[str, Any]:
         leakage = self.denoising.leakage
@@ -97,6 +104,7 @@ class TuningFree:
             "steps": self.denoising.steps,
             "guidance": self.denoising.guidance,
             "points": self.points,
+            "union_visible": self.union_visible,
             "opencv": cv2.__version__,
         }
 
@@ -144,8 +152,7 @@ class TuningFree:
         condition = self.condition(image, visible, seed)
         points = draw_points(visible, self.points, seed)
         prompt = Prompt(visible, area | visible, points, seed, before=_pixels(condition))
-        shape = (query.visible.shape[0], query.visible.shape[1])
-        return _Job(window, condition, area, prompt, shape)
+        return _Job(window, condition, area, prompt, query.visible)
 
     def _inpaint(self, jobs: Sequence[_Job]) -> list[Image]:
         conditions, areas = [job.condition for job in jobs], [job.area for job in jobs]
@@ -154,7 +161,8 @@ class TuningFree:
     def _segment(self, jobs: Sequence[_Job], painted: Sequence[Image]) -> list[Mask]:
         with self.stages.clock(SEGMENT, len(jobs)):
             masks = self.segmenter.segment(painted, [job.prompt for job in jobs])
-            return [job.window.back(mask, job.shape) for job, mask in zip(jobs, masks, strict=True)]
+            found = [job.window.back(mask, job.shape) for job, mask in zip(jobs, masks, strict=True)]
+        return [mask | job.visible for job, mask in zip(jobs, found, strict=True)] if self.union_visible else found
 
 
 def _pixels(picture: Floats) -> Image:

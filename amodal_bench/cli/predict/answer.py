@@ -30,8 +30,8 @@ class Answer:
     painted: bool
 
 
-def answer(model: Model, query: Query, seed: int, union_visible: bool) -> Answer:
-    """Ask a model, and add V to its mask where the protocol does.
+def answer(model: Model, query: Query, seed: int) -> Answer:
+    """Ask a model for the mask of a query, and cut the object out.
 
     Raises:
         BenchError: the model has no answer, or what it needs is not at hand.
@@ -44,11 +44,10 @@ def answer(model: Model, query: Query, seed: int, union_visible: bool) -> Answer
         (mask,) = model.predict([query], [seed])
     if mask.shape != query.visible.shape or mask.dtype != np.bool_:
         raise PredictionError(f"the model returned {mask.dtype} {mask.shape}, not a bool mask {query.visible.shape}")
-    amodal = mask | query.visible if union_visible else mask
     if found is None:
-        return Answer(amodal, _cut_out(query.image, query.visible), False)
+        return Answer(mask, _cut_out(query.image, query.visible), False)
     whole = np.where(query.visible[..., None], query.image, found.picture)
-    return Answer(amodal, _cut_out(whole, amodal), True)
+    return Answer(mask, _cut_out(whole, mask), True)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ What is visible of the object is a mask of the picture's size (white on black, o
 at points of it: X,Y in pixels from the upper left of the upright picture (which the segmenter sees with 1024 pixels
 along its longer side, at most). Written are
 
-    amodal.png   the mask (V is part of it, unless protocol.union_visible=false)
+    amodal.png   the mask (V is part of it, unless model.union_visible=false)
     amodal.json  the same as COCO's compressed RLE, its areas, and all that led to it
     object.png   the object cut out, its hidden part as the model painted it
     overlay.png  the picture with V in green and what was gained in blue

@@ -62,8 +62,7 @@ def predict(request: Request, settings: Settings) -> None:
     visible = read_mask(request.mask, shape) if request.mask else None
     points = points_of(request.points, shape)
     model, name = _model(settings, request.every_step)
-    union = bool(build(settings.protocol, "protocol").union_visible)
-    facts = {"model": name, "description": dict(model.describe()), "union_visible": union}
+    facts = {"model": name, "description": dict(model.describe())}
     seed = sample_seed(settings.seed, request.id)
     if visible is None:
         segmenter = _segmenter(settings, model)
@@ -75,7 +74,7 @@ def predict(request: Request, settings: Settings) -> None:
     facts |= {"random_weights": has_random_weights(facts), "image": request.image.name, "seed": settings.seed}
     query = Query(request.id, image, visible)
     with in_one_line(name):
-        found = answer(model, query, seed, union)
+        found = answer(model, query, seed)
         steps = model.every_step(query, seed) if request.every_step and isinstance(model, Stepwise) else []
     facts["amodal_bench"] = __version__
     written = files.write(request.folder, query, found, facts, request.mask is None, steps)

@@ -29,7 +29,12 @@ class _Job:
     window: Window
     image: Image
     visible: Floats
-    shape: tuple[int, int]
+    given: Mask
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the query's image."""
+        return self.given.shape[0], self.given.shape[1]
 
 
 class Pix2Gestalt:
@@ -43,6 +48,7 @@ class Pix2Gestalt:
         samples: pictures that are drawn of each object.
         vote: how their masks become one: see `picture.vote`.
         threshold: the brightest grey of the object; what is brighter is the white background.
+        union_visible: whether V, which is given, is part of every answer.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class Pix2Gestalt:
         samples: int = 3,
         vote: Vote = "majority",
         threshold: int = 250,
+        union_visible: bool = True,
     ) -> None:
         if steps < 1 or samples < 1:
             raise ConfigError(f"model: steps ({steps}) and samples ({samples}) must be >= 1")
@@ -63,7 +70,7 @@ class Pix2Gestalt:
             raise ConfigError(f"model.threshold: {threshold} must be a grey value between 0 and 254")
         self.backbone, self.view = backbone, view
         self.steps, self.guidance, self.samples = steps, float(guidance), samples
-        self.vote, self.threshold = vote, threshold
+        self.vote, self.threshold, self.union_visible = vote, threshold, union_visible
         self.stages = Stages()
         self.sampler = Sampler(backbone, steps, self.guidance, samples, self.stages)
 
@@ -77,6 +84,7 @@ class Pix2Gestalt:
             "samples": self.samples,
             "vote": self.vote,
             "threshold": self.threshold,
+            "union_visible": self.union_visible,
             "opencv": cv2.__version__,
         }
 
@@ -119,14 +127,14 @@ class Pix2Gestalt:
         # Beyond the image the window repeats the border, and there V is not.
         inside = window.mask(np.ones_like(query.visible))
         visible = np.where(inside, grey, 0).astype(np.float32) / 255
-        shape = (query.visible.shape[0], query.visible.shape[1])
-        return _Job(window, window.image(query.image), visible, shape)
+        return _Job(window, window.image(query.image), visible, query.visible)
 
     def _paint(self, jobs: Sequence[_Job], seeds: Sequence[int]) -> list[list[Image]]:
         return self.sampler.paint([job.image for job in jobs], [job.visible for job in jobs], seeds)
 
     def _mask(self, job: _Job, pictures: Sequence[Image]) -> Mask:
-        return vote([self._object_in(job, picture) for picture in pictures], self.vote)
+        mask = vote([self._object_in(job, picture) for picture in pictures], self.vote)
+        return mask | job.given if self.union_visible else mask
 
     def _object_in(self, job: _Job, picture: Image) -> Mask:
         return object_in(picture, job.window, job.shape, self.threshold)
