@@ -27,8 +27,7 @@ def as_random(outcome: Outcome) -> Outcome:
     """A report whose own model is made of random weights."""
     model = {**outcome.main.facts["model"], "backbone": {"random_weights": True}}
     facts = {**outcome.main.facts, "model": model}
-    row = {"name": "random-sd15", "digest": "r" * 12, "settings": "random weights"}
-    main: Scored = replace(outcome.main, facts=facts, **row)
+    main: Scored = replace(outcome.main, name="random-sd15", digest="r" * 12, settings="random weights", facts=facts)
     return replace(outcome, scored=[*outcome.scored, main])
 
 
