@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RESULTS ?= results
 
-.PHONY: help setup run test test-all lint format bench bench-gpu ablation every-model table clean
+.PHONY: help setup run test test-all lint format docs bench bench-gpu ablation every-model table clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,7 +16,7 @@ $(BIN)/amodal-bench: pyproject.toml
 	@touch $@
 
 run: setup ## the whole job: tiny model, toy aquarium, tables, contact sheet
-	$(BIN)/python -m amodal_bench results=$(RESULTS)
+	$(BIN)/amodal-bench results=$(RESULTS)
 
 test: setup ## the fast tests
 	$(BIN)/python -m pytest -n auto
@@ -33,6 +33,10 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: setup ## build the website of docs/ in site/; a warning is an error
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
+	$(BIN)/zensical build --strict
+
 bench: setup ## measure counting, the index of a large dataset, the toy's and shared encodings, each against the plain way
 	$(BIN)/python benchmarks/counts.py
 	$(BIN)/python benchmarks/index.py
@@ -43,14 +47,14 @@ bench-gpu: setup ## measure the models at their real sizes on a GPU, with random
 	$(BIN)/python benchmarks/gpu.py --json bench-gpu.json
 
 ablation: setup ## all five leakage strategies on the toy aquarium, then their table
-	$(BIN)/python -m amodal_bench experiment=leakage results=$(RESULTS)
-	$(BIN)/python -m amodal_bench.cli.results.table $(RESULTS)
+	$(BIN)/amodal-bench experiment=leakage results=$(RESULTS)
+	$(BIN)/amodal-bench results table $(RESULTS)
 
 every-model: setup ## every model on the toy aquarium, those with published weights in small and random, in one table
-	$(BIN)/python -m amodal_bench experiment=every_model_random results=$(RESULTS)
+	$(BIN)/amodal-bench experiment=every_model_random results=$(RESULTS)
 
 table: setup ## one table of every run in $(RESULTS)
-	$(BIN)/python -m amodal_bench.cli.results.table $(RESULTS)
+	$(BIN)/amodal-bench results table $(RESULTS)
 
 clean: ## remove the virtual environment and caches; results stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage

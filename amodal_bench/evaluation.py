@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +16,6 @@ from filelock import FileLock, Timeout
 from amodal_bench.config.build import NAME, TARGET, build
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError, InputError
-from amodal_bench.core.files import write_whole
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
@@ -29,9 +27,9 @@ from amodal_bench.report.progress import Progress
 from amodal_bench.report.scored import Scored
 from amodal_bench.report.settings import row_text
 from amodal_bench.report.sheet import choose, draw_row, save_sheet
-from amodal_bench.runner.environment import environment
 from amodal_bench.runner.identity import identify
 from amodal_bench.runner.loop import Work, run
+from amodal_bench.runner.run_json import write_facts
 from amodal_bench.runner.store import Store
 
 
@@ -49,8 +47,51 @@ class Entry:
         return str(self.spec[TARGET])
 
 
-def evaluate(settings: Settings) -> tuple[Outcome, list[Path]]:
+@dataclass(frozen=True)
+class Given:
+    """What a caller gives as objects, instead of naming it in the settings.
+
+    Attributes:
+        dataset: what is run on, in place of `settings.dataset`.
+        model: the command's own model, in place of `settings.model`.
+        name: that model's name in tables; its class's where it is None.
+        ids: the instances to run, in place of the file `settings.ids`.
+    """
+
+    dataset: Dataset | None = None
+    model: Model | None = None
+    name: str | None = None
+    ids: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all runs of one command share.
+
+    Attributes:
+        settings: of the command.
+        dataset: what is run on.
+        specification: how the dataset is opened; None where it was given as an object.
+        records: the selected rows of its index.
+        protocols: the command's own first.
+        bar: whether a progress bar is shown.
+    """
+
+    settings: Settings
+    dataset: Dataset
+    specification: Mapping[str, Any] | None
+    records: pd.DataFrame
+    protocols: Sequence[ScoringProtocol]
+    bar: bool
+
+
+def evaluate(settings: Settings, given: Given | None = None, bar: bool = True) -> tuple[Outcome, list[Path]]:
     """Run what is missing of the baselines and the model, then report all of it.
+
+    Args:
+        settings: of the command.
+        given: objects that take the place of components in the settings.
+        bar: whether a progress bar is shown.
 
     Returns:
         The outcome, and the files that hold it.
@@ -58,19 +99,23 @@ def evaluate(settings: Settings) -> tuple[Outcome, list[Path]]:
     Raises:
         BenchError: settings or files cannot be used, or too many instances failed.
     """
+    given = given or Given()
     protocols: list[ScoringProtocol] = [build(settings.protocol, "protocol")]
     others: dict[str, dict[str, Any]] = settings.other_protocols or {}
     protocols += [build(spec, f"other_protocols.{name}") for name, spec in others.items()]
     protocols = list({protocol.label: protocol for protocol in protocols}.values())
     loggers: list[Logger] = [build(spec, f"logger.{name}") for name, spec in settings.logger.items()]
-    entries = _entries(settings)
-    dataset: Dataset = build(settings.dataset, "dataset")
-    records, excluded = select(dataset, protocols[0], settings.ids, settings.limit)
+    entries = _entries(settings, given)
+    dataset: Dataset = build(settings.dataset, "dataset") if given.dataset is None else given.dataset
+    ids = settings.ids if given.ids is None else given.ids
+    records, excluded = select(dataset, protocols[0], ids, settings.limit)
+    specification = settings.dataset if given.dataset is None else None
+    job = _Job(settings, dataset, specification, records, protocols, bar)
 
     scored: list[Scored] = []
     for entry in entries:
         listeners = loggers if entry is entries[-1] else []
-        scored.append(_run(settings, dataset, records, entry, protocols, listeners))
+        scored.append(_run(job, entry, listeners))
     sheet = _sheet(settings, dataset, entries[-1].model, scored[-1])
     outcome = Outcome(dataset.name, scored, excluded, sheet)
     written = [path for logger in loggers for path in logger.finish(outcome)]
@@ -89,9 +134,9 @@ def check_errors(outcome: Outcome, allowed: float) -> None:
             )
 
 
-def _entries(settings: Settings) -> list[Entry]:
+def _entries(settings: Settings, given: Given) -> list[Entry]:
     """Baselines first and the model last; a baseline that is the model itself stands once."""
-    main = _entry(settings.model, "model")
+    main = _entry(settings.model, "model") if given.model is None else _given_entry(given.model, given.name)
     baselines: dict[str, dict[str, Any]] = settings.baselines or {}
     entries = [_entry(spec, f"baselines.{name}") for name, spec in baselines.items()]
     return [*(entry for entry in entries if entry.name != main.name), main]
@@ -100,23 +145,30 @@ def _entries(settings: Settings) -> list[Entry]:
 def _entry(spec: Mapping[str, Any], where: str) -> Entry:
     model = build(spec, where)
     name = str(spec.get(NAME, str(spec[TARGET]).rpartition(".")[2]))
+    return Entry(_checked_name(name, where), spec, model)
+
+
+def _given_entry(model: Model, name: str | None) -> Entry:
+    """An object as an entry: its run has the identity that a YAML with its class as `_target_` would give it."""
+    kind = type(model)
+    target = f"{kind.__module__}.{kind.__qualname__}"
+    return Entry(_checked_name(name or kind.__name__, "model"), {TARGET: target}, model)
+
+
+def _checked_name(name: str, where: str) -> str:
     if not name.strip() or "/" in name or "\\" in name:
-        raise ConfigError(f"{where}.{NAME}: {name!r} cannot be part of a folder's name; give it one without slashes")
-    return Entry(name, spec, model)
+        raise ConfigError(
+            f"{where}.{NAME}: {name!r} cannot be part of a folder's name; choose a name without slashes"
+        )
+    return name
 
 
-def _run(
-    settings: Settings,
-    dataset: Dataset,
-    records: pd.DataFrame,
-    entry: Entry,
-    protocols: Sequence[ScoringProtocol],
-    loggers: Sequence[Logger],
-) -> Scored:
+def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
     """Run the instances that the run's store lacks."""
+    settings, dataset, protocols = job.settings, job.dataset, job.protocols
     identity = identify(dataset, entry.model, entry.target, settings.seed)
     folder = Path(settings.results) / "runs" / f"{dataset.name}-{entry.name}-{identity.digest}"
-    ids = [str(id) for id in records["id"]]
+    ids = [str(id) for id in job.records["id"]]
     said = row_text(entry.name, entry.spec, entry.model, settings.seed)
     if isinstance(entry.model, Finite):
         check_complete(ids, entry.model, folder / "completeness.csv")
@@ -126,18 +178,15 @@ def _run(
         done = store.done()
         missing = [id for id in ids if id not in done]
         if missing:
-            facts = {"identity": identity.facts, "digest": identity.digest, "environment": environment()}
-            facts |= {"settings": said}
-            text = json.dumps(facts, indent=2, sort_keys=True) + "\n"
-            write_whole(folder / "run.json", lambda partial: partial.write_text(text))
+            write_facts(folder, entry.name, said, identity, job.specification, settings.protocol)
             if settings.engine.shuffle:
                 random.Random(settings.seed).shuffle(missing)
             work = Work(dataset, entry.model, missing, settings.seed, settings.engine.batch_size)
             title = f"{dataset.name} {entry.name}"
-            with Progress(title, protocols[0], ids, store.table(), _all_steps(loggers)) as progress:
+            with Progress(title, protocols[0], ids, store.table(), _all_steps(loggers), job.bar) as progress:
                 run(work, store, progress.report)
         rows, stages = store.table(), store.stages()
-        return Scored(entry.name, identity.digest, identity.facts, folder, protocols, records, rows, stages, said)
+        return Scored(entry.name, identity.digest, identity.facts, folder, protocols, job.records, rows, stages, said)
 
 
 @contextmanager
@@ -149,13 +198,15 @@ def _opened(folder: Path) -> Iterator[Store]:
             stack.enter_context(FileLock(folder / ".lock", timeout=0))
             store = stack.enter_context(Store(folder / "store.sqlite"))
         except Timeout:
-            raise BenchError(f"{folder}: another process works on this run; wait until it ends") from None
+            raise BenchError(f"{folder}: another process is working on this run; wait until it ends") from None
         except OSError as error:
             problem = f"cannot be written ({error.strerror or error})"
-            raise InputError(folder, problem, "set results to a folder that can") from error
+            raise InputError(folder, problem, "set results to a folder that you can write to") from error
         except sqlite3.Error as error:
-            remedy = "move its folder away, and the run is made anew"
-            raise InputError(folder / "store.sqlite", f"is no run's store ({error})", remedy) from error
+            remedy = "rename its folder and run again"
+            raise InputError(
+                folder / "store.sqlite", f"is damaged, or is not the store of a run ({error})", remedy
+            ) from error
         yield store
 
 

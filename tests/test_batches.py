@@ -43,7 +43,7 @@ def test_memory_that_runs_out_halves_the_batch_for_good(caplog: pytest.LogCaptur
         made = batches.run("denoise", 5, small_memory)
     assert made["twice"].flatten().tolist() == [0, 2, 4, 6, 8]
     assert seen == [[0, 1], [2, 3], [4, 4]]
-    assert "out of memory with 8 samples at once; going on with 4" in caplog.text
+    assert "out of memory with 8 samples at once; continuing with 4" in caplog.text
     batches.run("denoise", 2, small_memory)  # the next call starts with what worked
     assert seen[3:] == [[0, 1]]
     cost = stages.take()["denoise"]
@@ -55,7 +55,7 @@ def test_memory_for_not_even_one_sample_ends_the_run_with_advice() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(
-        BenchError, match="decode: the memory of cpu does not suffice for one sample at a time; choose"
+        BenchError, match="decode: the memory of cpu is too small even for one sample at a time; choose"
     ):
         Batches({"decode": 4}, Stages(), "cpu").run("decode", 5, no_memory)
     with pytest.raises(BenchError, match="one sample at a time; buy a larger one"):

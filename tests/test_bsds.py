@@ -197,7 +197,7 @@ def test_jpeg_and_portrait_pictures(tmp_path: Path) -> None:
 def test_missing_root(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         Bsds(str(tmp_path / "gone"))
-    assert_says(caught.value, str(tmp_path / "gone"), "the folder of BSDS-A does not exist", "set `root`")
+    assert_says(caught.value, str(tmp_path / "gone"), "the folder of BSDS-A does not exist", "set dataset.root")
 
 
 def test_an_unknown_split_is_a_wrong_setting(tree: Path) -> None:
@@ -215,7 +215,7 @@ def test_missing_pictures(tree: Path) -> None:
     shutil.rmtree(tree / "BSR")
     with pytest.raises(InputError) as caught:
         Bsds(str(tree))
-    assert_says(caught.value, str(tree / PICTURES), "does not exist", "BSR_bsds500.tgz", "set `images`")
+    assert_says(caught.value, str(tree / PICTURES), "does not exist", "BSR_bsds500.tgz", "set dataset.images")
 
 
 # Damages, done to the two passes of an image that shows something occluded in part

@@ -270,8 +270,8 @@ def test_wild_values_stop_nothing(tmp_path: Path) -> None:
     dataset = one_image(tmp_path, *wild)
     assert dataset.records()["category"].tolist() == ["? fish", "thing", "thing", "thing"]
     assert [(p.record, p.what) for p in dataset.check()] == [
-        ("annotation 7, region 2", "area is no number of pixels"),
-        ("annotation 7, region 2", "occlude_rate is no number within 0 and 1"),
+        ("annotation 7, region 2", "area must be a number of pixels"),
+        ("annotation 7, region 2", "occlude_rate must be a number between 0 and 1"),
         ("annotation 7, region 3", "malformed RLE: counts are neither text nor whole numbers"),
     ]
     np.testing.assert_array_equal(dataset.sample("7-4").visible, box(12, 3, 17, 13))
@@ -307,11 +307,11 @@ def test_ids_are_unique_and_stable(tmp_path: Path, ids: list[Any], expected: lis
     [
         pytest.param(
             [entry(3), entry(3, file_name="x.png")],
-            [("entry 2 of images", "image 3 is there already; the first one counts")],
+            [("entry 2 of images", "image 3 is listed twice; the first one is used")],
             id="the same image again",
         ),
         pytest.param([without(entry(4), "id"), entry(3)], [("entry 1 of images", "it has no id")], id="no id"),
-        pytest.param([7, entry(3)], [("entry 1 of images", "it is no JSON object")], id="no object"),
+        pytest.param([7, entry(3)], [("entry 1 of images", "it is not a JSON object")], id="no object"),
     ],
 )
 def test_odd_entries_of_images_are_reported(tmp_path: Path, images: list[Any], problems: list[Any]) -> None:
@@ -325,7 +325,7 @@ def test_ids_that_are_made_up_are_reported(tmp_path: Path) -> None:
     passes = [annotation(7, 3, FRONT), annotation("7", 3, FRONT), annotation(None, 3, FRONT)]
     draw(official(tmp_path, [entry(3)], passes), 3)
     assert [(p.record, p.what) for p in Cocoa(str(tmp_path)).check()] == [
-        ("annotation 7.2", "id 7 is there already"),
+        ("annotation 7.2", "id 7 is listed twice"),
         ("annotation entry3", "entry 3 of annotations has no id"),
     ]
 
@@ -442,7 +442,7 @@ def test_fingerprint_follows_the_annotations_and_the_split(tmp_path: Path) -> No
 def test_missing_root(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         Cocoa(str(tmp_path / "gone"))
-    assert_says(caught.value, str(tmp_path / "gone"), "does not exist", "set `root`")
+    assert_says(caught.value, str(tmp_path / "gone"), "does not exist", "set dataset.root")
 
 
 def test_missing_annotation_file(tmp_path: Path) -> None:
@@ -586,7 +586,7 @@ def test_annotation_without_regions_is_a_problem_not_a_stop(tmp_path: Path, brok
     draw(official(tmp_path, [entry(3)], [broken, annotation(7, 3, FRONT)]), 3)
     dataset = Cocoa(str(tmp_path))
     assert list(dataset.records()["id"]) == ["7-1"]
-    what = 'it has no list "regions"' if isinstance(broken, dict) else "it is no JSON object"
+    what = 'it has no list "regions"' if isinstance(broken, dict) else "it is not a JSON object"
     assert [(p.record, p.what) for p in dataset.check()] == [("entry 1 of annotations", what)]
 
 
@@ -769,8 +769,10 @@ DAMAGES = {
     "wrong area": Damage(
         to_region(area=1), JSON, OF_REGION, f"area says 1 but the mask has {TARGET.amodal.sum()} pixels"
     ),
-    "negative area": Damage(to_region(area=-1), JSON, OF_REGION, "area is no number of pixels"),
-    "impossible rate": Damage(to_region(occlude_rate=7), JSON, OF_REGION, "occlude_rate is no number within 0 and 1"),
+    "negative area": Damage(to_region(area=-1), JSON, OF_REGION, "area must be a number of pixels"),
+    "impossible rate": Damage(
+        to_region(occlude_rate=7), JSON, OF_REGION, "occlude_rate must be a number between 0 and 1"
+    ),
     "wrong rate": Damage(
         to_region(occlude_rate=WRONG_RATE), JSON, OF_REGION, f"occlude_rate says {WRONG_RATE:g} but"
     ),

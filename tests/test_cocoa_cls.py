@@ -164,7 +164,7 @@ def test_cocoa_itself_is_another_dataset(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("root", "split", "parts"),
     [
-        ("gone", "val", ("the folder of COCOA-cls does not exist", "set `root`")),
+        ("gone", "val", ("the folder of COCOA-cls does not exist", "set dataset.root")),
         (
             "tree",
             "train",
@@ -181,7 +181,7 @@ def test_missing_files(tree: Path, root: str, split: str, parts: tuple[str, ...]
 def test_missing_pictures_folder(tree: Path) -> None:
     with pytest.raises(InputError) as caught:
         CocoaCls(str(tree), images=str(tree / "pictures"))
-    assert_says(caught.value, str(tree / "pictures"), "does not exist", "val2014.zip", "set `images`")
+    assert_says(caught.value, str(tree / "pictures"), "does not exist", "val2014.zip", "set dataset.images")
 
 
 # The cache
@@ -259,7 +259,7 @@ DAMAGES = {
         to_json(lambda data: data["annotations"].append([])),
         JSON,
         f"entry {len(OF_SCENE) + 1} of annotations",
-        "it is no JSON object",
+        "it is not a JSON object",
     ),
     "no A": Damage(to_occluded(segmentation=None), JSON, OF_OCCLUDED, "no segmentation", OCCLUDED_ID),
     "A of another size": Damage(
@@ -285,21 +285,21 @@ DAMAGES = {
     "wrong area": Damage(
         to_occluded(area=1), JSON, OF_OCCLUDED, f"area says 1 but the mask has {TARGET.amodal.sum()} pixels"
     ),
-    "area is text": Damage(to_occluded(area="9"), JSON, OF_OCCLUDED, "area is no number of pixels"),
+    "area is text": Damage(to_occluded(area="9"), JSON, OF_OCCLUDED, "area must be a number of pixels"),
     "impossible rate": Damage(
-        to_occluded(occlude_rate=-0.5), JSON, OF_OCCLUDED, "occlude_rate is no number within 0 and 1"
+        to_occluded(occlude_rate=-0.5), JSON, OF_OCCLUDED, "occlude_rate must be a number between 0 and 1"
     ),
     "the same image again": Damage(
         to_json(lambda data: data["images"].append(data["images"][0])),
         JSON,
         f"entry {len(SCENES) + 1} of images",
-        "image 1 is there already",
+        "image 1 is listed twice",
     ),
     "the same id again": Damage(
         to_json(lambda data: data["annotations"].append(data["annotations"][0])),
         JSON,
         "annotation 1.2",
-        "id 1 is there already",
+        "id 1 is listed twice",
     ),
     "wrong rate": Damage(
         to_occluded(occlude_rate=WRONG_RATE), JSON, OF_OCCLUDED, f"occlude_rate says {WRONG_RATE:g} but"

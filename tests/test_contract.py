@@ -7,7 +7,6 @@ import inspect
 import pkgutil
 import re
 import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -157,7 +156,7 @@ FAULTS: dict[str, tuple[str, Callable[[Any, Any], Any] | None, str]] = {
         "finds no problem, but a sample cannot be read: squares",
     ),
     "sample is a tuple": ("sample", of("0-front", lambda _, s: (s.image, s.visible)), "is a tuple, not a Sample"),
-    "another id": ("sample", of("0-front", part("id", lambda id: "7")), "sample '0-front' bears the id '7'"),
+    "another id": ("sample", of("0-front", part("id", lambda id: "7")), "sample '0-front' has the id '7'"),
     "float image": ("sample", of("0-front", part("image", lambda i: i / 255)), r"the image is \(24, 24, 3\) float64"),
     "grey image": ("sample", of("0-front", part("image", lambda i: i[..., 0])), r"the image is \(24, 24\) uint8"),
     "number mask": ("sample", of("0-front", part("visible", lambda v: v * 1)), r"visible is \(24, 24\) int64"),
@@ -267,11 +266,9 @@ def test_the_printed_command_opens_what_was_exported(
     name: str,
     options: list[str],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["export", name, str(tmp_path / "a tree"), "--images", "1", *options])
-    command.main()
+    assert command.main([name, str(tmp_path / "a tree"), "--images", "1", *options]) == 0
     program, *overrides = shlex.split(capsys.readouterr().out.splitlines()[-1].partition(": ")[2])
     assert program == "amodal-bench" and bool(options) == any("split" in part for part in overrides)
     dataset = build(composed(*overrides).dataset, "dataset")

@@ -107,20 +107,22 @@ def test_help_of_everything_is_instant_and_imports_nothing_heavy(tmp_path: Path)
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for verb in VERBS:
-        assert f"usage: amodal-bench data {verb} " in done.stdout
+        assert f"Usage: amodal-bench data {verb} " in done.stdout
         assert f"\n  {verb} " in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "answer"),
     [
-        ([], "usage: amodal-bench data VERB"),
+        ([], "Usage: amodal-bench data VERB"),
         (["chek"], "error: data chek: there is no such verb; did you mean 'check'?"),
         (["check", "toi"], "error: dataset=toi: there is no such choice; did you mean 'toy'?"),
         (["check", "toy", "dataset.imags=3"], "error: dataset.imags: unknown key; did you mean 'images'?"),
-        (["info", "toy", "images"], "error: "),
-        (["list", "--config-dir", "nowhere"], "error: --config-dir: nowhere is no folder"),
-        (["preview", "toy", "--rows", "0"], "error: --rows: 0 is not a positive number"),
+        (["info", "toy", "images"], "error: images: is not a setting, which is KEY=VALUE"),
+        (["info"], "error: Missing argument 'NAME'; see amodal-bench data info --help"),
+        (["info", "toy", "--jsn"], "error: No such option"),
+        (["list", "--config-dir", "nowhere"], "error: --config-dir: there is no folder nowhere"),
+        (["preview", "toy", "--rows", "0"], "error: --rows: 0 must be >= 1"),
         (["preview", "toy", "--out", "sheet.txt"], "error: --out: sheet.txt does not end in .png"),
         (["preview", "toy", "--out", "nowhere/sheet.png"], "error: --out: there is no folder nowhere"),
     ],
@@ -374,7 +376,7 @@ def test_the_readme_of_the_datasets_says_what_the_cards_say() -> None:
     if not file.exists():
         pytest.skip("not a checkout")
     text = file.read_text(encoding="utf-8")
-    assert updated(text, file) == text, "run: python -m amodal_bench.cli.data readme"
+    assert updated(text, file) == text, "run: amodal-bench data readme"
 
 
 def test_every_dataset_has_a_card() -> None:

@@ -163,7 +163,7 @@ def test_a_file_is_fetched_checked_and_not_fetched_again(site: Site, fetch: Fetc
 
 def test_without_a_known_checksum_it_is_printed(site: Site, fetch: Fetch) -> None:
     status, out, _ = fetch(entry(site, bytes=None, sha256=None))
-    assert status == 0 and f"sha256 {DIGEST} (the card knows none" in out
+    assert status == 0 and f"sha256 {DIGEST} (the card has none" in out
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -336,7 +336,7 @@ def test_an_archive_is_unpacked_where_it_lies_and_may_be_deleted(
     assert {n: (folder / n).read_bytes() for n in FILES} == FILES
     (folder / name).unlink()
     status, out, _ = fetch(file)
-    assert status == 0 and "unpacked already" in out
+    assert status == 0 and "already unpacked" in out
     assert len(site.asked) == 1
 
 
@@ -402,9 +402,9 @@ def test_an_archive_that_was_not_unpacked_to_its_end_is_unpacked_again(
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"title": None}, "title: None is no text"),
-        ({"colour": "red"}, "colour is no key of a card; the keys are title"),
-        ({"notes": "one"}, "notes: 'one' is no list"),
+        ({"title": None}, "title: None is not a text"),
+        ({"colour": "red"}, "colour is not a key of a card; the keys are title"),
+        ({"notes": "one"}, "notes: 'one' is not a list"),
         ({"published": [{"split": "val"}]}, "published[0].variant is missing"),
         ({"published": [{"split": 1, "variant": 2019, "images": "many", "instances": 1, "source": "x"}]}, "'many'"),
         ({"files": [{"url": "ftp://x/a", "path": "a", "bytes": 1, "sha256": None, "unpack": False}]}, "web address"),
@@ -431,7 +431,7 @@ def test_a_malformed_card_is_one_line(
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"), [("title: [", "not valid YAML"), ("- a", "is no mapping"), ("", "is mis")]
+    ("text", "problem"), [("title: [", "not valid YAML"), ("- a", "is not a mapping"), ("", "is mis")]
 )
 def test_a_card_that_is_no_card_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, problem: str

@@ -67,8 +67,8 @@ def test_numbers() -> None:
     assert math.isnan(share(1.5))
     fields = {"area": -1, "a_area": None, "rate": 7, "other": "x"}
     assert list(odd_numbers(fields, ("area", "a_area"), ("rate",))) == [
-        "area is no number of pixels",
-        "rate is no number within 0 and 1",
+        "area must be a number of pixels",
+        "rate must be a number between 0 and 1",
     ]
 
 

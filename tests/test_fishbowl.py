@@ -579,7 +579,7 @@ PNG = "test_frames/00001"
 DAMAGES: dict[str, Damage] = {
     "list cut short": Damage(cut(SCENE), SCENE, "video 00001", "not valid JSON, or cut short (line 1"),
     "no list": Damage(lambda root: (root / SCENE).unlink(), SCENE, "video 00001", "no such file"),
-    "another JSON": Damage(on_scene(lambda o: {"objects": o}), SCENE, "video 00001", "it has to be a list"),
+    "another JSON": Damage(on_scene(lambda o: {"objects": o}), SCENE, "video 00001", "it must be a list"),
     "no id": Damage(on_scene(lambda o: o[0].pop("id") and None), SCENE, "object 0", 'no whole number "id"'),
     "id too long": Damage(
         on_scene(lambda o: o.append(o[0] | {"id": 10**30})), SCENE, "object {count}", 'no whole number "id"'
@@ -657,8 +657,10 @@ DAMAGES: dict[str, Damage] = {
     "row of no frame": Damage(on_row(frame_id="500"), SUBSET, "line 2", "in frame 500 of video", "savos", True),
     "row of no video": Damage(on_row(v_id="8"), SUBSET, "line 2", "video 8 with 1 listed", "savos", True),
     "row of no number": Damage(on_row(v_id="fish"), SUBSET, "line 2", "whole numbers", "savos", True),
-    "row of no rate": Damage(on_row(OCC_R="7"), SUBSET, "line 2", "OCC_R is no number within 0 and 1", "savos", True),
-    "row twice": Damage(repeat_row, SUBSET, "line 3", "instance of line 2 is listed again", "savos", True),
+    "row of no rate": Damage(
+        on_row(OCC_R="7"), SUBSET, "line 2", "OCC_R is not a number between 0 and 1", "savos", True
+    ),
+    "row twice": Damage(repeat_row, SUBSET, "line 3", "lists the instance of line 2 again", "savos", True),
     "wrong rate": Damage(
         on_row(OCC_R="0.95"),
         "test_objects/00001_object{shown}/objects.json",
@@ -743,7 +745,11 @@ def all_cut(root: Path) -> None:
 
 UNUSABLE = [
     pytest.param(
-        "generator", lambda root: shutil.rmtree(root), {}, ["generator", "does not exist", "`root`"], id="root"
+        "generator",
+        lambda root: shutil.rmtree(root),
+        {},
+        ["generator", "does not exist", "dataset.root"],
+        id="root",
     ),
     pytest.param(
         "generator", no_fish_alone, {}, ["none of FishBowl's layouts", "FISHBOWL_test_data.zip"], id="alone"
@@ -757,7 +763,7 @@ UNUSABLE = [
     ),
     pytest.param("generator", all_cut, {}, ["00000/objects.json", "video 00000", "cut short"], id="all cut"),
     pytest.param("generator", nothing, {"layout": "savos"}, ["no video of the layout 'savos'"], id="another layout"),
-    pytest.param("generator", nothing, {"images": "gone"}, ["gone", "does not exist", "`images`"], id="images"),
+    pytest.param("generator", nothing, {"images": "gone"}, ["gone", "does not exist", "dataset.images"], id="images"),
     pytest.param(
         "savos",
         lambda root: shutil.rmtree(root / "test_data/test_frames"),

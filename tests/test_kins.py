@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,18 +184,13 @@ def test_outlines_are_exact() -> None:
         np.testing.assert_array_equal(decode(outlines(mask), *mask.shape), mask)
 
 
-def test_a_wrong_split_of_an_export_is_a_usage_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["export", "kins", str(tmp_path), "--split=nope"])
-    with pytest.raises(SystemExit):
-        command.main()
+def test_a_wrong_split_of_an_export_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["kins", str(tmp_path), "--split=nope"]) == 2
     assert "KINS has no split 'nope'" in capsys.readouterr().err
 
 
-def test_export_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["export", "kins", str(tmp_path), "--images=1", "--split=val"])
-    command.main()
+def test_export_from_the_command_line(tmp_path: Path) -> None:
+    assert command.main(["kins", str(tmp_path), "--images=1", "--split=val"]) == 0
     dataset = build(composed("dataset=kins", f"dataset.root={tmp_path}", "dataset.split=val").dataset, "dataset")
     assert isinstance(dataset, Kins) and dataset.file == tmp_path / "update_test_2020.json"
     np.testing.assert_array_equal(dataset.sample("1").amodal, draw_scene(0, "val", 0).instances[0].amodal)
@@ -504,8 +498,8 @@ DAMAGES: dict[str, Damage] = {
     ),
     "visible mask is emptied": Damage(second(i_segm=[]), "instance 2", "but no pixel is visible", changed=("2",)),
     "wrong area": Damage(second(a_area=1), "instance 2", "area says 1 but the mask has"),
-    "area is text": Damage(second(a_area="9"), "annotation 2", "a_area is no number of pixels"),
-    "area is absurd": Damage(second(a_area=10**400), "annotation 2", "a_area is no number of pixels"),
+    "area is text": Damage(second(a_area="9"), "annotation 2", "a_area must be a number of pixels"),
+    "area is absurd": Damage(second(a_area=10**400), "annotation 2", "a_area must be a number of pixels"),
     "unknown category": Damage(second(category_id=99), "annotation 2", 'category_id 99 is not in "categories"'),
     "no category": Damage(second(category_id=None), "annotation 2", 'category_id (none) is not in "categories"'),
     "no such image": Damage(
@@ -517,12 +511,14 @@ DAMAGES: dict[str, Damage] = {
         'image_id (none) has no entry with a file_name in "images"',
         broken=("2",),
     ),
-    "the same id again": Damage(second(id=1), "annotation 1.2", "id 1 is there already", changed=("2",)),
+    "the same id again": Damage(second(id=1), "annotation 1.2", "id 1 is listed twice", changed=("2",)),
     "no id": Damage(second(id=None), "annotation entry2", "entry 2 of annotations has no id", changed=("2",)),
     "annotation is null": Damage(
-        replaced("annotations", 1, None), "entry 2 of annotations", "it is no JSON object", changed=("2",)
+        replaced("annotations", 1, None), "entry 2 of annotations", "it is not a JSON object", changed=("2",)
     ),
-    "image is a number": Damage(replaced("images", 0, 1), "entry 1 of images", "it is no JSON object", broken=FIRST),
+    "image is a number": Damage(
+        replaced("images", 0, 1), "entry 1 of images", "it is not a JSON object", broken=FIRST
+    ),
     "image without id": Damage(first_image(id=None), "entry 1 of images", "it has no id", broken=FIRST),
     "image without name": Damage(first_image(file_name=None), "image 1", "no entry with a file_name", broken=FIRST),
     "image without size": Damage(first_image(height=None), "image 1", "it has no height and width"),
@@ -530,7 +526,7 @@ DAMAGES: dict[str, Damage] = {
     "the same image id again": Damage(
         lambda root: edit(root, lambda data: data["images"].append({"id": 1, "file_name": "x.png"})),
         f"entry {IMAGES + 1} of images",
-        "image 1 is there already",
+        "image 1 is listed twice",
     ),
     "category without name": Damage(
         lambda root: edit(root, lambda data: data["categories"].append({"id": 8})),
@@ -601,7 +597,7 @@ def write(content: bytes) -> Callable[[Path], None]:
 
 
 UNUSABLE = {
-    "no root": (remove("."), "", ("the folder of KINS does not exist", "set `root`")),
+    "no root": (remove("."), "", ("the folder of KINS does not exist", "set dataset.root")),
     "no annotations": (
         remove("update_test_2020.json"),
         "update_test_2020.json",
@@ -611,7 +607,11 @@ UNUSABLE = {
             "github.com",
         ),
     ),
-    "no pictures": (remove("testing"), "testing/image_2", ("does not exist", "data_object_image_2.zip", "`images`")),
+    "no pictures": (
+        remove("testing"),
+        "testing/image_2",
+        ("does not exist", "data_object_image_2.zip", "dataset.images"),
+    ),
     "cut short": (write(b'{"images": [\n{"id": 3, "fi'), "update_test_2020.json", ("line 2, column 11", "download")),
     "empty": (write(b""), "update_test_2020.json", ("not valid JSON",)),
     "a picture": (write(b"\x89PNG\xff"), "update_test_2020.json", ("not UTF-8",)),

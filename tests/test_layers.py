@@ -33,6 +33,7 @@ ORDER = [
     "testing",
     "tiny",
     "evaluation",
+    "api",
     "cli",
     FACE,
     "__main__",

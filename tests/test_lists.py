@@ -56,11 +56,11 @@ def test_tests_try_every_leakage() -> None:
 def test_models_on_backbones_say_only_what_differs() -> None:
     """What the base says is not said again, unless with another value."""
     folder = config_folder() / "model"
-    base = {**_flat(OmegaConf.load(folder / "base/tuning_free.yaml"))}
-    base |= _flat(OmegaConf.load(folder / "base/published.yaml"))
+    base = {**_flat(OmegaConf.load(folder / "_base/tuning_free.yaml"))}
+    base |= _flat(OmegaConf.load(folder / "_base/published.yaml"))
     for file in sorted(folder.glob("*.yaml")):
         own = _flat(OmegaConf.load(file))
-        if "base/published" in file.read_text(encoding="utf-8"):
+        if "_base/published" in file.read_text(encoding="utf-8"):
             repeated = [key for key, value in own.items() if key in base and base[key] == value and key != "defaults"]
             assert repeated == [], file
 

@@ -143,17 +143,17 @@ def test_help_and_list_are_instant_and_import_nothing_heavy(tmp_path: Path) -> N
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for verb in VERBS:
-        assert f"usage: amodal-bench models {verb} " in done.stdout and f"\n  {verb} " in done.stdout
+        assert f"Usage: amodal-bench models {verb} " in done.stdout and f"\n  {verb} " in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "answer"),
     [
-        ([], "usage: amodal-bench models VERB"),
+        ([], "Usage: amodal-bench models VERB"),
         (["chek"], "error: models chek: there is no such verb; did you mean 'check'?"),
         (["check", "sdx"], "error: model=sdx: there is no such choice; did you mean 'sdxl'?"),
         (["check", "tiny", "model.backbone.nativ=3"], "error: model.backbone.nativ: unknown key; did you "),
-        (["list", "--config-dir", "nowhere"], "error: --config-dir: nowhere is no folder"),
+        (["list", "--config-dir", "nowhere"], "error: --config-dir: there is no folder nowhere"),
         (["fetch", f"{SD15}g"], f"error: {SD15}g: no model names it; did you mean '{SD15}'? valid: "),
         (["tiny", "fluks", "x"], "error: models tiny fluks: there is no such family; did you mean 'flux'?"),
     ],
@@ -278,7 +278,7 @@ def test_fetch_gets_the_segmenter_of_a_model_too(run: Run, shop: Hub) -> None:
 
 
 def test_fetch_of_a_model_in_small_has_nothing_to_download(run: Run) -> None:
-    nothing = "random://sam2: is no hub id, nothing to download (made when needed)\n"
+    nothing = "random://sam2: is not a hub id, so there is nothing to download (made when needed)\n"
     assert run("fetch", "random/sam2") == (0, nothing, "")
 
 
@@ -319,9 +319,7 @@ def test_fetch_explains_a_gate(run: Run, shop: Hub) -> None:
     status, out, err = run("fetch", "flux", PLAIN)
     assert status == 1 and err.count("\n") == 1
     assert "gate         accept the licence on the model's page and log in with `hf auth login`\n" in out
-    assert err.startswith(
-        f"error: {FLUX}: it is gated, and the hub does not let this account in; accept its licence "
-    )
+    assert err.startswith(f"error: {FLUX}: it is gated, and this account has no access to it; accept its licence ")
     assert f"{constants.ENDPOINT}/{FLUX}" in err and "HF_TOKEN" in err
     out = run("fetch", "sd15", PLAIN, "model.weights=me/gated")[1]
     assert f"gate         accept its conditions on {constants.ENDPOINT}/me/gated, and log in with" in out
@@ -346,7 +344,7 @@ def test_fetch_of_what_needs_no_download(run: Run) -> None:
     assert run("fetch", "hull") == (0, "hull needs no weights.\n", "")
     assert (
         run("fetch", "tiny")[1]
-        == "package://amodal_bench.tiny/weights: is no hub id, nothing to download (complete)\n"
+        == "package://amodal_bench.tiny/weights: is not a hub id, so there is nothing to download (complete)\n"
     )
 
 
@@ -464,9 +462,9 @@ def test_tiny_weights_run_and_no_table_hides_that_they_are_random(
     status, out, _ = run("tiny", "stable_diffusion", "new/sd")
     assert status == 0 and (tmp_path / "new" / "sd" / RANDOM_MARK).exists()
     words = shlex.split(next(line for line in out.splitlines() if line.startswith("Run it:")))
-    assert words[2:5] == ["python", "-m", "amodal_bench"] and words[-1] == "limit=8"
+    assert words[2] == "amodal-bench" and words[-1] == "limit=8"
     small = ["limit=2", "model.steps=2", "dataset.images=2", *BATCHES]
-    table = bench(*words[5:-1], *small).table()
+    table = bench(*words[3:-1], *small).table()
     said = str(table["settings"].iloc[-1])
     assert said.startswith("view=crop 0.5 leakage=blend area=hull segmenter=sam ")
     assert said.endswith(" random weights") and "steps=2" in said

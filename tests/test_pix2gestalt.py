@@ -84,7 +84,7 @@ def test_the_schedule_is_that_of_the_librarys_ddim() -> None:
         assert mine.signal[-1] ** 2 == pytest.approx(float(theirs.final_alpha_cumprod), abs=1e-6)
     assert schedule(ABAR.tolist(), 200).times[::199] == (996.0, 1.0)
     for steps in (0, 1000):
-        with pytest.raises(ConfigError, match=f"model.steps: {steps} is not between 1 and 999"):
+        with pytest.raises(ConfigError, match=f"model.steps: {steps} must be between 1 and 999"):
             schedule(ABAR.tolist(), steps)
 
 
@@ -314,10 +314,10 @@ def test_completing_hands_out_the_picture_nearest_to_the_vote(model: Callable[..
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"steps": 0}, "model: steps (0) and samples (3) must be positive numbers"),
-        ({"samples": 0}, "model: steps (3) and samples (0) must be positive numbers"),
+        ({"steps": 0}, "model: steps (0) and samples (3) must be >= 1"),
+        ({"samples": 0}, "model: steps (3) and samples (0) must be >= 1"),
         ({"vote": "best"}, "model.vote: 'best' is not one of 'majority', 'union'"),
-        ({"threshold": 255}, "model.threshold: 255 is not a grey value from 0 to 254"),
+        ({"threshold": 255}, "model.threshold: 255 must be a grey value between 0 and 254"),
     ],
 )
 def test_settings_that_cannot_be(model: Callable[..., Pix2Gestalt], settings: dict[str, Any], said: str) -> None:

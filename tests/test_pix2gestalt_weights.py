@@ -204,7 +204,7 @@ def test_nothing_in_a_checkpoint_is_run(tmp_path: Path) -> None:
         if foreign == "callbacks":
             assert torch.equal(read_state(path)["weight"], torch.ones(2))
         else:
-            with pytest.raises(InputError, match=r"has entries that are no tensors \(1\), such as harmful"):
+            with pytest.raises(InputError, match=r"has entries that are not tensors \(1\), such as harmful"):
                 read_state(path)
         assert not trace.exists()
         torch.load(path, weights_only=False)  # the same file does its harm where it is trusted
@@ -249,14 +249,14 @@ def test_foreign_objects_of_every_kind_become_inert(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "is no whole checkpoint: it is cut short, or another kind of file"),
-        ([1, 2], "has no state_dict, so it is no checkpoint of a training"),
-        ({"weight": torch.ones(2)}, "has no state_dict, so it is no checkpoint of a training"),
-        ({"state_dict": {}}, "has no state_dict, so it is no checkpoint of a training"),
+        (None, "is not a complete checkpoint: it is cut short, or another kind of file"),
+        ([1, 2], "has no state_dict, so it is not a training checkpoint"),
+        ({"weight": torch.ones(2)}, "has no state_dict, so it is not a training checkpoint"),
+        ({"state_dict": {}}, "has no state_dict, so it is not a training checkpoint"),
         ("zip", "is an archive of another kind than torch.save makes"),
         ("script", "is an archive of another kind than torch.save makes"),
         ("pickle", "cannot be read as a checkpoint ("),
-        ("legacy", "is no whole checkpoint: it is cut short, or another kind of file"),
+        ("legacy", "is not a complete checkpoint: it is cut short, or another kind of file"),
     ],
     ids=["cut short", "list", "bare", "empty", "zip", "script", "pickle", "legacy"],
 )
@@ -320,7 +320,7 @@ def reshaped(name: str, *shape: int) -> Callable[[dict[str, Any]], dict[str, Any
         (without("model_ema.diffusion_modelout2"),
          "lacks tensors of pix2gestalt (2), such as model_ema.diffusion_modelout2bias;"),
         (without(UNET_CONV),
-         "has tensors too many (1), such as model_ema.diffusion_modelmiddle_block0in_layers2weight;"),
+         "has unknown tensors (1), such as model_ema.diffusion_modelmiddle_block0in_layers2weight;"),
         (without("cond_stage_model."), "lacks tensors of pix2gestalt (1), such as cond_stage_model.model.visual.*;"),
         (without("cond_stage_model.model.visual.transformer.resblocks.1.attn.in_proj_bias"),
          "lacks tensors of pix2gestalt (3), such as vision_model.encoder.layers.1.self_attn.k_proj.bias of "),
@@ -328,10 +328,10 @@ def reshaped(name: str, *shape: int) -> Callable[[dict[str, Any]], dict[str, Any
         (without("cc_projection.bias"), "lacks tensors of pix2gestalt (1), such as bias of the projection;"),
         (without("first_stage_model.post_quant_conv"), "lacks post_quant_conv.weight of the autoencoder;"),
         (plus(first_stage_model__extra__weight=torch.ones(1)),
-         "has tensors too many (1), such as extra.weight of the autoencoder;"),
+         "has unknown tensors (1), such as extra.weight of the autoencoder;"),
         (plus(control_model__weight=torch.ones(1), other=torch.ones(1)),
-         "has tensors too many (2), such as control_model.weight;"),
-        (plus(cc_projection__gain=torch.ones(1)), "has tensors too many (1), such as gain of the projection;"),
+         "has unknown tensors (2), such as control_model.weight;"),
+        (plus(cc_projection__gain=torch.ones(1)), "has unknown tensors (1), such as gain of the projection;"),
         (reshaped(WIDE, 63),
          "has tensors of another shape (1), such as vision_model.post_layernorm.weight of the image encoder: 63, "),
         (reshaped("cond_stage_model.model.visual.transformer.resblocks.0.attn.in_proj_bias", 2),
@@ -397,9 +397,9 @@ def test_a_checkpoint_that_is_not_there(
     ("settings", "said"),
     [
         ({"file": "model.safetensors"}, "model.backbone.file: 'model.safetensors' is not the name of a checkpoint"),
-        ({"eta": 1.5}, "model.backbone.eta: 1.5 is outside [0, 1]"),
+        ({"eta": 1.5}, "model.backbone.eta: 1.5 must be between 0 and 1"),
         ({"native": 96}, "model.backbone.native: 96 is not a multiple of 64"),
-        ({"micro_batch": 0}, "model.backbone.micro_batch: 0 is not a positive number"),
+        ({"micro_batch": 0}, "model.backbone.micro_batch: 0 must be >= 1"),
     ],
 )
 def test_settings_of_the_backbone_that_cannot_be(settings: dict[str, Any], said: str) -> None:

@@ -112,13 +112,13 @@ def test_a_mask_of_another_size_is_one_line_with_file_record_and_sizes(tmp_path:
     ("content", "says"),
     [
         ('[{"id": ', "not valid JSON, or cut short"),
-        ('{"annotations": []}', "holds no list of COCO results but a dict"),
-        ("[3]", "entry 0: is no object"),
+        ('{"annotations": []}', "must hold a list of COCO results, not a dict"),
+        ("[3]", "entry 0: is not an object"),
         ('[{"id": "a"}, {"image_id": 3}]', "entry 1: has no id (annotation_id, instance_id, id)"),
         ('[{"id": true}]', "entry 0: has no id"),
         ('[{"id": "\\ud800"}]', "entry 0: has no id"),
-        ('[{"id": "a", "score": NaN}]', "entry 0: its score is no number"),
-        ('[{"id": "a", "score": "0.3"}]', "entry 0: its score is no number"),
+        ('[{"id": "a", "score": NaN}]', "entry 0: its score is not a number"),
+        ('[{"id": "a", "score": "0.3"}]', "entry 0: its score is not a number"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, content: str, says: str) -> None:
@@ -133,7 +133,7 @@ def test_a_path_is_needed_and_something_has_to_be_there(tmp_path: Path) -> None:
         Predictions()
     with pytest.raises(InputError, match="no such file or folder of predictions"):
         Predictions(str(tmp_path / "absent.json"))
-    with pytest.raises(InputError, match="holds no PNG"):
+    with pytest.raises(InputError, match="has no PNG in it"):
         Predictions(str(tmp_path)).describe()
 
 
@@ -250,7 +250,7 @@ def test_missing_and_surplus_predictions_are_counted_listed_and_never_dropped(
     assert caplog.messages == [
         f"{file}: 2 of {len(selected)} selected instances have no prediction, and count as errors: "
         f"{selected[0]}, {selected[1]}",
-        f"{file}: {len(plants)} of {len(kept)} predictions are for no selected instance: "
+        f"{file}: {len(plants)} of {len(kept)} predictions belong to no selected instance: "
         + ", ".join(plants[:5])
         + (", ..." if len(plants) > 5 else ""),
         f"{run.folder / 'completeness.csv'} lists them all",
@@ -269,7 +269,7 @@ def test_a_complete_file_warns_of_nothing_and_leaves_an_empty_list(
 def test_predictions_for_something_else_stop_the_run(bench: Bench, tmp_path: Path) -> None:
     file = write(tmp_path / "r.json", [{"id": 77}])
     with pytest.raises(
-        InputError, match=r"has a prediction for none of the \d+ selected instances: its ids are like"
+        InputError, match=r"has no prediction for any of the \d+ selected instances: its ids are like"
     ):
         bench("model=predictions", f"model.path={file}", "dataset.images=2")
     write(file, [])

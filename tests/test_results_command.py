@@ -144,11 +144,11 @@ def test_mistakes_are_one_line(hull: Outcome, tmp_path: Path, capsys: pytest.Cap
 
     assert answer("exprot") == (
         2,
-        "error: results exprot: there is no such verb; did you mean 'export'? valid: export, list",
+        "error: results exprot: there is no such verb; did you mean 'export'? valid: export, list, table",
     )
     assert answer("export", str(tmp_path / "x")) == (
         2,
-        f"error: {tmp_path / 'x'}: is no run's folder (it has no store.sqlite); runs lie in results/runs",
+        f"error: {tmp_path / 'x'}: is not the folder of a run (it has no store.sqlite); runs lie in results/runs",
     )
     status, line = answer("export", str(folder), "dataset=toy")
     assert (status, line) == (2, "error: dataset=toy: settings are for --ground-truth FILE only")
@@ -171,7 +171,7 @@ def test_mistakes_are_one_line(hull: Outcome, tmp_path: Path, capsys: pytest.Cap
         status, line = answer("export", str(folder), "-o", str(folder / own))
         assert (status, line) == (
             2,
-            f"error: {folder / own}: is the run's own, and would be overwritten; name another file",
+            f"error: {folder / own}: is a file of the run and would be overwritten; name another file",
         )
     (folder / "run.json").write_text("[]")
     status, line = answer("export", str(folder), "--ground-truth", truth, *DATASET)
@@ -186,7 +186,7 @@ def test_a_damaged_run_is_one_line(hull: Outcome, capsys: pytest.CaptureFixture[
             lambda: (folder / "instances.csv").write_text(table.replace(hull.main.records["id"].iloc[0], "gone")),
             "gone",
         ),
-        (lambda: (folder / "instances.csv").write_text("a,b\n1,2\n"), "is no table of instances"),
+        (lambda: (folder / "instances.csv").write_text("a,b\n1,2\n"), "is not a table of instances"),
         (lambda: (folder / "instances.csv").unlink(), "no such file (logger=csv writes it)"),
     ):
         damage()
@@ -240,4 +240,4 @@ def test_runs_are_listed_with_their_predictions_and_errors(
     assert "the store is damaged (no such table: instances)" in capsys.readouterr().out
     assert (damaged / "store.sqlite").stat().st_size == 0  # to list is not to write
     assert command(["list", str(tmp_path)]) == 2
-    assert "no run lies in" in capsys.readouterr().err
+    assert "there is no run in" in capsys.readouterr().err

@@ -482,7 +482,7 @@ JSON_DAMAGES: dict[str, Damage] = {
         of_record(set_(occlude_rate=0.99)), JSON, "instance 2", "occlude_rate says 0.99 but the masks give"
     ),
     "impossible rate": Damage(
-        of_record(set_(occlude_rate=7)), JSON, "annotation 2", "occlude_rate is no number within 0 and 1"
+        of_record(set_(occlude_rate=7)), JSON, "annotation 2", "occlude_rate must be a number between 0 and 1"
     ),
     "wrong invisible mask": Damage(
         of_record(lambda r: r.update(invisible_mask=r["visible_mask"])), JSON, "instance 2", "invisible_mask differs"
@@ -502,11 +502,11 @@ JSON_DAMAGES: dict[str, Damage] = {
     ),
     "no category": Damage(of_record(lambda r: r.pop("category_id")), JSON, "category_id (none)", "1 annotations"),
     "no id": Damage(of_record(lambda r: r.pop("id")), JSON, "annotation entry2", "entry 2 of annotations has no id"),
-    "id twice": Damage(repeat("annotations"), JSON, "annotation 1.2", "id 1 is there already"),
-    "no object": Damage(insert("annotations", 5), JSON, "entry 1 of annotations", "it is no JSON object"),
-    "image that is no object": Damage(insert("images", None), JSON, "entry 1 of images", "it is no JSON object"),
+    "id twice": Damage(repeat("annotations"), JSON, "annotation 1.2", "id 1 is listed twice"),
+    "no object": Damage(insert("annotations", 5), JSON, "entry 1 of annotations", "it is not a JSON object"),
+    "image that is no object": Damage(insert("images", None), JSON, "entry 1 of images", "it is not a JSON object"),
     "image without id": Damage(insert("images", {}), JSON, "entry 1 of images", "it has no id"),
-    "image twice": Damage(repeat("images"), JSON, "entry 6 of images", "image 1 is there already"),
+    "image twice": Damage(repeat("images"), JSON, "entry 6 of images", "image 1 is listed twice"),
     "image without size": Damage(
         first_images(lambda i: i.pop("width")), JSON, "image 1", "it has no height and width"
     ),

@@ -88,7 +88,7 @@ def test_the_model_shows_the_image_and_returns_the_mask_as_they_are() -> None:
     assert {image.shape for image in segmenter.images} == {(48, 48, 3)}
     for mask, other in zip(masks, squeezed, strict=True):
         assert other.shape == mask.shape and (mask != other).mean() <= 0.03
-    with pytest.raises(ConfigError, match="must be positive numbers"):
+    with pytest.raises(ConfigError, match="must be >= 1"):
         SegmentOnly(segmenter, points=0)
 
 

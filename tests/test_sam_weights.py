@@ -85,7 +85,7 @@ def test_the_catalogue_knows_what_the_configurations_name() -> None:
     [
         ({"prompt": "box"}, "segmenter.prompt: 'box' is not one of points, points_box, mask"),
         ({"choose": "best"}, "segmenter.choose: 'best' is not one of score, largest, consistent"),
-        ({"batch": 0}, "segmenter.batch: 0 is not a positive number"),
+        ({"batch": 0}, "segmenter.batch: 0 must be >= 1"),
         ({"precision": "int8"}, "segmenter.precision: 'int8' is not one of auto, float32, bfloat16, float16"),
     ],
 )

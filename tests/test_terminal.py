@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from amodal_bench.cli.results import table as collect
+from amodal_bench.cli.results import table
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.scored import Scored
 from amodal_bench.report.terminal import MEANINGLESS, Cell, show_cells
@@ -100,14 +99,13 @@ def test_every_dataset_has_a_table_of_its_own(outcome: Outcome, capsys: pytest.C
 
 
 def test_a_table_of_all_runs_has_random_weights_apart(
-    outcome: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    outcome: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "all"
     for name, one in {"real": outcome, "random": as_random(outcome)}.items():
         (folder / "runs" / name).mkdir(parents=True)
         one.table().to_csv(folder / "runs" / name / "summary.csv", index=False)
-    monkeypatch.setattr(sys, "argv", ["collect", str(folder)])
-    collect.main()
+    assert table.main([str(folder)]) == 0
     real, _, random = capsys.readouterr().out.partition(f"{MEANINGLESS}:")
     assert "| toy | hull | instance@1 |" in real and "random-" not in real
     assert random.count("| toy | random-sd15 random weights |") == 2

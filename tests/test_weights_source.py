@@ -102,7 +102,7 @@ def test_what_is_absent_is_named_with_what_to_do(cache: Path) -> None:
     )
     put(cache, SD15, repository())
     said = refused(WeightsSource(SD15, "e" * 40))
-    assert f"its revision {'e' * 40} is not on this machine, only another one (revision=main takes that); `" in said
+    assert f"its revision {'e' * 40} is not on this machine, only another one (revision=main uses that); `" in said
     assert f"`amodal-bench models fetch {SD15} model.backbone.revision={'e' * 40}` downloads it" in said
     put(cache, FLUX, {}, COMMIT)
     assert f"its revision {catalogue()[FLUX].revision} is not on this machine, only another" in refused(
@@ -265,20 +265,20 @@ def absent_since(cause: Exception) -> Exception:
     ("error", "said"),
     [
         (errors.GatedRepoError("no", response=RESPONSE),
-         "it is gated, and the hub does not let this account in; accept its licence (FLUX.1 [dev] Non-Commercial) on "
+         "it is gated, and this account has no access to it; accept its licence (FLUX.1 [dev] Non-Commercial) on "
          "ENDPOINT/black-forest-labs/FLUX.1-Fill-dev with your account, then run `hf auth login` with a token"),
         (errors.RepositoryNotFoundError("no", response=RESPONSE),
-         "the hub knows no such repository, or does not show it to this account; correct the id; if it is private, "),
+         "the hub has no such repository, or this account may not see it; correct the id; if it is private, "),
         (errors.RevisionNotFoundError("no", response=RESPONSE),
-         "the hub knows no revision v9 of it; correct model.backbone.revision"),
+         "the hub has no revision v9 of it; correct model.backbone.revision"),
         (errors.HfHubHTTPError("500 Server Error\nmore", response=RESPONSE),
-         "cannot be downloaded (500 Server Error); mend the connection; the same command goes on where it stopped"),
+         "cannot be downloaded (500 Server Error); check the connection, then give the same command again"),
         (errors.OfflineModeIsEnabled("offline"), "cannot be downloaded in offline mode; unset HF_HUB_OFFLINE"),
         (absent_since(errors.OfflineModeIsEnabled("offline")), "cannot be downloaded in offline mode; unset HF_HUB_"),
-        (absent_since(Exception("[Errno 111] refused")), "cannot be downloaded ([Errno 111] refused); mend"),
+        (absent_since(Exception("[Errno 111] refused")), "cannot be downloaded ([Errno 111] refused); check"),
         (errors.LocalEntryNotFoundError("2 files\nare missing"), "cannot be downloaded (2 files); "),
-        (ReadTimeout(), "cannot be downloaded (ReadTimeout); mend the connection; "),
-        (OSError(errno.ENOSPC, "No space left on device"), "(No space left on device); mend that; the same command "),
+        (ReadTimeout(), "cannot be downloaded (ReadTimeout); check the connection, "),
+        (OSError(errno.ENOSPC, "No space left on device"), "(No space left on device); make the folder writable"),
         (errors.HFValidationError("bad id"), "cannot be downloaded (bad id); "),
     ],
 )  # fmt: skip

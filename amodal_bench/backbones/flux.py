@@ -52,7 +52,7 @@ class Flux(KLBackbone):
         **options: Any,
     ) -> None:
         if not 1 <= text_tokens <= MOST_TEXT_TOKENS:
-            raise ConfigError(f"model.backbone.text_tokens: {text_tokens} is outside 1..{MOST_TEXT_TOKENS}")
+            raise ConfigError(f"model.backbone.text_tokens: {text_tokens} must be between 1 and {MOST_TEXT_TOKENS}")
         super().__init__(weights, native, micro_batch, vae_batch, **options)
         self.distilled_guidance, self.text_tokens = distilled_guidance, text_tokens
         self._grids: dict[tuple[int, int], Tensor] = {}

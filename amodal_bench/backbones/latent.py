@@ -51,7 +51,7 @@ class LatentBackbone(Loaded):
         super().__init__(weights, **loading)
         for name, value in (("micro_batch", micro_batch), ("vae_batch", vae_batch), ("native", native)):
             if value is not None and value < 1:
-                raise ConfigError(f"model.backbone.{name}: {value} is not a positive number")
+                raise ConfigError(f"model.backbone.{name}: {value} must be >= 1")
         if native is not None and native % self.MULTIPLE:
             raise ConfigError(f"model.backbone.native: {native} is not a multiple of {self.MULTIPLE}")
         self.micro_batch, self.vae_batch = micro_batch, vae_batch

@@ -1,100 +1,84 @@
-"""The command line: Hydra composes, `evaluate` or a verb works, and every mistake is answered in one line."""
+"""The one door: the first word decides whether a verb works, or whether settings are composed and run."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any
 
-from amodal_bench.config.mistakes import explain
-from amodal_bench.config.settings import config_folder, register_schema, settings_from
-from amodal_bench.core.errors import BenchError
+import click
+from click.shell_completion import CompletionItem
 
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from amodal_bench.cli.answers import DONE, answered
+from amodal_bench.cli.verbs import HELP, PROGRAM, Verbs, called
+from amodal_bench.core.errors import UsageError
+from amodal_bench.core.version import __version__
 
-    from amodal_bench.report.terminal import Cell
+COMPLETE = "_AMODAL_BENCH_COMPLETE"
+"""Set by the shell's completion function, as click writes it."""
 
-FULL_ERROR = "HYDRA_FULL_ERROR"
-TRACEBACK_WANTED = os.environ.get(FULL_ERROR) == "1"
+VERBS = {
+    "data": ("data.command", "datasets: list, fetch, check, info, preview, ids, readme"),
+    "models": ("models.command", "models and their weights: list, fetch, check, tiny"),
+    "results": ("results.command", "finished and unfinished runs: list, export, table"),
+    "predict": ("predict.command", "any model on a picture of your own"),
+    "toy": ("toy.command", "the toy aquarium: export it in official formats, train the tiny model"),
+}
+
+
+class Door(Verbs):
+    """All of `amodal-bench`: runs, verbs, help, version and completion."""
+
+    def main(self, args: Sequence[str] | None = None, *_: Any, **__: Any) -> int:  # type: ignore[override]
+        """Do what the words say; returns the exit status."""
+        words = list(sys.argv[1:] if args is None else args)
+        if instruction := os.environ.get(COMPLETE):
+            from amodal_bench.cli.completion import complete
+
+            return complete(self, PROGRAM, COMPLETE, instruction)
+        first = words[0] if words else ""
+        if first in self.verbs:
+            return answered(lambda: called(self, words, PROGRAM))
+        if "--version" in words:
+            print(f"{PROGRAM} {__version__}")
+            return DONE
+        if first == "help" or any(word in HELP for word in words):
+            from amodal_bench.cli.help import show_help
+
+            return answered(lambda: show_help(words))
+        if not words or first.startswith(("-", "+", "~")) or "=" in first:
+            from amodal_bench.cli.run import run
+
+            return run(words)
+        return answered(lambda: _refuse(words))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the words that have been typed before click reads them."""
+        ctx.meta["words"] = list(args)  # for the completion, which has to know whether settings have begun
+        return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What may follow: verbs as long as there is no setting, settings, and options once they begin."""
+        from amodal_bench.cli.words import folders_in, overrides_like
+
+        verbs = [] if ctx.meta.get("words") else [name for name in self.verbs if name.startswith(incomplete)]
+        options = [CompletionItem(name) for name in RUN_OPTIONS if incomplete and name.startswith(incomplete)]
+        settings = [CompletionItem(text) for text in overrides_like(incomplete, folders_in(ctx))]
+        return [*(CompletionItem(name, help=self.verbs[name][1]) for name in verbs), *settings, *options]
+
+
+RUN_OPTIONS = ("--config-dir", "--multirun", "--cfg", "--help", "--version")
+
+program = Door(PROGRAM, "amodal_bench.cli", VERBS)
 
 
 def main() -> None:
-    """Entry point of `python -m amodal_bench` and of the console script."""
-    # A user's own classes lie in the working folder; a console script does not look there by itself.
-    sys.path.insert(0, os.getcwd())
-    if sys.argv[1:2] == ["data"]:
-        from amodal_bench.cli.data.command import main as data
-
-        sys.exit(data(sys.argv[2:]))
-    if sys.argv[1:2] == ["models"]:
-        from amodal_bench.cli.models.command import main as models
-
-        sys.exit(models(sys.argv[2:]))
-    if sys.argv[1:2] == ["results"]:
-        from amodal_bench.cli.results.command import main as results
-
-        sys.exit(results(sys.argv[2:]))
-    if sys.argv[1:2] == ["predict"]:
-        from amodal_bench.cli.predict.command import main as predict
-
-        sys.exit(predict(sys.argv[2:]))
-    _run()
+    """Entry point of `python -m amodal_bench` and of the console script; ends the process."""
+    sys.exit(program(sys.argv[1:]))
 
 
-def _run() -> None:
-    """Everything but commands with verbs: compose the settings, or those of each cell of a sweep, and evaluate."""
-    import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
+def _refuse(words: Sequence[str]) -> int:
+    from amodal_bench.cli.guess import what_is_meant
 
-    os.environ[FULL_ERROR] = "1"  # Hydra then raises instead of printing: the answer is ours.
-    register_schema()
-    cells: list[Cell] = []
-    failed: list[str] = []
-
-    def job(config: DictConfig) -> float:
-        return _job(config, cells, failed)
-
-    command = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="config")(job)
-    try:
-        command()
-    except (BenchError, HydraException, OmegaConfBaseException) as error:
-        if TRACEBACK_WANTED:
-            raise
-        if len(failed) > 1:  # each has said why; only the first one is raised
-            sys.exit(f"error: {len(failed)} cells of the sweep failed: {'; '.join(failed)}")
-        sys.exit(f"error: {explain(error)}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: all finished batches are kept, and the same command goes on from here")
-    finally:
-        if len(cells) > 1:
-            from amodal_bench.report.terminal import show_cells
-
-            show_cells(cells)
-
-
-def _job(config: DictConfig, cells: list[Cell], failed: list[str]) -> float:
-    """One run, added to the sweep's cells; returns its mIoU, so that Hydra's sweepers can optimise it.
-
-    One that fails is added to `failed` by its overrides.
-    """
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-
-    from amodal_bench.evaluation import check_errors, evaluate
-    from amodal_bench.report.terminal import Cell, show
-
-    try:
-        settings = settings_from(config)
-        outcome, written = evaluate(settings)
-        show(outcome, written)
-        cells.append(Cell.of(outcome, list(HydraConfig.get().overrides.task)))
-        check_errors(outcome, settings.engine.max_error_share)
-    except BenchError as error:
-        if HydraConfig.get().mode is RunMode.RUN and not TRACEBACK_WANTED:
-            sys.exit(f"error: {error}")  # Raised, Hydra would add lines of its own.
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        failed.append(" ".join(HydraConfig.get().overrides.task))
-        raise
-    return float(outcome.main.summary()["miou"].iloc[0])
+    raise UsageError(what_is_meant(words, VERBS))

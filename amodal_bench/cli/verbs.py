@@ -1,105 +1,127 @@
-"""Commands with verbs (`amodal-bench data VERB ...`): who does a verb's work, and what becomes of its errors."""
+"""Verbs (`amodal-bench data check`): their tree, their help, and how words that are not verbs are answered."""
 
 from __future__ import annotations
 
-import argparse
 import importlib
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol, cast
+from typing import Any
 
+import click
+
+from amodal_bench.cli.answers import DONE, USAGE, answered
 from amodal_bench.config.build import suggest
-from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.errors import UsageError
+
+PROGRAM = "amodal-bench"
+HELP = ("-h", "--help")
+SETTINGS: Mapping[str, Any] = {"help_option_names": list(HELP), "max_content_width": 100}
 
 
-class Verb(Protocol):
-    """A verb's module; its docstring is its help."""
+class Verb(click.Command):
+    """One verb; its module's docstring is its help, shown as it is written."""
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add the arguments and options of this verb to its parser."""
-        ...
+    def main(self, args: Sequence[str] | None = None, *_: Any, **__: Any) -> int:  # type: ignore[override]
+        """Run the verb; returns the exit status."""
+        name = f"{PROGRAM} {self.name}"
+        return answered(lambda: called(self, args, name))
 
-    def run(self, arguments: argparse.Namespace) -> int:
-        """Do the work and return the exit status: 0 all is well, 1 something is wrong, 2 a usage error."""
-        ...
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the docstring as it is; click would fill its lines."""
+        formatter.write(f"\n{(self.help or '').strip()}\n")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the arguments, then the options."""
+        words = [(str(p.metavar), p.said) for p in self.params if isinstance(p, Word)]
+        if words:
+            with formatter.section("Arguments"):
+                formatter.write_dl(words)
+        super().format_options(ctx, formatter)
 
 
-@dataclass(frozen=True)
-class Command:
-    """A command that consists of verbs.
+class Word(click.Argument):
+    """An argument with a line of help, as options have one."""
 
-    Attributes:
-        name: as it is typed after `amodal-bench`.
-        package: where the verbs' modules are; a module is imported when its verb is called.
-        verbs: of each verb the module and one line of help.
-    """
+    def __init__(self, names: Sequence[str], said: str = "", **attributes: Any) -> None:
+        super().__init__(names, **attributes)
+        self.said = said
 
-    name: str
-    package: str
-    verbs: Mapping[str, tuple[str, str]]
 
-    @property
-    def program(self) -> str:
-        """What a user types to reach the command."""
-        return f"amodal-bench {self.name}"
+class Verbs(click.Group):
+    """A command that consists of verbs, whose modules are imported when they are called."""
 
-    def main(self, arguments: Sequence[str]) -> int:
-        """Run a verb; returns the exit status. A mistake is one line (HYDRA_FULL_ERROR=1 shows the traceback)."""
-        verb = arguments[0] if arguments else ""
-        if verb in ("", "-h", "--help", "help"):
-            print(self._help(), file=sys.stdout if verb else sys.stderr)
-            return 0 if verb else 2
-        if verb not in self.verbs:
-            print(f"error: {self.name} {verb}: there is no such verb; {suggest(verb, self.verbs)}", file=sys.stderr)
-            return 2
-        module = importlib.import_module(f"{self.package}.{self.verbs[verb][0]}")
-        parser = argparse.ArgumentParser(
-            prog=f"{self.program} {verb}",
-            description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+    def __init__(self, name: str, package: str, verbs: Mapping[str, tuple[str, str]]) -> None:
+        """Take the verbs: of each the module in `package`, which has a `main`, and one line of help."""
+        super().__init__(
+            name,
+            context_settings=dict(SETTINGS),
+            options_metavar="",
+            subcommand_metavar="VERB ...",
+            no_args_is_help=False,
         )
-        chosen = cast(Verb, module)
-        chosen.add_arguments(parser)
-        # Options may stand before, between and after overrides.
-        parsed = parser.parse_intermixed_args(list(arguments[1:]))
-        return answered(lambda: chosen.run(parsed))
+        self.package, self.verbs = package, verbs
 
-    def _help(self) -> str:
-        width = max(map(len, self.verbs))
-        verbs = "\n".join(f"  {verb:{width}}  {what}" for verb, (_, what) in self.verbs.items())
-        return f"usage: {self.program} VERB ...\n\n{verbs}\n\n`{self.program} VERB --help` tells how to use a verb."
+    def main(self, args: Sequence[str] | None = None, *_: Any, **__: Any) -> int:  # type: ignore[override]
+        """Run a verb; returns the exit status."""
+        return answered(lambda: called(self, args, f"{PROGRAM} {self.name}"))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Show the verbs where none is named."""
+        if not ctx.resilient_parsing and (not args or args == ["help"]):
+            print(self.get_help(ctx), file=sys.stdout if args else sys.stderr)
+            ctx.exit(DONE if args else USAGE)
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs by name, in their order."""
+        return list(self.verbs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of a verb; None where there is no such verb."""
+        if cmd_name not in self.verbs:
+            return None
+        command = importlib.import_module(f"{self.package}.{self.verbs[cmd_name][0]}").main
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb that the words begin with; an unknown one is answered with the nearest."""
+        if args[0] not in self.verbs and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise UsageError(f"{self.name} {args[0]}: there is no such verb; {suggest(args[0], self.verbs)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs without importing their modules."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, what) for verb, (_, what) in self.verbs.items()])
+        formatter.write(f"\n`{PROGRAM} {self.name} VERB --help` shows how to use a verb.\n")
 
 
-def add_config_dir(parser: argparse.ArgumentParser) -> None:
-    """The option for configuration folders of the user's, as a run has it."""
-    parser.add_argument(
-        "--config-dir",
-        "-cd",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="FOLDER",
-        help="a folder with a configuration of your own in it, such as FOLDER/dataset/mine.yaml",
-    )
+def verb(text: str | None) -> Callable[[Callable[..., int]], Verb]:
+    """Make a function a verb with this help; its parameters are declared above it, with click's decorators."""
+
+    def made(function: Callable[..., int]) -> Verb:
+        name = function.__module__.rpartition(".")[2]
+        return click.command(name, cls=Verb, help=text, context_settings=dict(SETTINGS))(function)
+
+    return made
 
 
-def answered(work: Callable[[], int]) -> int:
-    """Do a command's work; returns its exit status, and where it fails says why in one line."""
-    try:
-        status = work()
-        sys.stdout.flush()
-        return status
-    except BenchError as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader, `head` for one, has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+def word(name: str, said: str, **attributes: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare an argument of a verb, with a line of help."""
+    return click.argument(name, cls=Word, said=said, **attributes)
+
+
+def called(command: click.Command, words: Sequence[str] | None, name: str) -> int:
+    """Let click read the words and run a command; returns the exit status. Errors are raised.
+
+    Args:
+        command: a verb, or several.
+        words: what follows its name; None for those of the process.
+        name: its name with all that stands before it, for help.
+    """
+    with command.make_context(name, list(sys.argv[1:] if words is None else words)) as context:
+        status: int = command.invoke(context)
+    return status

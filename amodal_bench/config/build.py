@@ -8,7 +8,8 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from amodal_bench.core.errors import BenchError, ConfigError
+from amodal_bench.config.own import hidden_file, look_in_own_folders
+from amodal_bench.core.errors import BenchError, ConfigError, one_line
 
 NAME, TARGET = "name", "_target_"
 LABELS = (NAME, "weights")
@@ -53,14 +54,22 @@ def _built(value: Any, where: str) -> Any:
 
 
 def find_class(path: str, where: str) -> Any:
-    """The class with a dotted path. Raises `ConfigError` where it cannot be imported."""
+    """The class with a dotted path; libraries are looked into first, then the user's own folders.
+
+    Raises:
+        ConfigError: it cannot be imported.
+    """
     module, _, name = path.rpartition(".")
+    if module.partition(".")[0] != __name__.partition(".")[0]:
+        look_in_own_folders()
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(
-            f"{where}.{TARGET}: cannot import {path} ({error}); is its folder on PYTHONPATH?"
-        ) from error
+    except Exception as error:  # a user's file may fail in any way
+        if mine := hidden_file(module):
+            remedy = f"{mine} has the name of a library that is imported instead; rename it"
+        else:
+            remedy = "its folder must be the working folder, a folder given as --config-dir, or on PYTHONPATH"
+        raise ConfigError(f"{where}.{TARGET}: cannot import {path} ({one_line(error)}); {remedy}") from error
 
 
 def parameters(target: Any) -> list[str] | None:

@@ -4,16 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from amodal_bench.config.overrides import readable, refuse_sweeps
+from amodal_bench.config.own import name_folders
 from amodal_bench.config.settings import Settings, config_folder, register_schema, settings_from
 from amodal_bench.core.errors import BenchError, UsageError
 
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+SEVERAL = "these are several runs, and one is wanted; give one value (a text with a comma needs quotes of its own)"
+
 
 def compose(overrides: Sequence[str], config_dirs: Sequence[Path]) -> Settings:
-    """The settings of a run with these overrides.
+    """The settings of a run with these overrides, as plain values.
 
     Raises:
-        UsageError: they cannot be composed; the message has the valid choices where a name was wrong.
+        UsageError: they cannot be composed, with the valid choices where a name was wrong; or they describe several
+            runs.
+    """
+    return settings_from(composed(overrides, config_dirs))
+
+
+def composed(overrides: Sequence[str], config_dirs: Sequence[Path]) -> DictConfig:
+    """The configuration of a run with these overrides, as Hydra composes it: references are not resolved yet.
+
+    Classes of the user's are looked for in `config_dirs`, too, from then on.
+
+    Raises:
+        UsageError: it cannot be composed; the message has the valid choices where a name was wrong.
     """
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
@@ -23,25 +43,61 @@ def compose(overrides: Sequence[str], config_dirs: Sequence[Path]) -> Settings:
     from amodal_bench.config.mistakes import explain
 
     register_schema()
-    every = [*overrides, *_search_path(config_dirs)]
+    folders = [folder.expanduser() for folder in config_dirs]
+    every = [*readable(overrides), *_search_path(folders)]
+    refuse_sweeps(every)
+    name_folders(folders)
     try:
         with initialize_config_dir(str(config_folder()), version_base="1.3"):
-            return settings_from(hydra_compose("config", overrides=every))
+            composed = hydra_compose("config", overrides=every, return_hydra_config=True)
+            return _one_run(composed)
     except (BenchError, HydraException, OmegaConfBaseException) as error:
-        raise UsageError(explain(error)) from error
+        raise UsageError(explain(error, folders)) from error
+
+
+def _one_run(composed: Any) -> DictConfig:
+    """The configuration without Hydra's own part. Raises `UsageError` where that part asks for a sweep."""
+    from hydra.types import RunMode
+    from omegaconf import flag_override, read_write
+
+    if composed.hydra.mode is RunMode.MULTIRUN:
+        cells = " ".join(f"{key}={value}" for key, value in (composed.hydra.sweeper.params or {}).items())
+        raise UsageError(f"{cells or 'hydra.mode=MULTIRUN'}: {SEVERAL}")
+    with read_write(composed), flag_override(composed, "struct", False):
+        del composed["hydra"]
+    found: DictConfig = composed
+    return found
 
 
 def choices(group: str, config_dirs: Sequence[Path]) -> dict[str, Path]:
-    """The YAML file of each `group=NAME`; a folder of the user's comes before the harness's own."""
-    _search_path(config_dirs)  # refuses a folder that does not exist
-    folders = [config_folder(), *reversed(config_dirs)]
+    """The YAML file of each `group=NAME`, by name; of two with one name the harness's own, which Hydra takes."""
+    require_folders(config_dirs)
+    folders = [*reversed(config_dirs), config_folder()]
     found = {file.stem: file for folder in folders for file in (folder / group).glob("*.yaml")}
     return dict(sorted(found.items()))
 
 
-def _search_path(config_dirs: Sequence[Path]) -> list[str]:
+def nested_choices(group: str, config_dirs: Sequence[Path]) -> list[str]:
+    """The names of `group=FOLDER/NAME` that lie in folders of a group; a folder like `_base` holds parts of others."""
+    folders = [folder / group for folder in (config_folder(), *config_dirs)]
+    files = (file.relative_to(at).with_suffix("") for at in folders for file in at.glob("[!_]*/**/*.yaml"))
+    return sorted({file.as_posix() for file in files})
+
+
+def groups(config_dirs: Sequence[Path]) -> list[str]:
+    """The groups that have a choice: folders of YAML files."""
+    folders = (config_folder(), *config_dirs)
+    return sorted({file.parent.name for folder in folders for file in folder.glob("*/*.yaml")})
+
+
+def require_folders(config_dirs: Sequence[Path]) -> None:
+    """Raise `UsageError` where a folder of configurations does not exist."""
     for folder in config_dirs:
         if not folder.is_dir():
-            raise UsageError(f"--config-dir: {folder} is no folder")
+            raise UsageError(f"--config-dir: there is no folder {folder}")
+
+
+def _search_path(config_dirs: Sequence[Path]) -> list[str]:
+    require_folders(config_dirs)
     places = [f"file://{folder.absolute()}".replace("\\", "\\\\").replace("'", "\\'") for folder in config_dirs]
     return ["hydra.searchpath=[{}]".format(",".join(f"'{place}'" for place in places))] if places else []

@@ -2,50 +2,66 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from amodal_bench.config.build import suggest
 from amodal_bench.config.settings import config_folder
-from amodal_bench.core.errors import BenchError
+from amodal_bench.core.errors import BenchError, first_line
 
 
-def explain(error: Exception) -> str:
-    """What is wrong, in one line, with the valid choices where a name was wrong."""
-    from hydra.errors import MissingConfigException, OverrideParseException
+def explain(error: BaseException, config_dirs: Sequence[Path] = ()) -> str:
+    """What is wrong, in one line, with the valid choices where a name was wrong.
 
+    Args:
+        error: of the harness, of Hydra or of OmegaConf.
+        config_dirs: folders with configurations of the user's, which have choices, too.
+    """
     if isinstance(error, BenchError):
         return str(error)
+    from hydra.errors import MissingConfigException
+
     if isinstance(error, MissingConfigException) and error.options:
-        return _unknown_choice(str(error.missing_cfg_file), error.options, str(error))
-    if isinstance(error, OverrideParseException):
-        quoted = "a VALUE with spaces, commas or brackets needs quotes of its own: 'KEY=\"a, b\"'"
-        return f"{error.override}: is no setting, which is KEY=VALUE; {quoted}"
+        return _unknown_choice(str(error.missing_cfg_file), error.options, [config_folder(), *config_dirs])
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    texts = dict.fromkeys(" ".join(str(e).split()) for e in (error, cause))
+    texts = dict.fromkeys(_text(each) for each in (error, cause))
     return _unknown_key(error) or ": ".join(texts)
 
 
-def _unknown_choice(file: str, options: Sequence[str], said: str) -> str:
+def _text(error: BaseException) -> str:
+    """An error's text on one line, without what OmegaConf adds for programmers."""
+    from omegaconf.errors import OmegaConfBaseException
+
+    return first_line(error) if isinstance(error, OmegaConfBaseException) else " ".join(str(error).split())
+
+
+def _unknown_choice(file: str, options: Sequence[str], folders: Sequence[Path]) -> str:
     """The answer to `group=NAME` where the group has no such file; names may lie in folders of it."""
-    # Hydra knows where the group ends and the name begins, and tells it in its text alone.
-    found = re.search(r"Available options in '([^']+)'", said)
-    group = found[1] if found else file.rpartition("/")[0]
+    parts = file.split("/")
+    beginnings = ["/".join(parts[:end]) for end in range(1, len(parts))]
+    # The shortest folder with choices of its own is the group; Hydra's own groups lie elsewhere.
+    group = next((one for one in beginnings if any(_has_choices(at / one) for at in folders)), beginnings[-1])
     wrong = file.removeprefix(f"{group}/")
-    folder = config_folder() / group
-    nested = [file.relative_to(folder).with_suffix("").as_posix() for file in folder.glob("*/*.yaml")]
-    return f"{group}={wrong}: there is no such choice; {suggest(wrong, [*options, *nested])}"
+    within = [(at / group, found) for at in folders for found in (at / group).glob("*/**/*.yaml")]
+    nested = [found.relative_to(at).with_suffix("").as_posix() for at, found in within]
+    return f"{group}={wrong}: there is no such choice; {suggest(wrong, {*options, *nested})}"
 
 
-def _unknown_key(error: Exception) -> str | None:
+def _has_choices(folder: Path) -> bool:
+    return any(folder.glob("*.yaml"))
+
+
+def _unknown_key(error: BaseException) -> str | None:
     """The answer to an override of a key that does not exist, or None where the error is another."""
+    from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+
     cause: Any = error
     while cause is not None:
         key, parent = getattr(cause, "full_key", None), getattr(cause, "parent_node", None)
-        if key and parent is not None and "not in" in str(cause):
+        if key and parent is not None and isinstance(cause, (ConfigKeyError, ConfigAttributeError)):
             known = [str(name) for name in parent] if hasattr(parent, "keys") else []
             return f"{key}: unknown key; {suggest(str(key).rpartition('.')[2], known)}"
         cause = cause.__cause__

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.core.errors import ConfigError
+from amodal_bench.config.overrides import expand_home
+from amodal_bench.core.errors import ConfigError, first_line
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -80,6 +81,8 @@ def register_schema() -> None:
 def settings_from(config: Any) -> Settings:
     """The composed DictConfig as plain values; below this call no code sees a DictConfig.
 
+    A text that begins with `~` or `$HOME` is a path, and the home folder takes their place.
+
     Raises:
         ConfigError: a value is out of its range, or one that has to be given is missing.
     """
@@ -89,12 +92,22 @@ def settings_from(config: Any) -> Settings:
     try:
         settings = OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
-        raise ConfigError(str(error).splitlines()[0]) from error
+        raise ConfigError(first_line(error)) from error
     assert isinstance(settings, Settings)
+    for each in fields(settings):
+        setattr(settings, each.name, _expanded(getattr(settings, each.name)))
     if settings.engine.batch_size < 1:
-        raise ConfigError(f"engine.batch_size: {settings.engine.batch_size} is not a positive number")
+        raise ConfigError(f"engine.batch_size: {settings.engine.batch_size} must be >= 1")
     if settings.limit is not None and settings.limit < 1:
-        raise ConfigError(f"limit: {settings.limit} is not a positive number")
+        raise ConfigError(f"limit: {settings.limit} must be >= 1")
     if settings.sheet < 0:
-        raise ConfigError(f"sheet: {settings.sheet} is negative")
+        raise ConfigError(f"sheet: {settings.sheet} must be >= 0")
     return settings
+
+
+def _expanded(value: Any) -> Any:
+    if isinstance(value, str):
+        return expand_home(value)
+    if isinstance(value, dict):
+        return {key: _expanded(inner) for key, inner in value.items()}
+    return [_expanded(inner) for inner in value] if isinstance(value, list) else value

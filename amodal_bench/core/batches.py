@@ -61,7 +61,7 @@ class Batches:
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise BenchError(
-                        f"{stage}: the memory of {self.device} does not suffice for one sample at a time; "
+                        f"{stage}: the memory of {self.device} is too small even for one sample at a time; "
                         f"{self.remedy}"
                     ) from None
             # Out here the error and the tensors that its traceback holds are gone.
@@ -74,6 +74,6 @@ class Batches:
         import torch
 
         self.sizes[stage] = size // 2
-        log.warning("%s: out of memory with %d samples at once; going on with %d", stage, size, size // 2)
+        log.warning("%s: out of memory with %d samples at once; continuing with %d", stage, size, size // 2)
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()

@@ -9,12 +9,12 @@ class BenchError(Exception):
     """Something the user can mend; its text is the one line that is shown."""
 
 
-class ConfigError(BenchError):
-    """A setting is unknown or has a value that cannot be used."""
-
-
 class UsageError(BenchError):
-    """The command line names something that does not exist or cannot be."""
+    """A command line or a call names something that does not exist or cannot be."""
+
+
+class ConfigError(UsageError):
+    """A setting is unknown or has a value that cannot be used."""
 
 
 class PredictionError(BenchError):
@@ -36,6 +36,23 @@ class InputError(BenchError):
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str, str | None]]:
         # The default would call __init__ with the message alone: errors travel between processes.
         return type(self), (self.file, self.problem, self.remedy, self.record)
+
+
+def one_line(error: BaseException) -> str:
+    """The text of an error on one line; before it the class of one that is not meant for users."""
+    return " ".join(str(error).split()) if isinstance(error, BenchError) else with_class(error)
+
+
+def with_class(error: BaseException) -> str:
+    """The class and the text of an error on one line, for people who look for a fault in code."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, for libraries that write a page; the class of one without a text."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 def unreadable(path: Path | str, error: OSError) -> InputError:

@@ -146,20 +146,20 @@ def _file(data: Any, where: str) -> CardFile:
 def _mapping(data: Any, keys: list[str], where: str) -> Mapping[str, Any]:
     """`data` as a mapping that has exactly these keys."""
     if not isinstance(data, dict):
-        raise ValueError(f"{where or 'the card'}: {data!r} is no mapping")
+        raise ValueError(f"{where or 'the card'}: {data!r} is not a mapping")
     place = f"{where}." if where else ""
     for key in keys:
         if key not in data:
             raise ValueError(f"{place}{key} is missing")
     for key in data:
         if key not in keys:
-            raise ValueError(f"{place}{key} is no key of a card; the keys are {', '.join(keys)}")
+            raise ValueError(f"{place}{key} is not a key of a card; the keys are {', '.join(keys)}")
     return data
 
 
 def _items(entries: Mapping[str, Any], key: str) -> list[Any]:
     if not isinstance(entries[key], list):
-        raise ValueError(f"{key}: {entries[key]!r} is no list")
+        raise ValueError(f"{key}: {entries[key]!r} is not a list")
     found: list[Any] = entries[key]
     return found
 
@@ -167,7 +167,7 @@ def _items(entries: Mapping[str, Any], key: str) -> list[Any]:
 def _text(value: Any, where: str) -> str:
     """Text; a number is taken, too, since YAML reads a year as one."""
     if isinstance(value, bool) or not isinstance(value, str | int | float) or not str(value).strip():
-        raise ValueError(f"{where}: {value!r} is no text")
+        raise ValueError(f"{where}: {value!r} is not a text")
     return str(value).strip("\n").rstrip()
 
 

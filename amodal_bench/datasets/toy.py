@@ -58,7 +58,7 @@ class Toy(IndexedDataset):
 
     def __init__(self, split: str = "test", images: int = 200, seed: int = 0) -> None:
         if images < 1:
-            raise ConfigError(f"dataset.images: {images} is not a positive number")
+            raise ConfigError(f"dataset.images: {images} must be >= 1")
         self.split, self.images, self.seed = split, images, seed
 
     @cached_property

@@ -71,7 +71,7 @@ class Area:
         if self.shape not in _SHAPES:
             raise ConfigError(f"area.shape: {self.shape!r} is not one of {', '.join(map(repr, _SHAPES))}")
         if not 0 <= self.grow < math.inf:
-            raise ConfigError(f"area.grow: {self.grow} is no positive number")
+            raise ConfigError(f"area.grow: {self.grow} must be >= 0 and finite")
 
     def __call__(self, visible: Mask) -> Mask:
         """M for a visible mask, (H, W) bool."""

@@ -39,9 +39,9 @@ class Condition:
                 f"condition.background: {self.background!r} is not one of {', '.join(map(repr, BACKGROUNDS))}"
             )
         if not 0 <= self.object_noise <= 1:
-            raise ConfigError(f"condition.object_noise: {self.object_noise} is outside [0, 1]")
+            raise ConfigError(f"condition.object_noise: {self.object_noise} must be between 0 and 1")
         if not 0 <= self.blur < math.inf:
-            raise ConfigError(f"condition.blur: {self.blur} is no positive number")
+            raise ConfigError(f"condition.blur: {self.blur} must be >= 0 and finite")
 
     def __call__(self, image: Image, visible: Mask, seed: int) -> Floats:
         """Eq. 8: `x = V x_obj + (1 - V) x_bck`.

@@ -86,7 +86,7 @@ class Strength:
     def __post_init__(self) -> None:
         _check_share("s", self.s)
         if self.s == 0:
-            raise ConfigError("leakage.s: a strength of 0 runs no step at all")
+            raise ConfigError("leakage.s: 0 runs no step; leakage=strength needs a value > 0")
 
     @property
     def start(self) -> float:
@@ -138,4 +138,4 @@ class NoLeakage:
 
 def _check_share(name: str, value: float) -> None:
     if not 0 <= value <= 1:
-        raise ConfigError(f"leakage.{name}: {value} is outside [0, 1]")
+        raise ConfigError(f"leakage.{name}: {value} must be between 0 and 1")

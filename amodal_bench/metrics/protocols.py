@@ -33,7 +33,7 @@ class Filter:
         if not 0 <= self.min_occlusion <= self.max_occlusion <= 1:
             raise ConfigError(
                 f"protocol.filter: min_occlusion {self.min_occlusion} and max_occlusion {self.max_occlusion} "
-                "are no range within 0 and 1"
+                "must satisfy 0 <= min <= max <= 1"
             )
 
     def select(self, records: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -93,7 +93,7 @@ class ScoringProtocol:
     Attributes:
         name, version: printed beside every number; the version changes when any number could.
         aggregate: `instance` averages the IoU of each instance (C2F-Seg's convention: the occluded one over
-            instances with A \\ V non-empty); `pooled` divides summed intersections by summed unions (PCNet's
+            instances with A \ V non-empty); `pooled` divides summed intersections by summed unions (PCNet's
             and SDAmodal's convention: the occluded one over all instances, so that what is painted beyond an
             unoccluded object counts against it).
         union_visible: whether the visible mask is added to the prediction before it is scored.
@@ -122,7 +122,7 @@ class ScoringProtocol:
         return _divide(both, either)
 
     def occluded_iou(self, counts: Integers) -> Floats:
-        r"""IoU of P \\ V and A \\ V, (N, 16) counts to (N,) in [0, 1]; NaN where A \\ V is empty."""
+        r"""IoU of P \ V and A \ V, (N, 16) counts to (N,) in [0, 1]; NaN where A \ V is empty."""
         hidden = total(counts, lambda p, a, v, o: a and not v)
         both = total(counts, lambda p, a, v, o: p and a and not v)
         either = total(counts, lambda p, a, v, o: (p or a) and not v)
@@ -146,7 +146,7 @@ class ScoringProtocol:
 
 
 def occlusion_rate(counts: Integers) -> Floats:
-    r"""|A \\ V| / |A| of each instance from (N, 16) counts, (N,) in [0, 1]; NaN where A is empty."""
+    r"""|A \ V| / |A| of each instance from (N, 16) counts, (N,) in [0, 1]; NaN where A is empty."""
     return _divide(total(counts, lambda p, a, v, o: a and not v), total(counts, lambda p, a, v, o: a))
 
 

@@ -1,7 +1,8 @@
-"""Which instances of a dataset are run: those that the protocol's filter takes, or those that a file lists."""
+"""Which instances of a dataset are run: those that the protocol's filter takes, or those that are listed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,41 +16,46 @@ SHOWN = 3
 
 
 def select(
-    dataset: Dataset, protocol: ScoringProtocol, ids: str | None = None, limit: int | None = None
+    dataset: Dataset,
+    protocol: ScoringProtocol,
+    ids: str | Path | Sequence[str] | None = None,
+    limit: int | None = None,
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """The index's rows that are run, in the index's order, and how many were left out for which reason.
 
     Args:
         dataset: whose records are selected.
-        protocol: whose filter selects them, where no file does.
-        ids: a file of ids; it is the explicit list, so only hidden instances in it are left out.
+        protocol: whose filter selects them, where `ids` does not.
+        ids: a file of ids, or the ids themselves; they are the explicit list, so only hidden instances are left out.
         limit: only so many of the selected instances, the first ones.
 
     Raises:
         ConfigError: nothing is selected.
-        InputError: the file of ids cannot be used, or names instances that the dataset does not have.
+        InputError: the file of ids cannot be used, or ids are named that the dataset does not have.
     """
     records = dataset.records()
     if ids is None:
         chosen, excluded = protocol.filter.select(records)
         source = f"protocol {protocol.label}"
     else:
-        chosen, excluded = _listed(dataset.name, records, Path(ids))
-        source = str(ids)
+        source = str(ids) if isinstance(ids, str | Path) else "ids"
+        listed = read_ids(ids) if isinstance(ids, str | Path) else list(dict.fromkeys(ids))
+        chosen, excluded = _listed(dataset.name, records, listed, source)
     if chosen.empty:
         left_out = ", ".join(f"{count} for {reason}" for reason, count in excluded.items()) or "it has none"
         raise ConfigError(f"{source} selects no instance of {dataset.name} ({left_out})")
     return (chosen if limit is None else chosen.head(limit)), excluded
 
 
-def _listed(name: str, records: pd.DataFrame, file: Path) -> tuple[pd.DataFrame, dict[str, int]]:
-    listed = read_ids(file)
+def _listed(
+    name: str, records: pd.DataFrame, listed: Sequence[str], source: str
+) -> tuple[pd.DataFrame, dict[str, int]]:
     own = records["id"].astype(str)
     known = set(own)
     if unknown := [id for id in listed if id not in known]:
         some = ", ".join(unknown[:SHOWN]) + (", ..." if len(unknown) > SHOWN else "")
         problem = f"{len(unknown)} of its {len(listed)} ids are not in {name}: {some}"
-        raise InputError(file, problem, "was it made for another dataset, split or variant?")
+        raise InputError(source, problem, "was it made for another dataset, split or variant?")
     chosen = records[own.isin(listed)]
     hidden = flag(chosen, "hidden")
     return chosen[~hidden], {"hidden": int(hidden.sum())} if hidden.any() else {}

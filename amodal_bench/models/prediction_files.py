@@ -119,7 +119,9 @@ class ResultsFile:
     def _read(self) -> dict[str, _Entry]:
         listed = read_json(self.path)
         if not is_list(listed):
-            raise InputError(self.path, f"holds no list of COCO results but a {type(listed).__name__}", MAKE_ENTRIES)
+            raise InputError(
+                self.path, f"must hold a list of COCO results, not a {type(listed).__name__}", MAKE_ENTRIES
+            )
         best: dict[str, _Entry] = {}
         for place, fields in enumerate(listed):
             id, entry = self._parsed(place, fields)
@@ -131,13 +133,13 @@ class ResultsFile:
         """An entry that names no instance could be any of the missing ones: it stops the run."""
         record = f"entry {place}"
         if not is_object(fields):
-            raise InputError(self.path, "is no object", MAKE_ENTRIES, record)
+            raise InputError(self.path, "is not an object", MAKE_ENTRIES, record)
         stated = next((fields[key] for key in ID_KEYS if fields.get(key) is not None), None)
         if not isinstance(stated, str | int) or isinstance(stated, bool) or not is_text(id := str(stated)):
             raise InputError(self.path, f"has no id ({', '.join(ID_KEYS)}) of an instance", MAKE_ENTRIES, record)
         score = fields.get("score")
         if score is not None and (not isinstance(score, int | float) or math.isnan(score)):
-            raise InputError(self.path, "its score is no number", "mend it or leave it out", record)
+            raise InputError(self.path, "its score is not a number", "correct it or leave it out", record)
         return id, _Entry(place, -math.inf if score is None else score, fields.get("segmentation"))
 
 
@@ -196,10 +198,10 @@ class PngFolder:
             if not is_text(id):
                 raise InputError(repr(str(file)), "its name is not UTF-8", "rename it")
             if id in files:
-                raise InputError(file, f"is for the same instance as {files[id].name}", "take one of them away")
+                raise InputError(file, f"is for the same instance as {files[id].name}", "remove one of them")
             files[id] = file
         if not files:
-            raise InputError(self.path, "holds no PNG", "put one <id>.png for each instance there")
+            raise InputError(self.path, "has no PNG in it", "put one <id>.png for each instance there")
         return files
 
 

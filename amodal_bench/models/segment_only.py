@@ -33,7 +33,7 @@ class SegmentOnly:
 
     def __init__(self, segmenter: Segmenter, view: View | None = None, size: int = 1024, points: int = 9) -> None:
         if size < 1 or points < 1:
-            raise ConfigError(f"model: size ({size}) and points ({points}) must be positive numbers")
+            raise ConfigError(f"model: size ({size}) and points ({points}) must be >= 1")
         self.segmenter, self.view, self.size, self.points = segmenter, view, size, points
         self.stages = Stages()
 

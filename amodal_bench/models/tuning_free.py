@@ -76,7 +76,7 @@ class TuningFree:
         points: int = 9,
     ) -> None:
         if steps < 1 or points < 1:
-            raise ConfigError(f"model: steps ({steps}) and points ({points}) must be positive numbers")
+            raise ConfigError(f"model: steps ({steps}) and points ({points}) must be >= 1")
         self.backbone, self.segmenter = backbone, segmenter
         self.condition, self.area, self.view = condition, area, view
         self.denoising = Denoising(leakage, steps, guidance)

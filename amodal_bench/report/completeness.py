@@ -34,7 +34,7 @@ def check_complete(selected: Sequence[str], model: Finite, file: Path) -> None:
     surplus = sorted(answers - set(selected))
     if len(missing) == len(selected):
         ids = f"its ids are like {surplus[0]!r}, those selected like {selected[0]!r}" if surplus else "it holds none"
-        problem = f"has a prediction for none of the {len(selected)} selected instances: {ids}"
+        problem = f"has no prediction for any of the {len(selected)} selected instances: {ids}"
         raise InputError(model.source, problem, "`amodal-bench data ids` prints the ids that it should have")
     rows = [(id, MISSING) for id in missing] + [(id, SURPLUS) for id in surplus]
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def check_complete(selected: Sequence[str], model: Finite, file: Path) -> None:
         counts = f"{len(missing)} of {len(selected)} selected instances have no prediction"
         log.warning("%s: %s, and count as errors: %s", model.source, counts, _some(missing))
     if surplus:
-        counts = f"{len(surplus)} of {len(answers)} predictions are for no selected instance"
+        counts = f"{len(surplus)} of {len(answers)} predictions belong to no selected instance"
         log.warning("%s: %s: %s", model.source, counts, _some(surplus))
     if rows:
         log.warning("%s lists them all", file)

@@ -23,6 +23,7 @@ class Progress:
         ids: all instances of the run.
         earlier: the store's table as the run starts; what is done in it counts.
         listener: is told instances done, all instances and running mIoU after each batch.
+        bar: whether a bar is shown; without one, the listener is told all the same.
     """
 
     def __init__(
@@ -32,13 +33,17 @@ class Progress:
         ids: Sequence[str],
         earlier: pd.DataFrame,
         listener: Callable[[int, int, float], None],
+        bar: bool = True,
     ) -> None:
         self._protocol, self._listener = protocol, listener
         done = earlier[earlier["id"].isin(list(ids)) & earlier["error"].isna()]
         score = protocol.scores(done[COUNTS].to_numpy(np.int64))["miou"]
         self._above, self._below = float(score.numerator.sum()), float(score.denominator.sum())
         self._errors = 0
-        self._bar: Any = tqdm(total=len(ids), initial=len(done), desc=title, unit="inst", dynamic_ncols=True)
+        self._done, self._total = len(done), len(ids)
+        self._bar: Any = tqdm(
+            total=len(ids), initial=len(done), desc=title, unit="inst", dynamic_ncols=True, disable=not bar
+        )
 
     def __enter__(self) -> Progress:
         return self
@@ -59,4 +64,5 @@ class Progress:
         miou = self._above / self._below if self._below else float("nan")
         self._bar.set_postfix_str(f"mIoU {100 * miou:.1f}" + (f", {self._errors} errors" if self._errors else ""))
         self._bar.update(len(rows))
-        self._listener(int(self._bar.n), int(self._bar.total or 0), miou)
+        self._done += len(rows)
+        self._listener(self._done, self._total, miou)

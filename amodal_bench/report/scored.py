@@ -120,17 +120,7 @@ class Scored:
         They are kept apart from scores, since no two runs agree on them. `batch` and `peak_gb`
         (of GPU memory) are empty where nobody counted them.
         """
-        rows: list[dict[str, Any]] = [
-            {"stage": stage, "instances": len(self.counted), "seconds": self.counted[column].sum()}
-            for stage, column in (("read", "data_s"), ("predict", "predict_s"))
-        ]
-        rows += [{str(k): v for k, v in row.items()} for row in self.stages.to_dict("records")]
-        table = pd.DataFrame(rows, columns=["stage", "instances", "seconds", "batch", "peak"])
-        table.insert(0, "model", self.name)
-        table["seconds_per_instance"] = table["seconds"] / table["instances"].where(table["instances"] > 0)
-        table["batch"] = table["batch"].where(table["batch"] > 0).astype("Int64")
-        table["peak_gb"] = table["peak"].where(table["peak"] > 0) / 1e9
-        return table[["model", "stage", "seconds_per_instance", "instances", "batch", "peak_gb"]]
+        return timing_table(self.name, self.counted, self.stages)
 
     def _numbers(self, protocol: ScoringProtocol, chosen: np.typing.NDArray[np.bool_]) -> dict[str, Any]:
         images = self.counted["image_id"].to_numpy()[chosen].tolist()
@@ -144,6 +134,27 @@ class Scored:
     def _tail(self) -> dict[str, Any]:
         fingerprint = str(self.facts["dataset"]["fingerprint"])[:12]
         return {"errors": len(self.errors()), "fingerprint": fingerprint, "ids": self.ids, "run": self.digest}
+
+
+def timing_table(name: str, counted: pd.DataFrame, stages: pd.DataFrame) -> pd.DataFrame:
+    """What a run has cost, one row for each stage; see `Scored.timing`.
+
+    Args:
+        name: of the model.
+        counted: the store's rows that have a prediction.
+        stages: the store's table of stages.
+    """
+    rows: list[dict[str, Any]] = [
+        {"stage": stage, "instances": len(counted), "seconds": counted[column].sum()}
+        for stage, column in (("read", "data_s"), ("predict", "predict_s"))
+    ]
+    rows += [{str(k): v for k, v in row.items()} for row in stages.to_dict("records")]
+    table = pd.DataFrame(rows, columns=["stage", "instances", "seconds", "batch", "peak"])
+    table.insert(0, "model", name)
+    table["seconds_per_instance"] = table["seconds"] / table["instances"].where(table["instances"] > 0)
+    table["batch"] = table["batch"].where(table["batch"] > 0).astype("Int64")
+    table["peak_gb"] = table["peak"].where(table["peak"] > 0) / 1e9
+    return table[["model", "stage", "seconds_per_instance", "instances", "batch", "peak_gb"]]
 
 
 def has_random_weights(facts: Any) -> bool:

@@ -45,7 +45,7 @@ def draw_row(sample: Sample, predicted: Mask, iou: float, between: Mapping[str, 
 
 
 def draw_annotation(sample: Sample) -> dict[str, Image]:
-    r"""The titled pictures of what is annotated of one instance: image, V, A and the hidden part A \\ V.
+    r"""The titled pictures of what is annotated of one instance: image, V, A and the hidden part A \ V.
 
     V is green, the hidden part blue; red is what of V lies outside of A.
     """

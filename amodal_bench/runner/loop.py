@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from amodal_bench.core.errors import BenchError, PredictionError
+from amodal_bench.core.errors import BenchError, PredictionError, one_line
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Dataset, Query, Sample
@@ -51,7 +51,7 @@ def _run_batch(work: Work, ids: Sequence[str]) -> list[Row]:
                 raise ValueError("the visible mask is empty: the object is hidden and cannot be prompted")
             samples.append(sample)
         except Exception as error:
-            rows.append(Row(id, error=_one_line(error)))
+            rows.append(Row(id, error=one_line(error)))
     data_s = (time.perf_counter() - clock) / len(ids)
     clock = time.perf_counter()
     seeds = [sample_seed(work.seed, sample.id) for sample in samples]
@@ -82,13 +82,8 @@ def _predict(model: Model, queries: Sequence[Query], seeds: Sequence[int]) -> li
 
 def _row(sample: Sample, outcome: Mask | Exception, data_s: float, predict_s: float) -> Row:
     if isinstance(outcome, Exception):
-        return Row(sample.id, error=_one_line(outcome))
+        return Row(sample.id, error=one_line(outcome))
     try:
         return prediction_row(sample.id, outcome, sample.amodal, sample.visible, sample.others, data_s, predict_s)
     except (ValueError, AttributeError) as error:
-        return Row(sample.id, error=_one_line(error))
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, BenchError) else f"{type(error).__name__}: {text}"
+        return Row(sample.id, error=one_line(error))

@@ -66,7 +66,7 @@ class Store:
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
         if read_only:
-            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?{_read_only_mode(path)}", uri=True)
             return
         self._db = sqlite3.connect(path)
         # Write-ahead logging: a killed process loses at most the transaction it was in.
@@ -145,6 +145,14 @@ class Store:
         if found is None or found[2] is None:
             raise KeyError(id)
         return {"size": [found[0], found[1]], "counts": found[2]}
+
+
+def _read_only_mode(path: Path) -> str:
+    """How SQLite opens a file without leaving anything beside it."""
+    log = path.with_name(f"{path.name}-wal")
+    # A log with content belongs to a writer at work, or to one that was killed. Without one the file is whole, and
+    # "immutable" keeps SQLite from making files beside it, which it could not do in a folder that is not the user's.
+    return "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
 
 
 def _values(row: Row) -> tuple[object, ...]:

@@ -38,9 +38,9 @@ class ColourModel:
         opening: int = 1,
     ) -> None:
         if not 2 <= bins <= 64:
-            raise ConfigError(f"segmenter.bins: {bins} is not a number from 2 to 64")
+            raise ConfigError(f"segmenter.bins: {bins} must be between 2 and 64")
         if not 0 < probability < 1:
-            raise ConfigError(f"segmenter.probability: {probability} is not between 0 and 1")
+            raise ConfigError(f"segmenter.probability: {probability} must be between 0 and 1")
         check_not_negative(smoothing=smoothing, change=change)
         check_radii(closing=closing, opening=opening)
         self.bins, self.smoothing, self.probability = bins, smoothing, probability

@@ -26,7 +26,7 @@ class GrabCut:
 
     def __init__(self, iterations: int = 5, change: float = 20.0, closing: int = 3, opening: int = 1) -> None:
         if iterations < 1:
-            raise ConfigError(f"segmenter.iterations: {iterations} is not a positive number")
+            raise ConfigError(f"segmenter.iterations: {iterations} must be >= 1")
         check_not_negative(change=change)
         check_radii(closing=closing, opening=opening)
         self.iterations, self.change, self.closing, self.opening = iterations, change, closing, opening

@@ -61,7 +61,7 @@ class Promptable(Loaded):
     ) -> None:
         super().__init__(weights, **loading)
         if batch < 1:
-            raise ConfigError(f"segmenter.batch: {batch} is not a positive number")
+            raise ConfigError(f"segmenter.batch: {batch} must be >= 1")
         for name, value, known in (("prompt", prompt, PROMPTS), ("choose", choose, CHOICES)):
             if value not in known:
                 raise ConfigError(f"segmenter.{name}: {value!r} is not one of {', '.join(known)}")

@@ -19,14 +19,14 @@ def check_not_negative(**settings: float) -> None:
     """Raise `ConfigError` where a setting of the segmenter is negative or no number."""
     for name, value in settings.items():
         if not 0 <= value < math.inf:
-            raise ConfigError(f"segmenter.{name}: {value} is no number from 0 on")
+            raise ConfigError(f"segmenter.{name}: {value} must be >= 0")
 
 
 def check_radii(**settings: float) -> None:
     """Raise `ConfigError` where a setting of the segmenter is no whole number: a disc has a pixel in its middle."""
     for name, value in settings.items():
         if value < 0 or not float(value).is_integer():
-            raise ConfigError(f"segmenter.{name}: {value} is no whole number from 0 on")
+            raise ConfigError(f"segmenter.{name}: {value} must be a whole number >= 0")
 
 
 def candidates(image: Image, prompt: Prompt, change: float) -> Mask:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from amodal_bench.core.errors import InputError
+from amodal_bench.core.errors import InputError, with_class
 from amodal_bench.core.ids import is_listable
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset, Problem, Sample, outdated_columns
@@ -58,7 +58,7 @@ def examine(dataset: Dataset, samples: int = 5) -> Verdict:
     try:
         problems = dataset.check()
     except Exception as error:
-        what = f"check() raises {_described(error)}; what is wrong in the files is returned, not raised"
+        what = f"check() raises {with_class(error)}; what is wrong in the files is returned, not raised"
         return Verdict([*broken, what], [], read)
     if not isinstance(problems, Sequence) or not all(isinstance(problem, Problem) for problem in problems):
         return Verdict([*broken, "check() does not return a sequence of Problem"], [], read)
@@ -72,7 +72,7 @@ def _of_all_but_check(dataset: Dataset, samples: int) -> tuple[list[str], int, l
     try:
         records = dataset.records()
     except Exception as error:
-        return [f"records() raises {_described(error)}"], 0, []
+        return [f"records() raises {with_class(error)}"], 0, []
     if broken := list(_of_records(records)):
         return broken, 0, []
     rows = records.reset_index(drop=True)
@@ -94,7 +94,7 @@ def _guarded(clause: Iterator[str]) -> Iterator[str]:
     try:
         yield from clause
     except Exception as error:
-        yield f"a call raises {_described(error)}"
+        yield f"a call raises {with_class(error)}"
 
 
 def _of_records(records: Any) -> Iterator[str]:
@@ -161,7 +161,7 @@ def _of_chosen(dataset: Dataset, chosen: pd.DataFrame, refused: list[InputError]
             refused.append(error)
             continue
         except Exception as error:
-            yield f"sample {id!r} raises {_described(error)}, not an InputError"
+            yield f"sample {id!r} raises {with_class(error)}, not an InputError"
             continue
         if broken := list(_of_form(id, sample)):
             yield from broken
@@ -177,7 +177,7 @@ def _of_form(id: str, sample: Any) -> Iterator[str]:
         yield f"sample {id!r} is a {type(sample).__name__}, not a Sample"
         return
     if sample.id != id:
-        yield f"sample {id!r} bears the id {sample.id!r}"
+        yield f"sample {id!r} has the id {sample.id!r}"
     image = sample.image
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         yield f"sample {id!r}: the image is {_form(image)}, not (H, W, 3) uint8"
@@ -259,7 +259,7 @@ def _of_unknown_id(dataset: Dataset) -> Iterator[str]:
     except InputError:
         pass
     except Exception as error:
-        yield f"sample() of an unknown id raises {_described(error)}, not an InputError"
+        yield f"sample() of an unknown id raises {with_class(error)}, not an InputError"
 
 
 def _of_pickle(dataset: Dataset, records: pd.DataFrame, chosen: pd.DataFrame) -> Iterator[str]:
@@ -267,7 +267,7 @@ def _of_pickle(dataset: Dataset, records: pd.DataFrame, chosen: pd.DataFrame) ->
     try:
         copy: Dataset = pickle.loads(pickle.dumps(dataset))
     except Exception as error:
-        yield f"cannot be pickled for worker processes: {_described(error)}"
+        yield f"cannot be pickled for worker processes: {with_class(error)}"
         return
     read = {str(id): sample for id in chosen["id"] if isinstance(sample := _readable(dataset, str(id)), Sample)}
     if not _agrees(dataset, dataset, records, read):
@@ -276,7 +276,7 @@ def _of_pickle(dataset: Dataset, records: pd.DataFrame, chosen: pd.DataFrame) ->
         if not _agrees(copy, dataset, records, read):
             yield "a pickled copy of it gives other records, samples or fingerprint"
     except Exception as error:
-        yield f"a pickled copy of it raises {_described(error)}"
+        yield f"a pickled copy of it raises {with_class(error)}"
 
 
 def _agrees(copy: Dataset, dataset: Dataset, records: pd.DataFrame, read: dict[str, Sample]) -> bool:
@@ -297,7 +297,3 @@ def _same(first: Sample, second: Any) -> bool:
 
 def _form(array: Any) -> str:
     return f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"
-
-
-def _described(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,18 +1,18 @@
-"""Train the tiny inpainting model: `python -m amodal_bench.tiny.train {autoencoder,denoiser,decoder,export}`.
+"""Train the tiny inpainting model: `amodal-bench toy train {autoencoder,denoiser,decoder,export}`.
 
-Each stage checkpoints into `--folder`, stops when its steps or `--minutes` are over, and continues where it
+Each stage checkpoints into a folder, stops when its steps or minutes are over, and continues where it
 stopped when it is started again. `export` writes half-precision safetensors in diffusers' folder layout.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import multiprocessing
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,31 @@ POOL = 12
 """Shards kept in memory; the oldest makes room for the newest."""
 
 
+@dataclass(frozen=True)
+class Training:
+    """How a stage is trained.
+
+    Attributes:
+        folder: checkpoints.
+        out: where `export` writes.
+        steps: length of the stage's schedule.
+        minutes: stop after so long.
+        seed: of the samples that are drawn.
+        threads: of torch, and processes that draw samples.
+    """
+
+    folder: Path
+    out: Path
+    steps: int
+    minutes: float
+    seed: int
+    threads: int
+
+
 class Stage:
     """What one training stage carries from step to step, and from process to process."""
 
-    def __init__(self, name: str, model: nn.Module, steps: int, rate: float, args: argparse.Namespace) -> None:
+    def __init__(self, name: str, model: nn.Module, steps: int, rate: float, args: Training) -> None:
         self.name, self.model, self.steps, self.rate, self.args = name, model, steps, rate, args
         self.optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4, fused=True)
         self.average = {k: v.detach().clone() for k, v in model.state_dict().items()}
@@ -130,7 +151,7 @@ def draw_chunk(seed: list[int], count: int) -> tuple[Image, Mask, Mask, Image]:
     )
 
 
-def train_autoencoder(args: argparse.Namespace) -> None:
+def train_autoencoder(args: Training) -> None:
     """L1 on pixels and on their differences, and a small KL term."""
     vae = networks.build_autoencoder()
     stage = Stage("autoencoder", vae, args.steps, 2e-3, args)
@@ -144,7 +165,7 @@ def train_autoencoder(args: argparse.Namespace) -> None:
     stage.run(image_batches(args, 0), loss_of)
 
 
-def train_decoder(args: argparse.Namespace) -> None:
+def train_decoder(args: Training) -> None:
     """Go on with the decoder alone, so that a denoiser that knows the encoder's latents stays valid.
 
     A little noise on the latents stands for what a denoiser gets wrong.
@@ -163,7 +184,7 @@ def train_decoder(args: argparse.Namespace) -> None:
     stage.run(image_batches(args, 1000), loss_of)
 
 
-def image_batches(args: argparse.Namespace, index: int) -> Callable[[int], Tensor]:
+def image_batches(args: Training, index: int) -> Callable[[int], Tensor]:
     """Batches of 16 scenes of one shard, by step: (16, 3, 64, 64) in [-1, 1]."""
     images, *_ = draw_shard(args.seed, index, SHARD, args.threads)
 
@@ -199,7 +220,7 @@ def trained_autoencoder(folder: Path) -> Any:
     return vae
 
 
-def train_denoiser(args: argparse.Namespace) -> None:
+def train_denoiser(args: Training) -> None:
     """Predict the velocity of noised latents, given the mask and the masked image's latents."""
     vae, unet = trained_autoencoder(args.folder), networks.build_denoiser()
     stage = Stage("denoiser", unet, args.steps, 6e-4, args)
@@ -252,7 +273,7 @@ def train_denoiser(args: argparse.Namespace) -> None:
     stage.run(batches, loss_of)
 
 
-def export(args: argparse.Namespace) -> None:
+def export(args: Training) -> None:
     """Write the model in diffusers' folder layout, as half-precision safetensors, with its loss curves."""
     from safetensors.torch import save_file
 
@@ -277,22 +298,9 @@ def export(args: argparse.Namespace) -> None:
 STAGES = {"autoencoder": train_autoencoder, "denoiser": train_denoiser, "decoder": train_decoder, "export": export}
 
 
-def main() -> None:
-    """Parse the command line, do the work and print it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stage", choices=list(STAGES))
-    parser.add_argument("--folder", type=Path, default=Path("results/tiny-training"), help="checkpoints")
-    parser.add_argument("--out", type=Path, default=networks.WEIGHTS, help="where `export` writes")
-    parser.add_argument("--steps", type=int, default=12_000, help="length of the stage's schedule")
-    parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long; start again to go on")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
-    args.folder.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    STAGES[args.stage](args)
-
-
-if __name__ == "__main__":
-    main()
+def train(stage: str, training: Training) -> None:
+    """Do one of `STAGES`, or go on with it."""
+    training.folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(training.threads)
+    torch.manual_seed(training.seed)
+    STAGES[stage](training)

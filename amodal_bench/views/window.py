@@ -97,7 +97,7 @@ class View:
         if self.mode not in ("crop", "frame"):
             raise ConfigError(f"view.mode: {self.mode!r} is not one of 'crop', 'frame'")
         if not 0 <= self.margin < math.inf:
-            raise ConfigError(f"view.margin: {self.margin} is no positive number")
+            raise ConfigError(f"view.margin: {self.margin} must be >= 0 and finite")
 
     def settings(self, place: str) -> dict[str, str]:
         """What a row shows of it, by the places of its settings below `place`; the margin of a crop only."""

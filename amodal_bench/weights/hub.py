@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.core.errors import InputError
+from amodal_bench.core.errors import InputError, first_line
 from amodal_bench.weights.catalogue import catalogue
 
 LOG_IN = "run `hf auth login` with a token of that account that may read gated repositories, or set HF_TOKEN to it"
@@ -87,23 +87,23 @@ def refusal(hub_id: str, revision: str | None, error: Exception) -> InputError:
     if "GatedRepoError" in kinds:
         licence = f" ({known.licence})" if known else ""
         page = f"accept its licence{licence} on {page_of(hub_id)} with your account, then {LOG_IN}"
-        return InputError(hub_id, "it is gated, and the hub does not let this account in", page)
+        return InputError(hub_id, "it is gated, and this account has no access to it", page)
     if "RevisionNotFoundError" in kinds:
-        return InputError(hub_id, f"the hub knows no revision {revision} of it", "correct model.backbone.revision")
+        return InputError(hub_id, f"the hub has no revision {revision} of it", "correct model.backbone.revision")
     if "RepositoryNotFoundError" in kinds:
         remedy = f"correct the id; if it is private, {LOG_IN}"
-        return InputError(hub_id, "the hub knows no such repository, or does not show it to this account", remedy)
-    again = "the same command goes on where it stopped"
+        return InputError(hub_id, "the hub has no such repository, or this account may not see it", remedy)
+    again = "give the same command again"
     cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
     if "OfflineModeIsEnabled" in {kind.__name__ for kind in type(cause).__mro__}:
         return InputError(hub_id, "cannot be downloaded in offline mode", "unset HF_HUB_OFFLINE")
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return InputError(
-            hub_id, f"cannot be written to {cache_of(hub_id)} ({error.strerror})", f"mend that; {again}"
+            hub_id,
+            f"cannot be written to {cache_of(hub_id)} ({error.strerror})",
+            f"make the folder writable or free space in it, then {again}",
         )
-    text = str(cause).strip()
-    reason = text.splitlines()[0] if text else type(cause).__name__
-    return InputError(hub_id, f"cannot be downloaded ({reason})", f"mend the connection; {again}")
+    return InputError(hub_id, f"cannot be downloaded ({first_line(cause)})", f"check the connection, then {again}")
 
 
 def page_of(hub_id: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.core.errors import ConfigError, InputError, first_line
 from amodal_bench.weights.random import RANDOM_MARK
 from amodal_bench.weights.source import WeightsSource
 
@@ -36,10 +36,10 @@ def device_of(setting: str) -> str:
     try:
         device = torch.device(setting)
     except RuntimeError as error:
-        raise ConfigError(f"device={setting}: torch knows no such device; set auto, cpu, cuda or cuda:1") from error
+        raise ConfigError(f"device={setting}: torch has no such device; set auto, cpu, cuda or cuda:1") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
-        raise ConfigError(f"device={setting}: torch finds {count} CUDA GPUs here; device=auto takes what there is")
+        raise ConfigError(f"device={setting}: torch finds {count} CUDA GPUs here; use device=auto")
     return setting
 
 
@@ -74,6 +74,4 @@ def named_errors(folder: Path, family: str, remedy: str) -> Iterator[None]:
     try:
         yield
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
-        text = str(error).strip()
-        reason = text.splitlines()[0] if text else type(error).__name__
-        raise InputError(folder, f"cannot be loaded as {family} ({reason})", remedy) from error
+        raise InputError(folder, f"cannot be loaded as {family} ({first_line(error)})", remedy) from error

@@ -116,7 +116,7 @@ class WeightsSource:
                 f"set {self.setting} to a folder in the library's layout, or to a hub id",
             )
         if self.pin is not None and cached(self.spec, None) is not None:
-            what = f"its revision {self.pin} is not on this machine, only another one (revision=main takes that)"
+            what = f"its revision {self.pin} is not on this machine, only another one (revision=main uses that)"
         elif self.spec in catalogue():
             what = "its weights are not on this machine"
         else:  # it may as well be a path that is wrong

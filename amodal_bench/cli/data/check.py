@@ -7,12 +7,16 @@ cannot be opened, 2 the command line is wrong. Your own class is checked in the 
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.cli.data.compose import add_dataset, open_dataset, settings_of
+import click
+
+from amodal_bench.cli.data.compose import open_dataset, settings_of
 from amodal_bench.cli.data.info import remarks
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import dataset
 from amodal_bench.datasets.card import Published, card_names, load_card
 
 if TYPE_CHECKING:
@@ -20,30 +24,25 @@ if TYPE_CHECKING:
     from amodal_bench.testing.datasets import Verdict
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    add_dataset(parser)
-    parser.add_argument(
-        "--limit", type=int, metavar="N", help="print the first N problems and how many more there are"
-    )
-    parser.add_argument("--samples", type=int, default=5, metavar="N", help="instances to test the contract on")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
-    settings = settings_of(arguments)
-    dataset = open_dataset(settings)
+@verb(__doc__)
+@dataset
+@click.option("--limit", type=int, metavar="N", help="Print the first N problems and how many more there are.")
+@click.option("--samples", type=int, default=5, metavar="N", help="Instances to test the contract on; 5 by default.")
+def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path], limit: int | None, samples: int) -> int:
+    """Check a dataset; returns 1 where there are problems."""
+    settings = settings_of(name, overrides, config_dir)
+    opened = open_dataset(settings)
     from amodal_bench.testing.datasets import examine
 
-    verdict = examine(dataset, arguments.samples)
-    _summary(arguments.name, settings.dataset, dataset)
-    lines = [f"{arguments.name}: contract: {what}" for what in verdict.violations]
+    verdict = examine(opened, samples)
+    _summary(name, settings.dataset, opened)
+    lines = [f"{name}: contract: {what}" for what in verdict.violations]
     lines += [_line(problem) for problem in verdict.problems]
-    for what in remarks(dataset):
+    for what in remarks(opened):
         print(f"remark     {what}")
     print(f"contract   {_kept(verdict)}")
     print(f"problems   {len(lines) or 'none'}")
-    shown = lines if arguments.limit is None else lines[: max(arguments.limit, 0)]
+    shown = lines if limit is None else lines[: max(limit, 0)]
     for line in shown:
         print(line)
     if len(shown) < len(lines):

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.cli.verbs import add_config_dir
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
 from amodal_bench.config.settings import Settings
-from amodal_bench.core.errors import BenchError
+from amodal_bench.core.errors import BenchError, one_line
 
 if TYPE_CHECKING:
     from amodal_bench.datasets.base import Dataset
 
 
-def add_dataset(parser: argparse.ArgumentParser) -> None:
-    """The arguments of a verb that works on one dataset."""
-    parser.add_argument("name", metavar="NAME", help="as in dataset=NAME")
-    parser.add_argument(
-        "overrides", metavar="OVERRIDE", nargs="*", help="such as dataset.root=/data/cocoa dataset.split=val"
-    )
-    add_config_dir(parser)
-
-
-def settings_of(arguments: argparse.Namespace) -> Settings:
-    """The settings for the arguments of `add_dataset`."""
-    return compose([f"dataset={arguments.name}", *arguments.overrides], arguments.config_dir)
+def settings_of(name: str, overrides: Sequence[str], config_dirs: Sequence[Path]) -> Settings:
+    """The settings of a run with `dataset=NAME` and these overrides."""
+    return compose([f"dataset={name}", *overrides], config_dirs)
 
 
 def open_dataset(settings: Settings) -> Dataset:
@@ -41,8 +31,7 @@ def open_dataset(settings: Settings) -> Dataset:
     except BenchError:
         raise
     except Exception as error:  # a user's class may fail in any way
-        text = " ".join(str(error).split())
-        raise BenchError(f"dataset: cannot be opened: {type(error).__name__}: {text}") from error
+        raise BenchError(f"dataset: cannot be opened: {one_line(error)}") from error
     return dataset
 
 

@@ -24,7 +24,7 @@ TRIES = 4
 PAUSE = 1.0
 """Seconds before the second attempt; doubled before each further one."""
 
-AGAIN = "give the same command again: it goes on from there"
+AGAIN = "give the same command again to continue"
 _RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
 
 
@@ -55,7 +55,11 @@ def download(url: str, path: Path, size: int | None, digest: str | None) -> str:
         part.replace(path)
         _tag(part).unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(part, f"cannot be written ({error.strerror or error})", f"mend that and {AGAIN}") from error
+        raise InputError(
+            part,
+            f"cannot be written ({error.strerror or error})",
+            f"make the folder writable or free space in it, then {AGAIN}",
+        ) from error
     return found
 
 
@@ -104,7 +108,7 @@ def _asked(url: str, part: Path, have: int) -> Any:
             if have == _total(error.headers.get("Content-Range")):
                 return None
             part.unlink(missing_ok=True)
-            raise _Cut("the file at the source is another one now") from error
+            raise _Cut("the file at the source has changed") from error
         if error.code < 500 and error.code != 429:
             problem = f"cannot be downloaded (HTTP {error.code} {error.reason})"
             raise InputError(url, problem, "look at the dataset's homepage") from error
@@ -130,7 +134,7 @@ def _whole(response: Any, have: int) -> tuple[int | None, int]:
         return (int(length) if length is not None else None), 0
     match = _RANGE.match(response.headers.get("Content-Range") or "")
     if match is None or match[1] is None or int(match[1]) != have:
-        raise _Cut("the server sent another part than it was asked for")
+        raise _Cut("the server sent a different part than it was asked for")
     return _total(match[0]), have
 
 
@@ -166,7 +170,7 @@ def _verified(url: str, part: Path, size: int | None, digest: str | None) -> str
         aside = part.with_name(f"{part.name.removesuffix('.part')}.wrong")
         part.replace(aside)
         _tag(part).unlink(missing_ok=True)
-        remedy = "try again; if it is the same again, the file at the source is no longer the one that the card means"
+        remedy = "try again; if the message stays, the file at the source has changed since the card was written"
         raise InputError(aside, f"from {url}: {wrong}", remedy)
     return found
 

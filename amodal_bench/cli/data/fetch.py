@@ -6,13 +6,14 @@ unpacked may be deleted: the file NAME.unpacked beside it remembers that it was.
 
 from __future__ import annotations
 
-import argparse
-import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
+from amodal_bench.cli.answers import complain
 from amodal_bench.cli.data.compose import root_of
-from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import config_dir, folder_option, name_in
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError, InputError
 from amodal_bench.datasets.card import Card, CardFile, load_card
@@ -20,21 +21,19 @@ from amodal_bench.datasets.card import Card, CardFile, load_card
 DELETE = "delete it to fetch it again"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    parser.add_argument("name", metavar="NAME", help="as in dataset=NAME")
-    parser.add_argument(
-        "--root", type=Path, metavar="FOLDER", help="where the dataset goes; by default where dataset=NAME looks"
-    )
-    add_config_dir(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
-    root = arguments.root
+@verb(__doc__)
+@name_in("dataset")
+@folder_option(
+    "--root",
+    metavar="FOLDER",
+    help="Where the dataset goes; by default where dataset=NAME looks.",
+)
+@config_dir
+def main(name: str, root: Path | None, config_dir: Sequence[Path]) -> int:
+    """Fetch a dataset; returns 1 where a file could not be fetched."""
     if root is None:
-        root = root_of(compose([f"dataset={arguments.name}"], arguments.config_dir).dataset)
-    card = load_card(arguments.name)
+        root = root_of(compose([f"dataset={name}"], config_dir).dataset)
+    card = load_card(name)
     _introduce(card)
     if root is None:
         print(f"\n{card.title} needs no files.")
@@ -45,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
             _fetch(file, root)
         except BenchError as error:  # the others can still be had
             failed += 1
-            print(f"error: {error}", file=sys.stderr)
+            complain(str(error))
     _steps(card, root)
     return 1 if failed else 0
 
@@ -68,11 +67,11 @@ def _fetch(file: CardFile, root: Path) -> None:
     path = file.place(root)
     done = path.with_name(f"{path.name}.unpacked")
     if file.unpack and done.exists():
-        print(f"{path}: unpacked already")
+        print(f"{path}: already unpacked")
         return
     if path.exists():
         digest = _complete(file, path)
-        print(f"{path}: whole already")
+        print(f"{path}: already complete")
     else:
         digest = download(file.url, path, file.bytes, file.sha256)
         print(f"{path}: {path.stat().st_size} bytes, sha256 {_judged(file, digest)}")
@@ -85,7 +84,7 @@ def _fetch(file: CardFile, root: Path) -> None:
 
 
 def _judged(file: CardFile, digest: str) -> str:
-    return "is right" if file.sha256 is not None else f"{digest} (the card knows none to compare with)"
+    return "is right" if file.sha256 is not None else f"{digest} (the card has none to compare with)"
 
 
 def _complete(file: CardFile, path: Path) -> str:
@@ -107,7 +106,7 @@ def _steps(card: Card, root: Path) -> None:
         print(
             f"\nBy hand, into {root}:"
             if card.files
-            else f"\nNothing of it may be fetched freely. By hand, into {root}:"
+            else f"\nNo part of it can be downloaded freely. By hand, into {root}:"
         )
     for number, step in enumerate(card.manual, start=1):
         print(_wrapped(step, f"{number}. "))

@@ -6,25 +6,24 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
 from amodal_bench.cli.data.compose import open_dataset
-from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import config_dir, overrides
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError
 from amodal_bench.core.ids import COMMENT, is_listable, label
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    parser.add_argument("overrides", metavar="OVERRIDE", nargs="*", help="such as dataset=cocoa protocol=pooled")
-    add_config_dir(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
-    settings = compose(arguments.overrides, arguments.config_dir)
+@verb(__doc__)
+@overrides("such as dataset=cocoa protocol=pooled")
+@config_dir
+def main(overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
+    """Print the ids, below comments that say how they were selected."""
+    settings = compose(overrides, config_dir)
     protocol = build(settings.protocol, "protocol")
     dataset = open_dataset(settings)
     from amodal_bench.metrics.selection import select
@@ -33,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     ids = [str(id) for id in records["id"]]
     if unlistable := [id for id in ids if not is_listable(id)]:
         raise BenchError(
-            f"id {unlistable[0]!r} cannot stand in a list; ids have no line breaks and begin with no '#'"
+            f"id {unlistable[0]!r} cannot be in a list; an id must not have a line break or begin with '#'"
         )
     facts = {
         "dataset": dataset.name,

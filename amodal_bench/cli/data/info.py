@@ -5,12 +5,18 @@ No pixel is read.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.cli.data.compose import add_dataset, open_dataset, settings_of
+import click
+
+from amodal_bench.cli.columns import columns
+from amodal_bench.cli.data.compose import open_dataset, settings_of
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import dataset
 from amodal_bench.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,22 +31,19 @@ BAR = 40
 FLAGS = ("stuff", "crowd", "truncated", "hidden")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    add_dataset(parser)
-    parser.add_argument("--json", action="store_true", help="print the same as JSON")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
+@verb(__doc__)
+@dataset
+@click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
+def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path], as_json: bool) -> int:
+    """Print the facts of an index."""
     from amodal_bench.datasets.base import outdated_columns
 
-    dataset = open_dataset(settings_of(arguments))
-    records = dataset.records()
+    opened = open_dataset(settings_of(name, overrides, config_dir))
+    records = opened.records()
     for old, new in outdated_columns(records).items():
-        raise InputError(dataset.name, f"column {old!r} of records() is called {new!r} now", "rename it in the class")
-    facts = {"dataset": dataset.name, **describe(records), "remarks": remarks(dataset)}
-    print(json.dumps(facts, indent=2) if arguments.json else _text(facts))
+        raise InputError(opened.name, f"column {old!r} of records() is called {new!r} now", "rename it in the class")
+    facts = {"dataset": opened.name, **describe(records), "remarks": remarks(opened)}
+    print(json.dumps(facts, indent=2) if as_json else _text(facts))
     return 0
 
 
@@ -98,7 +101,8 @@ def _text(facts: dict[str, Any]) -> str:
     if facts["categories"] > TOP:
         lines.append(f"  ... and {facts['categories'] - TOP} more")
     lines += ["flags", *(f"  {name:24} {count:9}" for name, count in facts["flags"].items())]
-    lines += [_row("", QUANTILES), _row("pixels", facts["amodal_pixels"]), _row("occlusion", facts["occlusion_rate"])]
+    rows = [_row("pixels", facts["amodal_pixels"]), _row("occlusion", facts["occlusion_rate"])]
+    lines.append(columns(rows, ["", *QUANTILES], numbers=QUANTILES))
     lines.append(f"occlusion rate, instances ({facts['occlusion_rate']['unknown']} unknown)")
     most = max(entry["instances"] for entry in facts["occlusion_histogram"]) or 1
     for entry in facts["occlusion_histogram"]:
@@ -109,7 +113,6 @@ def _text(facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _row(title: str, values: dict[str, Any]) -> str:
-    """A line of the quantiles' table; with no title, its head."""
-    cells = [name if not title else "-" if values[name] is None else f"{values[name]:.5g}" for name in QUANTILES]
-    return f"{title:10}" + "".join(f"{cell:>10}" for cell in cells)
+def _row(title: str, values: dict[str, Any]) -> list[str]:
+    """A row of the quantiles' table."""
+    return [title, *("-" if values[name] is None else f"{values[name]:.5g}" for name in QUANTILES)]

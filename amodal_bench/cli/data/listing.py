@@ -6,31 +6,27 @@ reads its annotations the first time.
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
+from amodal_bench.cli.columns import print_columns
 from amodal_bench.cli.data.compose import open_dataset, root_of
-from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import config_dir
 from amodal_bench.config.compose import choices, compose
 from amodal_bench.core.errors import BenchError
 from amodal_bench.datasets.card import card_names, load_card
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    parser.add_argument("--open", action="store_true", help="open each dataset that is found")
-    add_config_dir(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
-    rows = [
-        (name, _title(name, file), _state(name, arguments.config_dir, arguments.open))
-        for name, file in choices("dataset", arguments.config_dir).items()
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    for name, title, state in rows:
-        print(f"{name:{widths[0]}}  {title:{widths[1]}}  {state}")
+@verb(__doc__)
+@click.option("--open", "opened", is_flag=True, help="Open each dataset that is found.")
+@config_dir
+def main(opened: bool, config_dir: Sequence[Path]) -> int:
+    """Print a row for each dataset."""
+    files = choices("dataset", config_dir)
+    print_columns((name, _title(name, file), _state(name, config_dir, opened)) for name, file in files.items())
     return 0
 
 
@@ -42,7 +38,7 @@ def _title(name: str, file: Path) -> str:
     return first.lstrip("# ").strip() if first.startswith("#") else "-"
 
 
-def _state(name: str, config_dirs: list[Path], opened: bool) -> str:
+def _state(name: str, config_dirs: Sequence[Path], opened: bool) -> str:
     try:
         settings = compose([f"dataset={name}"], config_dirs)
         root = root_of(settings.dataset)

@@ -6,52 +6,57 @@ state no rate, they are spread over the index.
 
 from __future__ import annotations
 
-import argparse
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amodal_bench.cli.data.compose import add_dataset, open_dataset, settings_of
+import click
+
+from amodal_bench.cli.answers import complain
+from amodal_bench.cli.data.compose import open_dataset, settings_of
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import dataset, file_option
 from amodal_bench.core.errors import BenchError, InputError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    add_dataset(parser)
-    parser.add_argument("--rows", type=int, default=8, metavar="N", help="instances to show")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the picture to write; NAME-preview.png by default")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
-    out: Path = arguments.out or Path(f"{arguments.name}-preview.png")
-    if arguments.rows < 1:
-        raise UsageError(f"--rows: {arguments.rows} is not a positive number")
+@verb(__doc__)
+@dataset
+@click.option("--rows", type=int, default=8, metavar="N", help="Instances to show; 8 by default.")
+@file_option(
+    "--out",
+    metavar="FILE",
+    help="The picture to write; NAME-preview.png by default.",
+)
+def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path], rows: int, out: Path | None) -> int:
+    """Draw the sheet; returns 1 where an instance could not be read."""
+    out = out or Path(f"{name}-preview.png")
+    if rows < 1:
+        raise UsageError(f"--rows: {rows} must be >= 1")
     if out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise UsageError(f"--out: {out} does not end in .png, .jpg or .webp")
     if not out.parent.is_dir():
         raise UsageError(f"--out: there is no folder {out.parent}")
-    dataset = open_dataset(settings_of(arguments))
+    opened = open_dataset(settings_of(name, overrides, config_dir))
     from amodal_bench.metrics.protocols import flag
     from amodal_bench.report.sheet import draw_annotation, save_sheet
 
-    records = dataset.records()
-    rows, failed = [], 0
-    for id in spread(records[~flag(records, "hidden")], arguments.rows):
+    records = opened.records()
+    drawn, failed = [], 0
+    for id in spread(records[~flag(records, "hidden")], rows):
         try:
-            row = draw_annotation(dataset.sample(id))
+            row = draw_annotation(opened.sample(id))
         except InputError as error:
             failed += 1
-            print(f"error: {error}", file=sys.stderr)
+            complain(str(error))
             continue
-        rows.append(row)
-        print(f"{len(rows):3}  {list(row)[-1]:12}  {id}")
-    if not rows:
-        raise BenchError(f"{dataset.name}: there is no instance to show ({len(records)} in the index)")
-    save_sheet(rows, out)
+        drawn.append(row)
+        print(f"{len(drawn):3}  {list(row)[-1]:12}  {id}")
+    if not drawn:
+        raise BenchError(f"{opened.name}: there is no instance to show ({len(records)} in the index)")
+    save_sheet(drawn, out)
     print(f"wrote {out}")
     return 1 if failed else 0
 

@@ -6,31 +6,30 @@ the file is not up to date.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
+import click
+
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import file_option
 from amodal_bench.core.errors import InputError
 from amodal_bench.datasets.card import Card, card_names, load_card
 
-BEGIN, END = "<!-- cards: written by python -m amodal_bench.cli.data readme -->", "<!-- end of cards -->"
+BEGIN, END = "<!-- cards: written by amodal-bench data readme -->", "<!-- end of cards -->"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    parser.add_argument("--file", type=Path, default=Path("datasets/README.md"), help="datasets/README.md by default")
-    parser.add_argument("--check", action="store_true", help="only say whether the file is up to date")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
-    file: Path = arguments.file
+@verb(__doc__)
+@file_option("--file", default="datasets/README.md", help="datasets/README.md by default.")
+@click.option("--check", is_flag=True, help="Only say whether the file is up to date.")
+def main(file: Path, check: bool) -> int:
+    """Write the file, or check it; returns 1 where it is not up to date."""
     try:
         old = file.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(file, "cannot be read", "run this from the repository's root") from error
     new = updated(old, file)
-    if arguments.check:
+    if check:
         print(f"{file} {'is up to date' if new == old else 'is not what the cards say'}")
         return int(new != old)
     file.write_text(new, encoding="utf-8")

@@ -8,12 +8,13 @@ Settings are those of a run: model.weights=FOLDER, model.backbone.device=cpu.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from amodal_bench.cli.models.holdings import Component, add_model, components, holdings
-from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.cli.models.holdings import Component, components, holdings
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import model
 from amodal_bench.config.compose import compose
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError
@@ -23,17 +24,13 @@ LARGE = 2 * 10**8
 """Bytes of weights that are not loaded more than once."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    add_model(parser, "NAME", "as in model=NAME")
-    add_config_dir(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
-    settings = compose([f"model={arguments.name}", *arguments.overrides], arguments.config_dir)
+@verb(__doc__)
+@model("as in model=NAME")
+def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
+    """Try every part of a model; returns 1 where there are problems."""
+    settings = compose([f"model={name}", *overrides], config_dir)
     parts = components(settings.model)
-    _line("model", arguments.name)
+    _line("model", name)
     # Of what has no weights only a backbone is worth a trial: it may be a user's own.
     tried = [part for part in parts if part.holdings() or part.key == "model.backbone"]
     if not tried:

@@ -12,7 +12,7 @@ import numpy as np
 
 from amodal_bench.backbones.latent import LatentBackbone
 from amodal_bench.cli.models.holdings import Component
-from amodal_bench.core.errors import BenchError
+from amodal_bench.core.errors import BenchError, one_line
 from amodal_bench.core.seeds import stream_seed
 from amodal_bench.core.stages import Stages
 from amodal_bench.segmenters.base import Prompt
@@ -72,8 +72,7 @@ def examine(part: Component) -> Examined:
                     f"{name}: does not fit into the memory of {part.built.device}; {REMEDY[part.key]}"
                 )
             except Exception as error:  # a user's own backbone may fail in any way
-                text = " ".join(str(error).split())
-                found.problems.append(f"{name}: {type(error).__name__}: {text}")
+                found.problems.append(f"{name}: {one_line(error)}")
             cost = stages.take()[name]
             peak = f", {cost.peak / 1e9:.2f} GB of GPU memory" if cost.peak else ""
             if found.problems:

@@ -6,12 +6,13 @@ model=NAME, or the hub id of one of them. A run never downloads, unless model.ba
 
 from __future__ import annotations
 
-import argparse
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from amodal_bench.cli.models.holdings import Holding, add_model, components, holdings
-from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.cli.answers import complain
+from amodal_bench.cli.models.holdings import Holding, components, holdings
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import model
 from amodal_bench.config.build import suggest
 from amodal_bench.config.compose import choices, compose
 from amodal_bench.core.cache import cache_folder
@@ -23,38 +24,34 @@ ENCODERS = ("text_encoder", "image_encoder")
 """Parts that are needed for the embedding of the empty prompt only."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    add_model(parser, "NAME", "as in model=NAME, or the hub id of its weights")
-    add_config_dir(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
-    name, wanted = _find(arguments.name, arguments.overrides, arguments.config_dir)
+@verb(__doc__)
+@model("as in model=NAME, or the hub id of its weights")
+def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
+    """Fetch the weights of a model; returns 1 where some could not be fetched."""
+    name, wanted = _find(name, overrides, config_dir)
     remote = [holding for holding in wanted if holding.source.is_hub_id]
     for holding in wanted:
         if holding not in remote:
-            print(f"{holding.source.spec}: is no hub id, nothing to download ({holding.state()})")
+            print(f"{holding.source.spec}: is not a hub id, so there is nothing to download ({holding.state()})")
     failed = 0
     for holding in remote:
         try:
             _fetch(holding)
         except BenchError as error:  # the others can still be had
             failed += 1
-            print(f"error: {error}", file=sys.stderr)
+            complain(str(error))
     if not wanted:
         print(f"{name} needs no weights.")
     elif remote and not failed:
         print(f"\nThen: amodal-bench models check {name}")
     encoders = [part for holding in remote for part in holding.parts if part.startswith(ENCODERS)]
     if encoders and not failed:
-        print("The first check or run works the embedding of the empty prompt out and keeps it in")
+        print("The first check or run computes the embedding of the empty prompt and keeps it in")
         print(f"{cache_folder() / 'null_prompts'}; later ones read it and load no text encoder.")
     return 1 if failed else 0
 
 
-def _find(wanted: str, overrides: list[str], config_dirs: list[Path]) -> tuple[str, list[Holding]]:
+def _find(wanted: str, overrides: Sequence[str], config_dirs: Sequence[Path]) -> tuple[str, list[Holding]]:
     """The model of a name or of a hub id, and its weights; those of the hub id alone, if it is one."""
     folder, _, name = wanted.rpartition("/")
     if not folder or name in choices(f"model/{folder}", config_dirs):

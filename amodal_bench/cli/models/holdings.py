@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,18 +46,6 @@ class Holding:
         places = [] if folder is None else [folder / part for part in self.parts]
         files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*"))]
         return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def add_model(parser: argparse.ArgumentParser, name: str, help: str) -> None:
-    """The arguments of a verb that works on one model."""
-    parser.add_argument("name", metavar=name, help=help)
-    parser.add_argument(
-        "overrides",
-        metavar="OVERRIDE",
-        nargs="*",
-        default=[],  # else argparse says that it is required
-        help="such as model.weights=FOLDER model.backbone.native=64 model.backbone.device=cpu",
-    )
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ in half precision; a batch's activations come on top (`amodal-bench models check
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from amodal_bench.cli.columns import print_columns
 from amodal_bench.cli.models.holdings import Holding, components
-from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import config_dir
 from amodal_bench.config.compose import choices, compose
 from amodal_bench.core.errors import BenchError
 from amodal_bench.weights.catalogue import catalogue
@@ -20,23 +21,16 @@ from amodal_bench.weights.source import PACKAGED
 HEAD = ("model", "family", "disk", "GPU", "here", "weights", "licence")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    add_config_dir(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
-    names = choices("model", arguments.config_dir)
-    rows = [HEAD, *(row for name in names for row in _rows(name, arguments.config_dir))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD) - 1)]
-    for row in rows:
-        cells = [f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)]
-        print("  ".join([*cells, row[-1]]).rstrip())
+@verb(__doc__)
+@config_dir
+def main(config_dir: Sequence[Path]) -> int:
+    """Print a row for each repository of weights."""
+    names = choices("model", config_dir)
+    print_columns((row for name in names for row in _rows(name, config_dir)), HEAD)
     return 0
 
 
-def _rows(name: str, config_dirs: list[Path]) -> Iterator[tuple[str, ...]]:
+def _rows(name: str, config_dirs: Sequence[Path]) -> Iterator[tuple[str, ...]]:
     """A model's row, and one for each further repository that it needs."""
     try:
         parts = components(compose([f"model={name}"], config_dirs).model)

@@ -6,11 +6,12 @@ file RANDOM_WEIGHTS, so that tables name its results for what they are.
 
 from __future__ import annotations
 
-import argparse
 import shlex
 from pathlib import Path
 
 from amodal_bench.cli.models.holdings import family_module
+from amodal_bench.cli.verbs import verb, word
+from amodal_bench.cli.words import among, folders, place
 from amodal_bench.config.build import TARGET, suggest
 from amodal_bench.config.compose import choices, compose
 from amodal_bench.core.errors import BenchError, InputError, UsageError
@@ -19,15 +20,11 @@ from amodal_bench.weights.random import families, save
 SIDE = 64
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    parser.add_argument("family", metavar="FAMILY", help=", ".join(families()))
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="a new or an empty folder")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
-    family, folder = arguments.family, arguments.folder
+@verb(__doc__)
+@word("family", ", ".join(families()), metavar="FAMILY", shell_complete=among(lambda ctx: families()))
+@word("folder", "a new or an empty folder", metavar="FOLDER", type=place, shell_complete=folders)
+def main(family: str, folder: Path) -> int:
+    """Save a family in small, and print how to check and run it."""
     if family not in families():
         raise UsageError(f"models tiny {family}: there is no such family; {suggest(family, families())}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -36,13 +33,15 @@ def run(arguments: argparse.Namespace) -> int:
         save(family, folder)
     except (OSError, ImportError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(folder, f"cannot be written ({reason})", "mend that and name a new folder") from error
+        raise InputError(
+            folder, f"cannot be written ({reason})", "name a new folder that you can write to"
+        ) from error
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"wrote {folder}: {family} with random weights, {size / 1e6:.1f} MB")
     model, *settings = _settings(family, folder)
     words = " ".join(map(shlex.quote, settings))
-    print(f"\nCheck it:  python -m amodal_bench models check {model} {words}")
-    print(f"Run it:    python -m amodal_bench model={model} {words} limit=8")
+    print(f"\nCheck it:  amodal-bench models check {model} {words}")
+    print(f"Run it:    amodal-bench model={model} {words} limit=8")
     return 0
 
 

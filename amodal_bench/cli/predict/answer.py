@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from amodal_bench.core.errors import BenchError, PredictionError
+from amodal_bench.core.errors import BenchError, PredictionError, one_line
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.models.base import Completes, Completion, Model
@@ -59,7 +59,7 @@ def in_one_line(name: str) -> Iterator[None]:
     except BenchError:
         raise
     except Exception as error:
-        raise PredictionError(f"{name}: {type(error).__name__}: {' '.join(str(error).split())}") from error
+        raise PredictionError(f"{name}: {one_line(error)}") from error
 
 
 def _cut_out(picture: Image, mask: Mask) -> Image:

@@ -19,42 +19,45 @@ Random numbers depend on `seed` and on the picture's name (without .jpg), as tho
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from amodal_bench.cli.verbs import add_config_dir, answered
+import click
+
+from amodal_bench.cli.verbs import verb, word
+from amodal_bench.cli.words import config_dir, file_option, files, folder_option, overrides, place
 from amodal_bench.core.errors import UsageError
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit status: 0 all is well, 1 something is wrong, 2 a usage error."""
-    parser = argparse.ArgumentParser(
-        prog="amodal-bench predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("image", metavar="IMAGE", type=Path, help="a picture")
-    parser.add_argument("--mask", metavar="FILE", type=Path, help="what is visible of the object")
-    parser.add_argument("--point", metavar="X,Y", action="append", default=[], help="a pixel of it; may be repeated")
-    parser.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="default: IMAGE's name and -amodal, here")
-    parser.add_argument("--every-step", action="store_true", help="also write the denoising, step by step")
-    parser.add_argument(
-        "overrides",
-        metavar="OVERRIDE",
-        nargs="*",
-        default=[],  # else argparse says that it is required
-        help="as in a run, such as model=sdxl segmenter=sam seed=1",
-    )
-    add_config_dir(parser)
-    parsed = parser.parse_intermixed_args(list(arguments))
-    return answered(lambda: _run(parsed))
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    if bool(arguments.mask) == bool(arguments.point):
+@verb(__doc__)
+@word("image", "a picture", metavar="IMAGE", type=place, shell_complete=files)
+@file_option("--mask", metavar="FILE", help="What is visible of the object.")
+@click.option("--point", metavar="X,Y", multiple=True, help="A pixel of it; may be repeated.")
+@folder_option("-o", "--output", metavar="FOLDER", help="Default: IMAGE-amodal, here.")
+@click.option("--every-step", is_flag=True, help="Also write the denoising, step by step.")
+@overrides("as in a run, such as model=sdxl segmenter=sam seed=1")
+@config_dir
+def main(
+    image: Path,
+    mask: Path | None,
+    point: Sequence[str],
+    output: Path | None,
+    every_step: bool,
+    overrides: Sequence[str],
+    config_dir: Sequence[Path],
+) -> int:
+    """Predict, and write what came of it."""
+    if bool(mask) == bool(point):
         raise UsageError("what is visible of the object? give either --mask FILE or --point X,Y")
     from amodal_bench.cli.predict.work import Request, predict
-    from amodal_bench.config.compose import compose
+    from amodal_bench.config.compose import composed
+    from amodal_bench.config.effect import without_effect
+    from amodal_bench.config.settings import settings_from
 
-    request = Request(arguments.image, arguments.mask, arguments.point, arguments.output, arguments.every_step)
-    predict(request, compose(arguments.overrides, arguments.config_dir))
+    config = composed(overrides, config_dir)
+    settings = settings_from(config)
+    for line in without_effect(config, overrides, used=["segmenter"] if point else []):
+        print(f"warning: {line}", file=sys.stderr)
+    predict(Request(image, mask, point, output, every_step), settings)
     return 0

@@ -30,11 +30,11 @@ def check_folder(folder: Path, written: Sequence[str], read: Sequence[Path]) -> 
     except OSError as error:  # such as a name that is too long
         raise UsageError(f"{folder}: cannot be a folder ({error.strerror}); name another one with -o") from error
     if taken:
-        raise UsageError(f"{folder}: is no folder; name one with -o")
+        raise UsageError(f"{folder}: is not a folder; name one with -o")
     sources = {file.resolve() for file in read}
     for name in written:
         if (folder / name).resolve() in sources:
-            raise UsageError(f"{folder / name}: is read, and would be overwritten; name another folder with -o")
+            raise UsageError(f"{folder / name}: is an input and would be overwritten; name another folder with -o")
 
 
 def write(

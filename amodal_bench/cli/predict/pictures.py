@@ -13,7 +13,7 @@ from PIL import ImageOps
 from amodal_bench.core.errors import InputError, unreadable
 from amodal_bench.core.types import Image, Integers, Mask
 
-PAINT = "paint V white on black, or let it be what is opaque"
+PAINT = "paint V white on black, or make everything else transparent"
 
 LOSSY = ("JPEG", "MPO", "WEBP")
 """Formats of Pillow's in which black does not stay black beside a colour."""
@@ -60,7 +60,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
     if not visible.any():
         raise InputError(path, "is an empty mask: nothing in it is above the middle grey", PAINT)
     if visible.all():  # a photograph, most probably
-        raise InputError(path, "covers the whole image: nothing of the object could be hidden", PAINT)
+        raise InputError(path, "covers the whole image, so no part of the object can be hidden", PAINT)
     return visible
 
 
@@ -70,7 +70,7 @@ def _opened(path: Path) -> Iterator[pillow.Image]:
     try:
         with pillow.open(path) as picture:
             if picture.mode == "F":
-                raise InputError(path, "has floating-point pixels, whose range it does not tell", "save it as PNG")
+                raise InputError(path, "has floating-point pixels of unknown range", "save it as PNG")
             upright = ImageOps.exif_transpose(picture)
             upright.format = picture.format
             yield upright

@@ -21,7 +21,7 @@ def points_of(texts: Sequence[str], shape: tuple[int, int]) -> Integers:
     """`X,Y` of an image of `shape` (H, W) as pixels (x, y), (N, 2) int64.
 
     Raises:
-        UsageError: a point is not two whole numbers, or lies outside of the image.
+        UsageError: a point is not two whole numbers, or is outside the image.
     """
     return np.array([_point(text, *shape) for text in texts], np.int64)
 
@@ -32,7 +32,7 @@ def _point(text: str, height: int, width: int) -> tuple[int, int]:
     except ValueError:
         raise UsageError(f"--point {text}: is not X,Y, two whole numbers of pixels from the upper left") from None
     if not (0 <= x < width and 0 <= y < height):
-        raise UsageError(f"--point {text}: lies outside of the image, which is {width} pixels wide and {height} high")
+        raise UsageError(f"--point {text}: is outside the image, which is {width} pixels wide and {height} high")
     return x, y
 
 

@@ -71,7 +71,7 @@ def predict(request: Request, settings: Settings) -> None:
             visible = ask(segmenter, image, points, seed)
         facts |= {"points": points.tolist(), "segmenter": dict(segmenter.describe())}
         if visible.sum() < 2 * discs(points, shape).sum():
-            print("the segmenter finds hardly more than the points: name one in each colour, or choose segmenter=sam")
+            print("the segmenter finds little more than the points: give one in each colour, or choose segmenter=sam")
     facts |= {"random_weights": has_random_weights(facts), "image": request.image.name, "seed": settings.seed}
     query = Query(request.id, image, visible)
     with in_one_line(name):

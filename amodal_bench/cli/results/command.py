@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from amodal_bench.cli.verbs import Command
+from amodal_bench.cli.verbs import Verbs
 
 VERBS = {
-    "list": ("listing", "runs, and how many predictions and errors each has"),
-    "export": ("export", "write a run's predictions, and what they are compared with, in COCO's format"),
+    "list": ("listing", "show the runs, and how many predictions and errors each one has"),
+    "export": ("export", "write a run's predictions, and the ground truth, in COCO's format"),
+    "table": ("table", "one table of what all runs scored"),
 }
-main = Command("results", "amodal_bench.cli.results", VERBS).main
+main = Verbs("results", "amodal_bench.cli.results", VERBS)

@@ -17,94 +17,115 @@ loadRes takes an entry's area from its box, which matters only for scores by are
 
 from __future__ import annotations
 
-import argparse
 import json
 import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from amodal_bench.cli.results.coco import CocoIds, ground_truth, results
-from amodal_bench.cli.verbs import add_config_dir
+from amodal_bench.cli.verbs import verb, word
+from amodal_bench.cli.words import config_dir, file_option, overrides, place, runs
 from amodal_bench.core.errors import BenchError, InputError, UsageError
 from amodal_bench.core.files import write_whole
-from amodal_bench.datasets.base import Dataset
-from amodal_bench.datasets.reading.files import read_json
-from amodal_bench.runner.store import Store
 
-RUN_AGAIN = "give the run's command again: it predicts nothing anew and writes the tables"
+if TYPE_CHECKING:
+    import pandas as pd
 
+    from amodal_bench.cli.results.coco import CocoIds
+    from amodal_bench.datasets.base import Dataset
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    parser.add_argument("run", metavar="RUN_FOLDER", type=Path, help="such as results/runs/toy-hull-0123456789ab")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="default: RUN_FOLDER/predictions.json")
-    parser.add_argument("--ground-truth", metavar="FILE", type=Path, help="also write what they are compared with")
-    parser.add_argument(
-        "overrides", metavar="OVERRIDE", nargs="*", default=[], help="the run's dataset, such as dataset=cocoa"
-    )
-    add_config_dir(parser)
+RUN_AGAIN = "give the run's command again: it writes the tables and predicts nothing"
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
-    folder: Path = arguments.run
-    if not (folder / "store.sqlite").is_file():
-        raise UsageError(f"{folder}: is no run's folder (it has no store.sqlite); runs lie in results/runs")
-    output: Path = arguments.output or folder / "predictions.json"
-    for file in (output, arguments.ground_truth or output):
+@verb(__doc__)
+@word("run", "such as results/runs/toy-hull-0123456789ab", metavar="RUN_FOLDER", type=place, shell_complete=runs)
+@file_option("-o", "--output", metavar="FILE", help="RUN_FOLDER/predictions.json by default.")
+@file_option("--ground-truth", metavar="FILE", help="Also write what they are compared with.")
+@overrides("the run's dataset, such as dataset=cocoa")
+@config_dir
+def main(
+    run: Path,
+    output: Path | None,
+    ground_truth: Path | None,
+    overrides: Sequence[str],
+    config_dir: Sequence[Path],
+) -> int:
+    """Write a run's predictions, and the ground truth where a file for it is named."""
+    output = output or run / "predictions.json"
+    _check_files(run, output, ground_truth)
+    if overrides and not ground_truth:
+        raise UsageError(f"{' '.join(overrides)}: settings are for --ground-truth FILE only")
+    from amodal_bench.cli.results.coco import CocoIds
+
+    instances = _instances(run / "instances.csv")
+    # First, since a dataset that is another's is found at once.
+    dataset = _dataset(run, overrides, config_dir) if ground_truth else None
+    ids = CocoIds(instances)
+    _write_predictions(run, instances, ids, output)
+    if dataset is not None and ground_truth is not None:
+        _write_truth(dataset, instances, ids, ground_truth)
+    return 0
+
+
+def _check_files(run: Path, output: Path, ground_truth: Path | None) -> None:
+    """Raise `UsageError` where the run has no predictions, or one of the files cannot be written there."""
+    if not (run / "store.sqlite").is_file():
+        raise UsageError(f"{run}: is not the folder of a run (it has no store.sqlite); runs lie in results/runs")
+    for file in (output, ground_truth or output):
         if file.is_dir() or not file.parent.is_dir():
             raise UsageError(f"{file}: cannot be a file, since it {'is a' if file.is_dir() else 'lies in no'} folder")
         others = file.suffix != ".json" or file.name == "run.json"
-        if others and file.exists() and file.resolve().parent == folder.resolve():
-            raise UsageError(f"{file}: is the run's own, and would be overwritten; name another file")
-    if arguments.ground_truth and output.resolve() == arguments.ground_truth.resolve():
+        if others and file.exists() and file.resolve().parent == run.resolve():
+            raise UsageError(f"{file}: is a file of the run and would be overwritten; name another file")
+    if ground_truth and output.resolve() == ground_truth.resolve():
         raise UsageError(f"{output}: predictions and ground truth cannot be one file; name another with -o")
-    if arguments.overrides and not arguments.ground_truth:
-        raise UsageError(f"{' '.join(arguments.overrides)}: settings are for --ground-truth FILE only")
-    instances = _instances(folder / "instances.csv")
-    # First, since a dataset that is another's is found at once.
-    dataset = _dataset(folder, arguments.overrides, arguments.config_dir) if arguments.ground_truth else None
-    ids, predicted = CocoIds(instances), instances[instances["error"] == ""]
+
+
+def _write_predictions(run: Path, instances: pd.DataFrame, ids: CocoIds, output: Path) -> None:
+    from amodal_bench.cli.results.coco import results
+    from amodal_bench.runner.store import Store
+
+    predicted = instances[instances["error"] == ""]
     try:
-        with Store(folder / "store.sqlite", read_only=True) as store:
+        with Store(run / "store.sqlite", read_only=True) as store:
             entries = results(predicted, ids, store.rle)
     except (sqlite3.Error, KeyError) as error:
-        raise InputError(folder / "store.sqlite", f"does not fit instances.csv ({error})", RUN_AGAIN) from error
+        raise InputError(run / "store.sqlite", f"does not fit instances.csv ({error})", RUN_AGAIN) from error
     _write(output, entries)
     failed = len(instances) - len(predicted)
     print(f"wrote {output}: {len(entries)} predictions" + (f"; {failed} failed and are not in it" if failed else ""))
-    if dataset is not None:
-        truth, unreadable = ground_truth(instances, ids, dataset.sample)
-        _write(arguments.ground_truth, truth)
-        counts = f"{len(truth['annotations'])} amodal masks in {len(truth['images'])} images"
-        print(
-            f"wrote {arguments.ground_truth}: {counts}"
-            + (f"; {len(unreadable)} cannot be read" if unreadable else "")
-        )
-        for problem in unreadable:
-            print(f"left out: {problem}", file=sys.stderr)
-    return 0
+
+
+def _write_truth(dataset: Dataset, instances: pd.DataFrame, ids: CocoIds, file: Path) -> None:
+    from amodal_bench.cli.results.coco import ground_truth
+
+    truth, unreadable = ground_truth(instances, ids, dataset.sample)
+    _write(file, truth)
+    counts = f"{len(truth['annotations'])} amodal masks in {len(truth['images'])} images"
+    print(f"wrote {file}: {counts}" + (f"; {len(unreadable)} cannot be read" if unreadable else ""))
+    for problem in unreadable:
+        print(f"left out: {problem}", file=sys.stderr)
 
 
 def _instances(file: Path) -> pd.DataFrame:
     """The run's table of instances: id, image_id, category and error, as text."""
+    import pandas as pd
+
     try:
         table = pd.read_csv(file, dtype="str", keep_default_na=False)
         return table[["id", "image_id", "category", "error"]]
     except FileNotFoundError as error:
         raise InputError(file, "no such file (logger=csv writes it)", RUN_AGAIN) from error
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(file, "is no table of instances", RUN_AGAIN) from error
+        raise InputError(file, "is not a table of instances", RUN_AGAIN) from error
 
 
 def _dataset(folder: Path, overrides: Sequence[str], config_dirs: Sequence[Path]) -> Dataset:
     """The run's dataset. Raises `UsageError` where the settings describe another one."""
     from amodal_bench.cli.data.compose import open_dataset
     from amodal_bench.config.compose import compose
+    from amodal_bench.datasets.reading.files import read_json
 
     dataset = open_dataset(compose(overrides, config_dirs))
     try:

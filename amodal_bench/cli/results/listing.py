@@ -1,39 +1,37 @@
 """List the runs in a results folder: instances with a prediction, errors, and where the run lies.
 
-`python -m amodal_bench.cli.results.table` tells what they scored, `amodal-bench results export RUN_FOLDER` hands out
-their masks.
+`amodal-bench results table` tells what they scored, `amodal-bench results export RUN_FOLDER` hands out their masks.
 """
 
 from __future__ import annotations
 
-import argparse
 import sqlite3
 from pathlib import Path
 
-import pandas as pd
-
+from amodal_bench.cli.columns import print_columns
+from amodal_bench.cli.verbs import verb, word
+from amodal_bench.cli.words import folders, place
 from amodal_bench.core.errors import UsageError
-from amodal_bench.runner.store import Store
 
 HEAD = ("predicted", "errors", "run")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments and options of this verb to its parser."""
-    parser.add_argument("results", metavar="FOLDER", type=Path, nargs="?", default=Path("results"), help="results/")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Do what the verb says with parsed arguments, and return the exit status."""
-    stores = sorted((arguments.results / "runs").glob("*/store.sqlite"))
+@verb(__doc__)
+@word("results", "results/ by default", metavar="[FOLDER]", type=place, shell_complete=folders, default="results")
+def main(results: Path) -> int:
+    """Print a row for each run."""
+    stores = sorted((results / "runs").glob("*/store.sqlite"))
     if not stores:
-        raise UsageError(f"{arguments.results}: no run lies in {arguments.results / 'runs'}; run something first")
-    for row in [HEAD, *map(_row, stores)]:
-        print("{:>9}  {:>6}  {}".format(*row))
+        raise UsageError(f"{results}: there is no run in {results / 'runs'}; run something first")
+    print_columns(map(_row, stores), HEAD, numbers=("predicted", "errors"))
     return 0
 
 
 def _row(file: Path) -> tuple[str, str, str]:
+    import pandas as pd
+
+    from amodal_bench.runner.store import Store
+
     try:
         with Store(file, read_only=True) as store:
             errors = store.table()["error"].notna()

@@ -1,1 +1,1 @@
-"""`amodal-bench toy`: write the toy aquarium in official formats, train the tiny model."""
+"""`amodal-bench toy`: write the toy aquarium in official formats, train the tiny model, one module per verb."""

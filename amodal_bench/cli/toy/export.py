@@ -1,44 +1,50 @@
-"""Write the toy aquarium in a benchmark's official format: `python -m amodal_bench.testing.export FORMAT FOLDER`.
+"""Write the toy aquarium in a benchmark's official format, to try a loader or a tool of your own on it.
 
 What opens the result is printed; mask for mask it is the same as `dataset=toy` of that split.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import inspect
 import pkgutil
 import shlex
 from pathlib import Path
 
-from amodal_bench.core.errors import BenchError
+import click
+
+from amodal_bench.cli.verbs import verb, word
+from amodal_bench.cli.words import among, folders, place
+from amodal_bench.config.build import suggest
+from amodal_bench.core.errors import BenchError, InputError, UsageError
 from amodal_bench.testing import export
 
+FORMATS = sorted(m.name for m in pkgutil.iter_modules(export.__path__) if not m.name.startswith("_"))
 
-def main() -> None:
-    """Parse the command line, do the work and print it."""
-    formats = sorted(m.name for m in pkgutil.iter_modules(export.__path__) if not m.name.startswith("_"))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("format", choices=formats)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument(
-        "--split", help="as the benchmark names its splits; by default the one that dataset=FORMAT opens"
-    )
-    parser.add_argument("--images", type=int, default=160)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    write = importlib.import_module(f"{export.__name__}.{args.format}").export
+
+@verb(__doc__)
+@word("format", ", ".join(FORMATS), metavar="FORMAT", shell_complete=among(lambda ctx: FORMATS))
+@word("folder", "a new or an empty folder", metavar="FOLDER", type=place, shell_complete=folders)
+@click.option("--split", help="As the benchmark names its splits; by default the one that dataset=FORMAT opens.")
+@click.option("--images", type=int, default=160, metavar="N", help="160 by default.")
+@click.option("--seed", type=int, default=0, metavar="N", help="0 by default.")
+def main(format: str, folder: Path, split: str | None, images: int, seed: int) -> int:
+    """Write the tree of a format, and print how to open it."""
+    if format not in FORMATS:
+        raise UsageError(f"toy export {format}: there is no such format; {suggest(format, FORMATS)}")
+    write = importlib.import_module(f"{export.__name__}.{format}").export
     opened = inspect.signature(write).parameters["split"].default  # the exporters' defaults are the datasets'
-    split = args.split or opened
+    split = split or opened
     try:
-        print(f"wrote {write(args.folder, split, args.images, args.seed)}")
-    except (BenchError, OSError, ValueError) as error:
-        parser.error(str(error))
-    root = shlex.quote(f"dataset.root={args.folder}")
+        print(f"wrote {write(folder, split, images, seed)}")
+    except BenchError:
+        raise
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        remedy = "name a folder that you can write to"
+        raise InputError(folder, f"cannot be written ({error.strerror or error})", remedy) from error
+    root = shlex.quote(f"dataset.root={folder}")
     more = "" if split == opened else f" dataset.split={split}"
-    print(f"open it with: amodal-bench dataset={args.format} {root}{more}")
-
-
-if __name__ == "__main__":
-    main()
+    print(f"open it with: amodal-bench dataset={format} {root}{more}")
+    return 0

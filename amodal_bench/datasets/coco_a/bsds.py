@@ -20,7 +20,7 @@ from amodal_bench.datasets.reading.index import Index
 from amodal_bench.datasets.reading.indexed import SCENE
 
 SPLITS = ("train", "val", "test")
-GET_PICTURES = "unpack BSR_bsds500.tgz (Berkeley's BSDS500) into {root}, or set `images` to the pictures' folder"
+GET_PICTURES = "unpack BSR_bsds500.tgz (Berkeley's BSDS500) into {root}, or set dataset.images to their folder"
 
 
 class Bsds(PassDataset):
@@ -77,9 +77,10 @@ class Bsds(PassDataset):
     def _require(self, root: Path, file: Path, needs_root: bool) -> None:
         get_file = (
             "get the annotations by the link on github.com/Wakeupbuddy/amodalAPI (the archive is COCO-A's) and "
-            f"unpack them into {root / 'annotations'}, or set `annotations` to the file"
+            f"unpack them into {root / 'annotations'}, or set dataset.annotations to the file"
         )
         require_files(
+            "bsds",
             "BSDS-A",
             root if needs_root else None,
             (file, f"the BSDS-A annotations of split {self.split!r} are missing", get_file),

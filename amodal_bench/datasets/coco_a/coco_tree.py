@@ -13,12 +13,14 @@ class CocoTree:
     """What differs between the two.
 
     Attributes:
-        title: of the dataset.
+        name: the dataset's, as in `dataset=NAME`.
+        title: the dataset's, for people.
         splits: that it has.
         file: name of a split's annotation file, with `{split}`.
         get_file: what to do where it is missing, with `{folder}` for its folder.
     """
 
+    name: str
     title: str
     splits: tuple[str, ...]
     file: str
@@ -37,9 +39,10 @@ class CocoTree:
         # Some mirrors of COCO leave out the test pictures.
         get_folder = (
             f"unpack {split}2014.zip of the COCO 2014 images (cocodataset.org) into {root}, "
-            "or set `images` to the folder"
+            "or set dataset.images to the folder"
         )
         require_files(
+            self.name,
             self.title,
             Path(root) if annotations is None or images is None else None,
             (

@@ -9,11 +9,12 @@ from amodal_bench.datasets.coco_a.coco_tree import CocoTree
 from amodal_bench.datasets.coco_a.passes import PassDataset, open_index
 
 TREE = CocoTree(
+    "cocoa",
     "COCO-A",
     ("train", "val", "test"),
     "COCO_amodal_{split}2014.json",
     "get the annotations by the link on github.com/Wakeupbuddy/amodalAPI and unpack them into {folder}, or set "
-    "`annotations` to the file",
+    "dataset.annotations to the file",
 )
 
 

@@ -27,11 +27,12 @@ ARRAYS = ("images", "annotations", "categories")
 OWN_COLUMNS = {SCENE: "str", **PLACES}
 REMEDY = "use COCO_amodal_*2014_with_classes.json; dataset=cocoa reads COCO-A's own files"
 TREE = CocoTree(
+    "cocoa_cls",
     "COCOA-cls",
     ("train", "val"),
     "COCO_amodal_{split}2014_with_classes.json",
     "get COCOA_annotations_detectron.tar.xz (the READMEs of Bayesian-Amodal and AISFormer link to it) and put the "
-    "file into {folder}, or set `annotations` to it",
+    "file into {folder}, or set dataset.annotations to it",
 )
 
 

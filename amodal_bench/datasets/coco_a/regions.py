@@ -1,6 +1,6 @@
 r"""One object as COCO-A and its relatives describe it.
 
-`segmentation` is A, `visible_mask` V and `invisible_mask` A \\ V; where the latter two are absent, V = A.
+`segmentation` is A, `visible_mask` V and `invisible_mask` A \ V; where the latter two are absent, V = A.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class FishBowl(IndexedDataset):
         rows: str | None = None,
     ) -> None:
         if stride < 1:
-            raise ConfigError(f"dataset.stride: {stride} is not a positive number")
+            raise ConfigError(f"dataset.stride: {stride} must be >= 1")
         self.layout = find_layout(Path(root), layout, split)
         self.frames = _frames(self.layout, images)
         super().__init__(_index(self.layout, stride, Path(rows) if rows else None), f"{split}\nstride={stride}")
@@ -117,7 +117,7 @@ class FishBowl(IndexedDataset):
         for count in sorted(counts - {0}):  # 0: no list of masks, which the index reports
             if numbers != list(range(count)):
                 first, last = (numbers[0], numbers[-1]) if numbers else ("none", "none")
-                what = f"{len(numbers)} frames, first {first} and last {last}, but there are {count} masks, from 0 on"
+                what = f"{len(numbers)} frames, first {first} and last {last}, but there are {count} masks from 0"
                 yield Problem(str(self.frames.place(video)), f"video {video}", what)
 
     def _mask(self, file: Path, position: int, row: Any, height: int, width: int) -> Mask:
@@ -152,7 +152,7 @@ class FishBowl(IndexedDataset):
 def _frames(layout: Layout, images: str | None) -> Frames:
     frames = layout.frames() if images is None else PictureFrames(Path(images))
     if isinstance(frames, PictureFrames) and not frames.folder.is_dir():
-        remedy = "unpack all of FISHBOWL_test_data.zip, or set `images` to the folder of the frames"
+        remedy = "unpack all of FISHBOWL_test_data.zip, or set dataset.images to the folder of the frames"
         raise InputError(frames.folder, "the folder of the frames does not exist", remedy)
     return frames
 

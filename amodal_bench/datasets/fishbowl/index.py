@@ -69,7 +69,7 @@ def read_objects(file: Path) -> list[Any]:
     """The entries of an objects.json. Raises `InputError` if it cannot be read or is no list."""
     objects = read_json(file)
     if not is_list(objects):
-        raise InputError(file, "not an objects.json of FishBowl: it has to be a list", "render the video again")
+        raise InputError(file, "not an objects.json of FishBowl: it must be a list", "render the video again")
     return objects
 
 
@@ -114,7 +114,7 @@ def _fish(layout: Layout, video: str, problems: list[Problem]) -> Iterator[Fish]
         record = f"fish {id}"
         visible = masks_of(entry)
         if id in taken or not visible:
-            what = "it is listed again" if id in taken else 'it has no list "masks"'
+            what = "it is listed twice" if id in taken else 'it has no list "masks"'
             problems.append(Problem(str(file), record, what))
             continue
         taken.add(id)

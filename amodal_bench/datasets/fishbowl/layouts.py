@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.datasets.fishbowl.frames import Frames, PictureFrames, VideoFrames
-from amodal_bench.datasets.reading.files import require_split
+from amodal_bench.datasets.reading.files import require_root, require_split
 
 OBJECTS = "objects.json"
 AUTO = "auto"
@@ -136,10 +136,8 @@ def find_layout(root: Path, name: str, split: str) -> Layout:
         InputError: the folder is missing, has no video, or no layout fits it.
     """
     if name != AUTO and name not in LAYOUTS:
-        raise ConfigError(f"dataset.layout: {name!r} is none of {', '.join([AUTO, *LAYOUTS])}")
-    if not root.is_dir():
-        remedy = "make the folder and put the dataset there, or set `root` to where it is"
-        raise InputError(root, "the folder of FishBowl does not exist", remedy)
+        raise ConfigError(f"dataset.layout: {name!r} is not one of {', '.join([AUTO, *LAYOUTS])}")
+    require_root("fishbowl", "FishBowl", root)
     own = root / split if (root / split).is_dir() else root
     layouts: dict[str, Layout] = {key: made(root if made is Savos else own) for key, made in LAYOUTS.items()}
     if name != AUTO:
@@ -157,7 +155,7 @@ def find_layout(root: Path, name: str, split: str) -> Layout:
     if isinstance(layout, Savos):
         require_split("SaVos's release of FishBowl", split, ("test",))
     if not layout.scenes.is_dir() or not layout.videos():
-        remedy = "check `root` and `layout`, and that the archive was unpacked in full"
+        remedy = "check dataset.root and dataset.layout, and that the archive was unpacked in full"
         raise InputError(layout.scenes, f"it holds no video of the layout {layout.name!r}", remedy)
     return layout
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from amodal_bench.core.errors import InputError, unreadable
+from amodal_bench.core.errors import InputError, first_line, unreadable
 from amodal_bench.datasets.base import Problem
 from amodal_bench.datasets.reading.fields import share
 from amodal_bench.datasets.reading.files import COPY_AGAIN
@@ -56,7 +56,7 @@ def read_subset(file: Path, stride: int) -> Subset:
             continue
         keys = [_number(row[key]) for key in KEYS]
         if counted != 1 or not all(value >= 0 and value.is_integer() for value in keys):
-            what = f"{', '.join(KEYS)} have to be whole numbers, and {COUNTED} 0 or 1"
+            what = f"{', '.join(KEYS)} must be whole numbers, and {COUNTED} 0 or 1"
             problems.append(Problem(str(file), f"line {line}", what))
             continue
         video, fish, frame = map(int, keys)
@@ -64,12 +64,16 @@ def read_subset(file: Path, stride: int) -> Subset:
             continue
         rows = videos.setdefault(video, {})
         if (fish, frame) in rows:
-            what = f"the instance of line {rows[fish, frame].line} is listed again"
+            what = f"it lists the instance of line {rows[fish, frame].line} again"
             problems.append(Problem(str(file), f"line {line}", what))
             continue
         rate = share(_number(row[RATE]))
         if str(row[RATE]).strip() and math.isnan(rate):
-            problems.append(Problem(str(file), f"line {line}", f"{RATE} is no number within 0 and 1: it is measured"))
+            problems.append(
+                Problem(
+                    str(file), f"line {line}", f"{RATE} is not a number between 0 and 1: the rate is measured instead"
+                )
+            )
         rows[fish, frame] = Listed(line, rate)
     return Subset(file, videos, problems)
 
@@ -81,7 +85,7 @@ def _table(file: Path) -> pd.DataFrame:
     except OSError as error:
         raise unreadable(file, error) from error
     except ValueError as error:  # pandas' own errors and a wrong encoding are kinds of it
-        raise InputError(file, f"cannot be read as a CSV ({str(error).splitlines()[0]})", COPY_AGAIN) from error
+        raise InputError(file, f"cannot be read as a CSV ({first_line(error)})", COPY_AGAIN) from error
     if missing := [name for name in (*KEYS, RATE) if name not in table.columns]:
         remedy = "use test_subtest.csv of test_files.zip of the SaVos release"
         raise InputError(file, f"it has no column {', '.join(missing)}", remedy)

@@ -1,6 +1,6 @@
 r"""KINS (Qi et al., "Amodal Instance Segmentation With KINS Dataset", CVPR 2019): the authors' files as they are.
 
-A and V are drawn independently, so V may reach beyond A; the hidden region is A \\ V. Boxes are ignored: those of the
+A and V are drawn independently, so V may reach beyond A; the hidden region is A \ V. Boxes are ignored: those of the
 visible masks are wrong in places.
 """
 
@@ -37,7 +37,7 @@ class Kins(IndexedDataset):
     Expects the annotation file in `root` (`update_{train,test}_2020.json`, or `instances_{train,val}.json` of 2019)
     and the pictures of KITTI's object benchmark in `root/training/image_2` (train) or `root/testing/image_2` (test).
     Beside the columns of `records()`, `index.instances` has `visible_pixels`, the pixels of V as stated, and
-    `visible_outside`, the pixels of V \\ A as measured: no fault here, but worth a look.
+    `visible_outside`, the pixels of V \ A as measured: no fault here, but worth a look.
 
     Args:
         root: folder of the dataset.
@@ -115,15 +115,16 @@ class Kins(IndexedDataset):
                 yield Problem(str(self.file), "", what)
 
     def _require_files(self, root: Path, needs_root: bool) -> None:
-        get_file = f"get the file by the link on {HOMEPAGE} and put it into {root}, or set `annotations` to it"
+        get_file = f"get the file by the link on {HOMEPAGE} and put it into {root}, or set dataset.annotations to it"
         for release, names in FILES.items():
             if release != self.release and Path(root, names[self.split]).is_file():
-                get_file = f"{names[self.split]} is there: set `release` to {release}, or {get_file}"
+                get_file = f"{names[self.split]} is there: set dataset.release to {release}, or {get_file}"
         get_folder = (
-            f"unpack data_object_image_2.zip of KITTI (cvlibs.net) into {root}, or set `images` to the folder"
+            f"unpack data_object_image_2.zip of KITTI (cvlibs.net) into {root}, or set dataset.images to the folder"
         )
         missing = f"the annotations of split {self.split!r}, release {self.release}, are missing"
         require_files(
+            "kins",
             "KINS",
             root if needs_root else None,
             (self.file, missing, get_file),

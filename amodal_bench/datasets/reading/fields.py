@@ -49,10 +49,10 @@ def odd_numbers(fields: dict[str, Any], areas: tuple[str, ...], rates: tuple[str
     """What to report of numbers that are stated and cannot be right; they are measured instead."""
     for key in areas:
         if fields.get(key) is not None and math.isnan(pixels(fields[key])):
-            yield f"{key} is no number of pixels"
+            yield f"{key} must be a number of pixels"
     for key in rates:
         if fields.get(key) is not None and math.isnan(share(fields[key])):
-            yield f"{key} is no number within 0 and 1"
+            yield f"{key} must be a number between 0 and 1"
 
 
 def unused(label: str, taken: set[str]) -> str:
@@ -73,7 +73,7 @@ def claimed_id(stated: str, entry: str, taken: set[str]) -> tuple[str, str | Non
     id = unused(stated or entry.removesuffix(" of annotations").replace(" ", ""), taken)
     if id == stated:
         return id, None
-    return id, f"id {stated} is there already" if stated else f"{entry} has no id"
+    return id, f"id {stated} is listed twice" if stated else f"{entry} has no id"
 
 
 def is_set(value: Any) -> bool:

@@ -14,7 +14,7 @@ from amodal_bench.core.errors import ConfigError, InputError, unreadable
 from amodal_bench.core.types import Image
 
 COPY_AGAIN = "download or copy it again"
-MEND = "download the annotation file again, or take this record out of it"
+MEND = "download the annotation file again, or delete this record from it"
 
 
 def read_json(path: Path | str) -> Any:
@@ -72,18 +72,27 @@ def require_split(title: str, split: str, known: Sequence[str]) -> None:
         raise ConfigError(f"dataset.split: {title} has no split {split!r}; it has {', '.join(known)}")
 
 
-def require_files(title: str, root: Path | None, file: tuple[Path, str, str], folder: tuple[Path, str, str]) -> None:
+def require_root(name: str, title: str, root: Path) -> None:
+    """Raise `InputError` unless a dataset's folder exists; its remedy names the verb that helps."""
+    if not root.is_dir():
+        remedy = f"`amodal-bench data fetch {name}` gets it or tells how to; or set dataset.root to where it is"
+        raise InputError(root, f"the folder of {title} does not exist", remedy)
+
+
+def require_files(
+    name: str, title: str, root: Path | None, file: tuple[Path, str, str], folder: tuple[Path, str, str]
+) -> None:
     """Raise `InputError` unless the files are where they should be.
 
     Args:
-        title: of the dataset.
+        name: the dataset's, as in `dataset=NAME`.
+        title: the dataset's, for people.
         root: its folder, None where nothing is looked for in it.
         file: the annotation file, what to say where it is missing, and the remedy.
         folder: the same of the pictures' folder.
     """
-    if root is not None and not root.is_dir():
-        remedy = "make the folder and put the dataset there, or set `root` to where it is"
-        raise InputError(root, f"the folder of {title} does not exist", remedy)
+    if root is not None:
+        require_root(name, title, root)
     if not file[0].is_file():
         raise InputError(*file)
     if not folder[0].is_dir():

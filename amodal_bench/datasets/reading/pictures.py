@@ -49,7 +49,7 @@ class Pictures:
             self._report(label, "it has no id")
             return
         if id in self.by_id:
-            self._report(label, f"image {id} is there already; the first one counts")
+            self._report(label, f"image {id} is listed twice; the first one is used")
             return
         self.by_id[id] = picture = Picture(name, side(entry.get("height")), side(entry.get("width")))
         if entry.get("file_name") and not name:

@@ -83,7 +83,7 @@ def read_entries(
         if is_object(record.value):
             yield record, label
         else:
-            report(label, "it is no JSON object")
+            report(label, "it is not a JSON object")
 
 
 def read_record(path: Path, start: int, length: int) -> Any:

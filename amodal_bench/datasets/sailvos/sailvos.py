@@ -20,7 +20,7 @@ from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.rle import is_object
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.base import Problem
-from amodal_bench.datasets.reading.files import MEND, read_image, require_split
+from amodal_bench.datasets.reading.files import MEND, read_image, require_root, require_split
 from amodal_bench.datasets.reading.index import Index, cached_index, make_index
 from amodal_bench.datasets.reading.indexed import IndexedDataset, Masks
 from amodal_bench.datasets.reading.pictures import read_picture
@@ -89,17 +89,17 @@ class SailVos(IndexedDataset):
         if source not in SOURCES:
             raise ConfigError(f"dataset.source: {source!r} is not one of {', '.join(SOURCES)}")
         if stride < 1:
-            raise ConfigError(f"dataset.stride: {stride} is not a positive number")
+            raise ConfigError(f"dataset.stride: {stride} must be >= 1")
         self.split, self.stride = split, stride
         self.annotations, self.folder = Path(annotations or Path(root, FILES[split])), Path(images or root)
         needs_file = source == "json" or images is None
         self._require_folders(Path(root), images is None or (needs_file and annotations is None))
         if source == "json":
-            self.source_files: InstanceSource = self._annotation_file("or set `annotations` to it")
+            self.source_files: InstanceSource = self._annotation_file("or set dataset.annotations to it")
         elif images is not None:
             self.source_files = RawFolders(self.folder, raw_folders.list_videos(self.folder))
         else:
-            remedy = "or set `images` to a folder that has the videos of this split alone"
+            remedy = "or set dataset.images to a folder that has the videos of this split alone"
             listed = self._annotation_file(remedy).index().instances["video_id"].unique()
             self.source_files = RawFolders(self.folder, sorted(str(video) for video in listed if video))
         index = self.source_files.index()
@@ -138,11 +138,10 @@ class SailVos(IndexedDataset):
         return AnnotationFile(self.annotations, self.folder)
 
     def _require_folders(self, root: Path, needs_root: bool) -> None:
-        if needs_root and not root.is_dir():
-            remedy = f"get the dataset from {HOMEPAGE} and put it there, or set `root` to where it is"
-            raise InputError(root, "the folder of SAIL-VOS does not exist", remedy)
+        if needs_root:
+            require_root("sailvos", "SAIL-VOS", root)
         if not self.folder.is_dir():
-            remedy = f"get the videos from {HOMEPAGE} and put them there, or set `images` to their folder"
+            remedy = f"get the videos from {HOMEPAGE} and put them there, or set dataset.images to their folder"
             raise InputError(self.folder, "the folder of the videos does not exist", remedy)
 
 
@@ -193,7 +192,7 @@ class RawFolders:
         files = raw_folders.list_files(self.folder, there)
         if not files:
             missing = f"none of the split's {len(self.videos)} videos" if self.videos else "no folder of a video"
-            remedy = "a video is a folder with the folders `images` and `visible`; set `images` to where they are"
+            remedy = "a video is a folder with folders `images` and `visible`; set dataset.images to where they are"
             raise InputError(self.folder, f"it has {missing}", remedy)
         version, digest = raw_folders.RAW_VERSION, sizes_digest(files)
         index = cached_index("sailvos-folders", version, digest, lambda: raw_folders.build_index(files))

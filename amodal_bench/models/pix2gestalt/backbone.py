@@ -56,7 +56,7 @@ class Pix2GestaltBackbone(KLBackbone):
         if not is_file(file):
             raise ConfigError(f"model.backbone.file: {file!r} is not the name of a checkpoint (*.ckpt)")
         if not 0 <= eta <= 1:
-            raise ConfigError(f"model.backbone.eta: {eta} is outside [0, 1]")
+            raise ConfigError(f"model.backbone.eta: {eta} must be between 0 and 1")
         self.file = Path(weights).name if is_file(str(weights)) else file
         self.eta = eta
 

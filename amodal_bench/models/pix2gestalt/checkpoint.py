@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.core.errors import InputError, unreadable
+from amodal_bench.core.errors import InputError, first_line, unreadable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,14 +72,12 @@ def read_state(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", pickle_module=_MODULE, weights_only=False, mmap=True)
     except Exception as error:  # a pickle can fail in any way
-        text = str(error).strip()
-        reason = text.splitlines()[0] if text else type(error).__name__
-        raise InputError(path, f"cannot be read as a checkpoint ({reason})", REMEDY) from error
+        raise InputError(path, f"cannot be read as a checkpoint ({first_line(error)})", REMEDY) from error
     state = content.get("state_dict") if isinstance(content, dict) else None
     if not isinstance(state, Mapping) or not state:
-        raise InputError(path, "has no state_dict, so it is no checkpoint of a training", REMEDY)
+        raise InputError(path, "has no state_dict, so it is not a training checkpoint", REMEDY)
     if foreign := [name for name, value in state.items() if not isinstance(value, torch.Tensor)]:
-        raise InputError(path, f"has entries that are no tensors ({len(foreign)}), such as {foreign[0]}", REMEDY)
+        raise InputError(path, f"has entries that are not tensors ({len(foreign)}), such as {foreign[0]}", REMEDY)
     return {str(name): value.detach() for name, value in state.items()}
 
 
@@ -94,6 +92,8 @@ def _check_archive(path: Path) -> None:
     except OSError as error:
         raise unreadable(path, error) from error
     except zipfile.BadZipFile as error:
-        raise InputError(path, "is no whole checkpoint: it is cut short, or another kind of file", REMEDY) from error
+        raise InputError(
+            path, "is not a complete checkpoint: it is cut short, or another kind of file", REMEDY
+        ) from error
     if "data.pkl" not in files or "constants.pkl" in files:
         raise InputError(path, "is an archive of another kind than torch.save makes", REMEDY)

@@ -80,7 +80,7 @@ def refuse_gaps(file: Path, names: Iterable[str]) -> None:
 def refuse_surplus(file: Path, names: Iterable[str]) -> None:
     """Raise `InputError` where there are names of tensors that have no place: how many, and one of them."""
     if surplus := sorted(names):
-        raise InputError(file, f"has tensors too many ({len(surplus)}), such as {surplus[0]}", REMEDY)
+        raise InputError(file, f"has unknown tensors ({len(surplus)}), such as {surplus[0]}", REMEDY)
 
 
 def _known(name: str) -> bool:

@@ -28,7 +28,7 @@ def schedule(kept: Sequence[float], steps: int) -> Schedule:
         ConfigError: there are not so many timesteps.
     """
     if not 1 <= steps < len(kept):
-        raise ConfigError(f"model.steps: {steps} is not between 1 and {len(kept) - 1}")
+        raise ConfigError(f"model.steps: {steps} must be between 1 and {len(kept) - 1}")
     times = [n * (len(kept) // steps) + 1 for n in reversed(range(steps))]
     shares = [*(kept[time] for time in times), kept[0]]
     return Schedule(

@@ -56,11 +56,11 @@ class Pix2Gestalt:
         threshold: int = 250,
     ) -> None:
         if steps < 1 or samples < 1:
-            raise ConfigError(f"model: steps ({steps}) and samples ({samples}) must be positive numbers")
+            raise ConfigError(f"model: steps ({steps}) and samples ({samples}) must be >= 1")
         if vote not in VOTES:
             raise ConfigError(f"model.vote: {vote!r} is not one of {', '.join(map(repr, VOTES))}")
         if not 0 <= threshold < 255:
-            raise ConfigError(f"model.threshold: {threshold} is not a grey value from 0 to 254")
+            raise ConfigError(f"model.threshold: {threshold} must be a grey value between 0 and 254")
         self.backbone, self.view = backbone, view
         self.steps, self.guidance, self.samples = steps, float(guidance), samples
         self.vote, self.threshold = vote, threshold

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.core.errors import InputError
+from amodal_bench.core.errors import InputError, first_line
 from amodal_bench.models.pix2gestalt.checkpoint import REMEDY
 from amodal_bench.models.pix2gestalt.contents import refuse_gaps, refuse_surplus
 from amodal_bench.models.pix2gestalt.key_mapping import clip_tensors, unet_levels, unet_tensors, vae_tensors
@@ -133,9 +133,7 @@ def _made(
     except KeyError as error:  # of a tensor that tells a size
         raise InputError(file, f"lacks {error.args[0]} of the {part}", REMEDY) from error
     except (IndexError, ValueError, TypeError, ZeroDivisionError) as error:
-        text = str(error).strip()
-        reason = text.splitlines()[0] if text else type(error).__name__
-        raise InputError(file, f"its {part} is not pix2gestalt's ({reason})", REMEDY) from error
+        raise InputError(file, f"its {part} is not pix2gestalt's ({first_line(error)})", REMEDY) from error
     expected = {name: tuple(value.shape) for name, value in empty.state_dict().items()}
     refuse_surplus(file, (f"{name} of the {part}" for name in surplus))
     refuse_gaps(file, (f"{name} of the {part}" for name in expected if name not in tensors))

@@ -1,0 +1,102 @@
+"""One command's work as a function: what `python -m amodal_bench` does, with data frames and nothing printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from amodal_bench.api.composing import composed, override_of, overrides_of
+from amodal_bench.core.errors import ConfigError, UsageError
+from amodal_bench.datasets.base import Dataset
+from amodal_bench.evaluation import Given, check_errors
+from amodal_bench.evaluation import evaluate as run
+from amodal_bench.models.base import Model
+from amodal_bench.report.outcome import Outcome
+
+MEMBERS = {
+    "dataset": ("name", "records", "sample", "fingerprint", "check"),
+    "model": ("describe", "predict"),
+}
+
+
+def evaluate(
+    *overrides: str,
+    dataset: str | Dataset | None = None,
+    model: str | Model | None = None,
+    name: str | None = None,
+    ids: str | Path | Sequence[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    config_dirs: Iterable[str | Path] = (),
+    progress: bool = False,
+    **choices: Any,
+) -> Outcome:
+    """Run a model and the baselines on a dataset, or what is missing of that, and score all of it.
+
+    It does what the command line does with the same settings, writes the same files and shares its runs: a run that
+    was made by either is not made again by the other.
+
+    Args:
+        overrides: settings as on the command line, such as `"model.guidance=0.5"`.
+        dataset: a name, as in `dataset=NAME`, or an object with the members of `Dataset`.
+        model: a name, as in `model=NAME`, or an object with the members of `Model`.
+        name: the model's name in tables; for an object, its class's name by default.
+        ids: the instances to run: a file with one id on each line, or a list of ids.
+        settings: settings by their dotted names, such as `{"model.guidance": 0.5}`.
+        config_dirs: folders with a configuration of your own. They name classes, so treat them as code.
+        progress: whether to show a progress bar on the standard error stream.
+        choices: other settings of a run by name, such as `leakage="none"`, `protocol="pooled"`, `limit=20`, `seed=1`,
+            `results="results"` or `sheet=0`.
+
+    Returns:
+        The outcome: `table()`, `by_occlusion()`, and the command's own model as `main`.
+
+    Raises:
+        ConfigError: a setting or an object cannot be used.
+        UsageError: a setting or a choice does not exist.
+        InputError: a file cannot be used.
+        BenchError: more instances failed than `engine.max_error_share` allows. All tables have been written, and
+            `open_run` reads them; `settings={"engine.max_error_share": 1}` allows any number.
+    """
+    chosen = dict(choices)
+    given: dict[str, Any] = {}
+    for kind, value in (("dataset", dataset), ("model", model)):
+        if value is not None and not isinstance(value, str):
+            given[kind] = _checked(kind, value)
+        elif value is not None:
+            chosen[kind] = value
+    if isinstance(ids, str | Path):
+        chosen["ids"] = ids
+    elif ids is not None:
+        given["ids"] = [str(id) for id in ids]
+    every = [*overrides_of(chosen), *overrides_of(settings or {}), *overrides]
+    if name is not None and "model" in given:
+        given["name"] = name
+    elif name is not None:
+        every.append(override_of("model.name", name))
+    _refuse_settings_of_objects(every, given)
+    composition = composed(every, config_dirs)
+    outcome, _ = run(composition, Given(**given), bar=progress)
+    check_errors(outcome, composition.engine.max_error_share)
+    return outcome
+
+
+def _checked(kind: str, value: object) -> object:
+    """An object that takes a component's place. Raises `ConfigError` where it cannot."""
+    if isinstance(value, type):
+        raise ConfigError(f"{kind}: is the class {value.__name__}; give an object of it: {value.__name__}(...)")
+    lacking = [member for member in MEMBERS[kind] if not hasattr(value, member)]
+    if lacking:
+        raise ConfigError(
+            f"{kind}: a {type(value).__name__} cannot be used, since it lacks {', '.join(lacking)}; "
+            f"give a name, or an object with the members of amodal_bench.{kind.capitalize()}"
+        )
+    return value
+
+
+def _refuse_settings_of_objects(overrides: Iterable[str], given: Mapping[str, Any]) -> None:
+    for override in overrides:
+        key = override.lstrip("+~").partition("=")[0]
+        kind = key.partition(".")[0].partition("@")[0]
+        if kind in MEMBERS and kind in given:
+            raise UsageError(f"{key}: cannot be set, since {kind} is an object; change the object instead")

@@ -1,0 +1,102 @@
+"""A run that lies on disk, opened to be read and never to be changed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from amodal_bench.core.errors import InputError, UsageError
+from amodal_bench.core.types import Mask
+from amodal_bench.report.scored import timing_table
+from amodal_bench.runner.run_json import RunFacts, read_facts
+from amodal_bench.runner.store import Store
+
+Read = TypeVar("Read")
+
+STORE = "store.sqlite"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stored run, read only.
+
+    Each method reads the store anew, so a run that another process is working on can be followed.
+
+    Attributes:
+        folder: where the run lies.
+        recorded: what its `run.json` says.
+    """
+
+    folder: Path
+    recorded: RunFacts
+
+    @property
+    def name(self) -> str:
+        """The model's name in tables."""
+        return self.recorded.name
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits that tell runs with other results apart."""
+        return self.recorded.digest
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The run's identity: dataset, model, seed and version, all that can change a result."""
+        return self.recorded.identity
+
+    def instances(self) -> pd.DataFrame:
+        """Every instance of the run, by ascending id: id, error, height, width, c00 to c15, data_s, predict_s."""
+        return self._read(lambda store: store.table())
+
+    def errors(self) -> pd.DataFrame:
+        """The instances without a prediction, and why: id, error."""
+        table = self.instances()
+        return table.loc[table["error"].notna(), ["id", "error"]].reset_index(drop=True)
+
+    def prediction(self, id: str) -> Mask:
+        """The predicted mask of one instance, (H, W) bool. Raises `UsageError` where the run has none."""
+        try:
+            return self._read(lambda store: store.prediction(id))
+        except KeyError:
+            errors = self.errors().set_index("id")["error"]
+            why = f"it failed: {errors[id]}" if id in errors.index else "instances() lists what the run has"
+            raise UsageError(f"{self.folder}: has no prediction of instance {id!r}; {why}") from None
+
+    def timing(self) -> pd.DataFrame:
+        """Seconds per instance of reading, of predicting, and of each of the model's stages; one row for each."""
+        rows, stages = self._read(lambda store: (store.table(), store.stages()))
+        return timing_table(self.name, rows[rows["error"].isna()], stages)
+
+    def stages(self) -> pd.DataFrame:
+        """What the model's stages have cost in all: stage, seconds, instances, batch, peak (bytes)."""
+        return self._read(lambda store: store.stages())
+
+    def _read(self, read: Callable[[Store], Read]) -> Read:
+        try:
+            with Store(self.folder / STORE, read_only=True) as store:
+                return read(store)
+        except (sqlite3.Error, pd.errors.DatabaseError) as error:
+            remedy = "rename the folder, and run the same command again"
+            cause = error.__cause__ or error
+            raise InputError(self.folder / STORE, f"cannot be read as a run's store ({cause})", remedy) from error
+
+
+def open_run(folder: str | Path) -> Run:
+    """Open a run's folder, such as `results/runs/toy-hull-0123456789ab`; nothing in it is changed.
+
+    Raises:
+        UsageError: it is not the folder of a run.
+        InputError: its files cannot be read.
+    """
+    path = Path(folder).expanduser()
+    if not (path / STORE).is_file():
+        raise UsageError(f"{path}: is not the folder of a run (it has no {STORE}); runs lie in results/runs")
+    run = Run(path, read_facts(path))
+    run.stages()  # a damaged store is told of here, rather than in the middle of the caller's work
+    return run

@@ -1,0 +1,86 @@
+"""What becomes of errors: one line on the terminal and an exit status, the same for runs and verbs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from amodal_bench.core.errors import BenchError, UsageError
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+"""Exit statuses: all is well, something went wrong, the command line is wrong, the user stopped it."""
+
+
+def traceback_wanted() -> bool:
+    """Whether the user wants to see tracebacks, as HYDRA_FULL_ERROR=1 says."""
+    return os.environ.get("HYDRA_FULL_ERROR") == "1"
+
+
+def answered(work: Callable[[], int], interrupted: str = "interrupted", config_dirs: Sequence[Path] = ()) -> int:
+    """Do a command's work; returns its exit status, and where it fails says why in one line.
+
+    Args:
+        work: returns an exit status.
+        interrupted: what to say where the user stops it.
+        config_dirs: folders with configurations of the user's, whose choices are named beside the harness's.
+
+    Raises:
+        Exception: what nobody expected; and every error where the user wants tracebacks.
+    """
+    try:
+        status = work()
+        sys.stdout.flush()
+        return status
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        complain(_sentence(error))
+        return USAGE
+    except (KeyboardInterrupt, click.Abort):
+        print(interrupted, file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader, `head` for one, has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:
+        if traceback_wanted() or not is_expected(error):
+            raise
+        from amodal_bench.config.mistakes import explain
+
+        complain(explain(error, config_dirs))
+        return status_of(error)
+
+
+def is_expected(error: BaseException) -> bool:
+    """Whether an error is one that a user can mend: the harness's own, or Hydra's or OmegaConf's of a setting."""
+    if isinstance(error, BenchError):
+        return True
+    if "hydra" not in sys.modules:
+        return False
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    return isinstance(error, (HydraException, OmegaConfBaseException))
+
+
+def status_of(error: BaseException) -> int:
+    """The exit status of an expected error: settings and words that are wrong are the command line's fault."""
+    return FAILED if isinstance(error, BenchError) and not isinstance(error, UsageError) else USAGE
+
+
+def complain(text: str) -> None:
+    """Print the one line that a user sees of an error."""
+    print(f"error: {text}", file=sys.stderr, flush=True)
+
+
+def _sentence(error: click.ClickException) -> str:
+    """What the parser says, in the form of all other messages."""
+    text = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return text
+    return f"{text}{' See' if text.endswith('?') else '; see'} {context.command_path} --help"

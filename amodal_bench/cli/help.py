@@ -1,0 +1,73 @@
+"""`amodal-bench --help`: the settings of a run, and the verbs."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from amodal_bench.cli.verbs import PROGRAM
+from amodal_bench.config.compose import choices, groups, nested_choices
+from amodal_bench.config.overrides import expand_home
+
+WIDTH = 100
+
+HEAD = """\
+Usage: amodal-bench [KEY=VALUE ...]      a run with these settings
+       amodal-bench VERB ...             everything else
+
+Amodal segmentation, scored under named protocols.
+
+  amodal-bench                                    the tiny model on the toy aquarium
+  amodal-bench dataset=cocoa model=hull limit=20  a baseline on COCO-A
+  amodal-bench -m leakage=blend,strength,none     one run for each value, and one table
+  amodal-bench --cfg job model=sdxl               print the settings of a run
+  amodal-bench predict photo.jpg --point 310,190  a picture of your own
+"""
+
+TAIL = """\
+Every value of a choice can be set, such as view.margin=0.3; --cfg job prints them all. Results go
+to results/, datasets are looked for in datasets/. `~` and $HOME work in every path. A value with a
+comma needs quotes of its own: 'dataset.root="/data/a, b"'.
+
+Options of a run:
+  -m, --multirun            run every combination of the values that commas separate
+  -cd, --config-dir FOLDER  a folder with a configuration of your own, such as
+                            FOLDER/model/mine.yaml, and its classes; may be repeated. It is code:
+                            use none that you do not trust
+  -c, --cfg job             print the settings instead of running them
+  --version                 print the version
+  --hydra-help              all options of Hydra, which composes the settings
+
+Completion of verbs, datasets, models, settings and run folders, once per shell:
+  bash  echo 'eval "$(_AMODAL_BENCH_COMPLETE=bash_source amodal-bench)"' >> ~/.bashrc
+  zsh   echo 'eval "$(_AMODAL_BENCH_COMPLETE=zsh_source amodal-bench)"' >> ~/.zshrc
+  fish  _AMODAL_BENCH_COMPLETE=fish_source amodal-bench >> ~/.config/fish/config.fish
+
+Exit status: 0 done, 1 failed, 2 the command line or a setting is wrong, 130 interrupted.
+HYDRA_FULL_ERROR=1 in the environment shows tracebacks."""
+
+
+def show_help(words: Sequence[str]) -> int:
+    """Print it, with the choices of the `--config-dir` folders among the words; returns the exit status."""
+    from amodal_bench.cli.main import VERBS
+
+    folders = _folders(words)
+    print(HEAD)
+    print("Settings of a run (group=choice):")
+    for group in groups(folders):
+        names = ", ".join([*choices(group, folders), *nested_choices(group, folders)])
+        print(textwrap.fill(names, WIDTH, initial_indent=f"  {group}: ", subsequent_indent=" " * 6))
+    print(f"\nVerbs (`{PROGRAM} VERB --help` shows how to use one):")
+    for verb, (_, what) in VERBS.items():
+        print(f"  {verb:9} {what}")
+    print(f"\n{TAIL}")
+    return 0
+
+
+def _folders(words: Sequence[str]) -> list[Path]:
+    options = ("--config-dir", "-cd")
+    spaced = [after for word, after in pairwise(words) if word in options]
+    joined = [word.partition("=")[2] for word in words if word.startswith(tuple(f"{name}=" for name in options))]
+    return [Path(expand_home(folder)) for folder in (*spaced, *joined)]

@@ -1,0 +1,220 @@
+"""A run: Hydra composes the settings, of each cell in a sweep, and `evaluate` does the work."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from amodal_bench.cli.answers import FAILED, USAGE, answered, complain, is_expected, status_of, traceback_wanted
+from amodal_bench.config.compose import require_folders
+from amodal_bench.config.effect import without_effect
+from amodal_bench.config.mistakes import explain
+from amodal_bench.config.overrides import expand_home, readable, refuse_sweeps
+from amodal_bench.config.own import name_folders
+from amodal_bench.config.settings import config_folder, register_schema, settings_from
+from amodal_bench.core.errors import BenchError, UsageError
+
+if TYPE_CHECKING:
+    from hydra._internal.hydra import Hydra
+    from omegaconf import DictConfig
+
+    from amodal_bench.report.terminal import Cell
+
+INTERRUPTED = "interrupted: all finished batches are kept; give the same command again to continue"
+CONFIG = "config"
+COMMANDS = ("--run", "--multirun", "--cfg", "--info", "--shell-completion")
+
+
+def run(words: Sequence[str]) -> int:
+    """Do what the words of a run ask for; returns the exit status."""
+    folders: list[Path] = []
+
+    def work() -> int:
+        options = _options(words)
+        folders.extend(options.config_dir)
+        return _run(options)
+
+    return answered(work, INTERRUPTED, folders)
+
+
+@dataclass
+class Job:
+    """What Hydra calls for each cell, and what came of the cells in this process.
+
+    Attributes:
+        sweeping: whether there are several.
+        cells: those that are done.
+        failed: the overrides and the error of each that failed.
+    """
+
+    sweeping: bool
+    cells: list[Cell] = field(default_factory=list)
+    failed: list[tuple[str, BenchError]] = field(default_factory=list)
+
+    def __call__(self, config: DictConfig) -> float:
+        """One run; returns its mIoU, so that Hydra's sweepers can optimise it."""
+        from hydra.core.hydra_config import HydraConfig
+
+        from amodal_bench.evaluation import check_errors, evaluate
+        from amodal_bench.report.terminal import Cell, show
+
+        hydra = HydraConfig.get()
+        words = list(hydra.overrides.task)
+        # Of the configuration and not of the command line: a launcher may have started another process for this.
+        sources = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
+        name_folders(folder for folder in sources if Path(folder) != config_folder())
+        for line in without_effect(config, words):
+            print(f"warning: {line}", file=sys.stderr, flush=True)
+        try:
+            settings = settings_from(config)
+            outcome, written = evaluate(settings)
+            show(outcome, written)
+            self.cells.append(Cell.of(outcome, words))
+            check_errors(outcome, settings.engine.max_error_share)
+        except BenchError as error:
+            if self.sweeping:
+                complain(explain(error))  # at once: the other cells may take hours
+                self.failed.append((" ".join(words), error))
+            raise
+        return float(outcome.main.summary()["miou"].iloc[0])
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Compose what the options ask for, then run it, or print it."""
+    if options.experimental_rerun:
+        from hydra.main import _get_rerun_conf
+
+        Job(sweeping=False)(_get_rerun_conf(options.experimental_rerun, options.overrides))
+        return 0
+    with _composer(options) as hydra:
+        name, overrides = options.config_name or CONFIG, options.overrides
+        if options.hydra_help:
+            hydra.hydra_help(config_name=name, args_parser=_parser(), args=options)
+        elif options.cfg:
+            refuse_sweeps(overrides)
+            hydra.show_cfg(name, overrides, options.cfg, options.package, options.resolve)
+        elif options.shell_completion:
+            hydra.shell_completion(name, overrides)
+        elif options.info:
+            hydra.show_info(options.info, name, overrides)
+        elif options.multirun or _asks_for_a_sweep(hydra, name, overrides):
+            return _sweep(hydra, name, [*overrides, "hydra.mode=MULTIRUN"])
+        else:
+            refuse_sweeps(overrides)
+            return _single(hydra, name, overrides)
+    return 0
+
+
+def _single(hydra: Hydra, name: str, overrides: list[str]) -> int:
+    """One run, as `Hydra.run` does it, except that a failed job raises and adds no line of Hydra's."""
+    from hydra._internal.callbacks import Callbacks
+    from hydra.core.utils import JobStatus, run_job
+    from hydra.types import HydraContext, RunMode
+
+    config = hydra.compose_config(name, [*overrides, "hydra.mode=RUN"], RunMode.RUN, with_log_configuration=True)
+    callbacks = Callbacks(config)
+    callbacks.on_run_start(config=config, config_name=name)
+    context = HydraContext(config_loader=hydra.config_loader, callbacks=callbacks)
+    done = run_job(Job(sweeping=False), config, "hydra.run.dir", None, context)
+    callbacks.on_run_end(config=config, config_name=name, job_return=done)
+    if done.status is JobStatus.FAILED:
+        error: BaseException = done._return_value
+        raise error
+    return 0
+
+
+def _sweep(hydra: Hydra, name: str, overrides: list[str]) -> int:
+    """Every cell; one that fails leaves the others to run, and what is done stands in one table."""
+    job = Job(sweeping=True)
+    try:
+        hydra.multirun(config_name=name, task_function=job, overrides=overrides)
+    except Exception as error:
+        if traceback_wanted() or not is_expected(error):
+            raise
+        if not job.failed:
+            raise
+        # Each has said why; Hydra raises the first one only.
+        cells = "1 cell" if len(job.failed) == 1 else f"{len(job.failed)} cells"
+        complain(f"{cells} of the sweep failed: {'; '.join(words for words, _ in job.failed)}")
+        return USAGE if all(status_of(each) == USAGE for _, each in job.failed) else FAILED
+    finally:
+        if len(job.cells) > 1:
+            from amodal_bench.report.terminal import show_cells
+
+            show_cells(job.cells)
+    return 0
+
+
+def _asks_for_a_sweep(hydra: Hydra, name: str, overrides: list[str]) -> bool:
+    """Whether the settings themselves ask for several runs, as `experiment=leakage` does."""
+    from hydra.types import RunMode
+
+    config = hydra.compose_config(name, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False)
+    return bool(config.hydra.mode is RunMode.MULTIRUN)
+
+
+@contextmanager
+def _composer(options: argparse.Namespace) -> Iterator[Hydra]:
+    """Hydra with the harness's configuration and the user's folders."""
+    from hydra import version
+    from hydra._internal.hydra import Hydra
+    from hydra._internal.utils import create_config_search_path
+    from hydra.core.config_search_path import SearchPathQuery
+    from hydra.core.global_hydra import GlobalHydra
+
+    version.setbase("1.3")
+    register_schema()
+    main = Path(expand_home(options.config_path)).absolute() if options.config_path else config_folder()
+    search_path = create_config_search_path(str(main))
+    for folder in options.config_dir:
+        place = f"file://{folder.absolute()}"
+        search_path.prepend(provider="command-line", path=place, anchor=SearchPathQuery(provider="schema"))
+    try:
+        yield Hydra.create_main_hydra2(task_name="amodal_bench", config_search_path=search_path)
+    finally:
+        GlobalHydra.instance().clear()
+
+
+class _Parser(argparse.ArgumentParser):
+    """Hydra's own parser, whose complaints are errors like all others."""
+
+    def error(self, message: str) -> Any:
+        raise UsageError(f"{message}; `amodal-bench --help` shows the options of a run")
+
+
+def _parser() -> _Parser:
+    """All options of Hydra's, and several folders of configurations, as verbs take them."""
+    from hydra._internal.utils import get_args_parser
+
+    parser = _Parser(
+        prog="amodal-bench",
+        parents=[get_args_parser()],
+        add_help=False,
+        conflict_handler="resolve",
+    )
+    parser.add_argument("--config-dir", "-cd", action="append", default=[], help="adds a folder of configurations")
+    return parser
+
+
+def _options(words: Sequence[str]) -> argparse.Namespace:
+    """The words, parsed and checked.
+
+    Raises:
+        UsageError: one is unknown, or they exclude each other.
+    """
+    options = _parser().parse_intermixed_args(list(words))
+    asked = [options.run, options.multirun, options.cfg, options.info, options.shell_completion]
+    if sum(map(bool, asked)) > 1:
+        raise UsageError(f"only one of {', '.join(COMMANDS)} can be given")
+    if options.resolve and not options.cfg:
+        raise UsageError("--resolve: goes with --cfg only")
+    options.config_dir = [Path(expand_home(folder)) for folder in options.config_dir]
+    require_folders(options.config_dir)
+    name_folders(options.config_dir)
+    options.overrides = options.overrides if options.shell_completion else readable(options.overrides)
+    return options

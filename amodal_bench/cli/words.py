@@ -1,0 +1,112 @@
+"""Arguments and options that several verbs take, with what the shell completes for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from amodal_bench.cli.verbs import word
+from amodal_bench.config.compose import choices, groups, nested_choices
+from amodal_bench.config.overrides import expand_home
+
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+Declare = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def place(text: str | Path) -> Path:
+    """A file or a folder, with `~` and `$HOME` expanded."""
+    return Path(expand_home(str(text)))
+
+
+def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete a file."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def folders(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete a folder."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the folder of a run from those in `results/runs`, else any folder."""
+    names = [file.parent.as_posix() for file in Path("results/runs").glob("*/store.sqlite")]
+    found = [CompletionItem(folder) for folder in sorted(names) if folder.startswith(incomplete)]
+    return found or folders(ctx, param, incomplete)
+
+
+def among(names: Callable[[click.Context], Iterable[str]]) -> Complete:
+    """Complete one of some names, which are asked for with what has been typed so far."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(name) for name in names(ctx) if name.startswith(incomplete)]
+
+    return complete
+
+
+def file_option(*names: str, **attributes: Any) -> Declare:
+    """Declare an option that takes a file."""
+    return click.option(*names, type=place, shell_complete=files, **attributes)
+
+
+def folder_option(*names: str, **attributes: Any) -> Declare:
+    """Declare an option that takes a folder."""
+    return click.option(*names, type=place, shell_complete=folders, **attributes)
+
+
+def dataset(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare the arguments of a verb that works on one dataset: `name`, `overrides`, `config_dir`."""
+    said = "such as dataset.root=/data/cocoa dataset.split=val"
+    return name_in("dataset")(overrides(said)(config_dir(function)))
+
+
+def model(said: str) -> Declare:
+    """Declare the arguments of a verb that works on one model: `name`, `overrides`, `config_dir`."""
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        such = "such as model.weights=FOLDER model.backbone.native=64 model.backbone.device=cpu"
+        return name_in("model", said)(overrides(such)(config_dir(function)))
+
+    return declare
+
+
+def name_in(group: str, said: str = "") -> Declare:
+    """Declare a NAME as in `GROUP=NAME`, as `name`."""
+    known = among(lambda ctx: names_of(group, folders_in(ctx)))
+    return word("name", said or f"as in {group}=NAME", metavar="NAME", shell_complete=known)
+
+
+def overrides(said: str) -> Declare:
+    """Declare the settings of a run that a verb takes, as `overrides`."""
+    return word("overrides", said, metavar="[OVERRIDE]...", nargs=-1, shell_complete=_settings)
+
+
+def config_dir(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare the option for folders with configurations of the user's, as `config_dir`."""
+    help = "A folder with a configuration of your own in it, such as FOLDER/dataset/mine.yaml, and its classes."
+    return folder_option("--config-dir", "-cd", multiple=True, metavar="FOLDER", help=help)(function)
+
+
+def _settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(text) for text in overrides_like(incomplete, folders_in(ctx))]
+
+
+def names_of(group: str, config_dirs: list[Path]) -> list[str]:
+    """Every NAME of `group=NAME`."""
+    return [*choices(group, config_dirs), *nested_choices(group, config_dirs)]
+
+
+def overrides_like(beginning: str, config_dirs: list[Path]) -> list[str]:
+    """Every `group=NAME` that begins so."""
+    every = (f"{group}={name}" for group in groups(config_dirs) for name in names_of(group, config_dirs))
+    return [text for text in every if text.startswith(beginning)]
+
+
+def folders_in(ctx: click.Context) -> list[Path]:
+    """The folders of the user's configurations in what has been typed so far, as far as they exist."""
+    given = ctx.params.get("config_dir") or ()
+    return [folder for folder in map(Path, given) if folder.is_dir()]

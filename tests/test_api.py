@@ -1,0 +1,374 @@
+"""The Python API: lazy, silent, and the same numbers as the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import amodal_bench
+from amodal_bench.core.types import Mask
+from amodal_bench.testing.export.cocoa import export
+
+PAGE = Path(__file__).parents[1] / "docs" / "python-api.md"
+SMALL: dict[str, Any] = {"dataset": "toy", "limit": 6, "sheet": 0}
+IMAGES = {"dataset.images": 3}
+HEAVY = ("numpy", "pandas", "torch", "hydra", "omegaconf", "cv2", "pycocotools", "PIL", "tqdm", "rich")
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def outcome() -> amodal_bench.Outcome:
+    """Six instances of three toy scenes, predicted by the hull."""
+    return amodal_bench.evaluate(model="hull", settings=IMAGES, **SMALL)
+
+
+class Shifted:
+    """Predicts V moved to the right, and nothing for one instance where it is told to fail."""
+
+    def __init__(self, pixels: int, fails_at: str = "") -> None:
+        self.pixels, self.fails_at = pixels, fails_at
+
+    def describe(self) -> dict[str, Any]:
+        return {"pixels": self.pixels}
+
+    def predict(self, queries: Sequence[amodal_bench.Query], seeds: Sequence[int]) -> list[Mask]:
+        if any(query.id == self.fails_at for query in queries):
+            raise amodal_bench.PredictionError("no answer for this one")
+        return [np.asarray(query.visible | np.roll(query.visible, self.pixels, axis=1)) for query in queries]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def python(code: str, *options: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *options, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(PAGE.parents[1])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# The face.
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    code = "import sys; before = set(sys.modules); import amodal_bench; print(*(set(sys.modules) - before))"
+    loaded = python(code).split()
+    assert "amodal_bench" in loaded
+    assert not {name.partition(".")[0] for name in loaded} & set(HEAVY)
+    assert {name for name in loaded if name.startswith("amodal_bench")} == {
+        "amodal_bench", "amodal_bench.core", "amodal_bench.core.version"
+    }  # fmt: skip
+
+
+def test_evaluating_a_baseline_imports_no_torch() -> None:
+    run = "amodal_bench.evaluate(dataset='toy', model='hull', limit=2, sheet=0, settings={'dataset.images': 1})"
+    assert python(f"import sys, amodal_bench; {run}; print('torch' in sys.modules)") == "False\n"
+
+
+def test_every_public_name_is_there_and_listed() -> None:
+    for name in amodal_bench.__all__:
+        assert getattr(amodal_bench, name) is not None
+    assert set(amodal_bench.__all__) <= set(dir(amodal_bench))
+    code = "import amodal_bench; print(*dir(amodal_bench))"
+    assert set(amodal_bench.__all__) <= set(python(code).split()), "before anything was used, too"
+
+
+def test_checkers_and_the_lazy_import_know_the_same_names() -> None:
+    source = Path(amodal_bench.__file__).read_text(encoding="utf-8")
+    imported = {
+        name: module
+        for module, name in re.findall(r"^    from amodal_bench\.([\w.]+) import (\w+) as", source, re.MULTILINE)
+    }
+    assert imported == amodal_bench._HOMES
+    assert sorted([*imported, "__version__"]) == sorted(amodal_bench.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'evalute'"):
+        amodal_bench.evalute  # type: ignore[attr-defined]  # noqa: B018
+
+
+# The page.
+
+
+def blocks(page: str) -> Iterator[tuple[str, str]]:
+    """Each block of Python and what the page says that it prints."""
+    for code, _, printed in re.findall(
+        r"^```python\n(.*?)^```$(\s+^```text\n(.*?)^```$)?", page, re.DOTALL | re.MULTILINE
+    ):
+        yield code, printed
+
+
+def test_the_page_runs_exactly_as_it_is_printed() -> None:
+    session: dict[str, Any] = {"__name__": "notebook"}
+    found = list(blocks(PAGE.read_text(encoding="utf-8")))
+    assert len(found) > 5
+    for code, printed in found:
+        shown = io.StringIO()
+        with contextlib.redirect_stdout(shown):
+            exec(compile(code, str(PAGE), "exec"), session)
+        assert shown.getvalue() == printed, code
+
+
+def test_the_page_names_every_public_name() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    unnamed = [name for name in amodal_bench.__all__ if f"`{name}`" not in page and name != "__version__"]
+    assert unnamed == []
+
+
+# Evaluate.
+
+
+def test_evaluate_is_the_command_line_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    outcome = amodal_bench.evaluate(model="hull", settings=IMAGES, **SMALL)
+    assert capfd.readouterr() == ("", "")
+    written = files(outcome.main.folder)
+    command = ["-m", "amodal_bench", "dataset.images=3", "model=hull", "limit=6", "sheet=0", "results=other"]
+    subprocess.run([sys.executable, *command], check=True, capture_output=True)
+    folder = Path("other") / "runs" / outcome.main.folder.name
+    for name in ("summary.csv", "instances.csv", "by_occlusion.csv", "run.json"):
+        assert (folder / name).read_bytes() == written[name]
+
+
+def test_three_ways_to_give_a_setting_are_one(outcome: amodal_bench.Outcome) -> None:
+    run = outcome.main.folder
+    before = files(run)["store.sqlite"]
+    for given in (
+        amodal_bench.evaluate("dataset=toy", "dataset.images=3", "model=hull", "limit=6", "sheet=0"),
+        amodal_bench.evaluate("limit=6", model="hull", limit=2, settings=IMAGES | {"sheet": 0}),
+    ):
+        pd.testing.assert_frame_equal(given.table(), outcome.table())
+        assert given.main.folder == run
+    assert files(run)["store.sqlite"] == before, "nothing was predicted again"
+
+
+@pytest.mark.parametrize(
+    "value", ["a=b", "é, (1) [x] {y}", "it's", 'a "b"', "back\\slash\\", "${seed}", "#1", "null", "3"]
+)
+def test_values_arrive_as_they_are(value: str) -> None:
+    assert amodal_bench.load_dataset("toy", images=1, split=value).split == value  # type: ignore[attr-defined]
+
+
+def test_choices_settings_and_ids(outcome: amodal_bench.Outcome, tmp_path: Path) -> None:
+    ids = list(outcome.main.instances()["id"][2:5])
+    listed = amodal_bench.evaluate(model="hull", ids=ids, sheet=0, settings=IMAGES)
+    assert list(listed.main.instances()["id"]) == ids
+    (tmp_path / "ids.txt").write_text("\n".join(ids))
+    filed = amodal_bench.evaluate(model="hull", ids=tmp_path / "ids.txt", sheet=0, settings=IMAGES)
+    pd.testing.assert_frame_equal(filed.table(), listed.table())
+    pooled = amodal_bench.evaluate(protocol="pooled", model="hull", seed=np.int64(4), settings=IMAGES, **SMALL)
+    assert pooled.main.facts["seed"] == 4
+    assert pooled.table()["protocol"].unique().tolist() == ["pooled@1"]
+
+
+def test_progress_is_shown_where_it_is_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
+    amodal_bench.evaluate(model="hull", settings=IMAGES, progress=True, **SMALL)
+    printed = capfd.readouterr()
+    assert "toy hull" in printed.err
+    assert printed.out == ""
+
+
+def test_an_object_runs_under_the_identity_of_its_class(outcome: amodal_bench.Outcome) -> None:
+    given = amodal_bench.evaluate(
+        dataset=amodal_bench.load_dataset("toy", images=3), model=amodal_bench.load_model("hull"), name="hull",
+        limit=6, sheet=0,
+    )  # fmt: skip
+    assert given.main.digest == outcome.main.digest
+    pd.testing.assert_frame_equal(given.table(), outcome.table())
+    own = amodal_bench.evaluate(model=Shifted(3), settings=IMAGES, **SMALL)
+    assert own.main.name == "Shifted"
+    assert own.main.facts["model"] == {"target": f"{__name__}.Shifted", "pixels": 3}
+    assert amodal_bench.evaluate(model=Shifted(4), settings=IMAGES, **SMALL).main.digest != own.main.digest
+
+
+def test_too_many_errors_are_an_error_after_the_tables_are_written() -> None:
+    broken = Shifted(1, fails_at="test-00000-0")
+    with pytest.raises(amodal_bench.BenchError, match=r"Shifted: 1 of 6 instances failed"):
+        amodal_bench.evaluate(model=broken, settings=IMAGES, **SMALL)
+    allowed = IMAGES | {"engine.max_error_share": 1}
+    run = amodal_bench.open_run(amodal_bench.evaluate(model=broken, settings=allowed, **SMALL).main.folder)
+    assert run.errors().to_dict("records") == [{"id": "test-00000-0", "error": "no answer for this one"}]
+    with pytest.raises(amodal_bench.UsageError, match="it failed: no answer for this one"):
+        run.prediction("test-00000-0")
+    assert amodal_bench.score(run).summary["errors"][0] == 1
+
+
+@pytest.mark.parametrize(
+    ("positional", "keywords", "error", "text"),
+    [
+        ((), {"model": "hul"}, "UsageError", r"model=hul: .*did you mean 'hull'\?"),
+        ((), {"modle": "hull"}, "UsageError", r"modle: unknown key; did you mean 'model'\?"),
+        ((), {"settings": {"dataset.imags": 3}}, "UsageError", r"dataset\.imags: .*did you mean 'images'\?"),
+        ((), {"settings": {"dataset.images": object()}}, "ConfigError", "dataset.images: .*not a object"),
+        ((), {"limit": 0}, "UsageError", "limit: 0"),
+        (("hull",), {}, "UsageError", "'hull': an override is text of the form KEY=VALUE"),
+        (("leakage=none,blend",), {}, "UsageError", "leakage=none,blend: these are several runs"),
+        ((), {"experiment": "leakage"}, "UsageError", "leakage=blend,.*these are several runs"),
+        ((), {"config_dirs": ["nowhere"]}, "UsageError", "config_dirs: nowhere is not a folder"),
+        ((), {"model": Shifted}, "ConfigError", r"model: is the class Shifted; give an object of it: Shifted\("),
+        ((), {"dataset": 3}, "ConfigError", "dataset: .*lacks name, records, sample, fingerprint, check"),
+        (("model.x=1",), {"model": Shifted(1)}, "UsageError", "model.x: cannot be set, since model is an object"),
+        ((), {"model": Shifted(1), "name": "a/b"}, "ConfigError", "'a/b' cannot be part of a folder's name"),
+        ((), {"ids": ["nobody"]}, "InputError", "1 of its 1 ids are not in toy: nobody"),
+        ((), {"dataset": "kins", "settings": {"dataset.root": "nowhere"}}, "InputError", "nowhere"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line(positional: tuple[str, ...], keywords: dict[str, Any], error: str, text: str) -> None:
+    with pytest.raises(amodal_bench.BenchError, match=text) as raised:
+        amodal_bench.evaluate(*positional, **{"sheet": 0, **keywords})
+    assert type(raised.value).__name__ == error
+    assert "\n" not in str(raised.value)
+
+
+# Load.
+
+
+def test_a_models_parts_are_chosen_by_name() -> None:
+    described = amodal_bench.load_model("tiny", "view.margin=0.3", leakage="blend", guidance=0.5).describe()
+    assert described["leakage"]["name"] == "blend"
+    assert (described["guidance"], described["view"]["margin"]) == (0.5, 0.3)
+    with pytest.raises(amodal_bench.UsageError, match="did you mean 'guidance'"):
+        amodal_bench.load_model("tiny", gidance=1)
+
+
+def test_a_configuration_folder_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "moved.yaml").write_text(f"_target_: {__name__}.Shifted\nname: moved\npixels: 2\n")
+    model = amodal_bench.load_model("moved", config_dirs=[tmp_path / "conf"], pixels=5)
+    assert model.describe() == {"pixels": 5}
+    named = amodal_bench.evaluate(model="moved", config_dirs=["conf"], settings=IMAGES | {"model.pixels": 5}, **SMALL)
+    given = amodal_bench.evaluate(model=model, name="moved", settings=IMAGES, **SMALL)
+    assert named.main.folder == given.main.folder
+
+
+# Open_run and score.
+
+
+def test_a_run_is_read_and_left_as_it_is(outcome: amodal_bench.Outcome) -> None:
+    before = files(outcome.main.folder)
+    run = amodal_bench.open_run(str(outcome.main.folder))
+    toy = amodal_bench.load_dataset("toy", images=3)
+    hull = amodal_bench.load_model("hull")
+    for id in run.instances()["id"]:
+        assert np.array_equal(run.prediction(id), hull.predict([toy.sample(id).query], [0])[0])
+    assert run.name == "hull"
+    assert run.facts == outcome.main.facts
+    assert run.errors().empty
+    pd.testing.assert_frame_equal(run.timing(), outcome.main.timing())
+    amodal_bench.score(run, "pooled")
+    assert files(outcome.main.folder) == before, "no file changed, and none was added"
+
+
+def test_a_score_is_what_the_run_itself_said(outcome: amodal_bench.Outcome) -> None:
+    table = outcome.table()
+    for protocol, label in ((None, "instance@1"), ("instance", "instance@1"), ("pooled", "pooled@1")):
+        scored = amodal_bench.score(outcome.main.folder, protocol)
+        row = table[(table["model"] == "hull") & (table["protocol"] == label)].reset_index(drop=True)
+        pd.testing.assert_frame_equal(scored.summary, row)
+    scored = amodal_bench.score(outcome.main.folder)
+    pd.testing.assert_frame_equal(scored.instances, outcome.main.instances())
+    pd.testing.assert_frame_equal(scored.by_occlusion, outcome.main.by_occlusion())
+    assert scored.missing == len(amodal_bench.evaluate(model="hull", sheet=0, settings=IMAGES).main.records) - 6
+
+
+def test_a_score_of_listed_instances_counts_those_that_were_not_run(outcome: amodal_bench.Outcome) -> None:
+    every = amodal_bench.load_dataset("toy", images=3).records()
+    ran = set(outcome.main.instances()["id"])
+    other = next(id for id in every["id"] if id not in ran)
+    some = sorted(ran)[:2]
+    scored = amodal_bench.score(outcome.main.folder, ids=[*some, other])
+    assert (scored.summary["instances"][0], scored.summary["errors"][0], scored.missing) == (2, 1, 0)
+    assert scored.instances.set_index("id")["error"][other] == "not run"
+    with pytest.raises(amodal_bench.UsageError, match="has none of the 1 instances that ids selects"):
+        amodal_bench.score(outcome.main.folder, ids=[other])
+
+
+def test_a_score_needs_the_dataset_of_the_run(outcome: amodal_bench.Outcome) -> None:
+    folder = outcome.main.folder
+    with pytest.raises(amodal_bench.UsageError, match=r"was run on toy .* and not on toy"):
+        amodal_bench.score(folder, dataset=amodal_bench.load_dataset("toy", images=2))
+    toy = amodal_bench.load_dataset("toy", images=3)
+    given = amodal_bench.evaluate(dataset=toy, model=Shifted(3), limit=6, sheet=0).main
+    with pytest.raises(amodal_bench.UsageError, match="does not say how its dataset is opened; give dataset="):
+        amodal_bench.score(given.folder)
+    pd.testing.assert_frame_equal(amodal_bench.score(given.folder, dataset=toy).instances, given.instances())
+
+
+def test_run_json_is_data_and_cannot_name_code(outcome: amodal_bench.Outcome, tmp_path: Path) -> None:
+    file = outcome.main.folder / "run.json"
+    said = json.loads(file.read_text())
+    planted = tmp_path / "planted"
+    for group, arguments in (("dataset", {"name": str(planted)}), ("protocol", {"name": str(planted)})):
+        changed = json.loads(json.dumps(said))
+        changed["components"][group] = {"_target_": "os.mkdir", "path": str(planted), **arguments}
+        file.write_text(json.dumps(changed))
+        with pytest.raises(
+            amodal_bench.UsageError, match=rf"names the class 'os.mkdir' as {group}, which no YAML has"
+        ):
+            amodal_bench.score(outcome.main.folder)
+        changed["components"][group] = {
+            **said["components"][group],
+            "seed": {"_target_": "os.mkdir", "path": "planted"},
+        }
+        file.write_text(json.dumps(changed))
+        with pytest.raises(amodal_bench.UsageError, match=rf"names the class 'os.mkdir' as {group}"):
+            amodal_bench.score(outcome.main.folder)
+    assert not planted.exists()
+
+
+def test_a_run_of_an_earlier_version_is_scored_with_its_dataset(outcome: amodal_bench.Outcome) -> None:
+    file = outcome.main.folder / "run.json"
+    said = json.loads(file.read_text())
+    file.write_text(json.dumps({key: said[key] for key in ("identity", "digest", "environment")}))
+    run = amodal_bench.open_run(outcome.main.folder)
+    assert run.name == "hull"
+    for protocol in (None, "pooled"):
+        with pytest.raises(amodal_bench.UsageError, match="does not say how"):
+            amodal_bench.score(run, protocol)
+    toy = amodal_bench.load_dataset("toy", images=3)
+    scored = amodal_bench.score(run, "instance", dataset=toy)
+    pd.testing.assert_frame_equal(scored.instances, outcome.main.instances())
+
+
+def test_run_json_holds_no_path_of_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    export(tmp_path / "cocoa", images=2)
+    roots = {"dataset.root": str(tmp_path / "cocoa")}
+    outcome = amodal_bench.evaluate(dataset="cocoa", model="hull", limit=2, sheet=0, settings=roots)
+    text = (outcome.main.folder / "run.json").read_text()
+    assert json.loads(text)["components"]["dataset"]["root"] == "~/cocoa"
+    assert str(tmp_path) not in text
+    assert len(amodal_bench.score(outcome.main.folder).instances) == 2, "and it is opened from there again"
+
+
+def test_what_is_no_run_is_told_in_one_line(outcome: amodal_bench.Outcome, tmp_path: Path) -> None:
+    with pytest.raises(amodal_bench.UsageError, match=r"is not the folder of a run \(it has no store.sqlite\)"):
+        amodal_bench.open_run(tmp_path)
+    folder = outcome.main.folder
+    (folder / "store.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(amodal_bench.InputError, match="cannot be read as a run's store"):
+        amodal_bench.open_run(folder)
+    (folder / "run.json").write_text("[]")
+    with pytest.raises(amodal_bench.InputError, match="does not describe a run"):
+        amodal_bench.open_run(folder)
