@@ -17,7 +17,7 @@ from amodal_bench.metrics.protocols import Filter
 CHOICES = [
     "=".join(path.relative_to(config_folder()).with_suffix("").as_posix().split("/", 1))
     for path in sorted(config_folder().glob("*/**/*.yaml"))
-    if path.parent.name != "base"  # no choices, but what choices have in common
+    if path.parent.name != "_base"  # no choices, but what choices have in common
 ]
 
 

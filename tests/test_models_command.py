@@ -110,7 +110,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     folder = tmp_path / "conf" / "model"
     folder.mkdir(parents=True)
     (folder / "mine.yaml").write_text(
-        "defaults:\n  - /model/base/tuning_free@_here_\n  - _self_\n"
+        "defaults:\n  - /model/_base/tuning_free@_here_\n  - _self_\n"
         "name: mine\nweights: null\nbackbone:\n  _target_: my_backbone.Backbone\n  fault: null\n"
     )
     (folder / "broken.yaml").write_text("_target_: no_such.Model\nbackbone:\n  _target_: my_backbone.Nothing\n")
