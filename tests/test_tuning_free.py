@@ -284,5 +284,5 @@ def test_a_second_process_is_kept_off_a_run(bench: Bench) -> None:
     from amodal_bench.core.errors import BenchError
 
     folder = bench("model=hull", "dataset.images=2").main.folder
-    with FileLock(folder / ".lock"), pytest.raises(BenchError, match="another process works on this run"):
+    with FileLock(folder / ".lock"), pytest.raises(BenchError, match="another process is working on this run"):
         bench("model=hull", "dataset.images=2")

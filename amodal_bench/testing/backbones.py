@@ -45,11 +45,11 @@ def _of_members(backbone: Backbone) -> Iterator[str]:
         if not isinstance(value, int) or value < 1:
             yield f"{name} is {value!r}, not a whole number >= 1"
     if not isinstance(getattr(backbone, "device", None), str):
-        yield "device is no text, such as cpu"
+        yield "device is not a text, such as cpu"
 
 
 def _of_schedule(schedule: Any) -> Iterator[str]:
-    """As many times as steps, one level more, from noise to a clean sample."""
+    """The schedule has as many times as steps and one level more, from noise to a clean sample."""
     if not isinstance(schedule, Schedule):
         yield f"schedule() returns a {type(schedule).__name__}, not a Schedule"
         return
