@@ -115,7 +115,7 @@ def test_multirun_runs_every_cell_and_one_table_joins_them(tmp_path: Path) -> No
     assert (collected.returncode, collected.stderr) == (0, "")
     table = pd.read_csv(tmp_path / "results" / "table.csv")
     assert table["run"].nunique() == 4  # visible and hull, each with both seeds
-    assert "| toy | hull | instance@1 |" in collected.stdout
+    assert "| toy | hull seed=1 | instance@1 |" in collected.stdout
 
 
 def test_a_list_of_ids_is_what_a_run_takes_from_a_file(here: Here, tmp_path: Path) -> None:

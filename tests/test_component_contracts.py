@@ -50,7 +50,7 @@ def filled(said: str) -> str:
 def choices(group: str) -> list[str]:
     """Every choice of a group, those in folders of it included."""
     folder = config_folder() / group
-    files = [file for file in folder.rglob("*.yaml") if file.parent.name != "base"]
+    files = [file for file in folder.rglob("*.yaml") if file.parent.name != "_base"]
     return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in files)
 
 

@@ -17,7 +17,7 @@ from amodal_bench.metrics.protocols import Filter
 CHOICES = [
     "=".join(path.relative_to(config_folder()).with_suffix("").as_posix().split("/", 1))
     for path in sorted(config_folder().glob("*/**/*.yaml"))
-    if path.parent.name != "base"  # no choices, but what choices have in common
+    if path.parent.name != "_base"  # no choices, but what choices have in common
 ]
 
 
@@ -70,7 +70,7 @@ def test_a_model_may_choose_its_segmenter_and_the_command_line_overrules_it() ->
             r"dataset\.image: unknown key; did you mean 'images'\? valid: images, seed, split",
         ),
         (["area.shape=hul"], "area.shape: 'hul' is not one of 'hull', 'dilated_hull', 'bbox', 'full', 'background'"),
-        (["leakage=blend", "leakage.s=2"], r"leakage\.s: 2 is outside \[0, 1\]"),
+        (["leakage=blend", "leakage.s=2"], r"leakage\.s: 2 must be between 0 and 1"),
         (["dataset._target_=nowhere.Nothing"], "dataset._target_: cannot import nowhere.Nothing"),
         (["dataset.images=many"], "dataset: Toy cannot be built"),
         (["condition.background=blue"], "condition.background: 'blue' is not one of"),

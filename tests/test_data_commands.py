@@ -118,7 +118,7 @@ def test_help_of_everything_is_instant_and_imports_nothing_heavy(tmp_path: Path)
         (["chek"], "error: data chek: there is no such verb; did you mean 'check'?"),
         (["check", "toi"], "error: dataset=toi: there is no such choice; did you mean 'toy'?"),
         (["check", "toy", "dataset.imags=3"], "error: dataset.imags: unknown key; did you mean 'images'?"),
-        (["info", "toy", "images"], "error: images: is not a setting, which is KEY=VALUE"),
+        (["info", "toy", "images"], "error: images: is not a setting; a setting is KEY=VALUE"),
         (["info"], "error: Missing argument 'NAME'; see amodal-bench data info --help"),
         (["info", "toy", "--jsn"], "error: No such option"),
         (["list", "--config-dir", "nowhere"], "error: --config-dir: there is no folder nowhere"),

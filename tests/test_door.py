@@ -95,7 +95,7 @@ def test_an_unknown_word_gets_did_you_mean_over_verbs(run: Run, words: str, gues
         (["--cfg", "job", "-m"], "only one of --run, --multirun, --cfg, --info, --shell-completion"),
         (["--resolve"], "--resolve: goes with --cfg only"),
         (["--config-dir", "nowhere"], "--config-dir: there is no folder nowhere"),
-        (["model=hull", "data", "list"], "data: is not a setting, which is KEY=VALUE"),
+        (["model=hull", "data", "list"], "data: is not a setting; a setting is KEY=VALUE"),
         (["model=hull", "leakage=blend,none"], "leakage=blend,none: has several values"),
         (["seed=abc"], "Value 'abc' of type 'str' could not be converted to Integer\n"),
         (["-m", "model=hull", "sed=1,2"], "sed: unknown key; did you mean 'seed'?"),
@@ -144,7 +144,7 @@ def test_an_interruption_has_status_130(run: Run, monkeypatch: pytest.MonkeyPatc
         raise KeyboardInterrupt
 
     monkeypatch.setattr(evaluation, "evaluate", interrupted)
-    kept = "interrupted: all finished batches are kept, and the same command goes on from here\n"
+    kept = "interrupted: all finished batches are kept; give the same command again to continue\n"
     assert run("model=hull", *SMALL) == (130, "", kept)
     status, _, err = run("-m", "model=hull", *SMALL)
     assert (status, err) == (130, kept)

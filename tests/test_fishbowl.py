@@ -585,7 +585,7 @@ DAMAGES: dict[str, Damage] = {
         on_scene(lambda o: o.append(o[0] | {"id": 10**30})), SCENE, "object {count}", 'no whole number "id"'
     ),
     "no object": Damage(on_scene(lambda o: o.append("fish")), SCENE, "object {count}", 'no whole number "id"'),
-    "listed twice": Damage(on_scene(lambda o: o.append(o[0])), SCENE, "fish {fish}", "listed again"),
+    "listed twice": Damage(on_scene(lambda o: o.append(o[0])), SCENE, "fish {fish}", "listed twice"),
     "no masks": Damage(on_scene(lambda o: o[0].update(masks=7)), SCENE, "fish {fish}", 'no list "masks"'),
     "not rendered alone": Damage(
         lambda root: shutil.rmtree(fish_file(root).parent), BOTH, "fish {fish}", "no single-fish rendering"

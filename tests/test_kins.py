@@ -439,15 +439,15 @@ def second(**changes: Any) -> Callable[[Path], None]:
         fields = data["annotations"][1] | changes
         data["annotations"][1] = {key: value for key, value in fields.items() if value is not None}
 
-    return lambda root: edit(root, change)
+    return lambda root: edit(root / TEST_FILES["2020"], change)
 
 
 def first_image(**changes: Any) -> Callable[[Path], None]:
-    return lambda root: edit(root, lambda data: data["images"][0].update(changes))
+    return lambda root: edit(root / TEST_FILES["2020"], lambda data: data["images"][0].update(changes))
 
 
 def replaced(table: str, place: int, value: Any) -> Callable[[Path], None]:
-    return lambda root: edit(root, lambda data: data[table].__setitem__(place, value))
+    return lambda root: edit(root / TEST_FILES["2020"], lambda data: data[table].__setitem__(place, value))
 
 
 def cut_picture(root: Path) -> None:
@@ -524,12 +524,14 @@ DAMAGES: dict[str, Damage] = {
     "image without size": Damage(first_image(height=None), "image 1", "it has no height and width"),
     "image of absurd size": Damage(first_image(width=10**9), "image 1", "it has no height and width"),
     "the same image id again": Damage(
-        lambda root: edit(root, lambda data: data["images"].append({"id": 1, "file_name": "x.png"})),
+        lambda root: edit(
+            root / TEST_FILES["2020"], lambda data: data["images"].append({"id": 1, "file_name": "x.png"})
+        ),
         f"entry {IMAGES + 1} of images",
         "image 1 is listed twice",
     ),
     "category without name": Damage(
-        lambda root: edit(root, lambda data: data["categories"].append({"id": 8})),
+        lambda root: edit(root / TEST_FILES["2020"], lambda data: data["categories"].append({"id": 8})),
         "entry 3 of categories",
         "it has no id or no name",
     ),
@@ -603,7 +605,7 @@ UNUSABLE = {
         "update_test_2020.json",
         (
             "split 'test', release 2020, are missing",
-            "instances_val.json is there: set `release` to 2019",
+            "instances_val.json is there: set dataset.release to 2019",
             "github.com",
         ),
     ),

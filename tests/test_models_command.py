@@ -59,7 +59,8 @@ class Backbone:
         return images[:, :, ::2, ::2] * (float("nan") if self.fault == "infinite" else 1)
 
     def decode(self, latents):
-        return latents.abs() * (9 if self.fault == "range" else 0.1)
+        images = latents.abs().repeat_interleave(2, 2).repeat_interleave(2, 3)
+        return images * (9 if self.fault == "range" else 0.1)
 
     def latent_area(self, areas):
         return areas[..., ::2, ::2]
@@ -109,7 +110,8 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     folder = tmp_path / "conf" / "model"
     folder.mkdir(parents=True)
     (folder / "mine.yaml").write_text(
-        "_target_: no_such.Model\nbackbone:\n  _target_: my_backbone.Backbone\n  fault: null\n"
+        "defaults:\n  - /model/_base/tuning_free@_here_\n  - _self_\n"
+        "name: mine\nweights: null\nbackbone:\n  _target_: my_backbone.Backbone\n  fault: null\n"
     )
     (folder / "broken.yaml").write_text("_target_: no_such.Model\nbackbone:\n  _target_: my_backbone.Nothing\n")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -463,7 +465,9 @@ def test_tiny_weights_run_and_no_table_hides_that_they_are_random(
     assert words[2] == "amodal-bench" and words[-1] == "limit=8"
     small = ["limit=2", "model.steps=2", "dataset.images=2", *BATCHES]
     table = bench(*words[3:-1], *small).table()
-    assert "view=crop 0.5 leakage=blend area=hull segmenter=sam random weights" in set(table["settings"])
+    said = str(table["settings"].iloc[-1])
+    assert said.startswith("view=crop 0.5 leakage=blend area=hull segmenter=sam ")
+    assert said.endswith(" random weights") and "steps=2" in said
 
 
 def test_tiny_tells_the_prior_of_a_family_that_has_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def test_what_hydra_reads_is_left_alone(override: str) -> None:
 @pytest.mark.parametrize(
     ("override", "answer"),
     [
-        ("photo.jpg", "photo.jpg: is not a setting, which is KEY=VALUE"),
+        ("photo.jpg", "photo.jpg: is not a setting; a setting is KEY=VALUE"),
         ("70,25", "70,25: is not a setting"),
         ("datasét=1", "'é' cannot be part of a setting's name"),
         ("dataset.root=[old]/x", r"""'\[' begins a list, .* quote that: 'dataset.root="\[old\]/x"'"""),

@@ -259,7 +259,7 @@ NO_PICTURE = "cannot be read as a picture"
         (["--mask", "mask.png", "model=hul"], 2, "model=hul: there is no such choice; did you mean 'hull'?"),
         (["--mask", "mask.png", "-o", "text.txt"], 2, "text.txt: is not a folder"),
         (["--mask", "mask.png", "-o", "x" * 300], 2, "cannot be a folder (File name too long); name another one"),
-        (["--mask", "mask.png", "another.png"], 2, "another.png: is not a setting, which is KEY=VALUE"),
+        (["--mask", "mask.png", "another.png"], 2, "another.png: is not a setting; a setting is KEY=VALUE"),
         (["--mask", "mask.png", "model.backbone.device=moon"], 2, "device=moon: torch has no such device"),
         (["--mask", "mask.png", "model.backbone.device=cuda:99"], 2, "device=cuda:99: torch finds "),
         (["--mask", "mask.png", "model.steps=2.5"], 1, "tiny: TypeError: 'float' object cannot be"),

@@ -622,7 +622,9 @@ def test_unusable_annotation_file(tree: Path, source: str, name: str) -> None:
 
 
 def test_unusable_folders(tree: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none: the folder of SAIL-VOS does not exist; get .*sailvos"):
+    with pytest.raises(
+        InputError, match=r"none: the folder of SAIL-VOS does not exist; `amodal-bench data fetch sailvos`"
+    ):
         SailVos(str(tmp_path / "none"))
     with pytest.raises(InputError, match=r"none: the folder of the videos does not exist; get .*sailvos"):
         SailVos(str(tree), images=str(tmp_path / "none"))
@@ -637,7 +639,11 @@ def test_unusable_folders(tree: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"split": "test"}, "no split 'test'"), ({"source": "xml"}, "'xml' is not"), ({"stride": 0}, "stride: 0 is")],
+    [
+        ({"split": "test"}, "no split 'test'"),
+        ({"source": "xml"}, "'xml' is not"),
+        ({"stride": 0}, "stride: 0 must be >= 1"),
+    ],
 )
 def test_wrong_options(official: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):

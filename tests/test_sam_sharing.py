@@ -149,5 +149,5 @@ def test_memory_that_runs_out_halves_the_pictures_at_once_and_keeps_the_order(
 def test_memory_for_no_picture_at_all_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     segmenter = load("sam", batch=2)
     out_of_memory(segmenter, 0, monkeypatch)
-    with pytest.raises(BenchError, match=r"encode: .* does not suffice .*; choose smaller segmenter\.weights"):
+    with pytest.raises(BenchError, match=r"encode: .* is too small .*; choose smaller segmenter\.weights"):
         segmenter.segment(*samples())

@@ -26,7 +26,7 @@ def as_random(outcome: Outcome) -> Outcome:
     """A report whose own model is made of random weights."""
     model = {**outcome.main.facts["model"], "backbone": {"random_weights": True}}
     facts = {**outcome.main.facts, "model": model}
-    main: Scored = replace(outcome.main, name="random-sd15", digest="r" * 12, facts=facts)
+    main: Scored = replace(outcome.main, name="random-sd15", digest="r" * 12, settings="random weights", facts=facts)
     return replace(outcome, scored=[*outcome.scored, main])
 
 

@@ -82,7 +82,7 @@ def test_every_part_can_be_switched_and_matters(bench: Bench, usual: tuple[str, 
 
 def test_the_table_says_which_view_leakage_and_area_were_used(bench: Bench) -> None:
     table = bench(*FAST, "leakage=blend", "area=full").table()
-    assert "view=crop 0.15 leakage=blend area=full segmenter=grabcut" in set(table["settings"])
+    assert "view=crop 0.15 leakage=blend area=full segmenter=grabcut area.grow=0 steps=3" in set(table["settings"])
 
 
 def test_the_sheet_shows_every_stage(bench: Bench) -> None:
@@ -284,5 +284,5 @@ def test_a_second_process_is_kept_off_a_run(bench: Bench) -> None:
     from amodal_bench.core.errors import BenchError
 
     folder = bench("model=hull", "dataset.images=2").main.folder
-    with FileLock(folder / ".lock"), pytest.raises(BenchError, match="another process works on this run"):
+    with FileLock(folder / ".lock"), pytest.raises(BenchError, match="another process is working on this run"):
         bench("model=hull", "dataset.images=2")

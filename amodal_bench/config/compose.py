@@ -78,7 +78,7 @@ def choices(group: str, config_dirs: Sequence[Path]) -> dict[str, Path]:
 
 
 def nested_choices(group: str, config_dirs: Sequence[Path]) -> list[str]:
-    """The names of `group=FOLDER/NAME` that lie in folders of a group; a folder like `_base` holds parts of others."""
+    """The names of `group=FOLDER/NAME` that lie in folders of a group; `_base` holds parts of others."""
     folders = [folder / group for folder in (config_folder(), *config_dirs)]
     files = (file.relative_to(at).with_suffix("") for at in folders for file in at.glob("[!_]*/**/*.yaml"))
     return sorted({file.as_posix() for file in files})

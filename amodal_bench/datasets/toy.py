@@ -30,8 +30,11 @@ INDEX_VERSION = 1
 """Raised with any change of the index's rows."""
 
 OWN = {SCENE: "str", "number": "int64", "place": "int64", "picture": "str", "drawn": "str"}
-"""number: of the scene; place: of the instance in it, from the front; picture: hex SHA-256 of the scene's image;
-drawn: the dataset's fingerprint, the same in each row."""
+"""The toy's own columns.
+
+number: of the scene; place: of the instance in it, from the front; picture: hex SHA-256 of the scene's image;
+drawn: the dataset's fingerprint, the same in each row.
+"""
 
 SCENES_KEPT = 64
 """Scenes at half a megabyte each; a set of no more than these is drawn once by a process."""

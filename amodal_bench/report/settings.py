@@ -37,7 +37,7 @@ def row_text(name: str, spec: Mapping[str, Any], model: Model, seed: int) -> str
     """
     shown = dict(model.settings()) if isinstance(model, Shows) else {}
     words = list(_headline(shown))
-    for place, value in _unusual(spec, usual_spec(name), spec.get(WEIGHTS)):
+    for place, value in _unusual(spec, usual_spec(name), spec.get(WEIGHTS), type(model)):
         if not _told(place, value, shown):
             words.append(f"{place}={plain(value)}")
     words += [f"seed={seed}"] if seed else []
@@ -88,18 +88,21 @@ def _told(place: str, value: Any, shown: Mapping[str, str]) -> bool:
     return not part or (part in shown_parts and str(value).startswith(f"{_PACKAGE}."))
 
 
-def _unusual(spec: Mapping[str, Any], usual: Any, label: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+def _unusual(
+    spec: Mapping[str, Any], usual: Any, label: Any, kind: type | None = None, place: str = ""
+) -> Iterator[tuple[str, Any]]:
     """The settings below a place that are not as usual, by their places.
 
-    `label` is the model's `weights`, to which those of its backbone refer: they are told once.
+    `label` is the model's `weights`, to which those of its backbone refer: they are told once. `kind` is the class of
+    what was built, where it is at hand: a class of a notebook cannot be imported.
     """
     target = spec.get(TARGET)
     alike = isinstance(usual, Mapping) and usual.get(TARGET) == target
-    expected = _defaults(target) | (usual if alike else {})
+    expected = _defaults(kind or target) | (usual if alike else {})
     for key, value in spec.items():
         here = f"{place}.{key}" if place else key
         if isinstance(value, Mapping):
-            yield from _unusual(value, expected.get(key), label, here)
+            yield from _unusual(value, expected.get(key), label, place=here)
         elif key not in QUIET and not (place and key == WEIGHTS and value == label):
             other = expected.get(key, _MISSING)
             if value != other or isinstance(value, bool) != isinstance(other, bool):
@@ -110,7 +113,8 @@ def _unusual(spec: Mapping[str, Any], usual: Any, label: Any, place: str = "") -
 def _defaults(target: Any) -> dict[str, Any]:
     """The defaults of a class's own parameters, and of those that it passes on."""
     found: dict[str, Any] = {}
-    kinds = inspect.getmro(find_class(target, "")) if isinstance(target, str) else ()
+    kind = find_class(target, "") if isinstance(target, str) else target
+    kinds = inspect.getmro(kind) if inspect.isclass(kind) else ()
     for kind in reversed(kinds):
         if (call := vars(kind).get("__init__")) is not None and kind is not object:
             own = inspect.signature(call).parameters.values()

@@ -82,7 +82,8 @@ def _joined(cells: Sequence[Cell]) -> pd.DataFrame:
         words = [o for o in cell.overrides if o not in shared and o not in said]
         own.loc[index, "settings"] = " ".join([*words, str(own.loc[index, "settings"])]).strip()
     others = pd.concat([cell.rows.iloc[:-1] for cell in cells])
-    others = others.drop_duplicates(others.columns.drop("run"))  # a seed is another run of the same numbers
+    # A seed is another run of the same numbers.
+    others = others.drop_duplicates(others.columns.drop(["run", "settings"]))
     shown = pd.MultiIndex.from_frame(others[KEYS]).isin(pd.MultiIndex.from_frame(own[KEYS]))
     return pd.concat([others[~shown], own]).sort_values("protocol", kind="stable", ignore_index=True)
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 STEPS = 4
+ROUNDING = 0.02
+"""The share of the largest number by which results may differ: half precision has about three digits."""
+
 CLEAN = 0.1
 """The noise that may be left at a schedule's end: pix2gestalt's ends at timestep 0, which is not quite clean."""
 
@@ -42,11 +45,11 @@ def _of_members(backbone: Backbone) -> Iterator[str]:
         if not isinstance(value, int) or value < 1:
             yield f"{name} is {value!r}, not a whole number >= 1"
     if not isinstance(getattr(backbone, "device", None), str):
-        yield "device is no text, such as cpu"
+        yield "device is not a text, such as cpu"
 
 
 def _of_schedule(schedule: Any) -> Iterator[str]:
-    """As many times as steps, one level more, from noise to a clean sample."""
+    """The schedule has as many times as steps and one level more, from noise to a clean sample."""
     if not isinstance(schedule, Schedule):
         yield f"schedule() returns a {type(schedule).__name__}, not a Schedule"
         return
@@ -106,7 +109,7 @@ def _of_denoising(backbone: Backbone, clean: Tensor, images: Tensor, areas: Tens
     following = advance(output, x)
     yield from (f"advance() returns {form(following)}, not {tuple(x.shape)} float32" for _ in _unlike(following, x))
     turned = advance(output.flip(0), x.flip(0), order=range(count)[::-1])
-    if following.shape == x.shape and not bool((turned.flip(0) == following).all()):
+    if following.shape == x.shape and not _near(turned.flip(0), following):
         yield "advance() depends on a sample's place in the batch"
 
 
@@ -129,7 +132,7 @@ def _of_call(name: str, work: Any, inputs: list[Tensor], shape: Sequence[int]) -
     turned = work(*(value.flip(0) for value in inputs)).flip(0)
     # Another company: every sample stands beside copies of the first one.
     company = work(*(_with_first(value) for value in inputs))[-1]
-    if not bool((turned == made).all()) or not bool((company == made[-1]).all()):
+    if not _near(turned, made) or not _near(company, made[-1]):
         yield f"{name}() depends on a sample's place in the batch, or on its company"
 
 
@@ -154,6 +157,11 @@ def _repeated(batch: Tensor, count: int) -> Tensor:
 def _with_first(batch: Tensor) -> Tensor:
     """The last sample of a batch in the company of copies of the first one."""
     return batch[[*([0] * (len(batch) - 1)), len(batch) - 1]]
+
+
+def _near(first: Tensor, second: Tensor) -> bool:
+    """Whether two results are the same but for rounding, which in some kernels depends on a sample's place."""
+    return float((first - second).abs().max()) <= ROUNDING * float(second.abs().max())
 
 
 def _unlike(made: Any, x: Tensor) -> list[bool]:

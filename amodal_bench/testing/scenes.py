@@ -51,5 +51,5 @@ def prompts(asked: list[Query], points: int = 9) -> list[Prompt]:
 
 
 def unanswerable(query: Query) -> Query:
-    """The same query with nothing visible, so that there is no object to complete."""
+    """Hide the whole object of a query, so that there is nothing to complete."""
     return Query(f"{query.id}-empty", query.image.copy(), np.zeros_like(query.visible))

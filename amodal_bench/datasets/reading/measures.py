@@ -74,7 +74,7 @@ class Segmentations:
     size: tuple[int, int] | None
 
     def measures(self, stated_pixels: float = math.nan, stated_rate: float = math.nan) -> Measures:
-        """As `of_segmentations`."""
+        """Measure as `of_segmentations` does."""
         whole, pixels = self._whole, stated_pixels
         if math.isnan(pixels) and whole is not None:
             pixels = rle.pixels(whole)
