@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from amodal_bench.report.settings import row_text
 from amodal_bench.report.sheet import choose, draw_row, save_sheet
 from amodal_bench.runner.identity import identify
 from amodal_bench.runner.loop import Work, run
+from amodal_bench.runner.regions import complete
+from amodal_bench.runner.run_json import FILE as RUN_JSON
 from amodal_bench.runner.run_json import write_facts
 from amodal_bench.runner.store import Store
 
@@ -75,6 +78,7 @@ class _Job:
         records: the selected rows of its index.
         protocols: the command's own first.
         bar: whether a progress bar is shown.
+        listed: whether the instances were listed one by one, so that no protocol's filter applies.
     """
 
     settings: Settings
@@ -83,6 +87,7 @@ class _Job:
     records: pd.DataFrame
     protocols: Sequence[ScoringProtocol]
     bar: bool
+    listed: bool
 
 
 def evaluate(settings: Settings, given: Given | None = None, bar: bool = True) -> tuple[Outcome, list[Path]]:
@@ -103,14 +108,14 @@ def evaluate(settings: Settings, given: Given | None = None, bar: bool = True) -
     protocols: list[ScoringProtocol] = [build(settings.protocol, "protocol")]
     others: dict[str, dict[str, Any]] = settings.other_protocols or {}
     protocols += [build(spec, f"other_protocols.{name}") for name, spec in others.items()]
-    protocols = list({protocol.label: protocol for protocol in protocols}.values())
+    protocols = list({protocol.digest: protocol for protocol in protocols}.values())
     loggers: list[Logger] = [build(spec, f"logger.{name}") for name, spec in settings.logger.items()]
     entries = _entries(settings, given)
     dataset: Dataset = build(settings.dataset, "dataset") if given.dataset is None else given.dataset
     ids = settings.ids if given.ids is None else given.ids
     records, excluded = select(dataset, protocols[0], ids, settings.limit)
     specification = settings.dataset if given.dataset is None else None
-    job = _Job(settings, dataset, specification, records, protocols, bar)
+    job = _Job(settings, dataset, specification, records, protocols, bar, ids is not None)
 
     scored: list[Scored] = []
     for entry in entries:
@@ -130,7 +135,7 @@ def check_errors(outcome: Outcome, allowed: float) -> None:
         if errors > allowed * total:
             raise BenchError(
                 f"{scored.name}: {errors} of {total} instances failed, more than engine.max_error_share={allowed} "
-                f"allows; {scored.folder / 'errors.csv'} lists them, and the same command tries them again"
+                f"allows; {scored.score_folder / 'errors.csv'} lists them, and the same command tries them again"
             )
 
 
@@ -177,16 +182,43 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
     with _opened(folder) as store:
         done = store.done()
         missing = [id for id in ids if id not in done]
+        reused = _reused(folder, len(ids) - len(missing))
         if missing:
             write_facts(folder, entry.name, said, identity, job.specification, settings.protocol)
             if settings.engine.shuffle:
                 random.Random(settings.seed).shuffle(missing)
-            work = Work(dataset, entry.model, missing, settings.seed, settings.engine.batch_size)
+            hidden = any(protocol.filter.hidden for protocol in protocols)
+            work = Work(dataset, entry.model, missing, settings.seed, settings.engine.batch_size, hidden)
             title = f"{dataset.name} {entry.name}"
-            with Progress(title, protocols[0], ids, store.table(), _all_steps(loggers), job.bar) as progress:
+            with Progress(title, ids, store.table(), _all_steps(loggers), job.bar) as progress:
                 run(work, store, progress.report)
-        rows, stages = store.table(), store.stages()
-        return Scored(entry.name, identity.digest, identity.facts, folder, protocols, job.records, rows, stages, said)
+        store.write_records(job.records)
+        regions = tuple(dict.fromkeys(region for protocol in protocols for region in protocol.regions))
+        complete(store, dataset, regions, job.records)
+        return Scored(
+            entry.name,
+            identity.digest,
+            identity.facts,
+            folder,
+            protocols,
+            job.records,
+            store.table(),
+            store.stages(),
+            said,
+            job.listed,
+            {name: store.regions(name) for name in regions},
+            store.pairs() if regions else None,
+            reused,
+        )
+
+
+def _reused(folder: Path, count: int) -> str:
+    """What to say of predictions that an earlier command has made, with the day on which it began."""
+    file = folder / RUN_JSON
+    if not count or not file.is_file():
+        return ""
+    day = datetime.fromtimestamp(file.stat().st_mtime).date().isoformat()
+    return f"{count} predictions of {day}"
 
 
 @contextmanager
@@ -221,10 +253,13 @@ def _all_steps(loggers: Sequence[Logger]) -> Callable[[int, int, float], None]:
 def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -> Path | None:
     """The contact sheet of the command's model; one that shows the same instances already is kept."""
     instances = scored.instances()
+    instances = instances[instances["error"].isna()]
     chosen = choose(instances, settings.sheet)
     if not chosen:
         return None
-    path, listed = scored.folder / "sheet.png", scored.folder / "sheet.txt"
+    folder = scored.score_folder
+    folder.mkdir(parents=True, exist_ok=True)
+    path, listed = folder / "sheet.png", folder / "sheet.txt"
     wanted = "\n".join(chosen) + "\n"
     if path.exists() and listed.exists() and listed.read_text() == wanted:
         return path

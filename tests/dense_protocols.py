@@ -74,7 +74,7 @@ def things_without_crowds(item: Item) -> bool:
     return not item.stuff and not item.crowd
 
 
-def everything(item: Item) -> bool:
+def everything(_: Item) -> bool:
     return True
 
 

@@ -3,23 +3,54 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from omegaconf import OmegaConf
 
+from amodal_bench.config.build import build
+from amodal_bench.config.settings import config_folder
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.types import Floats, Integers, Mask
 from amodal_bench.metrics.counts import joint_counts
-from amodal_bench.metrics.protocols import Filter, Score, ScoringProtocol, occlusion_rate
+from amodal_bench.metrics.numbers.base import Rows, Score
+from amodal_bench.metrics.numbers.iou import MeanIou, PooledIou
+from amodal_bench.metrics.protocols import Filter, ScoringProtocol, occlusion_rate
 
 Instance = tuple[Mask, Mask, Mask]
 """Predicted, amodal, visible."""
 
 
-def protocol(aggregate: str = "instance", union_visible: bool = False) -> ScoringProtocol:
-    return ScoringProtocol("test", 1, aggregate, union_visible, Filter())
+class Used:
+    """Both numbers of one aggregation, asked with counts alone."""
+
+    def __init__(self, aggregate: str, union_visible: bool) -> None:
+        self.prediction = "united" if union_visible else "given"
+        whole = {"instance": MeanIou, "pooled": PooledIou}[aggregate](prediction=self.prediction)
+        part = MeanIou("beyond_visible", hidden_only=True) if aggregate == "instance" else PooledIou("beyond_visible")
+        numbers = {"miou": whole, "occluded_miou": part}
+        self.protocol = ScoringProtocol("test", 1, numbers, Filter())
+
+    def scores(self, counts: Integers) -> dict[str, Score]:
+        found = self.protocol.scores(rows_of(counts))
+        return {name: score for name, score in found.items() if isinstance(score, Score)}
+
+    def iou(self, counts: Integers) -> Floats:
+        return MeanIou(prediction=self.prediction).values(rows_of(counts))
+
+    def occluded_iou(self, counts: Integers) -> Floats:
+        return MeanIou("beyond_visible", hidden_only=True).values(rows_of(counts))
+
+
+def rows_of(counts: Integers) -> Rows:
+    return Rows(counts, pd.DataFrame({"image_id": [str(n) for n in range(len(counts))]}), {})
+
+
+def protocol(aggregate: str = "instance", union_visible: bool = False) -> Used:
+    return Used(aggregate, union_visible)
 
 
 def count(*instances: Instance) -> Integers:
@@ -232,8 +263,47 @@ def test_occlusion_rate_equals_the_share_of_hidden_pixels() -> None:
     assert rates.tolist() == pytest.approx([0.4, 0, math.nan, 1], nan_ok=True)
 
 
-def test_the_label_names_the_version() -> None:
-    assert ScoringProtocol("pcnet", 3, "pooled", False, Filter()).label == "pcnet@3"
+def shipped(**changes: Any) -> ScoringProtocol:
+    spec: Any = OmegaConf.to_container(OmegaConf.load(config_folder() / "protocol" / "instance.yaml"))
+    for key, value in changes.items():
+        place = spec
+        *parents, last = key.split("__")
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    found: ScoringProtocol = build(spec, "protocol")
+    return found
+
+
+def test_a_label_is_plain_for_the_shipped_content_only() -> None:
+    """Else two numbers of one label could be about different things."""
+    plain = shipped()
+    assert plain.label == "instance@2"
+    changed = {
+        "instance@2 with filter.min_occlusion=0.2": shipped(filter__min_occlusion=0.2),
+        "instance@2 with numbers.miou.prediction=united": shipped(numbers__miou__prediction="united"),
+        "instance@2 with errors=exclude": shipped(errors="exclude"),
+        "instance@2 with clusters=image": shipped(clusters="image"),
+    }
+    assert [one.label for one in changed.values()] == list(changed)
+    assert len({plain.digest, *(one.digest for one in changed.values())}) == len(changed) + 1
+
+
+def test_a_label_names_numbers_that_were_added_or_left_out() -> None:
+    plain = shipped()
+    fewer = replace(plain, numbers={"miou": plain.numbers["miou"]})
+    more = replace(plain, numbers={**plain.numbers, "pooled": PooledIou()})
+    assert fewer.label == "instance@2 with no numbers.occluded_miou"
+    assert more.label == "instance@2 with numbers.pooled"
+
+
+def test_a_protocol_of_the_users_own_has_the_label_that_he_gives_it() -> None:
+    assert ScoringProtocol("mine", 3, {"miou": MeanIou()}, Filter()).label == "mine@3"
+
+
+def test_hidden_records_are_scored_on_request() -> None:
+    frame = records(hidden=[False, True], stuff=[False, False])
+    assert kept(Filter(hidden=True), frame) == (["0", "1"], {})
 
 
 def records(**columns: list[Any]) -> pd.DataFrame:
@@ -254,7 +324,7 @@ def test_the_default_filter_leaves_out_stuff_and_hidden_records() -> None:
     assert kept(Filter(), frame) == (["0"], {"hidden": 1, "stuff": 2})
 
 
-def test_stuff_is_scored_on_request_but_hidden_records_never() -> None:
+def test_stuff_is_scored_on_request_and_hidden_records_are_not() -> None:
     frame = records(stuff=[False, True, False, True], hidden=[False, False, True, True])
     assert kept(Filter(stuff=True), frame) == (["0", "1"], {"hidden": 2})
 
@@ -324,7 +394,16 @@ def test_an_impossible_occlusion_range_is_refused(low: float, high: float) -> No
         Filter(min_occlusion=low, max_occlusion=high)
 
 
-@pytest.mark.parametrize("aggregate", ["", "class", "Instance"])
-def test_an_unknown_aggregate_is_refused(aggregate: str) -> None:
-    with pytest.raises(ConfigError, match=r"protocol\.aggregate"):
-        protocol(aggregate)
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"errors": "ignore"}, r"protocol\.errors: 'ignore' is not one of 'zero', 'exclude'"),
+        ({"clusters": "frame"}, r"protocol\.clusters"),
+        ({"numbers": {}}, r"protocol\.numbers: must name at least one number"),
+        ({"numbers": {"x": 3}}, r"protocol\.numbers\.x: must be a dataclass"),
+        ({"numbers__miou__region": "left"}, "region: 'left' is not one of 'whole', 'beyond_visible', 'covered'"),
+    ],
+)
+def test_a_wrong_setting_is_refused(changes: dict[str, Any], what: str) -> None:
+    with pytest.raises(ConfigError, match=what):
+        shipped(**changes)

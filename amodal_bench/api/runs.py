@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from amodal_bench.core.errors import InputError, UsageError
-from amodal_bench.core.types import Mask
-from amodal_bench.report.scored import timing_table
+from amodal_bench.core.types import Integers, Mask
+from amodal_bench.report.timing import timing_table
 from amodal_bench.runner.run_json import RunFacts, read_facts
 from amodal_bench.runner.store import Store
 
@@ -76,6 +76,16 @@ class Run:
     def stages(self) -> pd.DataFrame:
         """What the model's stages have cost in all: stage, seconds, instances, batch, peak (bytes)."""
         return self._read(lambda store: store.stages())
+
+    def records(self) -> pd.DataFrame:
+        """What the dataset's index said of the run's instances; empty for a run of a version before 0.2.0."""
+        return self._read(lambda store: store.records())
+
+    def regions(self, names: Collection[str]) -> tuple[dict[str, dict[str, Integers]], pd.DataFrame | None]:
+        """The counts of regions by name and instance, and the IoUs of pairs where `names` has "pairs"."""
+        wanted = [name for name in names if name != "pairs"]
+        pairs = self._read(lambda store: store.pairs()) if "pairs" in names else None
+        return self._read(lambda store: {name: store.regions(name) for name in wanted}), pairs
 
     def _read(self, read: Callable[[Store], Read]) -> Read:
         try:

@@ -14,8 +14,9 @@ from amodal_bench.api.runs import Run, open_run
 from amodal_bench.core.errors import UsageError
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
-from amodal_bench.metrics.selection import select
+from amodal_bench.metrics.selection import select_from
 from amodal_bench.report.scored import Scored
+from amodal_bench.runner.store import COUNTS
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,16 @@ class Tables:
         summary: one row: both numbers with 95 % intervals, instances, errors, and the digests of data, ids and run.
         by_occlusion: one row for each bin of the occlusion rate.
         instances: one row for each instance: its IoUs, occlusion rate and counts, or its error.
+        errors: the instances without a prediction: id, kind (failed, unreadable or not run), error.
         missing: how many instances the protocol selects that the run has not tried; they are in no table. Always 0
-            where `ids` were given: then such an instance is an error, "not run".
+            where `ids` were given: then such an instance is an error, "not run". Without `dataset`, what the
+            run itself says of its instances is all that is known.
     """
 
     summary: pd.DataFrame
     by_occlusion: pd.DataFrame
     instances: pd.DataFrame
+    errors: pd.DataFrame
     missing: int
 
 
@@ -50,8 +54,8 @@ def score(
         protocol: a name, as in `protocol=NAME`, or a protocol; the run's own where it is None.
         ids: the instances to score: a file with one id on each line, or a list of ids. Where it is None, all those
             of the run that the protocol's filter takes.
-        dataset: what the run was made on, as a name or an object; where it is None, it is opened again as the run's
-            `run.json` says.
+        dataset: what the run was made on, as a name or an object; where it is None, what the run's store says of its
+            instances suffices, and for a run of a version before 0.2.0 it is opened as `run.json` says.
         config_dirs: folders with a configuration of your own, where protocol or dataset come from there.
 
     Raises:
@@ -65,25 +69,80 @@ def score(
         protocol = protocol_of(opened, folders)
     elif isinstance(protocol, str):
         protocol = load_protocol(protocol, config_dirs=folders)
+    rows, stored = opened.instances(), opened.records()
+    if dataset is None and not stored.empty:
+        source: Dataset | None = None
+    else:
+        source = _dataset(opened, dataset, folders)
+    records, missing = _selected(opened, source, stored, protocol, ids, rows)
+    scored = _scored(opened, protocol, records, rows, listed=ids is not None)
+    summary = scored.summary().copy()
+    summary.insert(0, "dataset", opened.facts["dataset"]["name"])
+    return Tables(summary, scored.by_occlusion(), scored.instances(), scored.errors(), missing)
+
+
+def scored_run(
+    run: Run, protocol: ScoringProtocol, ids: str | Path | Sequence[str] | None = None
+) -> tuple[Scored, int]:
+    """A run under a protocol from its store alone, and how many of the wanted instances it lacks."""
+    rows = run.instances()
+    records, missing = _selected(run, None, run.records(), protocol, ids, rows)
+    return _scored(run, protocol, records, rows, listed=ids is not None), missing
+
+
+def _dataset(run: Run, dataset: str | Dataset | None, folders: list[str | Path]) -> Dataset:
     if dataset is None:
-        dataset = dataset_of(opened, folders)
-    elif isinstance(dataset, str):
-        dataset = load_dataset(dataset, config_dirs=folders)
-    _require_same(opened, dataset)
-    rows = opened.instances()
-    records, _ = select(dataset, protocol, ids)
+        found = dataset_of(run, folders)
+    else:
+        found = load_dataset(dataset, config_dirs=folders) if isinstance(dataset, str) else dataset
+    _require_same(run, found)
+    return found
+
+
+def _selected(
+    run: Run,
+    dataset: Dataset | None,
+    stored: pd.DataFrame,
+    protocol: ScoringProtocol,
+    ids: str | Path | Sequence[str] | None,
+    rows: pd.DataFrame,
+) -> tuple[pd.DataFrame, int]:
+    """The records that are scored, and how many selected ones the run has not tried."""
+    index = stored if dataset is None else dataset.records()
+    if index.empty:
+        raise UsageError(f"{run.folder}: does not say what its instances are; give dataset= or run its command again")
+    records, _ = select_from(str(run.facts["dataset"]["name"]), index, protocol, ids)
     tried = records["id"].astype(str).isin(rows["id"])
     if not tried.any():
-        raise UsageError(
-            f"{opened.folder}: has none of the {len(records)} instances that {_who(protocol, ids)} selects"
-        )
+        raise UsageError(f"{run.folder}: has none of the {len(records)} instances that {_who(protocol, ids)} selects")
     kept = records[tried] if ids is None else records
-    said = opened.recorded.settings or ""
-    stages = opened.stages()
-    scored = Scored(opened.name, opened.digest, opened.facts, opened.folder, [protocol], kept, rows, stages, said)
-    summary = scored.summary().copy()
-    summary.insert(0, "dataset", dataset.name)
-    return Tables(summary, scored.by_occlusion(), scored.instances(), len(records) - len(kept))
+    return kept, len(records) - len(kept)
+
+
+def _scored(run: Run, protocol: ScoringProtocol, records: pd.DataFrame, rows: pd.DataFrame, listed: bool) -> Scored:
+    regions, pairs = run.regions(protocol.regions)
+    counted = set(rows.loc[rows[COUNTS[0]].notna(), "id"])
+    wanted = counted & set(records["id"].astype(str))
+    lacking = [name for name, known in regions.items() if not wanted <= set(known)]
+    if pairs is not None and not wanted <= set(pairs["predicted"]):
+        lacking.append("pairs")
+    if lacking:
+        remedy = f"run its command again with protocol={protocol.name}: that adds them and predicts nothing again"
+        raise UsageError(f"{run.folder}: {protocol.label} needs the masks again ({', '.join(lacking)}); {remedy}")
+    return Scored(
+        run.name,
+        run.digest,
+        run.facts,
+        run.folder,
+        [protocol],
+        records,
+        rows,
+        run.stages(),
+        run.recorded.settings or "",
+        listed,
+        regions,
+        pairs,
+    )
 
 
 def _who(protocol: ScoringProtocol, ids: object) -> str:

@@ -57,7 +57,7 @@ class Job:
     failed: list[tuple[str, BenchError]] = field(default_factory=list)
 
     def __call__(self, config: DictConfig) -> float:
-        """One run; returns its mIoU, so that Hydra's sweepers can optimise it."""
+        """One run; returns its headline number, so that Hydra's sweepers can optimise it."""
         from hydra.core.hydra_config import HydraConfig
 
         from amodal_bench.evaluation import check_errors, evaluate
@@ -81,7 +81,7 @@ class Job:
                 complain(explain(error))  # at once: the other cells may take hours
                 self.failed.append((" ".join(words), error))
             raise
-        return float(outcome.main.summary()["miou"].iloc[0])
+        return float(outcome.main.summary()[outcome.main.protocols[0].headline].iloc[0])
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from amodal_bench.core.errors import PredictionError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -25,3 +27,17 @@ def to_bytes(images: Tensor) -> Tensor:
 
     # To bytes first: a quarter of the copy from the device.
     return images.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu()
+
+
+def require_finite(values: Tensor, what: str) -> None:
+    """Raise `PredictionError` where a tensor holds NaN or infinity: no mask may be made of it.
+
+    Args:
+        values: of any shape.
+        what: they are, and where they came about, such as "the latents after step 3 of 20".
+    """
+    import torch
+
+    if not bool(torch.isfinite(values).all()):
+        remedy = "check the weights, or set model.backbone.precision=float32"
+        raise PredictionError(f"{what} are not finite (NaN or infinity); {remedy}")

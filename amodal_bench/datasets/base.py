@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import pandas as pd
 
 from amodal_bench.core.types import Image, Mask
+
+_Array = TypeVar("_Array", Image, Mask)
 
 RECORD_COLUMNS: dict[str, str] = {
     "id": "str",
@@ -32,6 +34,12 @@ whatever rate is stated, so that it cannot be prompted. `datasets.reading.measur
 every loader.
 """
 
+
+TRACK_COLUMNS: dict[str, str] = {"object_id": "str", "frame": "int64"}
+"""Further columns of `Dataset.records()` that datasets of videos have.
+
+object_id: which object of its video the instance is, the same in all frames; frame: the frame's place in its video.
+"""
 
 RENAMED = {"area": "amodal_pixels"}
 """Columns by the names that they had before: `area` is the inpainting area, a mask, and nothing else."""
@@ -71,8 +79,15 @@ class Sample:
 
     @property
     def query(self) -> Query:
-        """The part of the sample that a model may see."""
-        return Query(self.id, self.image, self.visible)
+        """The part of the sample that a model may see; its arrays cannot be written to."""
+        return Query(self.id, read_only(self.image), read_only(self.visible))
+
+
+def read_only(array: _Array) -> _Array:
+    """The same pixels as an array that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from amodal_bench.core.batches import Batches, Tensors
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.noise import draw, generator
 from amodal_bench.core.stages import Stages
-from amodal_bench.core.tensors import stacked, to_bytes
+from amodal_bench.core.tensors import require_finite, stacked, to_bytes
 from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.method.leakage import Leakage
 
@@ -117,7 +117,9 @@ class Inpainter:
         import torch
 
         def decode(index: Sequence[int]) -> Tensors:
-            return {"pixels": to_bytes((self.backbone.decode(latents[list(index)]) * 255).round())}
+            pictures = self.backbone.decode(latents[list(index)])
+            require_finite(pictures, "decode: the pixels")
+            return {"pixels": to_bytes((pictures * 255).round())}
 
         with torch.inference_mode():
             made = self._batches.run(DECODE, len(latents), decode)
@@ -131,6 +133,7 @@ class Inpainter:
         import torch
 
         clean = self.backbone.encode(images)
+        require_finite(clean, "encode: the latents of the condition image")
         shown = self.backbone.prepare(images, clean, masks, self.how.leakage.erase)
         if not shown and (self.how.guidance or not self.how.leakage.erase):
             raise ConfigError(
@@ -156,6 +159,7 @@ class Inpainter:
             advanced = backbone.advance(output, schedule, step, x, generators)
             known = schedule.known(clean, eps, step + 1)
             mixed = leakage.mix(advanced, known, area, (step + 1) / steps)
+            require_finite(mixed, f"denoise: the latents after step {step + 1} of {steps}")
             if watch is not None:
                 watch(DenoisingStep(step, schedule, x, advanced, mixed, generators))
             x = mixed

@@ -28,12 +28,14 @@ class Filter:
     Attributes:
         stuff: whether regions annotated as stuff are scored.
         crowd: whether annotations of a crowd, one for many objects, are scored.
+        hidden: whether instances of which nothing is visible are scored; most models have no answer for them.
         min_occlusion, max_occlusion: bounds, inclusive, of the annotated occlusion rate; a record whose rate
             is not annotated passes.
     """
 
     stuff: bool = False
     crowd: bool = False
+    hidden: bool = False
     min_occlusion: float = 0.0
     max_occlusion: float = 1.0
 
@@ -45,13 +47,10 @@ class Filter:
             )
 
     def select(self, records: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-        """The records that are scored, and how many were left out for which reason.
-
-        An instance of which nothing is visible cannot be prompted and is always left out.
-        """
+        """The records that are scored, and how many were left out for which reason."""
         rate = records["occlusion_rate"]
         reasons = {
-            "hidden": flag(records, "hidden"),
+            "hidden": flag(records, "hidden") & (not self.hidden),
             "stuff": flag(records, "stuff") & (not self.stuff),
             "crowd": flag(records, "crowd") & (not self.crowd),
             "occlusion rate": (rate < self.min_occlusion) | (rate > self.max_occlusion),

@@ -26,7 +26,7 @@ def _eroded(mask: Mask) -> Mask:
 def boundary(share: float) -> Region:
     """The bands along the outlines of P and A, `share` of the image's diagonal wide (boundary IoU)."""
 
-    def bands(predicted: Mask, amodal: Mask, visible: Mask) -> tuple[Mask, Mask]:
+    def bands(predicted: Mask, amodal: Mask, _: Mask) -> tuple[Mask, Mask]:
         return band(predicted, share), band(amodal, share)
 
     return bands

@@ -33,22 +33,40 @@ def select(
         ConfigError: nothing is selected.
         InputError: the file of ids cannot be used, or ids are named that the dataset does not have.
     """
-    records = dataset.records()
+    chosen, excluded = select_from(dataset.name, dataset.records(), protocol, ids)
+    return (chosen if limit is None else chosen.head(limit)), excluded
+
+
+def select_from(
+    name: str, records: pd.DataFrame, protocol: ScoringProtocol, ids: str | Path | Sequence[str] | None = None
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The records that `select` takes of an index, and how many were left out for which reason.
+
+    Args:
+        name: of the dataset, for messages.
+        records: the index.
+        protocol: as in `select`.
+        ids: as in `select`.
+
+    Raises:
+        ConfigError: nothing is selected.
+        InputError: the file of ids cannot be used, or ids are named that the index does not have.
+    """
     if ids is None:
         chosen, excluded = protocol.filter.select(records)
         source = f"protocol {protocol.label}"
     else:
         source = str(ids) if isinstance(ids, str | Path) else "ids"
         listed = read_ids(ids) if isinstance(ids, str | Path) else list(dict.fromkeys(ids))
-        chosen, excluded = _listed(dataset.name, records, listed, source)
+        chosen, excluded = _listed(name, records, listed, source, protocol.filter.hidden)
     if chosen.empty:
         left_out = ", ".join(f"{count} for {reason}" for reason, count in excluded.items()) or "it has none"
-        raise ConfigError(f"{source} selects no instance of {dataset.name} ({left_out})")
-    return (chosen if limit is None else chosen.head(limit)), excluded
+        raise ConfigError(f"{source} selects no instance of {name} ({left_out})")
+    return chosen, excluded
 
 
 def _listed(
-    name: str, records: pd.DataFrame, listed: Sequence[str], source: str
+    name: str, records: pd.DataFrame, listed: Sequence[str], source: str, keep_hidden: bool
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     own = records["id"].astype(str)
     known = set(own)
@@ -57,5 +75,5 @@ def _listed(
         problem = f"{len(unknown)} of its {len(listed)} ids are not in {name}: {some}"
         raise InputError(source, problem, "was it made for another dataset, split or variant?")
     chosen = records[own.isin(listed)]
-    hidden = flag(chosen, "hidden")
+    hidden = flag(chosen, "hidden") & (not keep_hidden)
     return chosen[~hidden], {"hidden": int(hidden.sum())} if hidden.any() else {}

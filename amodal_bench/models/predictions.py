@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from amodal_bench.core.errors import ConfigError, PredictionError
 from amodal_bench.core.types import Mask

@@ -1,13 +1,15 @@
-"""CSV tables in the run's folder."""
+"""CSV tables of a score, in a folder of its own in the run's."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
 
 from amodal_bench.core.files import write_whole
 from amodal_bench.report.outcome import Outcome, RunInfo
+from amodal_bench.report.scored import Scored
 
 
 class CsvLogger:
@@ -21,13 +23,24 @@ class CsvLogger:
 
     def finish(self, outcome: Outcome) -> list[Path]:
         for scored in outcome.scored:
-            write_csv(scored.instances(), scored.folder / "instances.csv")
-            write_csv(scored.errors(), scored.folder / "errors.csv")
+            write_score(scored)
             write_csv(scored.timing(), scored.folder / "timing.csv")
-        folder = outcome.main.folder
+        folder = outcome.main.score_folder
         write_csv(outcome.table(), folder / "summary.csv")
         write_csv(outcome.by_occlusion(), folder / "by_occlusion.csv")
-        return [folder / f"{name}.csv" for name in ("summary", "by_occlusion", "instances", "errors", "timing")]
+        tables = [folder / f"{name}.csv" for name in ("summary", "by_occlusion", "instances", "errors")]
+        return [*tables, outcome.main.folder / "timing.csv"]
+
+
+def write_score(scored: Scored) -> None:
+    """Write what a run scored under its protocol into the score's own folder: instances, errors and the protocol."""
+    folder = scored.score_folder
+    folder.mkdir(parents=True, exist_ok=True)
+    write_csv(scored.instances(), folder / "instances.csv")
+    write_csv(scored.errors(), folder / "errors.csv")
+    protocols = [{**each.content, "label": each.label, "digest": each.digest} for each in scored.protocols]
+    text = json.dumps(protocols, indent=2, sort_keys=True) + "\n"
+    write_whole(folder / "protocols.json", lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
 
 from amodal_bench.report.scored import Scored
+from amodal_bench.report.summary import summarise
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,16 @@ class Outcome:
         """Number and digest of the instances that every model of the command was run on."""
         return self.main.ids
 
-    def table(self) -> pd.DataFrame:
-        """One row per model and protocol."""
-        table = pd.concat([scored.summary() for scored in self.scored], ignore_index=True)
+    @cached_property
+    def _summary(self) -> pd.DataFrame:
+        # Resampled once: terminal, loggers and sweeper all ask for it.
+        table = summarise(self.scored)
         table.insert(0, "dataset", self.dataset)
-        return table.sort_values("protocol", kind="stable", ignore_index=True)
+        return table
+
+    def table(self) -> pd.DataFrame:
+        """One row per model and protocol: numbers, 95 % intervals, and paired gains over `A_hat = V`."""
+        return self._summary
 
     def by_occlusion(self) -> pd.DataFrame:
         """One row per model and bin of the occlusion rate."""

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from amodal_bench.metrics.protocols import ScoringProtocol
+from amodal_bench.core.types import Integers
+from amodal_bench.metrics.numbers.base import mean
+from amodal_bench.metrics.protocols import iou
 from amodal_bench.runner.store import COUNTS, Row
 
 
@@ -19,7 +21,6 @@ class Progress:
 
     Args:
         title: shown before the bar.
-        protocol: whose mIoU is shown.
         ids: all instances of the run.
         earlier: the store's table as the run starts; what is done in it counts.
         listener: is told instances done, all instances and running mIoU after each batch.
@@ -29,16 +30,14 @@ class Progress:
     def __init__(
         self,
         title: str,
-        protocol: ScoringProtocol,
         ids: Sequence[str],
         earlier: pd.DataFrame,
         listener: Callable[[int, int, float], None],
         bar: bool = True,
     ) -> None:
-        self._protocol, self._listener = protocol, listener
+        self._listener = listener
         done = earlier[earlier["id"].isin(list(ids)) & earlier["error"].isna()]
-        score = protocol.scores(done[COUNTS].to_numpy(np.int64))["miou"]
-        self._above, self._below = float(score.numerator.sum()), float(score.denominator.sum())
+        self._above, self._below = _sums(done[COUNTS].to_numpy(np.int64))
         self._errors = 0
         self._done, self._total = len(done), len(ids)
         self._bar: Any = tqdm(
@@ -56,13 +55,18 @@ class Progress:
     def report(self, rows: Sequence[Row]) -> None:
         """Take note of a batch that has been committed."""
         counts = [row.counts for row in rows if row.counts is not None]
-        self._errors += len(rows) - len(counts)
+        self._errors += sum(row.error is not None for row in rows)
         if counts:
-            score = self._protocol.scores(np.stack(counts))["miou"]
-            self._above += float(score.numerator.sum())
-            self._below += float(score.denominator.sum())
+            above, below = _sums(np.stack(counts))
+            self._above, self._below = self._above + above, self._below + below
         miou = self._above / self._below if self._below else float("nan")
         self._bar.set_postfix_str(f"mIoU {100 * miou:.1f}" + (f", {self._errors} errors" if self._errors else ""))
         self._bar.update(len(rows))
         self._done += len(rows)
         self._listener(self._done, self._total, miou)
+
+
+def _sums(counts: Integers) -> tuple[float, float]:
+    """The summed IoU of instances, and how many they are, for a running mean that any order of them leaves alone."""
+    score = mean(iou(counts))
+    return float(score.numerator.sum()), float(score.denominator.sum())

@@ -7,10 +7,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from amodal_bench.metrics.statistics import FEW_CLUSTERS
+from amodal_bench.report.numbers import FEW_NOTE, WITH_INTERVALS, alike, gain, names, percent
+from amodal_bench.report.numbers import title as title_of
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.scored import RANDOM_WEIGHTS
 
@@ -32,12 +35,14 @@ def show(outcome: Outcome, written: list[Path]) -> None:
         left_out = ", ".join(f"{count} for {reason}" for reason, count in outcome.excluded.items())
         console.print(f"left out: {left_out}")
     console.print(f"instances {outcome.ids}")
+    if reused := ", ".join(f"{scored.name} {scored.reused}" for scored in outcome.scored if scored.reused):
+        console.print(f"reused: {reused}", markup=False)
     for scored in outcome.scored:
         errors = scored.errors()
         for record in errors.head(5).itertuples():
             console.print(f"error, {scored.name}, {record.id}: {record.error}", markup=False)
         if len(errors) > 5:
-            console.print(f"... and {len(errors) - 5} more in {scored.folder / 'errors.csv'}", markup=False)
+            console.print(f"... and {len(errors) - 5} more in {scored.score_folder / 'errors.csv'}", markup=False)
     if costs := _costs(outcome):
         console.print(costs, markup=False)
     console.print("wrote", markup=False)
@@ -71,6 +76,11 @@ def show_cells(cells: Sequence[Cell]) -> None:
         _print_rows(_console(), f"{dataset}, all cells", rows[rows["dataset"] == dataset])
 
 
+def show_rows(title: str, rows: pd.DataFrame) -> None:
+    """Print rows of a summary as a run prints its own."""
+    _print_rows(_console(), title, rows)
+
+
 def _joined(cells: Sequence[Cell]) -> pd.DataFrame:
     """The baselines, each once, then the cells' own models with the overrides that set them apart."""
     shared = set.intersection(*(set(cell.overrides) for cell in cells))
@@ -101,26 +111,33 @@ def _print_rows(console: Console, title: str, rows: pd.DataFrame) -> None:
     if random.all():
         console.print(title)  # which dataset it is
     for heading, part in ((title, rows[~random]), (MEANINGLESS, rows[random])):
-        if len(part):
-            console.print(_grid(heading, part))
+        for table in alike(part) if len(part) else ():
+            console.print(_grid(heading, table))
+            heading = ""
+    if (rows["clusters"] < FEW_CLUSTERS).any():
+        console.print(FEW_NOTE, markup=False)
 
 
 def _grid(title: str, summary: pd.DataFrame) -> Table:
-    """The table of a summary's rows, a line between protocols."""
+    """The table of rows whose protocols have the same numbers, a line between protocols."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    table.add_column("model", overflow="fold")
-    for column in ("mIoU", "occluded mIoU", "instances", "errors", "protocol"):
+    shown = names(summary)
+    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left")
+    table.add_column("model", overflow="fold", min_width=18)
+    gains = bool(shown) and f"{shown[0]}_gain" in summary and summary[f"{shown[0]}_gain"].notna().any()
+    headings = [*map(title_of, shown), *(["gain over V"] if gains else []), "instances", "errors"]
+    for column in headings:
         table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("protocol", justify="right", overflow="fold")
     rows = summary.to_dict("records")
     for index, row in enumerate(rows):
         last = index + 1 < len(rows) and rows[index + 1]["protocol"] != row["protocol"]
         table.add_row(
             f"{row['model']} {row['settings']}".strip(),
-            percent(row, "miou"),
-            percent(row, "occluded_miou"),
+            *(percent(row, name, place < WITH_INTERVALS) for place, name in enumerate(shown)),
+            *([gain(row, shown[0])] if gains else []),
             f"{row['instances']} ({row['occluded_instances']} occluded)",
             str(row["errors"]),
             row["protocol"],
@@ -136,14 +153,6 @@ def _costs(outcome: Outcome) -> str:
     peak = timing["peak_gb"].max()
     memory = "" if math.isnan(peak) else f"; {peak:.1f} GB of GPU memory at most"
     return f"seconds per instance: {', '.join(parts)}{memory}" if parts else ""
-
-
-def percent(row: dict[Any, Any], name: str) -> str:
-    """A number in percent with its interval, such as `81.2 [79.9, 82.5]`."""
-    value, low, high = (100 * row[f"{name}{end}"] for end in ("", "_low", "_high"))
-    if math.isnan(value):
-        return "-"
-    return f"{value:.1f}" if math.isnan(low) else f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
 def is_random(rows: pd.DataFrame) -> pd.Series[bool]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from amodal_bench.core.version import __version__
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.models.base import Model
+from amodal_bench.runner.source import code_digest
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,8 @@ class Identity:
     """What a run is.
 
     Attributes:
-        facts: dataset fingerprint, model description, seed and version; batch size, order, paths and loggers
-            are left out, since no result depends on them.
+        facts: dataset fingerprint, model description, the code that predicts, seed and versions; batch size, order,
+            paths and loggers are left out, since no result depends on them.
     """
 
     facts: dict[str, Any]
@@ -38,6 +40,8 @@ def identify(dataset: Dataset, model: Model, target: str, seed: int) -> Identity
     return Identity(
         {
             "amodal_bench": __version__,
+            "code": code_digest(model),
+            "numpy": version("numpy"),
             "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint()},
             "model": {"target": target, **model.describe()},
             "seed": seed,

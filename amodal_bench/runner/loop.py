@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from amodal_bench.core.errors import BenchError, PredictionError, one_line
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Dataset, Query, Sample
+from amodal_bench.metrics.counts import joint_counts
 from amodal_bench.models.base import Model, Timed
 from amodal_bench.runner.store import Row, Store, prediction_row
 
@@ -23,6 +26,7 @@ class Work:
         ids: the samples to run, in this order.
         seed: the run's seed.
         batch_size: samples read and predicted together; no result depends on it.
+        hidden: whether instances of which nothing is visible are run, too.
     """
 
     dataset: Dataset
@@ -30,6 +34,7 @@ class Work:
     ids: Sequence[str]
     seed: int
     batch_size: int
+    hidden: bool = False
 
 
 def run(work: Work, store: Store, report: Callable[[Sequence[Row]], None]) -> None:
@@ -47,7 +52,9 @@ def _run_batch(work: Work, ids: Sequence[str]) -> list[Row]:
     for id in ids:
         try:
             sample = work.dataset.sample(id)
-            if not sample.visible.any():  # some indexes cannot know it; no model may be scored on other instances
+            if not sample.amodal.any():
+                raise ValueError("the amodal mask is empty: there is no object")
+            if not (work.hidden or sample.visible.any()):  # some indexes cannot know it
                 raise ValueError("the visible mask is empty: the object is hidden and cannot be prompted")
             samples.append(sample)
         except Exception as error:
@@ -82,8 +89,14 @@ def _predict(model: Model, queries: Sequence[Query], seeds: Sequence[int]) -> li
 
 def _row(sample: Sample, outcome: Mask | Exception, data_s: float, predict_s: float) -> Row:
     if isinstance(outcome, Exception):
-        return Row(sample.id, error=one_line(outcome))
+        return failed_row(sample, one_line(outcome))
     try:
         return prediction_row(sample.id, outcome, sample.amodal, sample.visible, sample.others, data_s, predict_s)
     except (ValueError, AttributeError) as error:
-        return Row(sample.id, error=one_line(error))
+        return failed_row(sample, one_line(error))
+
+
+def failed_row(sample: Sample, error: str) -> Row:
+    """The row of a prediction that failed: it counts as an empty one."""
+    counts = joint_counts(np.zeros_like(sample.amodal), sample.amodal, sample.visible, sample.others)
+    return Row(sample.id, error, (sample.amodal.shape[0], sample.amodal.shape[1]), None, counts)

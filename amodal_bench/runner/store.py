@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from amodal_bench.metrics.counts import CELLS, joint_counts
 COUNTS = [f"c{cell:02d}" for cell in range(CELLS)]
 """Count columns: `cNN` holds the pixels of cell NN = predicted + 2 amodal + 4 visible + 8 others."""
 
+SCHEMA = 2
+"""Of the tables; stores of earlier ones get the tables that they lack."""
+
 _COLUMNS = ["id", "error", "height", "width", "rle", *COUNTS, "data_s", "predict_s"]
 
 
@@ -31,9 +35,10 @@ class Row:
     Attributes:
         id: the sample's id.
         error: why there is no prediction, or None.
-        shape: (H, W) of the image; None with an error.
+        shape: (H, W) of the image; None where the sample could not be read.
         rle: the prediction as compressed COCO RLE bytes; None with an error.
-        counts: (16,) joint counts; None with an error.
+        counts: (16,) joint counts, those of an empty prediction where the model failed; None where the sample could
+            not be read.
         data_s, predict_s: seconds spent on reading and on predicting this instance.
     """
 
@@ -67,8 +72,10 @@ class Store:
         self.path = path
         if read_only:
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?{_read_only_mode(path)}", uri=True)
+            self._check_schema()
             return
         self._db = sqlite3.connect(path)
+        self._check_schema()
         # Write-ahead logging: a killed process loses at most the transaction it was in.
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
@@ -81,7 +88,23 @@ class Store:
             "CREATE TABLE IF NOT EXISTS stages (stage TEXT PRIMARY KEY, seconds REAL, instances INTEGER, "
             "batch INTEGER, peak INTEGER)"
         )
+        self._db.execute("CREATE TABLE IF NOT EXISTS records (id TEXT PRIMARY KEY, record TEXT)")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS regions (name TEXT, id TEXT, neither INTEGER, predicted INTEGER, "
+            "amodal INTEGER, both INTEGER, PRIMARY KEY (name, id))"
+        )
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS pairs "
+            "(predicted TEXT, amodal TEXT, iou REAL, PRIMARY KEY (predicted, amodal))"
+        )
+        self._db.execute(f"PRAGMA user_version = {SCHEMA}")
         self._db.commit()
+
+    def _check_schema(self) -> None:
+        """Raise `sqlite3.DatabaseError` where a newer version of the harness made the store."""
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA:
+            raise sqlite3.DatabaseError(f"it has schema {version}, and this version reads up to {SCHEMA}")
 
     def __enter__(self) -> Store:
         return self
@@ -95,14 +118,23 @@ class Store:
         """Ids that have a prediction; those with an error are not done and will be tried again."""
         return {id for (id,) in self._db.execute("SELECT id FROM instances WHERE error IS NULL")}
 
+    def counted(self) -> set[str]:
+        """Ids that have counts: predictions, and failed ones, which count as empty."""
+        return {id for (id,) in self._db.execute(f"SELECT id FROM instances WHERE {COUNTS[0]} IS NOT NULL")}
+
     def write(self, rows: Iterable[Row], costs: Mapping[str, StageCost] | None = None) -> None:
         """Commit rows in one transaction; a row replaces an earlier one of the same id, costs of stages add up."""
+        rows = list(rows)
         marks = ", ".join("?" for _ in _COLUMNS)
         with self._db:
             self._db.executemany(
                 f"INSERT OR REPLACE INTO instances ({', '.join(_COLUMNS)}) VALUES ({marks})",
                 [_values(row) for row in rows],
             )
+            # What was derived of an earlier prediction is gone with it.
+            ids = [(row.id,) for row in rows]
+            self._db.executemany("DELETE FROM regions WHERE id = ?", ids)
+            self._db.executemany("DELETE FROM pairs WHERE predicted = ?", ids)
             before = self._costs()
             for stage, cost in (costs or {}).items():
                 total = before.get(stage, StageCost()) + cost
@@ -129,6 +161,53 @@ class Store:
         """All rows but their masks, by ascending id: id, error, height, width, c00..c15, data_s, predict_s."""
         columns = [name for name in _COLUMNS if name != "rle"]
         return pd.read_sql_query(f"SELECT {', '.join(columns)} FROM instances ORDER BY id", self._db)
+
+    def write_records(self, records: pd.DataFrame) -> None:
+        """Keep what the dataset's index says of instances, so that a score needs the store alone."""
+        lines = records.to_dict("records")
+        with self._db:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO records VALUES (?, ?)",
+                [(str(line["id"]), json.dumps(line, allow_nan=True)) for line in lines],
+            )
+
+    def records(self) -> pd.DataFrame:
+        """What the dataset's index says of the instances that were run, in its order."""
+        if not self._has("records"):
+            return pd.DataFrame()
+        found = self._db.execute("SELECT record FROM records ORDER BY rowid")
+        return pd.DataFrame([json.loads(line) for (line,) in found])
+
+    def write_regions(self, name: str, counts: Mapping[str, Integers]) -> None:
+        """Keep the (4,) joint counts of instances in a region that needs their masks."""
+        with self._db:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO regions VALUES (?, ?, ?, ?, ?, ?)",
+                [(name, id, *map(int, row)) for id, row in counts.items()],
+            )
+
+    def regions(self, name: str) -> dict[str, Integers]:
+        """The counts of a region by instance."""
+        if not self._has("regions"):
+            return {}
+        found = self._db.execute("SELECT id, neither, predicted, amodal, both FROM regions WHERE name = ?", (name,))
+        return {id: np.array(row, np.int64) for id, *row in found}
+
+    def write_pairs(self, pairs: Iterable[tuple[str, str, float]]) -> None:
+        """Keep the IoU of predictions with the amodal masks of their image, by both instances' ids."""
+        with self._db:
+            self._db.executemany("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?)", list(pairs))
+
+    def pairs(self) -> pd.DataFrame:
+        """IoUs of pairs: predicted, amodal (ids) and iou."""
+        if not self._has("pairs"):
+            return pd.DataFrame(columns=["predicted", "amodal", "iou"])
+        return pd.read_sql_query("SELECT predicted, amodal, iou FROM pairs", self._db)
+
+    def _has(self, table: str) -> bool:
+        """Whether the store has a table; a store of an earlier version, opened to be read, may lack some."""
+        found = self._db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,))
+        return found.fetchone() is not None
 
     def prediction(self, id: str) -> Mask:
         """The predicted mask of one instance, (H, W) bool. Raises KeyError where there is none."""

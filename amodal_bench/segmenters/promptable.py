@@ -14,6 +14,7 @@ import numpy as np
 from amodal_bench.core.batches import Batches, Tensors
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.stages import StageCost, Stages
+from amodal_bench.core.tensors import require_finite
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.segmenters.choice import CHOICES, Choice, chosen
@@ -191,6 +192,8 @@ class Promptable(Loaded):
         found = self.model(**self.shown(embeddings), **told, multimask_output=True)
         inside = torch.stack([frame.reached(self._grid, self.device) for frame in frames])
         logits = found.pred_masks[:, 0].float()
+        require_finite(logits, "segment: the mask's logits")
+        require_finite(found.iou_scores, "segment: the predicted scores")
         best = chosen(logits, found.iou_scores[:, 0, : logits.shape[1]], visible, inside, self.choose)
         taken: Tensor = logits[torch.arange(len(best), device=logits.device), best]
         return taken

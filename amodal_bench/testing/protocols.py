@@ -10,10 +10,10 @@ import pandas as pd
 from amodal_bench.core.types import Integers
 from amodal_bench.datasets.base import RECORD_COLUMNS
 from amodal_bench.metrics.counts import CELLS, joint_counts
-from amodal_bench.metrics.protocols import Score, ScoringProtocol
+from amodal_bench.metrics.numbers.base import Rows, Score
+from amodal_bench.metrics.protocols import ScoringProtocol
+from amodal_bench.metrics.regions import REGIONS, pair_counts
 from amodal_bench.testing.clauses import guarded
-
-NUMBERS = ("miou", "occluded_miou")
 
 
 def violations(protocol: ScoringProtocol) -> list[str]:
@@ -26,12 +26,13 @@ def violations(protocol: ScoringProtocol) -> list[str]:
 
 def _of_label(protocol: ScoringProtocol) -> Iterator[str]:
     label = protocol.label
-    if not isinstance(label, str) or len(label.split()) != 1 or not label.rpartition("@")[2].isdigit():
+    name = label.split(" with ")[0] if isinstance(label, str) else ""
+    if len(name.split()) != 1 or not name.rpartition("@")[2].isdigit():
         yield f"label is {label!r}, not NAME@VERSION"
 
 
 def _of_filter(protocol: ScoringProtocol) -> Iterator[str]:
-    """A filter chooses rows and says how many it left out; what is hidden cannot be prompted."""
+    """A filter chooses rows and says how many it left out."""
     records = _records()
     kept = records.copy()
     chosen, excluded = protocol.filter.select(records)
@@ -39,38 +40,43 @@ def _of_filter(protocol: ScoringProtocol) -> Iterator[str]:
         yield "filter.select() changes the records"
     if not chosen.index.isin(records.index).all() or not chosen.equals(records.loc[chosen.index]):
         yield "filter.select() returns rows that are not those of the records"
-    elif chosen["hidden"].any():
-        yield "filter.select() takes instances of which nothing is visible"
+    elif chosen["hidden"].any() and not protocol.filter.hidden:
+        yield "filter.select() takes instances of which nothing is visible, and filter.hidden is false"
     elif len(chosen) + sum(excluded.values()) != len(records):
         yield "filter.select() does not say of every instance that it leaves out why"
 
 
 def _of_scores(protocol: ScoringProtocol) -> Iterator[str]:
-    """Numbers in [0, 1], each instance for itself; a perfect prediction is worth 1 and a disjoint one less."""
-    counts = _counts()
-    kept = counts.copy()
-    scores = protocol.scores(counts)
-    if missing := [name for name in NUMBERS if name not in scores]:
-        yield f"scores() lacks {', '.join(missing)}"
+    """Numbers in [0, 1], the same for any order of the rows; a perfect prediction is worth 1."""
+    rows = _rows_of(perfect=False)
+    kept = rows.counts.copy()
+    scores, again = protocol.scores(rows), protocol.scores(rows)
+    if list(scores) != list(protocol.numbers):
+        yield "scores() does not return the numbers by their names"
         return
-    if not np.array_equal(counts, kept):
+    if not np.array_equal(rows.counts, kept):
         yield "scores() changes the counts"
         return
-    order = np.arange(len(counts))[::-1]
-    turned, again, alone = protocol.scores(counts[order]), protocol.scores(counts), protocol.scores(counts[1:2])
+    order = np.arange(len(rows))[::-1]
+    turned = protocol.scores(_taken(rows, order))
     for name, score in scores.items():
-        yield from _of_score(name, score, len(counts))
-        if not _equal(score, again[name]):
+        if isinstance(score, Score):
+            yield from _of_score(name, score, len(rows))
+        if not _close(_value(score), _value(again[name])):
             yield f"scores(): {name} differs from one call to the next"
-        elif not _equal(_rows(score, order), turned[name]) or not _equal(_rows(score, np.array([1])), alone[name]):
-            yield f"scores(): {name} of an instance depends on the others"
-    for name, values in (("iou", protocol.iou(counts)), ("occluded_iou", protocol.occluded_iou(counts))):
-        defined = values[~np.isnan(values)]
-        if values.shape != (len(counts),) or ((defined < 0) | (defined > 1)).any():
-            yield f"{name}() is not one number in [0, 1], or NaN, for each instance"
-    perfect = {name: score.value for name, score in protocol.scores(_counts(perfect=True)).items()}
-    if wrong := [name for name in NUMBERS if perfect[name] != 1]:
-        yield f"scores(): {wrong[0]} of perfect predictions is {perfect[wrong[0]]:g}, not 1"
+        elif not _close(_value(score), _value(turned[name])):
+            yield f"scores(): {name} depends on the order of the instances"
+    for name, score in protocol.scores(_rows_of(perfect=True)).items():
+        if not np.isnan(_value(score)) and not _close(_value(score), 1):
+            yield f"scores(): {name} of perfect predictions is {_value(score):g}, not 1"
+
+
+def _value(score: Score | float) -> float:
+    return score.value if isinstance(score, Score) else float(score)
+
+
+def _close(first: float, second: float) -> bool:
+    return bool(np.isclose(first, second, rtol=0, atol=1e-5, equal_nan=True))
 
 
 def _of_score(name: str, score: Score, count: int) -> Iterator[str]:
@@ -80,26 +86,56 @@ def _of_score(name: str, score: Score, count: int) -> Iterator[str]:
         yield f"scores(): {name} is {score.value:g}, outside of [0, 1]"
 
 
-def _rows(score: Score, chosen: Integers) -> Score:
-    return Score(score.numerator[chosen], score.denominator[chosen])
+def _taken(rows: Rows, order: Integers) -> Rows:
+    """The rows in another order."""
+    place = np.argsort(order)
+    pairs = rows.pairs
+    if pairs is not None:
+        pairs = pairs.assign(predicted=place[pairs["predicted"]], amodal=place[pairs["amodal"]])
+    regions = {name: counts[order] for name, counts in rows.regions.items()}
+    return Rows(rows.counts[order], rows.records.iloc[order].reset_index(drop=True), regions, pairs)
 
 
-def _equal(first: Score, second: Score) -> bool:
-    return bool(
-        np.array_equal(first.numerator, second.numerator) and np.array_equal(first.denominator, second.denominator)
-    )
+def _rows_of(perfect: bool) -> Rows:
+    """Twelve instances: two videos of two objects in three frames, random blobs of which V lies inside A.
 
-
-def _counts(perfect: bool = False) -> Integers:
-    """The joint counts of ten instances, (10, 16) int64: random masks of which V lies inside A, all partly hidden."""
+    All of them are partly hidden, and in every frame another instance covers a part.
+    """
     rng = np.random.default_rng(0)
-    rows = []
-    for _ in range(10):
-        amodal = rng.random((8, 8)) < 0.6
-        visible, others = amodal & (rng.random((8, 8)) < 0.5), rng.random((8, 8)) < 0.2
-        predicted = amodal if perfect else rng.random((8, 8)) < 0.5
-        rows.append(joint_counts(predicted, amodal, visible, others & ~visible))
-    return np.stack(rows).reshape(-1, CELLS)
+    counts: list[Integers] = []
+    regions: dict[str, list[Integers]] = {name: [] for name in REGIONS}
+    for _ in range(12):
+        amodal = np.zeros((24, 24), bool)
+        top, left = rng.integers(1, 8, 2)
+        amodal[top : top + 14, left : left + 14] = True
+        visible, others = amodal.copy(), np.zeros_like(amodal)
+        visible[:, left + rng.integers(6, 9) :] = False
+        others[:, left + 11 :] = True
+        predicted = amodal if perfect else np.roll(amodal, int(rng.integers(1, 5)), axis=0)
+        counts.append(joint_counts(predicted, amodal, visible, others))
+        for name, region in REGIONS.items():
+            regions[name].append(pair_counts(*region(predicted, amodal, visible)))
+    places = np.arange(12)
+    records = pd.DataFrame(
+        {
+            "image_id": [f"{n // 6}/{n % 3}" for n in places],
+            "video_id": [str(n // 6) for n in places],
+            "object_id": [str(n // 3) for n in places],
+            "frame": places % 3,
+            "category": "c",
+            "crowd": False,
+        }
+    )
+    ious = [row[3] / max(int(row[1:].sum()), 1) for row in (pair_counts_of(count) for count in counts)]
+    pairs = pd.DataFrame({"predicted": places, "amodal": places, "iou": ious})
+    stacked = {name: np.stack(rows) for name, rows in regions.items()}
+    return Rows(np.stack(counts), records, stacked, pairs)
+
+
+def pair_counts_of(counts: Integers) -> Integers:
+    """Pixels in neither, in P alone, in A alone and in both, from (16,) joint counts."""
+    bits = np.arange(CELLS) & 3
+    return np.bincount(bits, counts, 4).astype(np.int64)
 
 
 def _records() -> pd.DataFrame:
@@ -112,7 +148,7 @@ def _records() -> pd.DataFrame:
         {"occlusion_rate": 1.0, "hidden": True},
         {"occlusion_rate": float("nan")},
     ]
-    plain = {"image_id": "i", "video_id": "", "category": "c", "area": 9.0}
+    plain = {"image_id": "i", "video_id": "", "category": "c", "amodal_pixels": 9.0}
     flags = dict.fromkeys(("stuff", "crowd", "truncated", "hidden"), False)
     listed = [{"id": str(n), **plain, **flags, **row} for n, row in enumerate(rows)]
     return pd.DataFrame(listed, columns=list(RECORD_COLUMNS)).astype(RECORD_COLUMNS)

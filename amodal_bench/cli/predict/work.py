@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from amodal_bench.cli.predict import files
 from amodal_bench.cli.predict.answer import Answer, answer, in_one_line
@@ -62,7 +63,7 @@ def predict(request: Request, settings: Settings) -> None:
     visible = read_mask(request.mask, shape) if request.mask else None
     points = points_of(request.points, shape)
     model, name = _model(settings, request.every_step)
-    facts = {"model": name, "description": dict(model.describe())}
+    facts: dict[str, Any] = {"model": name, "description": dict(model.describe())}
     seed = sample_seed(settings.seed, request.id)
     if visible is None:
         segmenter = _segmenter(settings, model)

@@ -3,7 +3,7 @@
     amodal-bench results export results/runs/toy-hull-0123456789ab -o hull.json
     amodal-bench model=predictions model.path=hull.json
 
-The entries are the instances that the run's instances.csv lists and has a prediction of: image_id, category_id,
+The entries are all instances that the run has a prediction of: image_id, category_id,
 annotation_id, segmentation (compressed RLE), bbox, area and score 1.0. Image ids are the dataset's own, as whole
 numbers where all are; categories are numbered from 1 in the order of their names.
 
@@ -11,7 +11,7 @@ With --ground-truth, the amodal masks go to a file of their own, with the same i
 
     amodal-bench results export RUN -o hull.json --ground-truth truth.json dataset=cocoa dataset.root=/data/cocoa
 
-Masks are exported as predicted, not united with V. The boxes are there for tools that need them, such as FiftyOne;
+Masks are exported as predicted. The boxes are there for tools that need them, such as FiftyOne;
 loadRes takes an entry's area from its box, which matters only for scores by area.
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from amodal_bench.cli.results.coco import CocoIds
     from amodal_bench.datasets.base import Dataset
 
-RUN_AGAIN = "give the run's command again: it writes the tables and predicts nothing"
+RUN_AGAIN = "give the run's command again: it completes the run and predicts nothing twice"
 
 
 @verb(__doc__)
@@ -58,7 +58,7 @@ def main(
         raise UsageError(f"{' '.join(overrides)}: settings are for --ground-truth FILE only")
     from amodal_bench.cli.results.coco import CocoIds
 
-    instances = _instances(run / "instances.csv")
+    instances = _instances(run)
     # First, since a dataset that is another's is found at once.
     dataset = _dataset(run, overrides, config_dir) if ground_truth else None
     ids = CocoIds(instances)
@@ -91,7 +91,7 @@ def _write_predictions(run: Path, instances: pd.DataFrame, ids: CocoIds, output:
         with Store(run / "store.sqlite", read_only=True) as store:
             entries = results(predicted, ids, store.rle)
     except (sqlite3.Error, KeyError) as error:
-        raise InputError(run / "store.sqlite", f"does not fit instances.csv ({error})", RUN_AGAIN) from error
+        raise InputError(run / "store.sqlite", f"cannot be read ({error})", RUN_AGAIN) from error
     _write(output, entries)
     failed = len(instances) - len(predicted)
     print(f"wrote {output}: {len(entries)} predictions" + (f"; {failed} failed and are not in it" if failed else ""))
@@ -108,17 +108,16 @@ def _write_truth(dataset: Dataset, instances: pd.DataFrame, ids: CocoIds, file: 
         print(f"left out: {problem}", file=sys.stderr)
 
 
-def _instances(file: Path) -> pd.DataFrame:
-    """The run's table of instances: id, image_id, category and error, as text."""
-    import pandas as pd
+def _instances(run: Path) -> pd.DataFrame:
+    """The run's instances by ascending id: id, image_id, category and error ("" where there is none), as text."""
+    from amodal_bench.api.runs import open_run
 
-    try:
-        table = pd.read_csv(file, dtype="str", keep_default_na=False)
-        return table[["id", "image_id", "category", "error"]]
-    except FileNotFoundError as error:
-        raise InputError(file, "no such file (logger=csv writes it)", RUN_AGAIN) from error
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(file, "is not a table of instances", RUN_AGAIN) from error
+    opened = open_run(run)
+    records, rows = opened.records(), opened.instances()
+    if records.empty:
+        raise InputError(run, "does not say what its instances are", RUN_AGAIN)
+    joined = records[["id", "image_id", "category"]].astype(str).merge(rows[["id", "error"]], on="id")
+    return joined.fillna({"error": ""}).sort_values("id", ignore_index=True)
 
 
 def _dataset(folder: Path, overrides: Sequence[str], config_dirs: Sequence[Path]) -> Dataset:

@@ -7,7 +7,7 @@ printed in a table of their own and written to `table_random_weights.csv`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import folders, place
@@ -16,7 +16,7 @@ from amodal_bench.core.errors import BenchError
 if TYPE_CHECKING:
     import pandas as pd
 
-KEYS = ["dataset", "model", "settings", "protocol", "ids", "run"]
+KEYS = ["dataset", "model", "settings", "protocol", "protocol_digest", "ids", "run"]
 TEXT = dict.fromkeys([*KEYS, "fingerprint"], "str")
 
 
@@ -43,31 +43,56 @@ def main(results: Path) -> int:
 
 
 def collect(results: Path) -> pd.DataFrame:
-    """The rows of all `runs/*/summary.csv`, each run, protocol and selection once (the newest).
+    """The rows of all summaries, each run, protocol and selection once (the newest).
 
-    The best occluded mIoU comes first.
+    Within a dataset and protocol the best comes first: by the last of the protocol's first two numbers.
     """
     import pandas as pd
 
-    files = sorted((results / "runs").glob("*/summary.csv"), key=lambda path: path.stat().st_mtime)
+    runs = results / "runs"
+    # Runs of versions before 0.2.0 have one summary, in their own folder.
+    found = [*runs.glob("*/summary.csv"), *runs.glob("*/scores/*/summary.csv")]
+    files = sorted(found, key=lambda path: path.stat().st_mtime)
     if not files:
         return pd.DataFrame(columns=KEYS)
     rows = pd.concat([pd.read_csv(file, dtype=TEXT) for file in files], ignore_index=True)
-    for key in ("settings", "ids"):  # tables of earlier versions lack some
+    for key in ("settings", "ids", "protocol_digest"):  # tables of earlier versions lack some
         rows[key] = rows[key].fillna("") if key in rows else ""
     rows = rows.drop_duplicates(KEYS, keep="last")
-    order = ["dataset", "protocol", "occluded_miou", "run"]
-    return rows.sort_values(order, ascending=[True, True, False, True], ignore_index=True)
+    best = pd.concat([_rank(part) for _, part in rows.groupby("protocol", sort=False)])
+    rows = rows.assign(_best=best)
+    rows = rows.sort_values(["dataset", "protocol", "_best", "run"], ascending=[True, True, False, True])
+    return rows.drop(columns="_best").reset_index(drop=True)
+
+
+def _rank(part: pd.DataFrame) -> pd.Series[float]:
+    """What the rows of one protocol are ordered by."""
+    from amodal_bench.report.numbers import names
+
+    numbers = names(part)[:2]
+    return part[numbers[-1]] if numbers else part["instances"] * 0.0
 
 
 def _print(table: pd.DataFrame) -> None:
-    """Rows in Markdown."""
-    from amodal_bench.report.terminal import percent
+    """Rows in Markdown, a table for each group of protocols with the same numbers."""
+    from amodal_bench.metrics.statistics import FEW_CLUSTERS
+    from amodal_bench.report.numbers import FEW_NOTE, alike, gain, names, percent, title
 
-    print("| dataset | model | protocol | mIoU | occluded mIoU | instances | errors | ids |")
-    print("|---|---|---|---|---|---|---|---|")
-    for row in table.to_dict("records"):
-        name = f"{row['model']} {row['settings']}".strip()
-        numbers = f"{percent(row, 'miou')} | {percent(row, 'occluded_miou')}"
-        counts = f"{row['instances']} | {row['errors']} | {row['ids']}"
-        print(f"| {row['dataset']} | {name} | {row['protocol']} | {numbers} | {counts} |")
+    for number, part in enumerate(alike(table)):
+        shown = names(part)
+        gains = f"{shown[0]}_gain" in part and part[f"{shown[0]}_gain"].notna().any() if shown else False
+        heads = ["dataset", "model", "protocol", *map(title, shown), *(["gain over V"] if gains else [])]
+        heads += ["instances", "errors", "ids", "run"]
+        print("\n" * (number > 0) + f"| {' | '.join(heads)} |")
+        print("|---" * len(heads) + "|")
+        for row in part.to_dict("records"):
+            cells = [row["dataset"], f"{row['model']} {row['settings']}".strip(), _protocol(row)]
+            cells += [percent(row, name) for name in shown] + ([gain(row, shown[0])] if gains else [])
+            print(f"| {' | '.join(map(str, [*cells, row['instances'], row['errors'], row['ids'], row['run']]))} |")
+    if "clusters" in table and (table["clusters"] < FEW_CLUSTERS).any():
+        print(f"\n{FEW_NOTE}")
+
+
+def _protocol(row: dict[Any, Any]) -> str:
+    """The label, with the digest where settings were changed: labels of two changes may be long and alike."""
+    return f"{row['protocol']} ({row['protocol_digest']})" if " with " in row["protocol"] else str(row["protocol"])

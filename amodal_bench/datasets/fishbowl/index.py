@@ -20,8 +20,8 @@ from amodal_bench.datasets.reading.files import read_json
 from amodal_bench.datasets.reading.index import Index, make_index
 from amodal_bench.datasets.reading.measures import Measures, of_segmentations, overruled, settled
 
-VERSION = 3
-OWN = {"scene": "str", "frame": "int64", "fish": "int64", "position": "int64"}
+VERSION = 4
+OWN = {"scene": "str", "object_id": "str", "frame": "int64", "fish": "int64", "position": "int64"}
 """The loader's columns: frame counts from 0, fish is the id and position the place in the video's objects.json."""
 
 SHOW_PROGRESS = 20
@@ -155,6 +155,7 @@ def _row(video: str, frame: int, fish: Fish) -> dict[str, object]:
         "stuff": False,
         "crowd": False,
         "scene": image_id,
+        "object_id": str(fish.id),
         "frame": frame,
         "fish": fish.id,
         "position": fish.position,

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.types import Image, Mask
-from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Sample
+from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Problem, Sample
 from amodal_bench.datasets.reading.index import Index
 from amodal_bench.datasets.reading.measures import RATE_TOLERANCE, of_masks
 
@@ -93,8 +93,9 @@ class IndexedDataset(ABC):
         """V and A of an instance, both (height, width). Raises `InputError` that names the record."""
 
     def records(self) -> pd.DataFrame:
-        """The index, one row per instance (columns: `RECORD_COLUMNS`); no pixels are decoded."""
-        return self.index.instances[list(RECORD_COLUMNS)]
+        """The index, one row per instance, with `RECORD_COLUMNS` and those of `TRACK_COLUMNS` that it has."""
+        tracks = [name for name in TRACK_COLUMNS if name in self.index.instances]
+        return self.index.instances[[*RECORD_COLUMNS, *tracks]]
 
     def sample(self, id: str) -> Sample:
         """Read one instance.

@@ -23,10 +23,11 @@ from amodal_bench.datasets.reading.pictures import PICTURE, Pictures
 from amodal_bench.datasets.reading.records import Record, read_entries, read_record, read_records
 from amodal_bench.datasets.sailvos.frames import frame_ranks, video_of
 
-JSON_VERSION = 3
+JSON_VERSION = 4
 RATE = "occlude_rate"
 COLUMNS = {
     SCENE: "str",
+    "object_id": "str",
     "frame": "int64",
     **PICTURE,
     "start": "int64",
@@ -144,6 +145,7 @@ class _Reading:
                 "stuff": False,
                 "crowd": is_set(fields.get("iscrowd")),
                 SCENE: image_id,
+                "object_id": text(fields.get("obj_id")),
                 "frame": 0,
                 "start": record.start,
                 "length": record.length,

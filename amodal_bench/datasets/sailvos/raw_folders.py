@@ -30,8 +30,16 @@ from amodal_bench.datasets.reading.indexed import SCENE
 from amodal_bench.datasets.reading.measures import Measures
 from amodal_bench.datasets.sailvos.frames import PICTURE_ENDINGS, frame_ranks
 
-RAW_VERSION = 2
-COLUMNS = {SCENE: "str", "frame": "int64", "picture": "str", "map": "str", "mask": "str", "object": "int64"}
+RAW_VERSION = 3
+COLUMNS = {
+    SCENE: "str",
+    "object_id": "str",
+    "frame": "int64",
+    "picture": "str",
+    "map": "str",
+    "mask": "str",
+    "object": "int64",
+}
 UNKNOWN = vars(Measures())
 """What only pixels tell, before they are read."""
 IMAGES, VISIBLE = "images", "visible"
@@ -141,6 +149,7 @@ def _video_rows(video: str, files: Sequence[tuple[str, str]]) -> list[dict[str, 
                 "stuff": False,
                 "crowd": False,
                 SCENE: f"{video}/{stem}",
+                "object_id": folder,
                 "frame": ranks[stem],
                 # A frame without a picture or a map keeps its instances: they fail when they are read.
                 "picture": pictures.get(stem, f"{video}/{IMAGES}/{stem}{PICTURE_ENDINGS[0]}"),

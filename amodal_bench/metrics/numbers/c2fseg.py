@@ -69,7 +69,7 @@ class C2FSegInvisible:
 
 @dataclass(frozen=True)
 class C2FSegVideo:
-    r"""IoU of each object in each frame, averaged over its frames, then over objects; empty against empty counts as 0.
+    r"""IoU of each object in each frame, averaged over its frames, then over objects; two empty masks count as 0.
 
     Attributes:
         region: `whole`, or `beyond_visible` for P \ V and A \ V: frames without occlusion then score 0 and count.

@@ -11,7 +11,7 @@ from amodal_bench.backbones.stages import DECODE, DENOISE, ENCODE, batch_sizes
 from amodal_bench.core.batches import Batches, Tensors
 from amodal_bench.core.noise import draw, generator
 from amodal_bench.core.stages import Stages
-from amodal_bench.core.tensors import stacked, to_bytes
+from amodal_bench.core.tensors import require_finite, stacked, to_bytes
 from amodal_bench.core.types import Floats, Image
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ class Sampler:
 
         def decode(index: Sequence[int]) -> Tensors:
             # Not rounded, as published: next to the threshold it matters.
-            return {"pixels": to_bytes(backbone.decode(latents[list(index)]) * 255)}
+            pictures = backbone.decode(latents[list(index)])
+            require_finite(pictures, "decode: the pixels")
+            return {"pixels": to_bytes(pictures * 255)}
 
         if not count:
             return []
@@ -88,6 +90,7 @@ class Sampler:
         told = self._told(shown)
         for step in range(self.steps):
             x = self.backbone.advance(self._predicted(x, schedule, step, told), schedule, step, x, generators)
+            require_finite(x, f"denoise: the latents after step {step + 1} of {self.steps}")
         return x
 
     def _told(self, shown: Tensors) -> Tensors:

@@ -1,0 +1,77 @@
+"""Counts that need masks again: made once of stored predictions and the dataset, and kept in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from pycocotools import mask as coco_mask
+
+from amodal_bench.core.errors import BenchError
+from amodal_bench.core.rle import encode
+from amodal_bench.core.types import Integers, Mask
+from amodal_bench.datasets.base import Dataset, Sample
+from amodal_bench.metrics.protocols import flag
+from amodal_bench.metrics.regions import REGIONS, pair_counts
+from amodal_bench.runner.store import Store
+
+PAIRS = "pairs"
+
+
+def complete(store: Store, dataset: Dataset, names: Sequence[str], records: pd.DataFrame) -> None:
+    """Add the regions' counts that the store lacks, and the IoUs of pairs where `names` has "pairs".
+
+    Instances that the store has no counts of are left out. A failed prediction counts as an empty one.
+
+    Args:
+        store: of the run; it is written.
+        dataset: what the run was made on.
+        names: of regions.
+        records: the selected rows of the dataset's index.
+    """
+    counted = set(store.counted())
+    ids = [str(id) for id in records["id"] if str(id) in counted]
+    for name in names:
+        if name == PAIRS:
+            _complete_pairs(store, dataset, records[records["id"].astype(str).isin(ids)])
+        else:
+            _complete_region(store, dataset, name, ids)
+
+
+def _complete_region(store: Store, dataset: Dataset, name: str, ids: Sequence[str]) -> None:
+    known, counts = store.regions(name), {}
+    for id in ids:
+        if id not in known:
+            sample = dataset.sample(id)
+            counts[id] = _counts(name, _predicted(store, sample), sample)
+    if counts:
+        store.write_regions(name, counts)
+
+
+def _counts(name: str, predicted: Mask, sample: Sample) -> Integers:
+    if name not in REGIONS:
+        raise BenchError(f"protocol: region {name!r} is not known; valid: {', '.join(REGIONS)}")
+    return pair_counts(*REGIONS[name](predicted, sample.amodal, sample.visible))
+
+
+def _predicted(store: Store, sample: Sample) -> Mask:
+    try:
+        return store.prediction(sample.id)
+    except KeyError:
+        return np.zeros_like(sample.amodal)
+
+
+def _complete_pairs(store: Store, dataset: Dataset, records: pd.DataFrame) -> None:
+    """The IoU of each prediction with each amodal mask of its image; a crowd's is the share that lies in it."""
+    known = set(store.pairs()["predicted"])
+    crowd = dict(zip(records["id"].astype(str), flag(records, "crowd"), strict=True))
+    for _, group in records.groupby("image_id", sort=False):
+        ids = group["id"].astype(str).tolist()
+        if known.issuperset(ids):
+            continue
+        samples = [dataset.sample(id) for id in ids]
+        predicted = [encode(_predicted(store, sample)) for sample in samples]
+        amodal = [encode(sample.amodal) for sample in samples]
+        ious = coco_mask.iou(predicted, amodal, [int(crowd[id]) for id in ids])
+        store.write_pairs((p, a, float(ious[i, j])) for i, p in enumerate(ids) for j, a in enumerate(ids))
