@@ -176,7 +176,7 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
     ids = [str(id) for id in job.records["id"]]
     said = row_text(entry.name, entry.spec, entry.model, settings.seed)
     if isinstance(entry.model, Finite):
-        check_complete(ids, entry.model, folder / "completeness.csv")
+        check_complete(job.records, entry.model, folder / "completeness.csv")
     for logger in loggers:
         logger.begin(RunInfo(entry.name, dataset.name, identity.digest, identity.facts, folder))
     with _opened(folder) as store:

@@ -119,3 +119,7 @@ class Finite(Protocol):
     def answers(self) -> Collection[str]:
         """Ids of the instances that it has an answer for."""
         ...
+
+    def images(self) -> Mapping[str, str]:
+        """The image that each answer says it is of, by the instance's id; those that do not say it are left out."""
+        ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,6 +36,10 @@ class PredictionSource(Protocol):
 
     def ids(self) -> Collection[str]:
         """The instances that have a prediction. Raises `InputError` where what is there cannot be used."""
+        ...
+
+    def images(self) -> Mapping[str, str]:
+        """The image that each prediction says it is of, where it says so."""
         ...
 
     def mask(self, id: str, height: int, width: int) -> Mask:
@@ -76,11 +80,12 @@ def id_of(stem: str) -> str:
 
 @dataclass(frozen=True)
 class _Entry:
-    """One entry of a results file: its place in the list, its score (-inf where it has none) and its mask."""
+    """One entry of a results file: its place in the list, its score (-inf where it has none), its mask and image."""
 
     place: int
     score: float
     segmentation: Any
+    image_id: str | None
 
 
 class ResultsFile:
@@ -104,6 +109,11 @@ class ResultsFile:
         if self._entries is None:
             self._entries = self._read()
         return self._entries.keys()
+
+    def images(self) -> dict[str, str]:
+        self.ids()
+        assert self._entries is not None
+        return {id: entry.image_id for id, entry in self._entries.items() if entry.image_id is not None}
 
     def mask(self, id: str, height: int, width: int) -> Mask:
         self.ids()
@@ -140,7 +150,9 @@ class ResultsFile:
         score = fields.get("score")
         if score is not None and (not isinstance(score, int | float) or math.isnan(score)):
             raise InputError(self.path, "its score is not a number", "correct it or leave it out", record)
-        return id, _Entry(place, -math.inf if score is None else score, fields.get("segmentation"))
+        image = fields.get("image_id")
+        image_id = None if image is None else str(int(image) if isinstance(image, float) else image)
+        return id, _Entry(place, -math.inf if score is None else score, fields.get("segmentation"), image_id)
 
 
 class PngFolder:
@@ -164,6 +176,9 @@ class PngFolder:
 
     def ids(self) -> Collection[str]:
         return self._found().keys()
+
+    def images(self) -> dict[str, str]:
+        return {}  # a name says which instance it is, and nothing more
 
     def mask(self, id: str, height: int, width: int) -> Mask:
         file = self._found()[id]

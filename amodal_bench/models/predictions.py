@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,9 @@ class Predictions:
 
     def answers(self) -> Collection[str]:
         return self._masks.ids()
+
+    def images(self) -> Mapping[str, str]:
+        return self._masks.images()
 
     def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:  # noqa: ARG002
         return [self._predicted(query) for query in queries]

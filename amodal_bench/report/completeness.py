@@ -18,17 +18,20 @@ SHOWN = 5
 log = logging.getLogger(__name__)
 
 
-def check_complete(selected: Sequence[str], model: Finite, file: Path) -> None:
+def check_complete(records: pd.DataFrame, model: Finite, file: Path) -> None:
     """List what is missing and what is surplus in a CSV (id, problem), and warn of either.
 
     Args:
-        selected: ids of the run's instances; one without an answer will be an error row of the run.
+        records: the run's instances; one without an answer will be an error row of the run.
         model: whose answers are checked.
         file: where the list goes; it is empty where all is well.
 
     Raises:
-        InputError: no selected instance has an answer, so that the ids must be those of something else.
+        InputError: no selected instance has an answer, so that the ids must be those of something else; or an answer
+            says that it is of another image than its instance.
     """
+    selected = [str(id) for id in records["id"]]
+    _refuse_other_images(records, model)
     answers = set(model.answers())
     missing = [id for id in selected if id not in answers]
     surplus = sorted(answers - set(selected))
@@ -51,3 +54,20 @@ def check_complete(selected: Sequence[str], model: Finite, file: Path) -> None:
 
 def _some(ids: Sequence[str]) -> str:
     return ", ".join(ids[:SHOWN]) + (", ..." if len(ids) > SHOWN else "")
+
+
+def _refuse_other_images(records: pd.DataFrame, model: Finite) -> None:
+    """Raise `InputError` where answers say that they are of other images: running numbers are taken for ids so."""
+    said = model.images()
+    own = dict(zip(records["id"].astype(str), records["image_id"].astype(str), strict=True))
+    wrong = [id for id, image in own.items() if id in said and _plain(said[id]) != _plain(image)]
+    if wrong:
+        some = "; ".join(f"instance {id} is of image {own[id]}, its entry says {said[id]}" for id in wrong[:3])
+        count = f"{len(wrong)} of its entries name another image than the instance that their id stands for"
+        remedy = "give each entry the annotation_id that `amodal-bench data ids` prints"
+        raise InputError(model.source, f"{count} ({some})", remedy)
+
+
+def _plain(image: str) -> str:
+    """An image's id without leading zeros, which numbers in JSON cannot have."""
+    return str(int(image)) if image.isascii() and image.isdigit() else image
