@@ -63,10 +63,11 @@ def test_a_bad_record_is_one_error_row(
     assert "annotation " in message
     assert "region " in message
     assert reason in message
-    assert outcome.summary()["errors"].tolist() == [1, 1]
+    assert outcome.summary()["errors"].tolist() == [0, 0]
+    assert outcome.summary()["unreadable"].tolist() == [1, 1]
     assert outcome.summary()["instances"].iloc[0] == whole.summary()["instances"].iloc[0] - 1
     assert len(outcome.instances()) == len(whole.instances())
-    listed = pd.read_csv(outcome.folder / "errors.csv")
+    listed = pd.read_csv(outcome.score_folder / "errors.csv")
     assert listed["id"].tolist() == errors["id"].tolist()
 
 
@@ -90,7 +91,7 @@ def test_too_many_errors_fail_the_run_after_everything_is_written(bench: Bench, 
     outcome = run(bench, tree)
     with pytest.raises(BenchError, match=r"instances failed, more than engine\.max_error_share=0\.1"):
         check_errors(outcome, 0.1)
-    assert (outcome.main.folder / "errors.csv").exists()
+    assert (outcome.main.score_folder / "errors.csv").exists()
     check_errors(outcome, 1.0)
 
 
@@ -108,5 +109,8 @@ def test_a_missing_folder_is_one_line(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_a_filter_that_leaves_nothing_says_what_it_left_out(bench: Bench, tree: Path) -> None:
-    with pytest.raises(BenchError, match=r"protocol instance@1 selects no instance of cocoa \(.*for occlusion rate"):
+    with pytest.raises(
+        BenchError,
+        match=r"instance@2 with filter\.min_occlusion=0\.95 selects no instance of cocoa \(.*for occlusion rate",
+    ):
         bench("model=hull", "dataset=cocoa", f"dataset.root={tree}", "protocol.filter.min_occlusion=0.95")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -20,7 +20,9 @@ from amodal_bench.datasets.base import Query
 from amodal_bench.method.area import Area
 from amodal_bench.method.condition import Condition
 from amodal_bench.method.leakage import Soft
-from amodal_bench.metrics.protocols import Filter, Score, ScoringProtocol
+from amodal_bench.metrics.numbers.base import Rows, Score
+from amodal_bench.metrics.numbers.iou import MeanIou
+from amodal_bench.metrics.protocols import Filter, ScoringProtocol
 from amodal_bench.models.base import Completion, Step
 from amodal_bench.models.hull import ConvexHull
 from amodal_bench.segmenters.base import Prompt
@@ -422,22 +424,24 @@ def test_a_violating_condition_is_named(fault: str, said: str) -> None:
     assert filled(said) in conditions.violations(Painted(fault=fault))
 
 
-class Mean(ScoringProtocol):
-    """A protocol whose numbers may depend on what stands beside them."""
+@dataclass(frozen=True)
+class Mean:
+    """A number that may break one clause."""
 
-    fault = ""
+    fault: str = ""
+    regions: ClassVar[tuple[str, ...]] = ()
 
-    def scores(self, counts: Any) -> dict[str, Score]:
-        scores = super().scores(counts)
-        if self.fault == "company":
-            scores["miou"] = replace(scores["miou"], numerator=scores["miou"].numerator - len(counts) * 1e-9)
-        if self.fault == "lacks":
-            del scores["occluded_miou"]
+    def score(self, rows: Rows) -> Score:
+        found = MeanIou().score(rows)
+        if self.fault == "order":
+            return replace(found, numerator=found.numerator * np.linspace(1, 0.5, len(rows)))
         if self.fault == "range":
-            scores["miou"] = replace(scores["miou"], numerator=scores["miou"].numerator + 1)
+            return replace(found, numerator=found.numerator + 1)
+        if self.fault == "shape":
+            return Score(found.numerator[:1], found.denominator[:1])
         if self.fault == "in place":
-            counts[:] = 0
-        return scores
+            rows.counts[:] = 0
+        return found
 
 
 class Anything(Filter):
@@ -450,19 +454,15 @@ class Anything(Filter):
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("company", "scores(): miou of an instance depends on the others"),
-        ("lacks", "scores() lacks occluded_miou"),
+        ("order", "scores(): miou depends on the order of the instances"),
         ("range", "scores(): miou of perfect predictions is 2, not 1"),
+        ("shape", "scores(): miou is not a Score of one numerator and denominator for each instance"),
         ("in place", "scores() changes the counts"),
-        ("label", "label is 'my own', not NAME@VERSION"),
-        ("filter", "filter.select() takes instances of which nothing is visible"),
+        ("filter", "filter.select() takes instances of which nothing is visible, and filter.hidden is false"),
     ],
 )
-def test_a_violating_protocol_is_named(fault: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Mean, "fault", fault)
-    if fault == "label":
-        monkeypatch.setattr(Mean, "label", "my own")
-    made = Mean("mean", 1, "instance", True, Anything() if fault == "filter" else Filter())
+def test_a_violating_protocol_is_named(fault: str, said: str) -> None:
+    made = ScoringProtocol("mean", 1, {"miou": Mean(fault)}, Anything() if fault == "filter" else Filter())
     assert said in protocols.violations(made)
 
 

@@ -64,9 +64,11 @@ def test_numbers_equal_loops_over_masks(name: str) -> None:
     """Over all instances, fully hidden ones, stuff and crowds included, and over those that the filter takes."""
     takes, numbers, tolerance = dense.DENSE[name]
     protocol, items = shipped(name), population(name)
-    kept = [item for item in items if takes(item) and item.v.any()]
+    kept = [item for item in items if takes(item) and (item.v.any() or protocol.filter.hidden)]
     selected, _ = protocol.filter.select(records(items))
-    assert list(selected.index) == [k for k, item in enumerate(items) if takes(item) and item.v.any()]
+    assert list(selected.index) == [
+        k for k, item in enumerate(items) if takes(item) and (item.v.any() or protocol.filter.hidden)
+    ]
     for chosen in (items, kept):
         found, expected = values(protocol, rows(chosen)), numbers(chosen)
         assert found.keys() == expected.keys()

@@ -105,7 +105,7 @@ def test_an_unknown_word_gets_did_you_mean_over_verbs(run: Run, words: str, gues
         (["dataset=cocaa"], f"dataset=cocaa: there is no such choice; did you mean 'cocoa'? valid: {DATASETS}\n"),
         (["dataset=xyz"], f"dataset=xyz: there is no such choice; valid: {DATASETS}\n"),
         (["dataset.imagse=3"], "dataset.imagse: unknown key; did you mean 'images'?"),
-        (["model=hull", "protocol.aggregate=median"], "'median' is not one of 'instance', 'pooled'"),
+        (["model=hull", "protocol.errors=ignore"], "'ignore' is not one of 'zero', 'exclude'"),
         (["model=hull", "protocol.filter.min_occlusion=1.5"], "protocol.filter: min_occlusion 1.5"),
         (["~model"], "model: has no _target_"),
         (["model=hull", "model.name=a/b"], "model.name: 'a/b' cannot be part of a folder's name"),

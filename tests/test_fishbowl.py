@@ -22,7 +22,7 @@ from amodal_bench.config.build import build
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Image, Mask
-from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset, Problem
+from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Dataset, Problem
 from amodal_bench.datasets.fishbowl import fishbowl
 from amodal_bench.datasets.fishbowl import index as fishbowl_index
 from amodal_bench.datasets.fishbowl.fishbowl import FishBowl
@@ -193,8 +193,8 @@ def test_round_trip(trees: dict[str, Path], layout: str) -> None:
 def test_records_say_what_the_masks_show(trees: dict[str, Path]) -> None:
     dataset: Dataset = FishBowl(str(trees["generator"]))
     records = dataset.records()
-    assert list(records.columns) == list(RECORD_COLUMNS)
-    assert records.dtypes.equals(records.astype(RECORD_COLUMNS).dtypes)
+    assert list(records.columns) == [*RECORD_COLUMNS, *TRACK_COLUMNS]
+    assert records.dtypes.equals(records.astype({**RECORD_COLUMNS, **TRACK_COLUMNS}).dtypes)
     assert (records["occlusion_rate"] > 0.1).any()
     for record in records.itertuples():
         truth = TRUTH[str(record.id)]

@@ -21,7 +21,7 @@ def digest(*overrides: str) -> str:
     "override",
     [
         "engine.batch_size=3", "engine.shuffle=true", "limit=5", "sheet=0", "results=elsewhere", "logger=wandb",
-        "protocol=pooled", "protocol.union_visible=false", "protocol.filter.stuff=true", "model.name=other",
+        "protocol=pooled", "protocol.errors=exclude", "protocol.filter.stuff=true", "model.name=other",
     ],
 )  # fmt: skip
 def test_what_cannot_change_a_prediction_does_not_change_the_run(override: str) -> None:
@@ -34,7 +34,8 @@ def test_what_cannot_change_a_prediction_does_not_change_the_run(override: str) 
         "seed=1", "segmenter.opening=0", "dataset.seed=1", "dataset.split=val", "leakage=none", "leakage=blend",
         "area=hull", "area.grow=0.1", "condition.object_noise=0.1", "condition.blur=0.1", "segmenter.iterations=2",
         "view.margin=0.1",
-        "model.steps=5", "model.guidance=1.0", "model.points=3", "model.backbone.micro_batch=4",
+        "model.steps=5",
+        "model.union_visible=false", "model.guidance=1.0", "model.points=3", "model.backbone.micro_batch=4",
         "model.backbone.precision=bfloat16",
     ],
 )  # fmt: skip

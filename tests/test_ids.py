@@ -82,7 +82,7 @@ def test_the_printed_list_selects_the_same_instances_again(
     assert comments[:3] == [
         "# dataset: toy",
         f"# fingerprint: {Toy('test', 4).fingerprint()}",
-        "# protocol: instance@1",
+        "# protocol: instance@2 with filter.min_occlusion=0.1",
     ]
     assert "min_occlusion 0.1" in comments[3]
     assert comments[4:6] == [f"# count: {len(ids)}", f"# ids: {label(ids)}"]
@@ -150,17 +150,17 @@ def test_unknown_ids_are_one_line_with_the_first_of_them_and_their_number(tmp_pa
 # What the list does to results
 
 
-def test_the_selection_stands_in_every_result_and_not_in_the_identity(tmp_path: Path, bench: Bench) -> None:
+def test_the_selection_stands_in_every_result_and_not_in_the_identity(bench: Bench) -> None:
     few, whole = bench(*TOY, "limit=3"), bench(*TOY)
     assert few.main.folder == whole.main.folder
     assert few.ids.startswith("3:") and few.ids != whole.ids
     table = whole.table()
     assert table["ids"].tolist() == [label(whole.main.records["id"])] * len(table)
-    (summary,) = (tmp_path / "results" / "runs").glob("toy-hull-*/summary.csv")
-    assert pd.read_csv(summary)["ids"].tolist() == table["ids"].tolist()
+    summaries = [few.main.score_folder / "summary.csv", whole.main.score_folder / "summary.csv"]
+    assert [pd.read_csv(file)["ids"].unique().tolist() for file in summaries] == [[few.ids], [whole.ids]]
 
 
-def test_failed_instances_belong_to_the_selection(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_instance_that_cannot_be_read_is_in_nobodys_list(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = bench(*TOY).main
     lost = whole.records["id"].iloc[0]
     sample = Toy.sample
@@ -172,8 +172,8 @@ def test_failed_instances_belong_to_the_selection(bench: Bench, monkeypatch: pyt
 
     monkeypatch.setattr(Toy, "sample", broken)
     again = bench(*TOY, "seed=1").main
-    assert len(again.errors()) == 1
-    assert again.ids == whole.ids
+    assert again.errors()["kind"].tolist() == ["unreadable"]
+    assert again.ids == label(set(whole.records["id"]) - {lost})
 
 
 def test_collect_keeps_a_baseline_for_each_selection_it_was_scored_on(tmp_path: Path, bench: Bench) -> None:
@@ -181,7 +181,7 @@ def test_collect_keeps_a_baseline_for_each_selection_it_was_scored_on(tmp_path: 
     bench("model=hull", "dataset.images=4", "limit=3")
     bench("model=visible", "dataset.images=4")
     table = collect(tmp_path / "results")
-    rows = table[(table["model"] == "visible") & (table["protocol"] == "instance@1")]
+    rows = table[(table["model"] == "visible") & (table["protocol"] == "instance@2")]
     assert rows["run"].nunique() == 1
     assert sorted(rows["instances"]) == [3, len(bench(*TOY).main.records)]
     assert rows["ids"].nunique() == 2
@@ -189,7 +189,7 @@ def test_collect_keeps_a_baseline_for_each_selection_it_was_scored_on(tmp_path: 
 
 def test_tables_from_before_the_column_can_still_be_collected(tmp_path: Path, bench: Bench) -> None:
     bench(*TOY)
-    for file in (tmp_path / "results" / "runs").glob("*/summary.csv"):
+    for file in (tmp_path / "results" / "runs").glob("*/scores/*/summary.csv"):
         pd.read_csv(file).drop(columns="ids").assign(run="0123456789e5").to_csv(file, index=False)
     table = collect(tmp_path / "results")
     assert set(table["ids"]) == {""}

@@ -30,7 +30,7 @@ def test_a_value_of_any_characters_arrives_as_it_is(value: str) -> None:
     assert settings.dataset["root"] == value
 
 
-@pytest.mark.parametrize("override", ["seed=3", "protocol.aggregate=pooled", "+a.b=[1,2]", "~sheet", "a='x y'", "a="])
+@pytest.mark.parametrize("override", ["seed=3", "protocol.errors=exclude", "+a.b=[1,2]", "~sheet", "a='x y'", "a="])
 def test_what_hydra_reads_is_left_alone(override: str) -> None:
     assert readable([override]) == [override]
 

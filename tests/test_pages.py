@@ -93,7 +93,7 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
 
 def test_every_page_is_in_the_navigation() -> None:
     named = set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
-    assert named == {page.name for page in (ROOT / "docs").glob("*.md")}
+    assert named == {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
 
 
 def test_the_table_of_settings_lists_every_choice() -> None:

@@ -285,7 +285,7 @@ def test_votes() -> None:
 def test_the_prediction_is_the_vote_over_its_pictures(model: Callable[..., Pix2Gestalt]) -> None:
     asked = queries()[:2]
     for how in ("majority", "union"):
-        made = model(vote=how, threshold=240)
+        made = model(vote=how, threshold=240, union_visible=False)
         for query, mask in zip(asked, made.predict(asked, [5, 6]), strict=True):
             shape = query.visible.shape
             window = Window(0, 0, shape[1], shape[0], SIDE)

@@ -73,8 +73,8 @@ def test_own_dataset_and_model_run_from_one_file_and_one_yaml_each(tmp_path: Pat
     assert done.returncode == 0, done.stderr
     (file,) = tmp_path.glob("results/runs/squares-widen-*/summary.csv")
     summary = pd.read_csv(file).set_index(["protocol", "model"])
-    assert summary.loc[("instance@1", "widen"), "miou"] == 1.0
-    assert summary.loc[("instance@1", "widen"), "occluded_miou"] == 1.0
-    assert summary.loc[("instance@1", "visible"), "miou"] == 0.5
-    assert summary.loc[("instance@1", "widen"), "instances"] == 6
+    assert summary.loc[("instance@2", "widen"), "miou"] == 1.0
+    assert summary.loc[("instance@2", "widen"), "occluded_miou"] == 1.0
+    assert summary.loc[("instance@2", "visible"), "miou"] == 0.5
+    assert summary.loc[("instance@2", "widen"), "instances"] == 6
     assert (file.parent / "sheet.png").exists()

@@ -243,12 +243,13 @@ def test_missing_and_surplus_predictions_are_counted_listed_and_never_dropped(
     assert (errors[selected[:2]] == f"no prediction in {file}").all()
     assert "mask is 4x5 but the image is" in errors[wrong]
     assert run.summary()["errors"].iloc[0] == 3
-    assert (run.instances().dropna(subset="iou")["iou"] == 1).all()
+    assert (run.instances()["iou"] == 0).sum() == 3  # a failure counts
+    assert (run.instances()["iou"] == 1).sum() == len(selected) - 3
     table = pd.read_csv(run.folder / "completeness.csv")
     rows = [(id, "no prediction") for id in selected[:2]] + [(id, "not selected") for id in plants]
     assert list(table.itertuples(index=False, name=None)) == rows
     assert caplog.messages == [
-        f"{file}: 2 of {len(selected)} selected instances have no prediction, and count as errors: "
+        f"{file}: 2 of {len(selected)} selected instances have no prediction, and score zero: "
         f"{selected[0]}, {selected[1]}",
         f"{file}: {len(plants)} of {len(kept)} predictions belong to no selected instance: "
         + ", ".join(plants[:5])
@@ -261,7 +262,8 @@ def test_a_complete_file_warns_of_nothing_and_leaves_an_empty_list(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = Predictions(str(write(tmp_path / "r.json", [{"id": "a"}, {"id": "b"}])))
-    check_complete(["b", "a"], model, tmp_path / "completeness.csv")
+    records = pd.DataFrame({"id": ["b", "a"], "image_id": "i"})
+    check_complete(records, model, tmp_path / "completeness.csv")
     assert (tmp_path / "completeness.csv").read_text() == "id,problem\n"
     assert not caplog.messages
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +30,7 @@ DATASET = ["dataset.images=6"]
 @pytest.fixture
 def hull(bench: Bench) -> Outcome:
     """A run of the hull whose scores are of the bare prediction, with its tables."""
-    outcome = bench("model=hull", *DATASET, "protocol.union_visible=false")
+    outcome = bench("model=hull", *DATASET)
     CsvLogger().finish(outcome)
     return outcome
 
@@ -40,7 +41,7 @@ def test_both_files_read_back_with_pycocotools_and_give_the_same_iou(hull: Outco
     assert command(arguments) == 0
     ground = COCO(str(truth))
     found = ground.loadRes(str(output))
-    table = pd.read_csv(hull.main.folder / "instances.csv").set_index("id")
+    table = pd.read_csv(hull.main.score_folder / "instances.csv").set_index("id")
     of_instance = {annotation["annotation_id"]: annotation for annotation in found.dataset["annotations"]}
     assert set(of_instance) == set(table.index)
     for annotation in ground.dataset["annotations"]:
@@ -144,7 +145,7 @@ def test_mistakes_are_one_line(hull: Outcome, tmp_path: Path, capsys: pytest.Cap
 
     assert answer("exprot") == (
         2,
-        "error: results exprot: there is no such verb; did you mean 'export'? valid: export, list, table",
+        "error: results exprot: there is no such verb; did you mean 'export'? valid: export, list, score, table",
     )
     assert answer("export", str(tmp_path / "x")) == (
         2,
@@ -167,7 +168,7 @@ def test_mistakes_are_one_line(hull: Outcome, tmp_path: Path, capsys: pytest.Cap
         )
     assert not list(tmp_path.glob("*.json"))
     assert answer("export", str(folder), "-o", truth, "--ground-truth", truth)[1].endswith("name another with -o")
-    for own in ("store.sqlite", "run.json", "instances.csv"):
+    for own in ("store.sqlite", "run.json", "timing.csv"):
         status, line = answer("export", str(folder), "-o", str(folder / own))
         assert (status, line) == (
             2,
@@ -175,27 +176,38 @@ def test_mistakes_are_one_line(hull: Outcome, tmp_path: Path, capsys: pytest.Cap
         )
     (folder / "run.json").write_text("[]")
     status, line = answer("export", str(folder), "--ground-truth", truth, *DATASET)
-    assert (status, "does not name the run's dataset" in line) == (1, True)
+    assert (status, "run.json: does not describe a run" in line) == (1, True)
 
 
 def test_a_damaged_run_is_one_line(hull: Outcome, capsys: pytest.CaptureFixture[str]) -> None:
     folder = hull.main.folder
-    table = (folder / "instances.csv").read_text()
-    for damage, says in (
-        (
-            lambda: (folder / "instances.csv").write_text(table.replace(hull.main.records["id"].iloc[0], "gone")),
-            "gone",
-        ),
-        (lambda: (folder / "instances.csv").write_text("a,b\n1,2\n"), "is not a table of instances"),
-        (lambda: (folder / "instances.csv").unlink(), "no such file (logger=csv writes it)"),
-    ):
-        damage()
-        assert command(["export", str(folder)]) == 1
-        assert says in capsys.readouterr().err
-    (folder / "instances.csv").write_text(table)
+    with sqlite3.connect(folder / "store.sqlite") as store:
+        store.execute("DELETE FROM records")
+    assert command(["export", str(folder)]) == 1
+    assert "does not say what its instances are" in capsys.readouterr().err
     (folder / "store.sqlite").write_bytes(b"no database" * 100)
     assert command(["export", str(folder)]) == 1
-    assert "store.sqlite: does not fit instances.csv (" in capsys.readouterr().err
+    assert "store.sqlite: cannot be read as a run's store (" in capsys.readouterr().err
+
+
+def test_all_of_a_run_is_exported_whatever_was_scored_last(hull: Outcome, bench: Bench, tmp_path: Path) -> None:
+    """A quick look at a few instances leaves the run as it is."""
+    bench("model=hull", *DATASET, "limit=2")
+    assert command(["export", str(hull.main.folder), "-o", str(tmp_path / "all.json")]) == 0
+    assert len(json.loads((tmp_path / "all.json").read_text())) == len(hull.main.records) > 2
+
+
+def test_a_score_of_its_own_leaves_the_others_alone(hull: Outcome, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {file: file.read_bytes() for file in hull.main.folder.rglob("*.csv")}
+    folder = str(hull.main.folder)
+    assert command(["score", folder, "protocol.filter.min_occlusion=0.2"]) == 0
+    assert "instance@2 with filter.min_occlusion=0.2" in " ".join(capsys.readouterr().out.split())
+    assert command(["score", folder, "protocol=pcnet"]) == 0
+    assert command(["score", folder, "protocol=boundary"]) == 2
+    assert "boundary@1 needs the masks again" in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in before} == before
+    labels = {json.loads(f.read_text())[0]["label"] for f in hull.main.folder.rglob("protocols.json")}
+    assert labels == {"instance@2", "instance@2 with filter.min_occlusion=0.2", "pcnet@2"}
 
 
 def test_a_record_that_cannot_be_read_costs_itself_alone(

@@ -21,7 +21,7 @@ from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.masks import touches_border
 from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Mask
-from amodal_bench.datasets.base import RECORD_COLUMNS
+from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS
 from amodal_bench.datasets.sailvos import json_file, raw_folders
 from amodal_bench.datasets.sailvos.frames import frame_ranks
 from amodal_bench.datasets.sailvos.sailvos import SailVos
@@ -102,8 +102,8 @@ def position(scenes: list[Scene], wanted: Scene) -> int:
 def test_round_trip(form: str, official: Path, vatrack: Path, scenes: list[Scene]) -> None:
     dataset = SailVos(str(vatrack if form == "vatrack" else official), source=OPENED[form])
     records = dataset.records()
-    assert list(records.columns) == list(RECORD_COLUMNS)
-    assert records.dtypes.equals(records.astype(RECORD_COLUMNS).dtypes)
+    assert list(records.columns) == [*RECORD_COLUMNS, *TRACK_COLUMNS]
+    assert records.dtypes.equals(records.astype({**RECORD_COLUMNS, **TRACK_COLUMNS}).dtypes)
     row: Any
     for row, (id, truth) in zip(records.itertuples(), truths(scenes, OPENED[form]).items(), strict=True):
         scene, instance = truth

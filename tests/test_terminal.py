@@ -38,7 +38,7 @@ def shown(capsys: pytest.CaptureFixture[str], *cells: Cell) -> list[str]:
 
 def labels(lines: list[str]) -> list[str]:
     """What stands before the numbers of each row."""
-    return [line.partition("  ")[0] for line in lines if "@1" in line]
+    return [line.partition("  ")[0] for line in lines if "@2" in line]
 
 
 def test_a_baseline_stands_once_and_models_with_what_sets_them_apart(
@@ -73,8 +73,8 @@ def test_protocols_stand_one_after_the_other(bench: Bench, capsys: pytest.Captur
         for name in ("pooled", "instance")
         for words in [["model=hull", "dataset.images=2", f"protocol={name}"]]
     ]
-    lines = [line for line in shown(capsys, *cells) if "@1" in line]
-    assert [line.split()[-1] for line in lines] == ["instance@1"] * 2 + ["pooled@1"] * 2
+    lines = [line for line in shown(capsys, *cells) if "@2" in line]
+    assert [line.split()[-1] for line in lines] == ["instance@2"] * 2 + ["pooled@2"] * 2
     assert labels(lines) == ["visible", "hull protocol=instance", "visible", "hull protocol=pooled"]
 
 
@@ -107,7 +107,7 @@ def test_a_table_of_all_runs_has_random_weights_apart(
         one.table().to_csv(folder / "runs" / name / "summary.csv", index=False)
     assert table.main([str(folder)]) == 0
     real, _, random = capsys.readouterr().out.partition(f"{MEANINGLESS}:")
-    assert "| toy | hull | instance@1 |" in real and "random-" not in real
+    assert "| toy | hull | instance@2 |" in real and "random-" not in real
     assert random.count("| toy | random-sd15 random weights |") == 2
     assert "hull" not in random and "visible" not in random
     written, apart = (pd.read_csv(folder / f"{name}.csv") for name in ("table", "table_random_weights"))

@@ -29,8 +29,7 @@ class Tables:
         instances: one row for each instance: its IoUs, occlusion rate and counts, or its error.
         errors: the instances without a prediction: id, kind (failed, unreadable or not run), error.
         missing: how many instances the protocol selects that the run has not tried; they are in no table. Always 0
-            where `ids` were given: then such an instance is an error, "not run". Without `dataset`, what the
-            run itself says of its instances is all that is known.
+            where `ids` were given: then such an instance is an error, "not run".
     """
 
     summary: pd.DataFrame
@@ -54,8 +53,8 @@ def score(
         protocol: a name, as in `protocol=NAME`, or a protocol; the run's own where it is None.
         ids: the instances to score: a file with one id on each line, or a list of ids. Where it is None, all those
             of the run that the protocol's filter takes.
-        dataset: what the run was made on, as a name or an object; where it is None, what the run's store says of its
-            instances suffices, and for a run of a version before 0.2.0 it is opened as `run.json` says.
+        dataset: what the run was made on, as a name or an object; where it is None, it is opened again as the run's
+            `run.json` says.
         config_dirs: folders with a configuration of your own, where protocol or dataset come from there.
 
     Raises:
@@ -69,12 +68,9 @@ def score(
         protocol = protocol_of(opened, folders)
     elif isinstance(protocol, str):
         protocol = load_protocol(protocol, config_dirs=folders)
-    rows, stored = opened.instances(), opened.records()
-    if dataset is None and not stored.empty:
-        source: Dataset | None = None
-    else:
-        source = _dataset(opened, dataset, folders)
-    records, missing = _selected(opened, source, stored, protocol, ids, rows)
+    rows = opened.instances()
+    index = _dataset(opened, dataset, folders).records()
+    records, missing = _selected(opened, index, protocol, ids, rows)
     scored = _scored(opened, protocol, records, rows, listed=ids is not None)
     summary = scored.summary().copy()
     summary.insert(0, "dataset", opened.facts["dataset"]["name"])
@@ -86,7 +82,7 @@ def scored_run(
 ) -> tuple[Scored, int]:
     """A run under a protocol from its store alone, and how many of the wanted instances it lacks."""
     rows = run.instances()
-    records, missing = _selected(run, None, run.records(), protocol, ids, rows)
+    records, missing = _selected(run, run.records(), protocol, ids, rows)
     return _scored(run, protocol, records, rows, listed=ids is not None), missing
 
 
@@ -101,16 +97,14 @@ def _dataset(run: Run, dataset: str | Dataset | None, folders: list[str | Path])
 
 def _selected(
     run: Run,
-    dataset: Dataset | None,
-    stored: pd.DataFrame,
+    index: pd.DataFrame,
     protocol: ScoringProtocol,
     ids: str | Path | Sequence[str] | None,
     rows: pd.DataFrame,
 ) -> tuple[pd.DataFrame, int]:
     """The records that are scored, and how many selected ones the run has not tried."""
-    index = stored if dataset is None else dataset.records()
     if index.empty:
-        raise UsageError(f"{run.folder}: does not say what its instances are; give dataset= or run its command again")
+        raise UsageError(f"{run.folder}: does not say what its instances are; run its command again")
     records, _ = select_from(str(run.facts["dataset"]["name"]), index, protocol, ids)
     tried = records["id"].astype(str).isin(rows["id"])
     if not tried.any():

@@ -84,7 +84,7 @@ class Sample:
 
 
 def read_only(array: _Array) -> _Array:
-    """The same pixels as an array that cannot be written to."""
+    """Show an array's pixels as an array that cannot be written to."""
     view = array.view()
     view.flags.writeable = False
     return view

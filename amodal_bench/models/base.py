@@ -120,6 +120,11 @@ class Finite(Protocol):
         """Ids of the instances that it has an answer for."""
         ...
 
+
+@runtime_checkable
+class NamesImages(Protocol):
+    """A model whose answers say which image they are of, so that a mix-up of ids is seen."""
+
     def images(self) -> Mapping[str, str]:
         """The image that each answer says it is of, by the instance's id; those that do not say it are left out."""
         ...

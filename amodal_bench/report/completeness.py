@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from amodal_bench.core.errors import InputError
-from amodal_bench.models.base import Finite
+from amodal_bench.models.base import Finite, NamesImages
 from amodal_bench.report.csv_logger import write_csv
 
 MISSING, SURPLUS = "no prediction", "not selected"
@@ -44,7 +44,7 @@ def check_complete(records: pd.DataFrame, model: Finite, file: Path) -> None:
     write_csv(pd.DataFrame(rows, columns=["id", "problem"]), file)
     if missing:
         counts = f"{len(missing)} of {len(selected)} selected instances have no prediction"
-        log.warning("%s: %s, and count as errors: %s", model.source, counts, _some(missing))
+        log.warning("%s: %s, and score zero: %s", model.source, counts, _some(missing))
     if surplus:
         counts = f"{len(surplus)} of {len(answers)} predictions belong to no selected instance"
         log.warning("%s: %s: %s", model.source, counts, _some(surplus))
@@ -58,6 +58,8 @@ def _some(ids: Sequence[str]) -> str:
 
 def _refuse_other_images(records: pd.DataFrame, model: Finite) -> None:
     """Raise `InputError` where answers say that they are of other images: running numbers are taken for ids so."""
+    if not isinstance(model, NamesImages):
+        return
     said = model.images()
     own = dict(zip(records["id"].astype(str), records["image_id"].astype(str), strict=True))
     wrong = [id for id, image in own.items() if id in said and _plain(said[id]) != _plain(image)]

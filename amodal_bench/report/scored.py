@@ -80,6 +80,11 @@ class Scored:
         )
         return joined
 
+    @cached_property
+    def counted(self) -> pd.DataFrame:
+        """The rows of `joined` that have a prediction."""
+        return self.joined[self.joined["kind"] == ""]
+
     def taken(self, protocol: ScoringProtocol) -> pd.DataFrame:
         """The rows of `joined` that a protocol's numbers are about: of its filter, and readable."""
         chosen = self.joined if self.listed else protocol.filter.select(self.joined)[0]
@@ -164,7 +169,7 @@ class Scored:
         They are kept apart from scores, since no two runs agree on them. `batch` and `peak_gb`
         (of GPU memory) are empty where nobody counted them.
         """
-        return timing_table(self.name, self.joined[self.joined["kind"] == ""], self.stages)
+        return timing_table(self.name, self.counted, self.stages)
 
 
 def _with_tracks(records: pd.DataFrame) -> pd.DataFrame:

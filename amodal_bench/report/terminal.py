@@ -102,7 +102,7 @@ def _console() -> Console:
     from rich.console import Console
 
     # Rich takes 80 columns where there is no terminal, and would cut the numbers in a log file.
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
 def _print_rows(console: Console, title: str, rows: pd.DataFrame) -> None:

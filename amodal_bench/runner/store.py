@@ -23,7 +23,7 @@ COUNTS = [f"c{cell:02d}" for cell in range(CELLS)]
 """Count columns: `cNN` holds the pixels of cell NN = predicted + 2 amodal + 4 visible + 8 others."""
 
 SCHEMA = 2
-"""Of the tables; stores of earlier ones get the tables that they lack."""
+"""The version of the tables; a store of an earlier one gets the tables that it lacks."""
 
 _COLUMNS = ["id", "error", "height", "width", "rle", *COUNTS, "data_s", "predict_s"]
 
@@ -97,12 +97,17 @@ class Store:
             "CREATE TABLE IF NOT EXISTS pairs "
             "(predicted TEXT, amodal TEXT, iou REAL, PRIMARY KEY (predicted, amodal))"
         )
-        self._db.execute(f"PRAGMA user_version = {SCHEMA}")
+        if self._version() != SCHEMA:
+            self._db.execute(f"PRAGMA user_version = {SCHEMA}")
         self._db.commit()
+
+    def _version(self) -> int:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        return int(version)
 
     def _check_schema(self) -> None:
         """Raise `sqlite3.DatabaseError` where a newer version of the harness made the store."""
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        version = self._version()
         if version > SCHEMA:
             raise sqlite3.DatabaseError(f"it has schema {version}, and this version reads up to {SCHEMA}")
 
@@ -163,8 +168,11 @@ class Store:
         return pd.read_sql_query(f"SELECT {', '.join(columns)} FROM instances ORDER BY id", self._db)
 
     def write_records(self, records: pd.DataFrame) -> None:
-        """Keep what the dataset's index says of instances, so that a score needs the store alone."""
-        lines = records.to_dict("records")
+        """Keep what the dataset's index says of instances that are new, so that a score needs the store alone."""
+        known = {id for (id,) in self._db.execute("SELECT id FROM records")}
+        lines = [line for line in records.to_dict("records") if str(line["id"]) not in known]
+        if not lines:
+            return
         with self._db:
             self._db.executemany(
                 "INSERT OR REPLACE INTO records VALUES (?, ?)",

@@ -30,11 +30,12 @@ class SavosIou:
 
     region: str = "whole"
     by_frame: bool = True
+    prediction: ClassVar[str] = "visible_unless_covered"
     regions: ClassVar[tuple[str, ...]] = ()
 
     def score(self, rows: Rows) -> Score:
         """Sums over rows: weighted IoUs above, weights below."""
-        both, either = overlap(rows.counts, self.region, "visible_unless_covered")
+        both, either = overlap(rows.counts, self.region, self.prediction)
         iou: Floats = np.where(_scored(rows), divided(both, either, 1.0), np.nan)
         if not self.by_frame:
             return mean(iou)
