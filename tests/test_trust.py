@@ -1,0 +1,207 @@
+"""What a number must not hide: changed protocols, failures, other code, mixed-up ids, broken networks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import amodal_bench
+from amodal_bench.core.errors import InputError, PredictionError
+from amodal_bench.core.rle import encode
+from amodal_bench.core.types import Mask
+from amodal_bench.datasets.base import Query
+from amodal_bench.datasets.toy import Toy
+from amodal_bench.report.outcome import Outcome
+from amodal_bench.runner.source import code_digest, parsed
+
+Bench = Callable[..., Outcome]
+TOY = ["model=hull", "dataset.images=4"]
+
+
+@dataclass
+class Own:
+    """A model of a user's: `answer` makes the mask of a query."""
+
+    answer: Callable[[Query], Mask]
+    name: str = "own"
+    seen: list[str] = field(default_factory=list)
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+        self.seen += [query.id for query in queries]
+        return [self.answer(query) for query in queries]
+
+
+def run(answer: Callable[[Query], Mask], name: str = "own", **choices: Any) -> Outcome:
+    settings = {"dataset.images": 4, "engine.max_error_share": 1}
+    return amodal_bench.evaluate(model=Own(answer, name), name=name, settings=settings, sheet=0, **choices)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("protocol.filter.min_occlusion=0.2", "filter.min_occlusion=0.2"),
+        ("+protocol.numbers.miou.prediction=united", "numbers.miou.prediction=united"),
+        ("protocol.errors=exclude", "errors=exclude"),
+    ],
+)
+def test_a_changed_protocol_has_another_label_and_another_folder(bench: Bench, change: str, says: str) -> None:
+    plain = bench(*TOY).main
+    before = {file: file.read_bytes() for file in plain.folder.rglob("*.csv") if file.name != "timing.csv"}
+    changed = bench(*TOY, change).main
+    assert plain.folder == changed.folder and plain.score_folder != changed.score_folder
+    assert changed.summary()["protocol"][0] == f"instance@2 with {says}"
+    assert {file: file.read_bytes() for file in before} == before
+    content = json.loads((changed.score_folder / "protocols.json").read_text())
+    assert content[0]["label"] == changed.summary()["protocol"][0]
+
+
+def test_empty_predictions_are_worth_nothing() -> None:
+    summary = run(lambda query: np.zeros_like(query.visible)).main.summary()
+    assert summary["miou"].tolist() == [0, 0] and summary["occluded_miou"].tolist() == [0, 0]
+
+
+def test_a_failed_prediction_counts_as_an_empty_one() -> None:
+    """Leaving the worst instances out must not raise a number."""
+    toy = Toy("test", 4)
+    truth = {str(id): toy.sample(str(id)).amodal for id in toy.records()["id"]}
+    lost = next(iter(str(id) for id in toy.records().query("not stuff and not hidden")["id"]))
+
+    def answer(query: Query) -> Mask:
+        if query.id == lost:
+            raise PredictionError("no idea")
+        return truth[query.id]
+
+    main = run(answer).main
+    count = len(main.records)
+    assert main.summary()["miou"][0] == pytest.approx((count - 1) / count)
+    assert main.summary()[["errors", "instances"]].to_numpy().tolist() == [[1, count]] * 2
+    assert main.errors().to_dict("records") == [{"id": lost, "kind": "failed", "error": "no idea"}]
+    assert main.ids == run(lambda query: truth[query.id], "perfect").main.ids
+    excluded = run(answer, protocol="instance", seed=0, **{}).main  # the same run, scored again
+    assert excluded.summary()["miou"][0] == main.summary()["miou"][0]
+    kept = amodal_bench.score(main.folder, amodal_bench.load_protocol("instance", errors="exclude"), dataset=toy)
+    assert kept.summary["miou"][0] == 1
+    assert kept.summary["protocol"][0] == "instance@2 with errors=exclude"
+
+
+def test_a_model_cannot_change_what_it_is_given() -> None:
+    def answer(query: Query) -> Mask:
+        query.visible[:] = True
+        return query.visible
+
+    errors = run(answer).main.errors()
+    assert set(errors["kind"]) == {"failed"}
+    assert errors["error"].str.contains("read-only").all()
+
+
+def test_perfect_masks_are_worth_one_where_v_is_drawn_too_wide(tmp_path: Path) -> None:
+    """Uniting with V is a choice of the model's, off for masks from elsewhere."""
+
+    class Wide(Toy):
+        def sample(self, id: str) -> Any:
+            sample = super().sample(id)
+            visible = sample.visible | np.roll(sample.visible, 1, axis=1)
+            return type(sample)(id, sample.image, visible, sample.amodal, sample.others)
+
+    wide = Wide("test", 4)
+    ids = [str(id) for id in wide.records().query("not stuff and not hidden")["id"]]
+    file = tmp_path / "perfect.json"
+    file.write_text(json.dumps([{"annotation_id": id, "segmentation": encode(wide.sample(id).amodal)} for id in ids]))
+    miou = {}
+    for union in (False, True):
+        model = amodal_bench.load_model("predictions", path=str(file), union_visible=union)
+        outcome = amodal_bench.evaluate(dataset=wide, model=model, name=f"union-{union}", sheet=0)
+        miou[union] = outcome.main.summary()["miou"][0]
+    assert miou[False] == 1 and miou[True] < 0.999
+
+
+def test_predictions_that_name_another_image_stop_the_run(bench: Bench, tmp_path: Path) -> None:
+    """Running numbers are taken for ids so, and perfect masks are scored against other objects."""
+    toy = Toy("test", 4)
+    records = toy.records().query("not stuff and not hidden")
+    ids, images = records["id"].astype(str).tolist(), records["image_id"].astype(str).tolist()
+    entries = [
+        {"id": other, "image_id": image, "segmentation": encode(toy.sample(id).amodal)}
+        for id, other, image in zip(ids, ids[1:] + ids[:1], images, strict=True)
+    ]
+    file = tmp_path / "mixed.json"
+    file.write_text(json.dumps(entries))
+    with pytest.raises(InputError, match=r"of its entries name another image .*; instance .* give each entry the"):
+        bench("model=predictions", f"model.path={file}", "dataset.images=4")
+
+
+def test_other_code_is_another_run() -> None:
+    """A class that is defined again under its name predicts otherwise, and so is not answered from the store."""
+    found = []
+    for shrink in (False, True):
+        if shrink:
+
+            class Model:
+                def describe(self) -> dict[str, Any]:
+                    return {}
+
+                def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+                    return [np.zeros_like(query.visible) for query in queries[: len(seeds)]]
+        else:
+
+            class Model:  # type: ignore[no-redef]
+                def describe(self) -> dict[str, Any]:
+                    return {}
+
+                def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+                    return [query.visible.copy() for query in queries[: len(seeds)]]
+
+        outcome = amodal_bench.evaluate(model=Model(), settings={"dataset.images": 2}, sheet=0)
+        found.append((outcome.main.digest, outcome.main.summary()["miou"][0]))
+    assert found[0][0] != found[1][0]
+    assert found[0][1] > 0.5 and found[1][1] == 0
+
+
+def test_comments_layout_and_docstrings_are_no_other_code() -> None:
+    plain = "def f(x):\n    return x + 1\n"
+    same = '"""A module."""\n\n# a comment\ndef f( x ):\n    """Says what."""\n    return x+1  # here\n'
+    assert parsed(plain) == parsed(same) != parsed(plain.replace("1", "2"))
+    assert code_digest(Own(lambda query: query.visible)) == code_digest(Own(lambda query: query.visible))
+
+
+def test_a_network_that_is_not_finite_gives_error_rows(bench: Bench, tmp_path: Path) -> None:
+    import shutil
+
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from amodal_bench.tiny.networks import WEIGHTS
+
+    shutil.copytree(WEIGHTS, tmp_path / "broken")
+    file = tmp_path / "broken" / "unet" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    tensors["conv_out.bias"][0] = torch.nan
+    save_file(tensors, file, {"format": "pt"})
+    words = [f"model.weights={tmp_path / 'broken'}", "dataset.images=1", "model.steps=2", "sheet=0", "limit=2"]
+    errors = bench(*words).main.errors()
+    assert set(errors["kind"]) == {"failed"}
+    assert errors["error"].str.contains("denoise: the latents after step 1 of 2 are not finite").all()
+
+
+def test_gains_over_v_are_paired(bench: Bench) -> None:
+    """The interval of the difference, not the difference of the intervals."""
+    table = bench("model=hull", "dataset.images=30").table().query("protocol == 'instance@2'").set_index("model")
+    hull, visible = table.loc["hull"], table.loc["visible"]
+    assert hull["miou_gain"] == pytest.approx(hull["miou"] - visible["miou"])
+    assert hull["miou_gain_low"] < hull["miou_gain"] < hull["miou_gain_high"]
+    assert np.isnan(visible["miou_gain"])
+    assert hull["clusters"] == 30
