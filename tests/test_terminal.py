@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from amodal_bench.cli.results import table
+from amodal_bench.report import csv_logger
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.scored import Scored
 from amodal_bench.report.terminal import MEANINGLESS, Cell, show_cells
@@ -113,3 +114,22 @@ def test_a_table_of_all_runs_has_random_weights_apart(
     written, apart = (pd.read_csv(folder / f"{name}.csv") for name in ("table", "table_random_weights"))
     assert len(written) == 4 and set(written["model"]) == {"visible", "hull"}
     assert len(apart) == 2 and set(apart["model"]) == {"random-sd15"}
+
+
+def test_a_table_goes_without_damaged_summaries_and_without_being_written(
+    outcome: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "all"
+    for name, text in {"good": outcome.table().to_csv(index=False), "empty": "", "other": "a,b\n1,2\n"}.items():
+        (folder / "runs" / name).mkdir(parents=True)
+        (folder / "runs" / name / "summary.csv").write_text(text)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(csv_logger, "write_csv", refuse)
+    assert table.main([str(folder)]) == 0
+    shown = capsys.readouterr()
+    assert "| toy | hull | instance@2 |" in shown.out
+    assert f"not written: {folder / 'table.csv'} (Permission denied)" in shown.out
+    assert len(shown.err.splitlines()) == 2 and "empty" in shown.err and "it lacks the column dataset" in shown.err

@@ -6,12 +6,13 @@ printed in a table of their own and written to `table_random_weights.csv`.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import folders, place
-from amodal_bench.core.errors import BenchError
+from amodal_bench.core.errors import BenchError, first_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,8 +38,11 @@ def main(results: Path) -> int:
         if name != "table.csv":
             print(f"{MEANINGLESS}:\n")
         _print(rows)
-        write_csv(rows, results / name)
-        print(f"\nwrote {results / name}\n")
+        try:
+            write_csv(rows, results / name)
+            print(f"\nwrote {results / name}\n")
+        except OSError as error:  # results of somebody else's can be looked at all the same
+            print(f"\nnot written: {results / name} ({error.strerror})\n")
     return 0
 
 
@@ -55,7 +59,10 @@ def collect(results: Path) -> pd.DataFrame:
     files = sorted(found, key=lambda path: path.stat().st_mtime)
     if not files:
         return pd.DataFrame(columns=KEYS)
-    rows = pd.concat([pd.read_csv(file, dtype=TEXT) for file in files], ignore_index=True)
+    read = [table for table in map(_read, files) if table is not None]
+    if not read:
+        return pd.DataFrame(columns=KEYS)
+    rows = pd.concat(read, ignore_index=True)
     for key in ("settings", "ids", "protocol_digest"):  # tables of earlier versions lack some
         rows[key] = rows[key].fillna("") if key in rows else ""
     rows = rows.drop_duplicates(KEYS, keep="last")
@@ -63,6 +70,20 @@ def collect(results: Path) -> pd.DataFrame:
     rows = rows.assign(_best=best)
     rows = rows.sort_values(["dataset", "protocol", "_best", "run"], ascending=[True, True, False, True])
     return rows.drop(columns="_best").reset_index(drop=True)
+
+
+def _read(file: Path) -> pd.DataFrame | None:
+    """A summary, or None where it is damaged, of which the user is told."""
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(file, dtype=TEXT)
+        if lacking := {"dataset", "model", "protocol", "run", "instances", "errors"} - set(table):
+            raise ValueError(f"it lacks the column {min(lacking)}")
+        return table
+    except (OSError, ValueError) as error:
+        print(f"left out: {file}: is not a run's summary ({first_line(error)})", file=sys.stderr)
+        return None
 
 
 def _rank(part: pd.DataFrame) -> pd.Series[float]:
