@@ -36,8 +36,8 @@ number: of the scene; place: of the instance in it, from the front; picture: hex
 drawn: the dataset's fingerprint, the same in each row.
 """
 
-SCENES_KEPT = 64
-"""Scenes at half a megabyte each; a set of no more than these is drawn once by a process."""
+SCENES_KEPT = 200
+"""Scenes at half a megabyte each; a set of no more than these, as the default one, is drawn once by a process."""
 
 SHOW_PROGRESS = 100
 """Scenes from which on drawing the index is worth a progress bar."""
