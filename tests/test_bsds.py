@@ -276,7 +276,7 @@ DAMAGES = {
         OF_REGION,
         "invisible_mask: mask is 1x1",
     ),
-    "wrong area": Damage(to_region(area=7.5), JSON, OF_REGION, "area says 7.5"),
+    "wrong area": Damage(to_region(area=7.5), JSON, OF_REGION, "amodal_pixels says 7.5"),
 }
 
 TO_PICTURE = {

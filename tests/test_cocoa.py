@@ -593,7 +593,7 @@ def test_annotation_without_regions_is_a_problem_not_a_stop(tmp_path: Path, brok
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        pytest.param({"area": 99}, "area says 99 but the mask has 100 pixels", id="area"),
+        pytest.param({"area": 99}, "amodal_pixels says 99 but the mask has 100 pixels", id="area"),
         pytest.param({"occlude_rate": 0.502}, "occlude_rate says 0.502 but the masks give 0.5", id="rate"),
         pytest.param(
             {"visible_mask": encode(box(12, 3, 18, 13))},
@@ -767,7 +767,7 @@ DAMAGES = {
         "visible pixels lie outside the amodal mask",
     ),
     "wrong area": Damage(
-        to_region(area=1), JSON, OF_REGION, f"area says 1 but the mask has {TARGET.amodal.sum()} pixels"
+        to_region(area=1), JSON, OF_REGION, f"amodal_pixels says 1 but the mask has {TARGET.amodal.sum()} pixels"
     ),
     "negative area": Damage(to_region(area=-1), JSON, OF_REGION, "area must be a number of pixels"),
     "impossible rate": Damage(

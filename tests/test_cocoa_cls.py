@@ -283,7 +283,7 @@ DAMAGES = {
         to_occluded(category_id=99), JSON, OF_OCCLUDED, 'category_id 99 has no entry in "categories"'
     ),
     "wrong area": Damage(
-        to_occluded(area=1), JSON, OF_OCCLUDED, f"area says 1 but the mask has {TARGET.amodal.sum()} pixels"
+        to_occluded(area=1), JSON, OF_OCCLUDED, f"amodal_pixels says 1 but the mask has {TARGET.amodal.sum()} pixels"
     ),
     "area is text": Damage(to_occluded(area="9"), JSON, OF_OCCLUDED, "area must be a number of pixels"),
     "impossible rate": Damage(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import random
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -182,15 +185,15 @@ class Grow:
         ("nan", "describe() cannot be written as JSON: Out of range float values"),
         ("unstable", "describe() differs from one call to the next"),
         ("after", "describe() says something else after predict()"),
-        ("too few", "predict() of 3 queries returns a list of 2, not a list of as many masks"),
-        ("generator", "predict() of 3 queries returns a generator, not a list of as many masks"),
+        ("too few", "predict() of 17 queries returns a list of 16, not a list of as many masks"),
+        ("generator", "predict() of 17 queries returns a generator, not a list of as many masks"),
         ("float", "predict() returns (H, W) float64, not (H, W) bool as its query's image"),
         ("shape", "predict() returns (H-1, W) bool, not (H, W) bool as its query's image"),
         ("image", "predict() changes the image or the visible mask of its query"),
         ("visible", "predict() changes the image or the visible mask of its query"),
-        ("random", "predict() answers differently from one call to the next, with the same questions and seeds"),
+        ("random", "predict() answers differently from one call to the next, with the same queries and seeds"),
         ("place", "predict() answers differently when the batch is in another order"),
-        ("company", "predict() answers differently alone than in company"),
+        ("company", "predict() answers differently when a query is alone in its batch"),
         ("reuse", "predict() changes masks that it has returned before"),
         ("crash", "predict() raises KeyError: 'no\\nface'"),
         ("empty", "predict() of an empty visible mask raises IndexError: no pixel, not a PredictionError"),
@@ -217,9 +220,9 @@ def test_settings_are_varied_in_parts_and_by_the_texts_of_a_literal() -> None:
     spec = composed("model=tiny").model
     places = {".".join(place) for place, _ in settings.leaves(spec)}
     assert {"steps", "segmenter.closing", "condition.background", "view.margin", "backbone.native"} <= places
-    others = settings._others(spec, ("condition", "background"))
+    others = settings.others(spec, ("condition", "background"), "histogram")
     assert others == ["mean", "grey", "white", "image"]
-    assert settings._others(spec, ("weights",)) == []
+    assert settings.others(spec, ("weights",), "x") == settings.others(spec, ("backbone", "revision"), None) == []
 
 
 class Extras(ConvexHull):
@@ -242,7 +245,7 @@ class Extras(ConvexHull):
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("explain", "explain(): grey is (H, W) bool, no picture"),
+        ("explain", "explain(): grey is (H, W) bool, not a picture, which is (height, width, 3) uint8"),
         ("complete", "complete() does not return the mask that predict() returns"),
         ("picture", "complete(): the picture is (H-1, W, 3) uint8, not (H, W, 3) uint8"),
         ("steps", "every_step() does not return steps of ascending numbers"),
@@ -303,7 +306,7 @@ class Colours(GrabCut):
     [
         ("image", "segment() changes an image or a prompt"),
         ("prompt", "segment() changes an image or a prompt"),
-        ("company", "segment() answers differently alone than in company"),
+        ("company", "segment() answers differently when a query is alone in its batch"),
         ("order", "segment() answers differently when the batch is in another order"),
         ("form", "segment() returns (H, W) uint8, not (H, W) bool as its image"),
     ],
@@ -340,7 +343,7 @@ class Pull(Soft):
     ("leakage", "said"),
     [
         (Pull(fault="in place"), "mix() changes what it is given"),
-        (Pull(fault="company"), "mix() treats a sample differently alone than in company"),
+        (Pull(fault="company"), "mix() answers differently when a sample is alone in its batch"),
         (Pull(fault="shape"), "mix() returns (3, 1, 8, 8) float32, not (3, 4, 8, 8) float32"),
         (Pull(fault="finite"), "mix() returns numbers that are not finite"),
         (Pull(fault="random"), "mix() differs from one call to the next"),
@@ -381,7 +384,7 @@ class Around(Area):
     [
         ("in place", "the area changes V"),
         ("form", "the area is (H, W) float64, not (H, W) bool as V"),
-        ("empty", "the area of an empty V raises IndexError: "),
+        ("empty", "the area of an empty V raises IndexError"),
         ("random", "the area differs from one call to the next"),
     ],
 )
@@ -406,14 +409,16 @@ class Painted(Condition):
             return made * 2 + 1
         if self.fault == "form":
             return made.astype(np.float64)
-        return super().__call__(image, visible, int(np.random.default_rng().integers(9999))) if self.fault else made
+        if self.fault == "random":
+            return super().__call__(image, visible, int(np.random.default_rng().integers(9999)))
+        return made
 
 
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("empty", "the condition image differs from one call to the next, with the same seed"),
-        ("empty", "the condition image of an empty V raises ZeroDivisionError: , not a PredictionError"),
+        ("random", "the condition image differs from one call to the next, with the same seed"),
+        ("empty", "the condition image of an empty V raises ZeroDivisionError, not a PredictionError"),
         ("in place", "the condition changes its image or V"),
         ("range", "the condition image is between 1 and 3, not 0 and 1"),
         ("form", "the condition image is (H, W, 3) float64, not (H, W, 3) float32 as the view"),
@@ -521,11 +526,11 @@ class Halves:
         ("member", "native is 0, not a whole number >= 1"),
         ("times", "schedule(4).times has 3 entries, not 4"),
         ("schedule", "schedule(): the signal does not grow from level to level, or the noise does not shrink"),
-        ("encode", "encode() depends on a sample's place in the batch, or on its company"),
+        ("encode", "encode() depends on a sample's company in the batch, by up to "),
         ("range", "decode() returns images between "),
         ("area", "latent_area() returns (3, 4, 4) float32, not (3, 1, 4, 4) float32"),
         ("prepare", "prepare() does not return a mapping of tensors with the batch first"),
-        ("denoise", "denoise() depends on a sample's place in the batch, or on its company"),
+        ("denoise", "denoise() depends on a sample's company in the batch, by up to "),
         ("double", "denoise() returns (2, 3, 4, 4) float64, not (2, 3, 4, 4) float32"),
         ("advance", "advance() depends on a sample's place in the batch"),
     ],
@@ -552,4 +557,406 @@ def test_check_names_the_violation_of_a_users_own_model(
     monkeypatch.syspath_prepend(str(tmp_path))
     assert main(["check", "own", "--config-dir", str(tmp_path)]) == 1
     out = capsys.readouterr().out.splitlines()
-    assert out[-2:] == ["problems     1", "model: predict() answers differently alone than in company"]
+    assert out[-2:] == ["problems     1", "model: predict() answers differently when a query is alone in its batch"]
+
+
+# What a class can do wrong beside its answers
+
+
+class Own:
+    """A model that grows V; those that derive from it break one clause each."""
+
+    def __init__(self, pixels: int = 1) -> None:
+        self.pixels = pixels
+
+    def describe(self) -> Any:
+        return {"pixels": self.pixels}
+
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> Any:
+        return [self.one(query, place, queries) for place, query in enumerate(queries)]
+
+    def one(self, query: Query, place: int, queries: Sequence[Query]) -> Any:
+        return grown(query.visible, self.pixels)
+
+
+def grown(mask: Mask, pixels: int) -> Mask:
+    return np.asarray(mask | np.roll(mask, pixels, axis=0))
+
+
+class OneBuffer(Own):
+    """It writes all answers of a shape into one array."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.buffers: dict[Any, Mask] = {}
+
+    def one(self, query: Query, place: int, queries: Sequence[Query]) -> Any:
+        buffer = self.buffers.setdefault(query.visible.shape, np.zeros_like(query.visible))
+        buffer[:] = grown(query.visible, 1)
+        return buffer
+
+
+class LargeBatch(Own):
+    """It answers otherwise in batches of more than a few queries."""
+
+    def __init__(self, few: int = 3) -> None:
+        super().__init__()
+        self.few = few
+
+    def one(self, query: Query, place: int, queries: Sequence[Query]) -> Any:
+        return grown(query.visible, 5 if len(queries) > self.few else 1)
+
+
+class Fifth(Own):
+    """Its answers change after the fourth query of a batch."""
+
+    def one(self, query: Query, place: int, queries: Sequence[Query]) -> Any:
+        return grown(query.visible, 5 if place > 3 else 1)
+
+
+class Beside(Own):
+    """Its answers depend on what the other queries show, not on their number or order."""
+
+    def one(self, query: Query, place: int, queries: Sequence[Query]) -> Any:
+        return grown(query.visible, 1 + int(len({q.id for q in queries}) == len(queries)))
+
+
+class KeepsLast(Own):
+    """Its description holds what it predicted."""
+
+    def describe(self) -> Any:
+        return dict(vars(self))
+
+    def one(self, query: Query, place: int, queries: Sequence[Query]) -> Any:
+        self.last = grown(query.visible, self.pixels)
+        return self.last
+
+
+class Silent:
+    """It has no describe()."""
+
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> Any:
+        return [query.visible for query in queries]
+
+
+class Exits(Own):
+    def one(self, query: Query, place: int, queries: Sequence[Query]) -> Any:
+        raise SystemExit(0)
+
+
+class Stops(Own):
+    def one(self, query: Query, place: int, queries: Sequence[Query]) -> Any:
+        return next(iter([]))
+
+
+class Asserts(Own):
+    def one(self, query: Query, place: int, queries: Sequence[Query]) -> Any:
+        raise AssertionError
+
+
+class Reseeds(Own):
+    def one(self, query: Query, place: int, queries: Sequence[Query]) -> Any:
+        np.random.seed(place)
+        random.seed(place)
+        return super().one(query, 0, [])
+
+
+class Spoils(Own):
+    """Its explain() paints over the image."""
+
+    def explain(self, query: Query, seed: int) -> Any:
+        query.image[:] = 0
+        return {"image": query.image}
+
+
+class Tensors(Own):
+    def one(self, query: Query, place: int, queries: Sequence[Query]) -> Any:
+        import torch
+
+        return torch.from_numpy(query.visible)
+
+
+class Refuses(Own):
+    """It has no answer where V is small."""
+
+    def __init__(self, least: float = 1000) -> None:
+        self.least = least
+
+    def describe(self) -> Any:
+        return {"least": self.least}
+
+    def one(self, query: Query, place: int, queries: Sequence[Query]) -> Any:
+        if query.visible.sum() < self.least:
+            raise PredictionError("too small")
+        return query.visible.copy()
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (OneBuffer(), "predict() returns masks that share their memory: each query needs an array of its own"),
+        (LargeBatch(3), "predict() answers differently when a query is alone in its batch"),
+        (LargeBatch(16), "predict() answers differently when a query is alone in its batch"),
+        (Fifth(), "predict() answers differently when the batch is in another order"),
+        (Beside(), "predict() answers differently when other queries are in the batch"),
+        (
+            KeepsLast(),
+            "describe() cannot be written as JSON after predict(): Object of type ndarray is not JSON serializable",
+        ),
+        (Silent(), "has no describe()"),
+        (Exits(), "predict() raises SystemExit: 0"),
+        (Stops(), "predict() raises StopIteration"),
+        (Asserts(), "predict() raises AssertionError"),
+        (
+            Reseeds(),
+            "predict() seeds or uses the generator that a process shares (np.random, random); use one of its own",
+        ),
+        (Spoils(), "explain() changes the image or the visible mask of its query"),
+        (Tensors(), "predict() returns a torch.Tensor, not a NumPy array of (H, W) bool"),
+        (Refuses(1e9), "predict() has an answer to no scene of the toy aquarium: too small"),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+)
+def test_one_line_says_what_a_model_does_wrong(model: Any, said: str) -> None:
+    assert models.violations(Own()) == []
+    assert models.violations(model) == [filled(said)]
+
+
+def test_a_model_may_refuse_some_queries() -> None:
+    sizes = sorted(int(query.visible.sum()) for query in scenes.queries(scenes.MANY))
+    assert models.violations(Refuses(sizes[8])) == []
+
+
+def test_an_interruption_is_no_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Own, "one", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        models.violations(Own())
+
+
+class Rounded(Own):
+    """A network whose masks differ in some pixels with their place in the batch."""
+
+    def __init__(self, pixels: int, network: bool = True) -> None:
+        super().__init__(pixels)
+        self.network = network
+
+    def describe(self) -> Any:
+        return {"pixels": self.pixels} | ({"versions": {"torch": "2"}} if self.network else {})
+
+    def one(self, query: Query, place: int, queries: Sequence[Query]) -> Any:
+        mask = query.visible.copy()
+        mask.flat[: self.pixels * place] ^= True
+        return mask
+
+
+def test_only_a_network_may_differ_with_the_place_and_only_in_single_pixels() -> None:
+    otherwise = ["predict() answers differently when the batch is in another order"]
+    assert models.violations(Rounded(1)) == []
+    assert models.violations(Rounded(2)) == otherwise
+    assert models.violations(Rounded(1, network=False)) == otherwise
+
+
+class SilentSegmenter:
+    def segment(self, images: Sequence[Image], prompts: Sequence[Prompt]) -> Any:
+        return [prompt.visible for prompt in prompts]
+
+
+class LargeSegmenter(SilentSegmenter):
+    def describe(self) -> dict[str, Any]:
+        return {}
+
+    def segment(self, images: Sequence[Image], prompts: Sequence[Prompt]) -> Any:
+        return [grown(prompt.visible, 5 if len(images) > 16 else 1) for prompt in prompts]
+
+
+def test_segmenters_are_asked_in_large_batches_and_need_a_description() -> None:
+    assert segmenters.violations(SilentSegmenter()) == ["has no describe()"]  # type: ignore[arg-type]
+    said = "segment() answers differently when a query is alone in its batch"
+    assert segmenters.violations(LargeSegmenter()) == [said]
+
+
+@dataclass(frozen=True)
+class Early(Soft):
+    """A leakage that fails at the first of the paper's twenty steps."""
+
+    def mix(self, x: Any, known: Any, area: Any, progress: float) -> Any:
+        return np.zeros(3) if progress < 0.1 else super().mix(x, known, area, progress)
+
+
+def test_a_leakage_is_asked_at_every_step_of_the_paper() -> None:
+    assert leakages.violations(Early()) == ["mix() returns a numpy.ndarray, not (3, 4, 8, 8) float32"]
+
+
+class Wobbles(Halves):
+    """A backbone whose numbers differ a little with a sample's place, or with its company."""
+
+    def __init__(self, place: float = 0.0, company: float = 0.0, precision: str = "float32") -> None:
+        super().__init__()
+        self.place, self.company, self.precision = place, company, precision
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "wobbles", "precision": self.precision}
+
+    def decode(self, latents: Any) -> Any:
+        return super().decode(latents).clamp(0.1, 0.9)
+
+    def denoise(self, x: Any, schedule: Any, step: int, shown: Any) -> Any:
+        output = x.clone()
+        output[0] *= 1 + self.place
+        return output + self.company * x.mean()
+
+
+def test_a_place_may_cost_the_last_digits_and_company_nothing() -> None:
+    assert backbones.violations(Wobbles(place=1e-6)) == []
+    (place,) = backbones.violations(Wobbles(place=1e-3))
+    (company,) = backbones.violations(Wobbles(company=1e-4))
+    assert place.startswith("denoise() depends on a sample's place in the batch, by up to 0.00")
+    assert company.startswith("denoise() depends on a sample's company in the batch, by up to ")
+    assert backbones.violations(Wobbles(place=1e-3, precision="bfloat16")) == []
+
+
+# Descriptions that lack a setting
+
+
+class Lacks(Own):
+    """A model that describes nothing."""
+
+    def __init__(
+        self,
+        pixels: int = 1,
+        level: int = 0,
+        share: float = 0.0,
+        mode: str = "a",
+        sizes: Sequence[int] = (1, 2),
+        radius: int | None = None,
+        file: str = "f",
+        shown: bool = False,
+    ) -> None:
+        super().__init__(pixels)
+        self.level, self.share, self.mode, self.sizes = level, share, mode, sizes
+        self.radius, self.file, self.shown = radius, file, shown
+
+    def describe(self) -> Any:
+        return dict(vars(self)) if self.shown else {"shown": False}
+
+    def one(self, query: Query, place: int, queries: Sequence[Query]) -> Any:
+        mask = grown(query.visible, self.pixels * (self.radius or 2) * sum(self.sizes) * len(self.file))
+        dark = query.image.mean(axis=2) < self.level + 200 * self.share
+        return mask | dark if self.mode == "a" else query.visible | dark
+
+
+def test_settings_that_are_missing_from_the_description_are_named_whether_the_yaml_has_them_or_not() -> None:
+    spec = {"_target_": f"{__name__}.Lacks", "pixels": 1}
+    found = settings.violations(spec, "model", models.answers, lambda place: f"model.{place}")
+    assert sorted(line.partition("=")[0] for line in found) == [
+        f"model.{name}" for name in ("file", "level", "mode", "pixels", "radius", "share", "sizes")
+    ]
+    verdict = settings.examine({**spec, "shown": True}, "model", models.answers)
+    assert verdict.violations == []
+
+
+class Picky(Own):
+    """A model that takes one text only, and has a device."""
+
+    def __init__(self, mode: str = "a", device: str = "cpu") -> None:
+        if mode != "a":
+            raise FileNotFoundError(mode)
+        super().__init__()
+
+
+def test_settings_that_could_not_be_varied_are_listed() -> None:
+    verdict = settings.examine({"_target_": f"{__name__}.Picky", "name": "picky"}, "model", models.answers)
+    assert (verdict.violations, verdict.aside) == ([], ["mode", "device"])
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.0, 1.0, 7, 0.5, True, "x", None, [1, 2]])
+def test_every_value_has_other_values(value: Any) -> None:
+    found = settings.others({"_target_": f"{__name__}.Own"}, ("pixels",), value)
+    assert found and value not in found
+
+
+class OfProcess(Own):
+    def describe(self) -> Any:
+        return {"pixels": self.pixels, "process": os.getpid()}
+
+
+class OfHash(Own):
+    def describe(self) -> Any:
+        return {"pixels": self.pixels, "hash": hash("pixels")}
+
+
+@pytest.mark.parametrize("kind", [OfProcess, OfHash])
+def test_a_description_may_not_depend_on_the_process(kind: type) -> None:
+    spec = {"_target_": f"{__name__}.{kind.__name__}"}
+    assert settings.violations(spec, "model", models.answers) == [
+        "describe() says something else in a second process"
+    ]
+
+
+# The command
+
+
+def own(tmp_path: Path, group: str, code: str, settings: str = "") -> list[str]:
+    """Write a class of one's own, `Own`, and its YAML; the words that name its folder."""
+    (tmp_path / group).mkdir()
+    module = f"own_{abs(hash(str(tmp_path)))}"
+    (tmp_path / group / "own.yaml").write_text(f"_target_: {module}.Own\n{settings}")
+    (tmp_path / f"{module}.py").write_text(code)
+    return ["own", "--config-dir", str(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        ("RuntimeError('no\\nGPU')", "RuntimeError: no GPU"),
+        ("FileNotFoundError('w.pt')", "FileNotFoundError: w.pt"),
+        ("KeyError('w')", "KeyError: 'w'"),
+        ("SystemExit(0)", "SystemExit: 0"),
+    ],
+)
+def test_check_says_in_one_line_why_a_model_cannot_be_built(
+    raised: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from amodal_bench.cli.models.command import main
+
+    monkeypatch.setattr("sys.path", list(sys.path))
+    words = own(tmp_path, "model", f"class Own:\n    def __init__(self):\n        raise {raised}\n")
+    assert main(["check", *words]) in (1, 2)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: model: ") and line.endswith(f"cannot be built: {said}")
+
+
+def test_check_collects_what_a_class_prints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from amodal_bench.cli.models.command import main
+
+    monkeypatch.setattr("sys.path", list(sys.path))
+    code = (
+        "class Own:\n    def __init__(self, device='cpu'):\n        pass\n"
+        "    def describe(self):\n        return {}\n"
+        "    def predict(self, queries, seeds):\n        print('working', len(queries))\n"
+        "        return [query.visible for query in queries]\n"
+    )
+    assert main(["check", *own(tmp_path, "model", code)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert not any(line.startswith("working") for line in lines)
+    assert any(line.startswith("note         it prints ") and line.endswith("working 17") for line in lines)
+    assert "note         settings not varied: model.device" in lines
+
+
+def test_a_broken_part_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = (
+        "class Own:\n    erase, start = True, 1.0\n    def mix(self, x, known, area, progress):\n        return x\n"
+    )
+    from amodal_bench.cli.models.command import main
+
+    _, *words = own(tmp_path, "leakage", code)
+    assert main(["check", "tiny", "leakage=own", *words]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == ["problems     1", "leakage: name is None, not one word"]
+    assert "contract     leakage: 1 violation" in lines
+    assert "contract     model: not tried, since a part of it breaks its contract" in lines

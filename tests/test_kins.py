@@ -359,7 +359,7 @@ def test_stated_area_counts_else_the_measured(tmp_path: Path) -> None:
     dataset = tree(tmp_path, [annotation(1, a_area=104), annotation(2, a_area=None)])
     assert dataset.records()["amodal_pixels"].tolist() == [104, 100]
     assert [(p.record, p.what) for p in dataset.check()] == [
-        ("instance 1", "area says 104 but the mask has 100 pixels")
+        ("instance 1", "amodal_pixels says 104 but the mask has 100 pixels")
     ]
 
 
@@ -497,7 +497,7 @@ DAMAGES: dict[str, Damage] = {
         second(i_segm=None), "annotation 2", "it has no visible mask (i_segm or inmodal_seg)", changed=("2",)
     ),
     "visible mask is emptied": Damage(second(i_segm=[]), "instance 2", "but no pixel is visible", changed=("2",)),
-    "wrong area": Damage(second(a_area=1), "instance 2", "area says 1 but the mask has"),
+    "wrong area": Damage(second(a_area=1), "instance 2", "amodal_pixels says 1 but the mask has"),
     "area is text": Damage(second(a_area="9"), "annotation 2", "a_area must be a number of pixels"),
     "area is absurd": Damage(second(a_area=10**400), "annotation 2", "a_area must be a number of pixels"),
     "unknown category": Damage(second(category_id=99), "annotation 2", 'category_id 99 is not in "categories"'),

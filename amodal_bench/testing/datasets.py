@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import pickle
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from amodal_bench.core.errors import InputError, with_class
+from amodal_bench.core.errors import InputError
 from amodal_bench.core.ids import is_listable
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset, Problem, Sample, outdated_columns
 from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset
 from amodal_bench.datasets.reading.measures import of_masks
+from amodal_bench.testing import settings
+from amodal_bench.testing.clauses import FAILURES, described
+from amodal_bench.testing.clauses import form as _form
+from amodal_bench.testing.made import made
 
 PIXEL_TOLERANCE, RATE_TOLERANCE = 0.01, 0.01
 """Shares by which stated numbers may miss the masks: finer differences are the files' matter, and `check`'s."""
 COMPANY = 40
 """Images with more instances are not read whole."""
+PATIENCE = 3.0
+"""Seconds: a dataset that takes longer to open is not opened again with each of its settings varied."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +41,13 @@ class Verdict:
         violations: how it breaks the contract; a matter of its class.
         problems: what its `check` found; a matter of its files.
         read: how many of the chosen samples could be read, so that they were tested.
+        aside: settings of which no other value was tried.
     """
 
     violations: list[str]
     problems: list[Problem]
     read: int
+    aside: list[str] = field(default_factory=list)
 
 
 def violations(dataset: Dataset, samples: int = 5) -> list[str]:
@@ -52,13 +63,39 @@ def violations(dataset: Dataset, samples: int = 5) -> list[str]:
     return examine(dataset, samples).violations
 
 
+def of_settings(spec: Mapping[str, Any]) -> settings.Verdict:
+    """Whether the fingerprint of a dataset tells its settings apart, and is the same in another process.
+
+    Args:
+        spec: the dataset's specification, plain values with the class as `_target_`.
+    """
+    begun = time.perf_counter()
+    identity_of(made(spec, "dataset"))
+    if time.perf_counter() - begun > PATIENCE:
+        return settings.Verdict([], sorted(f"dataset.{'.'.join(place)}" for place, _ in settings.every(spec)))
+    return settings.examine(spec, "dataset", _answers, lambda place: f"dataset.{place}", identity_of, "fingerprint()")
+
+
+def identity_of(dataset: Dataset) -> str:
+    """What identifies a dataset in a run."""
+    return dataset.fingerprint()
+
+
+def _answers(dataset: Dataset) -> list[Any]:
+    """What a dataset gives, to compare two settings of it: its records and some samples."""
+    records = dataset.records()
+    read = [_readable(dataset, str(id)) for id in _spread(records, 3)["id"]]
+    told = [part for one in read if one is not None for part in (one.image, one.visible, one.amodal, one.others)]
+    return [np.array(records.to_csv()), *told]
+
+
 def examine(dataset: Dataset, samples: int = 5) -> Verdict:
     """`violations`, and what `dataset.check()` finds."""
     broken, read, refused = _of_all_but_check(dataset, samples)
     try:
         problems = dataset.check()
-    except Exception as error:
-        what = f"check() raises {with_class(error)}; what is wrong in the files is returned, not raised"
+    except FAILURES as error:
+        what = f"check() raises {described(error)}; what is wrong in the files is returned, not raised"
         return Verdict([*broken, what], [], read)
     if not isinstance(problems, Sequence) or not all(isinstance(problem, Problem) for problem in problems):
         return Verdict([*broken, "check() does not return a sequence of Problem"], [], read)
@@ -71,8 +108,8 @@ def _of_all_but_check(dataset: Dataset, samples: int) -> tuple[list[str], int, l
     """Violations, the number of samples that were read, and the errors of those that were refused."""
     try:
         records = dataset.records()
-    except Exception as error:
-        return [f"records() raises {with_class(error)}"], 0, []
+    except FAILURES as error:
+        return [f"records() raises {described(error)}"], 0, []
     if broken := list(_of_records(records)):
         return broken, 0, []
     rows = records.reset_index(drop=True)
@@ -85,16 +122,25 @@ def _of_all_but_check(dataset: Dataset, samples: int) -> tuple[list[str], int, l
         _of_unknown_id(dataset),
         _of_pickle(dataset, records, chosen),
     )
-    broken = [what for clause in clauses for what in _guarded(clause)]
+    broken = _grouped([what for clause in clauses for what in _guarded(clause)])
     return broken, len(chosen) - len(refused), refused
+
+
+def _grouped(broken: list[str]) -> list[str]:
+    """One line for each fault: that of the first sample that has it, and how many have."""
+    faults: dict[str, list[str]] = {}
+    for what in broken:
+        fault = re.sub(r"\d+(\.\d+)?", "", re.sub(r"'[^']*'", "", what)) if what.startswith("sample '") else what
+        faults.setdefault(fault, []).append(what)
+    return [f"{lines[0]} ({len(lines)} samples)" if len(lines) > 1 else lines[0] for lines in faults.values()]
 
 
 def _guarded(clause: Iterator[str]) -> Iterator[str]:
     """A clause's violations; an error on the way is one, too."""
     try:
         yield from clause
-    except Exception as error:
-        yield f"a call raises {with_class(error)}"
+    except FAILURES as error:
+        yield f"a call raises {described(error)}"
 
 
 def _of_records(records: Any) -> Iterator[str]:
@@ -121,6 +167,9 @@ def _of_records(records: Any) -> Iterator[str]:
     if bad := [id for id in ids if not is_listable(id)]:
         yield f"id {bad[0]!r} is empty, begins with '#', or has white space at an end or a line break"
     pixels, rate = (pd.to_numeric(records[name], errors="coerce") for name in ("amodal_pixels", "occlusion_rate"))
+    for name, column in (("amodal_pixels", pixels), ("occlusion_rate", rate)):
+        if len(column) and column.isna().all():
+            yield f"column {name!r} of records() has no number: every row is NaN"
     if (pixels < 0).any():
         yield f"a number of amodal_pixels is negative: {pixels.min():g}"
     if ((rate < 0) | (rate > 1)).any():
@@ -153,22 +202,29 @@ def _spread(records: pd.DataFrame, count: int) -> pd.DataFrame:
 
 def _of_chosen(dataset: Dataset, chosen: pd.DataFrame, refused: list[InputError]) -> Iterator[str]:
     """Each sample by itself and against its record; the errors of bad records are added to `refused`."""
+    given: list[tuple[Sample, Sample]] = []
     for record in chosen.to_dict("records"):
         id = str(record["id"])
         try:
-            sample, again = dataset.sample(id), dataset.sample(id)
+            sample = dataset.sample(id)
+            kept = copy.deepcopy(sample)
+            again = dataset.sample(id)
         except InputError as error:
             refused.append(error)
             continue
-        except Exception as error:
-            yield f"sample {id!r} raises {with_class(error)}, not an InputError"
+        except FAILURES as error:
+            yield f"sample {id!r} raises {described(error)}, not an InputError"
             continue
         if broken := list(_of_form(id, sample)):
             yield from broken
             continue
-        if not _same(sample, again):
+        if not _same(kept, again):
             yield f"sample {id!r} differs from one call to the next"
-        yield from (f"sample {id!r}: {what}" for what in _of_record(record, sample))
+        yield from (f"sample {id!r}: {what}" for what in _of_record(record, kept))
+        given.append((kept, sample))
+    for kept, sample in given:
+        if not _same(kept, sample):
+            yield f"sample {kept.id!r} changes when another one is read: each needs arrays of its own"
 
 
 def _of_form(id: str, sample: Any) -> Iterator[str]:
@@ -203,7 +259,9 @@ def _of_record(record: dict[Any, Any], sample: Sample) -> Iterator[str]:
         yield f"amodal_pixels is {stated:g} in records(), but the amodal mask has {found.amodal_pixels:g} pixels"
     rate = found.occlusion_rate
     if abs(record["occlusion_rate"] - rate) > RATE_TOLERANCE:
-        yield f"its occlusion rate is {record['occlusion_rate']:g} in records(), but the masks give {rate:g}"
+        outside = int(np.count_nonzero(sample.visible & ~sample.amodal))
+        beyond = f"; {outside} pixels of the visible mask lie outside of the amodal mask" if outside else ""
+        yield f"its occlusion rate is {record['occlusion_rate']:g} in records(), but the masks give {rate:g}{beyond}"
     if not math.isnan(stated) and record["truncated"] != found.truncated:
         yield f"truncated is {record['truncated']} in records(), but the amodal mask says otherwise"
 
@@ -239,7 +297,7 @@ def _of_others(dataset: Dataset, records: pd.DataFrame, chosen: pd.DataFrame) ->
 def _readable(dataset: Dataset, id: str) -> Sample | None:
     try:
         return dataset.sample(id)
-    except Exception:  # reported by another clause, or a bad record
+    except FAILURES:  # reported by another clause, or a bad record
         return None
 
 
@@ -258,33 +316,33 @@ def _of_unknown_id(dataset: Dataset) -> Iterator[str]:
         yield "sample() of an unknown id returns something instead of raising InputError"
     except InputError:
         pass
-    except Exception as error:
-        yield f"sample() of an unknown id raises {with_class(error)}, not an InputError"
+    except FAILURES as error:
+        yield f"sample() of an unknown id raises {described(error)}, not an InputError"
 
 
 def _of_pickle(dataset: Dataset, records: pd.DataFrame, chosen: pd.DataFrame) -> Iterator[str]:
     """Worker processes are sent the dataset."""
     try:
-        copy: Dataset = pickle.loads(pickle.dumps(dataset))
-    except Exception as error:
-        yield f"cannot be pickled for worker processes: {with_class(error)}"
+        twin: Dataset = pickle.loads(pickle.dumps(dataset))
+    except FAILURES as error:
+        yield f"cannot be pickled for worker processes: {described(error)}"
         return
     read = {str(id): sample for id in chosen["id"] if isinstance(sample := _readable(dataset, str(id)), Sample)}
     if not _agrees(dataset, dataset, records, read):
         return  # reported by another clause
     try:
-        if not _agrees(copy, dataset, records, read):
+        if not _agrees(twin, dataset, records, read):
             yield "a pickled copy of it gives other records, samples or fingerprint"
-    except Exception as error:
-        yield f"a pickled copy of it raises {with_class(error)}"
+    except FAILURES as error:
+        yield f"a pickled copy of it raises {described(error)}"
 
 
-def _agrees(copy: Dataset, dataset: Dataset, records: pd.DataFrame, read: dict[str, Sample]) -> bool:
+def _agrees(twin: Dataset, dataset: Dataset, records: pd.DataFrame, read: dict[str, Sample]) -> bool:
     """Whether a copy gives what the dataset gave."""
     return (
-        copy.records().equals(records)
-        and copy.fingerprint() == dataset.fingerprint()
-        and all(_same(sample, copy.sample(id)) for id, sample in read.items())
+        twin.records().equals(records)
+        and twin.fingerprint() == dataset.fingerprint()
+        and all(_same(sample, twin.sample(id)) for id, sample in read.items())
     )
 
 
@@ -293,7 +351,3 @@ def _same(first: Sample, second: Any) -> bool:
     return isinstance(second, Sample) and all(
         np.array_equal(getattr(first, part), getattr(second, part)) for part in parts
     )
-
-
-def _form(array: Any) -> str:
-    return f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else f"a {type(array).__name__}"

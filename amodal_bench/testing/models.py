@@ -13,54 +13,90 @@ from amodal_bench.datasets.base import Query
 from amodal_bench.models.base import Completes, Completion, Explains, Finite, Model, Step, Stepwise
 from amodal_bench.testing import scenes
 from amodal_bench.testing.clauses import (
+    FAILURES,
     as_json,
     described,
     form,
     guarded,
     of_company,
     of_description,
+    of_generators,
+    of_members,
+    of_unchanged,
     same,
     wrong_mask,
 )
 
 
-def violations(model: Model, count: int = 3) -> list[str]:
+def violations(model: Model, count: int = scenes.MANY) -> list[str]:
     """Every way in which a model breaks what `amodal_bench.models.base.Model` promises; empty if it keeps all.
 
     Whether its description has all of its settings is left to `testing.settings`.
 
     Args:
         model: the object.
-        count: how many scenes of the toy aquarium it is asked about, at least two.
+        count: how many scenes of the toy aquarium it is asked about in one batch, at least two.
     """
-    broken = list(guarded(of_description(model.describe), "describe()"))
+    broken = list(of_members(model, "describe", "predict"))
+    broken = broken or list(guarded(of_description(model.describe), "describe()"))
     if broken:
         return broken
     before = as_json(model.describe())
     asked = scenes.queries(count)
     if isinstance(model, Finite):
+        broken += guarded(_of_unknown(model, asked[0]), "predict()")
+        if broken:
+            return broken
         known = set(model.answers())
-        unknown = Query("no instance has this id", asked[0].image, asked[0].visible)
-        broken += guarded(_of_unknown(model, unknown), "predict()")
         asked = [query for query in asked if query.id in known]
+    asked, refused = _answered(model, asked)
+    if refused and not asked:
+        return [f"predict() has an answer to no scene of the toy aquarium: {refused}"]
     if asked:
-        broken += guarded(_of_answers(model, asked), "predict()")
+        broken += guarded(_of_answers(model, asked, rounding='"torch"' in before), "predict()")
     if asked and not broken:
-        broken += guarded(_of_extras(model, asked[0]), "a picture")
+        broken += _of_extras(model, asked[0])
         broken += guarded(_of_nothing(model, asked), "predict()")
-    if as_json(model.describe()) != before:
-        broken.append("describe() says something else after predict()")
-    return broken
+    broken += guarded(of_unchanged(model.describe, before, "predict()"), "describe()")
+    return list(dict.fromkeys(broken))
 
 
 def answers(model: Model, count: int = 3) -> list[Mask]:
     """What a model answers to the scenes, to compare two settings of it."""
     asked = scenes.queries(count)
+    asked, _ = _answered(model, asked)
     return [np.array(mask) for mask in model.predict(asked, scenes.seeds(asked))]
 
 
-def _of_answers(model: Model, asked: list[Query]) -> Iterator[str]:
-    """Form, inputs left alone, and independence of the batch."""
+def _answered(model: Model, asked: list[Query]) -> tuple[list[Query], str]:
+    """The queries that a model has an answer to, and why it has none to the others: it may refuse some."""
+    try:
+        model.predict(*_copies(asked))
+    except PredictionError:
+        pass
+    except FAILURES:
+        return asked, ""  # reported by another clause
+    else:
+        return asked, ""
+    found, why = [], ""
+    for query in asked:
+        try:
+            model.predict(*_copies([query]))
+            found.append(query)
+        except PredictionError as error:
+            why = str(error)
+        except FAILURES:
+            found.append(query)
+    return found, why
+
+
+def _copies(asked: list[Query]) -> tuple[list[Query], list[int]]:
+    """Queries that a model may spoil, and their seeds."""
+    return [Query(query.id, query.image.copy(), query.visible.copy()) for query in asked], scenes.seeds(asked)
+
+
+def _of_answers(model: Model, asked: list[Query], rounding: bool) -> Iterator[str]:
+    """The form of the answers; inputs and shared generators are left alone; no answer depends on the batch."""
     seeds, kept = scenes.seeds(asked), [(query.image.copy(), query.visible.copy()) for query in asked]
 
     def ask(index: Sequence[int]) -> Sequence[Mask]:
@@ -71,7 +107,8 @@ def _of_answers(model: Model, asked: list[Query]) -> Iterator[str]:
     elif not all(same([query.image, query.visible], was) for query, was in zip(asked, kept, strict=True)):
         yield "predict() changes the image or the visible mask of its query"
     else:
-        yield from of_company(ask, len(asked), "predict()")
+        broken = list(of_company(ask, len(asked), "predict()", rounding))
+        yield from broken or of_generators(lambda: ask(range(1)), "predict()")
 
 
 def _of_form(masks: Any, asked: Sequence[Query]) -> Iterator[str]:
@@ -81,8 +118,8 @@ def _of_form(masks: Any, asked: Sequence[Query]) -> Iterator[str]:
         yield f"predict() of {len(asked)} queries returns {found}, not a list of as many masks"
         return
     for mask, query in zip(masks, asked, strict=True):
-        if wrong := wrong_mask(mask, query.visible.shape):
-            yield f"predict() returns {wrong} as its query's image"
+        if wrong := wrong_mask(mask, query.visible.shape, "its query's image"):
+            yield f"predict() returns {wrong}"
             return
 
 
@@ -95,42 +132,65 @@ def _of_nothing(model: Model, asked: Sequence[Query]) -> Iterator[str]:
         yield from _of_form(model.predict([empty], [0]), [empty])
     except PredictionError:
         pass
-    except Exception as error:
+    except FAILURES as error:
         yield f"predict() of an empty visible mask raises {described(error)}, not a PredictionError"
 
 
-def _of_unknown(model: Model, query: Query) -> Iterator[str]:
-    """A model that reads its answers has none for this query."""
+def _of_unknown(model: Any, query: Query) -> Iterator[str]:
+    """A model that reads its answers has none for an id that nobody has."""
+    model.answers()
     try:
-        model.predict([query], [0])
+        model.predict([Query("no instance has this id", query.image, query.visible)], [0])
         yield "predict() of a query that is not among answers() returns something, and raises no PredictionError"
     except PredictionError:
         pass
-    except Exception as error:
+    except FAILURES as error:
         yield f"predict() of a query that is not among answers() raises {described(error)}, not a PredictionError"
 
 
 def _of_extras(model: Model, query: Query) -> Iterator[str]:
-    """The pictures that a model may have for people: they belong to the prediction, and are pictures."""
+    """The pictures that a model may have for people; they leave the query alone, too."""
+    kinds = (
+        (Explains, "explain()", _of_explanation),
+        (Completes, "complete()", _of_completion),
+        (Stepwise, "every_step()", _of_steps),
+    )
     (seed,) = scenes.seeds([query])
+    for kind, call, clause in kinds:
+        if isinstance(model, kind):
+            own = Query(query.id, query.image.copy(), query.visible.copy())
+            yield from guarded(clause(model, own, seed), call)
+            if not same([own.image, own.visible], [query.image, query.visible]):
+                yield f"{call} changes the image or the visible mask of its query"
+
+
+def _of_explanation(model: Any, query: Query, seed: int) -> Iterator[str]:
+    pictures = model.explain(query, seed)
+    if not isinstance(pictures, Mapping):
+        yield f"explain() returns a {type(pictures).__name__}, not a mapping of pictures"
+        return
+    for name, picture in pictures.items():
+        if _flawed(picture):
+            yield f"explain(): {name} is {form(picture)}, not a picture, which is (height, width, 3) uint8"
+
+
+def _of_completion(model: Any, query: Query, seed: int) -> Iterator[str]:
+    """The completion belongs to the prediction."""
+    shape = query.image.shape
     (mask,) = model.predict([query], [seed])
-    if isinstance(model, Explains):
-        pictures = model.explain(query, seed)
-        if not isinstance(pictures, Mapping):
-            yield f"explain() returns a {type(pictures).__name__}, not a mapping of pictures"
-        else:
-            yield from (f"explain(): {name} is {form(p)}, no picture" for name, p in pictures.items() if _flawed(p))
-    if isinstance(model, Completes):
-        made = model.complete(query, seed)
-        if not isinstance(made, Completion) or not np.array_equal(made.mask, mask):
-            yield "complete() does not return the mask that predict() returns"
-        elif _flawed(made.picture) or made.picture.shape != query.image.shape:
-            yield f"complete(): the picture is {form(made.picture)}, not {query.image.shape} uint8"
-    if isinstance(model, Stepwise):
-        steps = model.every_step(query, seed)
-        numbers = [step.number for step in steps if isinstance(step, Step)]
-        if len(numbers) != len(steps) or not numbers or numbers != sorted(set(numbers)):
-            yield "every_step() does not return steps of ascending numbers"
+    kept = mask.copy()
+    made = model.complete(query, seed)
+    if not isinstance(made, Completion) or not np.array_equal(made.mask, kept):
+        yield "complete() does not return the mask that predict() returns"
+    elif _flawed(made.picture) or made.picture.shape != shape:
+        yield f"complete(): the picture is {form(made.picture)}, not {shape} uint8"
+
+
+def _of_steps(model: Any, query: Query, seed: int) -> Iterator[str]:
+    steps = model.every_step(query, seed)
+    numbers = [step.number for step in steps if isinstance(step, Step)]
+    if len(numbers) != len(steps) or not numbers or numbers != sorted(set(numbers)):
+        yield "every_step() does not return steps of ascending numbers"
 
 
 def _flawed(picture: Any) -> bool:

@@ -15,6 +15,9 @@ from amodal_bench.views.points import draw_points
 SPLIT = "contract"
 """The scenes are drawn for contracts alone: no dataset shows them."""
 
+MANY = 17
+"""Queries in one batch: more than a run's 16 (`engine.batch_size`), and no multiple of a usual micro-batch."""
+
 
 @cache
 def drawn(count: int) -> tuple[Query, ...]:

@@ -11,23 +11,33 @@ import numpy as np
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.segmenters.base import Prompt, Segmenter
 from amodal_bench.testing import scenes
-from amodal_bench.testing.clauses import as_json, guarded, of_company, of_description, same, wrong_mask
+from amodal_bench.testing.clauses import (
+    as_json,
+    guarded,
+    of_company,
+    of_description,
+    of_generators,
+    of_members,
+    of_unchanged,
+    same,
+    wrong_mask,
+)
 
 
-def violations(segmenter: Segmenter, count: int = 3) -> list[str]:
+def violations(segmenter: Segmenter, count: int = scenes.MANY) -> list[str]:
     """Every way in which a segmenter breaks what `amodal_bench.segmenters.base.Segmenter` promises.
 
     Args:
         segmenter: the object.
-        count: how many scenes of the toy aquarium it is asked about, at least two.
+        count: how many scenes of the toy aquarium it is asked about in one batch, at least two.
     """
-    broken = list(guarded(of_description(segmenter.describe), "describe()"))
+    broken = list(of_members(segmenter, "describe", "segment"))
+    broken = broken or list(guarded(of_description(segmenter.describe), "describe()"))
     if broken:
         return broken
     before = as_json(segmenter.describe())
-    broken += guarded(_of_masks(segmenter, *_asked(count)), "segment()")
-    if as_json(segmenter.describe()) != before:
-        broken.append("describe() says something else after segment()")
+    broken += guarded(_of_masks(segmenter, *_asked(count), rounding='"torch"' in before), "segment()")
+    broken += guarded(of_unchanged(segmenter.describe, before, "segment()"), "describe()")
     return broken
 
 
@@ -41,8 +51,8 @@ def _asked(count: int) -> tuple[list[Image], list[Prompt]]:
     return [query.image for query in queries], scenes.prompts(queries)
 
 
-def _of_masks(segmenter: Segmenter, images: list[Image], prompts: list[Prompt]) -> Iterator[str]:
-    """Form, inputs left alone, and independence of the batch."""
+def _of_masks(segmenter: Segmenter, images: list[Image], prompts: list[Prompt], rounding: bool) -> Iterator[str]:
+    """The form of the answers; inputs and shared generators are left alone; no answer depends on the batch."""
     kept, told = [image.copy() for image in images], [astuple(prompt) for prompt in prompts]
 
     def ask(index: Sequence[int]) -> Sequence[Mask]:
@@ -53,7 +63,8 @@ def _of_masks(segmenter: Segmenter, images: list[Image], prompts: list[Prompt]) 
     elif not same(kept, images) or not all(same(was, astuple(now)) for was, now in zip(told, prompts, strict=True)):
         yield "segment() changes an image or a prompt"
     else:
-        yield from of_company(ask, len(images), "segment()")
+        broken = list(of_company(ask, len(images), "segment()", rounding))
+        yield from broken or of_generators(lambda: ask(range(1)), "segment()")
         if len(segmenter.segment([], [])):
             yield "segment() of no image returns masks"
 
@@ -63,6 +74,6 @@ def _of_form(masks: Any, images: Sequence[Image]) -> Iterator[str]:
         yield f"segment() of {len(images)} images returns a {type(masks).__name__}, not a list of as many masks"
         return
     for mask, image in zip(masks, images, strict=True):
-        if wrong := wrong_mask(mask, image.shape[:2]):
-            yield f"segment() returns {wrong} as its image"
+        if wrong := wrong_mask(mask, image.shape[:2], "its image"):
+            yield f"segment() returns {wrong}"
             return

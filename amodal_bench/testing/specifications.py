@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from amodal_bench.config.build import TARGET, build
+from amodal_bench.config.build import TARGET
 from amodal_bench.testing import areas, backbones, conditions, leakages, models, protocols, segmenters, settings
+from amodal_bench.testing.made import made
 
 PARTS: Mapping[str, Callable[[Any], list[str]]] = {
     "backbone": backbones.violations,
@@ -27,10 +28,19 @@ STEPS = 2
 
 @dataclass(frozen=True)
 class Finding:
-    """What a contract says of a component: `place` is where its settings are."""
+    """What a contract says of a component.
+
+    Attributes:
+        place: where its settings are.
+        violations: one line each.
+        aside: settings that were not varied.
+        tried: whether it was tried; a model is not, where one of its parts breaks its contract.
+    """
 
     place: str
     violations: list[str]
+    aside: list[str] = field(default_factory=list)
+    tried: bool = True
 
 
 def examine(
@@ -50,15 +60,18 @@ def examine(
     if isinstance(steps := spec.get("steps"), int):
         spec = {**spec, "steps": min(steps, STEPS)}
     spec_of = {key: value for key, value in spec.items() if isinstance(value, Mapping) and TARGET in value}
-    built = {key: parts.get(key) or build(value, key_of(key)) for key, value in spec_of.items()}
-    for key, contract in PARTS.items():
-        if key in built:
-            yield Finding(key_of(key), contract(built[key]))
-    whole = Finding("model", models.violations(build({**spec, **built}, "model")))
-    yield whole
-    if vary and not whole.violations:
-        yield Finding("settings", settings.violations(spec, "model", models.answers, key_of))
-    yield Finding("protocol", protocols.violations(build(protocol, "protocol")))
+    built = {key: parts.get(key) or made(value, key_of(key)) for key, value in spec_of.items()}
+    found = [Finding(key_of(key), contract(built[key])) for key, contract in PARTS.items() if key in built]
+    yield from found
+    if any(finding.violations for finding in found):
+        yield Finding("model", [], tried=False)
+    else:
+        whole = Finding("model", models.violations(made({**spec, **built}, "model")))
+        yield whole
+        if vary and not whole.violations:
+            verdict = settings.examine(spec, "model", models.answers, key_of)
+            yield Finding("settings", verdict.violations, verdict.aside)
+    yield Finding("protocol", protocols.violations(made(protocol, "protocol")))
 
 
 def key_of(place: str) -> str:

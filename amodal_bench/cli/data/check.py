@@ -8,6 +8,7 @@ cannot be opened, 2 the command line is wrong. Your own class is checked in the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,15 +32,25 @@ if TYPE_CHECKING:
 def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path], limit: int | None, samples: int) -> int:
     """Check a dataset; returns 1 where there are problems."""
     settings = settings_of(name, overrides, config_dir)
-    opened = open_dataset(settings)
-    from amodal_bench.testing.datasets import examine
+    from amodal_bench.testing.datasets import examine, of_settings
+    from amodal_bench.testing.printed import Printed
 
-    verdict = examine(opened, samples)
+    printed = Printed()
+    with printed.kept():
+        opened = open_dataset(settings)
+        verdict = examine(opened, samples)
+        if not verdict.violations:
+            varied = of_settings(settings.dataset)
+            verdict = replace(verdict, violations=varied.violations, aside=varied.aside)
     _summary(name, settings.dataset, opened)
     lines = [f"{name}: contract: {what}" for what in verdict.violations]
     lines += [_line(problem) for problem in verdict.problems]
     for what in remarks(opened):
         print(f"remark     {what}")
+    if said := printed.summary():
+        print(f"note       {said}")
+    if verdict.aside:
+        print(f"note       settings not varied: {', '.join(verdict.aside)}")
     print(f"contract   {_kept(verdict)}")
     print(f"problems   {len(lines) or 'none'}")
     shown = lines if limit is None else lines[: max(limit, 0)]

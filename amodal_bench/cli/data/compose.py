@@ -30,7 +30,7 @@ def open_dataset(settings: Settings) -> Dataset:
         dataset: Dataset = build(settings.dataset, "dataset")
     except BenchError:
         raise
-    except Exception as error:  # a user's class may fail in any way
+    except (Exception, SystemExit) as error:  # a user's class may fail in any way
         raise BenchError(f"dataset: cannot be opened: {one_line(error)}") from error
     return dataset
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from amodal_bench.backbones.latent import LatentBackbone
 from amodal_bench.cli.models.holdings import Component
-from amodal_bench.core.errors import BenchError, one_line
+from amodal_bench.core.errors import BenchError
 from amodal_bench.core.seeds import stream_seed
 from amodal_bench.core.stages import Stages
 from amodal_bench.segmenters.base import Prompt
+from amodal_bench.testing.clauses import FAILURES, described
 from amodal_bench.views.points import draw_points
 from amodal_bench.weights.loaded import Loaded
 
@@ -71,8 +72,8 @@ def examine(part: Component) -> Examined:
                 found.problems.append(
                     f"{name}: does not fit into the memory of {part.built.device}; {REMEDY[part.key]}"
                 )
-            except Exception as error:  # a user's own backbone may fail in any way
-                found.problems.append(f"{name}: {one_line(error)}")
+            except FAILURES as error:
+                found.problems.append(f"{name}: {described(error)}")
             cost = stages.take()[name]
             peak = f", {cost.peak / 1e9:.2f} GB of GPU memory" if cost.peak else ""
             if found.problems:

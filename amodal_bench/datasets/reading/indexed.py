@@ -156,7 +156,7 @@ class IndexedDataset(ABC):
         """Where an instance's masks contradict each other or the index; an absent (NaN) number is no fault."""
         found = of_masks(masks.amodal, masks.visible)
         if abs(row["amodal_pixels"] - found.amodal_pixels) > PIXEL_TOLERANCE:
-            yield f"area says {row['amodal_pixels']:g} but the mask has {found.amodal_pixels:g} pixels"
+            yield f"amodal_pixels says {row['amodal_pixels']:g} but the mask has {found.amodal_pixels:g} pixels"
         if found.amodal_pixels == 0:
             yield "the amodal mask is empty"
             return
