@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import pytest
 
 import amodal_bench
 from amodal_bench.core.types import Mask
+from amodal_bench.testing.datasets import violations
 from amodal_bench.testing.export.cocoa import export
 
 PAGE = Path(__file__).parents[1] / "docs" / "python-api.md"
@@ -120,8 +122,12 @@ def blocks(page: str) -> Iterator[tuple[str, str]]:
         yield code, printed
 
 
-def test_the_page_runs_exactly_as_it_is_printed() -> None:
-    session: dict[str, Any] = {"__name__": "notebook"}
+def test_the_page_runs_exactly_as_it_is_printed_and_its_dataset_keeps_the_contract(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    notebook = ModuleType("notebook")
+    monkeypatch.setitem(sys.modules, "notebook", notebook)  # what is pickled is looked for there
+    session = vars(notebook)
     found = list(blocks(PAGE.read_text(encoding="utf-8")))
     assert len(found) > 5
     for code, printed in found:
@@ -129,6 +135,8 @@ def test_the_page_runs_exactly_as_it_is_printed() -> None:
         with contextlib.redirect_stdout(shown):
             exec(compile(code, str(PAGE), "exec"), session)
         assert shown.getvalue() == printed, code
+    assert violations(session["Squares"](4)) == []
+    assert session["Squares"](4).fingerprint() != session["Squares"](5).fingerprint()
 
 
 def test_the_page_names_every_public_name() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
+import os
 import pkgutil
 import re
 import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +27,7 @@ from amodal_bench.core.errors import InputError
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Sample
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.testing import export
-from amodal_bench.testing.datasets import Verdict, examine, violations
+from amodal_bench.testing.datasets import Verdict, examine, of_settings, violations
 
 FORMATS = sorted(module.name for module in pkgutil.iter_modules(export.__path__) if not module.name.startswith("_"))
 SIDE = 24
@@ -102,7 +105,7 @@ def part(name: str, change: Callable[[Any], Any]) -> Callable[[Squares, Sample],
     return lambda _, sample: replace(sample, **{name: change(getattr(sample, name))})
 
 
-def refuse(error: Exception) -> Callable[[Squares, Any], Any]:
+def refuse(error: BaseException) -> Callable[[Squares, Any], Any]:
     def spoil(*_: Any) -> Any:
         raise error
 
@@ -140,6 +143,16 @@ FAULTS: dict[str, tuple[str, Callable[[Any, Any], Any] | None, str]] = {
     "empty id": ("records", cell(1, "id", ""), "id '' is empty"),
     "comment id": ("records", cell(1, "id", "#0"), "id '#0' is empty, begins with '#'"),
     "negative area": ("records", cell(1, "amodal_pixels", -4.0), "amodal_pixels is negative: -4"),
+    "no area": (
+        "records",
+        lambda _, f: f.assign(amodal_pixels=float("nan")),
+        "column 'amodal_pixels' of records.. has no number: every row is NaN",
+    ),
+    "no rate": (
+        "records",
+        lambda _, f: f.assign(occlusion_rate=float("nan")),
+        "column 'occlusion_rate' of records.. has no number: every row is NaN",
+    ),
     "rate in percent": ("records", cell(1, "occlusion_rate", 36.0), r"outside of \[0, 1\]: 36"),
     "random records": (
         "records",
@@ -177,6 +190,8 @@ FAULTS: dict[str, tuple[str, Callable[[Any, Any], Any] | None, str]] = {
         r"occlusion rate is 0.1 in records.., but the masks give 0.36",
     ),
     "border": ("records", cell(0, "truncated", True), "truncated is True in records.., but the amodal mask says oth"),
+    "program ends": ("sample", of("0-behind", refuse(SystemExit(0))), "'0-behind' raises SystemExit: 0, not an Inp"),
+    "records end the program": ("records", refuse(SystemExit(0)), "records.. raises SystemExit: 0"),
     "others of nobody": (
         "sample",
         of("0-front", part("others", lambda o: ~o)),
@@ -222,6 +237,119 @@ class CutShort(Squares):
 def test_a_bad_record_is_a_matter_of_the_files_not_of_the_class() -> None:
     assert examine(CutShort(), samples=4) == Verdict([], CutShort().check(), read=3)
     assert examine(Squares(), samples=4) == Verdict([], [], read=4)
+
+
+class Grey(Squares):
+    """A dataset that has one fault in every sample."""
+
+    def sample(self, id: str) -> Any:
+        sample = super().sample(id)
+        return replace(sample, image=sample.image[..., 0])
+
+
+class Beyond(Squares):
+    """A dataset whose V reaches beyond A, but whose rates are those of areas alone."""
+
+    def sample(self, id: str) -> Any:
+        sample = super().sample(id)
+        if id != "0-behind":
+            return sample
+        corner = np.zeros_like(sample.visible)
+        corner[:2, :5] = True
+        return replace(sample, visible=sample.visible | corner, others=sample.others)
+
+    def records(self) -> Any:
+        return super().records().assign(occlusion_rate=[0.0, 0.26, 0.0, 1.0])
+
+
+def test_a_visible_mask_beyond_the_amodal_one_is_named_beside_the_wrong_rate() -> None:
+    found = [line for line in violations(Beyond(), samples=4) if "rate" in line]
+    assert [line.partition("; ")[2] for line in found] == [
+        "10 pixels of the visible mask lie outside of the amodal mask"
+    ]
+
+
+class OneImage(Squares):
+    """All samples share the array of the image."""
+
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+
+    def sample(self, id: str) -> Any:
+        sample = super().sample(id)
+        self.image[:] = len(id) + 10 * int(id[0])
+        return replace(sample, image=self.image)
+
+
+def test_one_fault_of_many_samples_is_one_line() -> None:
+    (said,) = violations(Grey())
+    assert said.endswith("the image is (24, 24) uint8, not (H, W, 3) uint8 (4 samples)")
+
+
+def test_samples_may_not_share_their_arrays() -> None:
+    assert any("changes when another one is read" in line for line in violations(OneImage()))
+
+
+class Counted(Squares):
+    """A dataset with settings, which its fingerprint may forget."""
+
+    def __init__(self, shade: int = 9, kept: str = "all", workers: int = 1) -> None:
+        super().__init__()
+        self.shade, self.kept, self.workers = shade, kept, workers
+
+    def sample(self, id: str) -> Any:
+        sample = super().sample(id)
+        return replace(sample, image=np.full_like(sample.image, self.shade % 256))
+
+    def fingerprint(self) -> Any:
+        process = os.getpid() if self.kept == "process" else 0
+        shade = 0 if self.kept == "none" else self.shade
+        return hashlib.sha256(f"{shade} {process}".encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        ("all", []),
+        ("none", ["dataset.shade=10 instead of 9 answers differently, but fingerprint() says the same"]),
+        ("process", ["fingerprint() says something else in a second process"]),
+    ],
+)
+def test_a_fingerprint_tells_settings_apart_and_no_processes(kept: str, said: list[str]) -> None:
+    verdict = of_settings({"_target_": f"{__name__}.Counted", "kept": kept, "shade": 9})
+    assert [line for line in verdict.violations if "kept" not in line] == said
+
+
+def test_data_check_holds_the_fingerprint_to_the_settings_and_collects_what_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from amodal_bench.cli.data.command import main
+
+    monkeypatch.setattr("sys.path", [*sys.path, str(Path(__file__).parent)])
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset/noisy.yaml").write_text("_target_: noisy_squares.Noisy\nshade: 9\n")
+    (tmp_path / "noisy_squares.py").write_text(
+        "from test_contract import Counted\n\n\nclass Noisy(Counted):\n"
+        "    def __init__(self, shade=9):\n        super().__init__(shade, 'none')\n"
+        "    def records(self):\n        print('reading')\n        return super().records()\n"
+    )
+    assert main(["check", "noisy", "--config-dir", str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1].startswith("noisy: contract: dataset.shade=10 instead of 9 answers differently")
+    assert lines.count("reading") <= 1 and any(line.startswith("note       it prints ") for line in lines)
+
+
+def test_data_check_does_not_end_with_the_program_of_a_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from amodal_bench.cli.data.command import main
+
+    monkeypatch.setattr("sys.path", list(sys.path))
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset/ends.yaml").write_text("_target_: ends_all.Ends\n")
+    (tmp_path / "ends_all.py").write_text("class Ends:\n    def __init__(self):\n        raise SystemExit(0)\n")
+    assert main(["check", "ends", "--config-dir", str(tmp_path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "error: dataset: cannot be opened: SystemExit: 0"
 
 
 def test_a_copy_that_forgets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+KINDS = {"model", "dataset", "backbone", "segmenter", "condition", "area", "leakage", "protocol"}
 REPOSITORY = Path(__file__).parents[1]
 EXAMPLES = sorted(folder for folder in (REPOSITORY / "examples").iterdir() if folder.is_dir())
 sys.path.insert(0, str(REPOSITORY / "scripts"))
@@ -26,14 +27,13 @@ def commands(folder: Path) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)
 def test_an_example_runs_as_its_readme_prints_it(folder: Path, tmp_path: Path) -> None:
-    where = os.pathsep.join([str(REPOSITORY), str(folder)])
     for command in commands(folder):
         program, *arguments = shlex.split(command.replace("examples/", f"{REPOSITORY}/examples/"))
         assert program == "amodal-bench"
         done = subprocess.run(
             [sys.executable, "-m", "amodal_bench", *arguments],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": where},
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
             capture_output=True,
             text=True,
             check=False,
@@ -48,8 +48,16 @@ def test_an_example_is_one_python_file_and_one_yaml(folder: Path) -> None:
     assert any("check" in command for command in commands(folder))
 
 
+def test_the_page_prints_the_files_of_the_example() -> None:
+    page = (REPOSITORY / "docs/your-own.md").read_text(encoding="utf-8")
+    for file in files_of(REPOSITORY / "examples/grow"):
+        assert f"```\n{file.read_text(encoding='utf-8')}```" in re.sub(r"```(python|yaml)", "```", page), file
+    named = re.findall(r"`(examples/[\w/.]+)`", page)
+    assert named and all((REPOSITORY / path).exists() for path in named)
+
+
 def test_every_kind_has_an_example_and_is_small() -> None:
-    assert {kind for kind, *_ in table()} == {"model", "dataset", "backbone", "segmenter", "leakage", "protocol"}
+    assert {kind for kind, *_ in table()} == KINDS
     assert all(files == 2 and 0 < lines < 60 for *_, files, lines in table())
     listed = (REPOSITORY / "examples/README.md").read_text(encoding="utf-8")
     assert all(f"[{folder.name}]({folder.name})" in listed for folder in EXAMPLES)

@@ -24,7 +24,7 @@ class Squares:
         rate = 1 - sample.visible.sum() / sample.amodal.sum()
         flags = {"stuff": False, "crowd": False, "truncated": False, "hidden": False}
         place = {"id": sample.id, "image_id": sample.id, "video_id": "", "category": "square"}
-        return {**place, **flags, "area": sample.amodal.sum(), "occlusion_rate": rate}
+        return {**place, **flags, "amodal_pixels": sample.amodal.sum(), "occlusion_rate": rate}
 
     def sample(self, id):
         numbers = {f"square-{number}": number for number in range(self.images)}
