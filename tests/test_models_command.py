@@ -51,7 +51,7 @@ class Backbone:
 
     def schedule(self, steps):
         from amodal_bench.backbones.base import Schedule
-        return Schedule((1.0,) * steps, (0.0,) * steps + (1.0,), (1.0,) * steps + (0.0,), 1.0)
+        return Schedule((1.0,) * steps, (0.1,) * steps + (1.0,), (1.0,) * steps + (0.0,), 1.0)
 
     def encode(self, images):
         if self.fault == "encode":
