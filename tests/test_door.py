@@ -97,11 +97,12 @@ def test_an_unknown_word_gets_did_you_mean_over_verbs(run: Run, words: str, gues
         (["--config-dir", "nowhere"], "--config-dir: there is no folder nowhere"),
         (["model=hull", "data", "list"], "data: is not a setting; a setting is KEY=VALUE"),
         (["model=hull", "leakage=blend,none"], "leakage=blend,none: has several values"),
-        (["seed=abc"], "Value 'abc' of type 'str' could not be converted to Integer\n"),
+        (["seed=abc"], "seed: 'abc' must be a whole number\n"),
         (["-m", "model=hull", "sed=1,2"], "sed: unknown key; did you mean 'seed'?"),
         (["model=random/sdx"], "model=random/sdx: there is no such choice; did you mean 'random/sdxl'?"),
         (["hydra/launcher=nothing"], "hydra/launcher=nothing: there is no such choice; valid: basic"),
         (["limit=0"], "limit: 0 must be >= 1"),
+        (["ids=mine.txt"], "mine.txt: no such file of ids; make a list with `amodal-bench data ids"),
         (["dataset=cocaa"], f"dataset=cocaa: there is no such choice; did you mean 'cocoa'? valid: {DATASETS}\n"),
         (["dataset=xyz"], f"dataset=xyz: there is no such choice; valid: {DATASETS}\n"),
         (["dataset.imagse=3"], "dataset.imagse: unknown key; did you mean 'images'?"),
@@ -121,7 +122,6 @@ def test_a_usage_error_of_a_run_has_status_2(run: Run, words: list[str], answer:
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
-        (["ids=mine.txt"], "mine.txt: no such file of ids; make a list with `amodal-bench data ids"),
         (["results=/dev/null"], "cannot be written (Not a directory); set results to a folder that you can write to"),
     ],
 )

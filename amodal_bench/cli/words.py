@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from click.shell_completion import CompletionItem
 from amodal_bench.cli.verbs import word
 from amodal_bench.config.compose import choices, groups, nested_choices
 from amodal_bench.config.overrides import expand_home
+from amodal_bench.config.search import replaced
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 Declare = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -88,7 +90,16 @@ def overrides(said: str) -> Declare:
 def config_dir(function: Callable[..., Any]) -> Callable[..., Any]:
     """Declare the option for folders with configurations of the user's, as `config_dir`."""
     help = "A folder with a configuration of your own in it, such as FOLDER/dataset/mine.yaml, and its classes."
-    return folder_option("--config-dir", "-cd", multiple=True, metavar="FOLDER", help=help)(function)
+    options: dict[str, Any] = {"multiple": True, "metavar": "FOLDER", "help": help, "callback": _told_of}
+    return folder_option("--config-dir", "-cd", **options)(function)
+
+
+def _told_of(ctx: click.Context, param: click.Parameter, folders: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Say which files in the folders take the place of the harness's own."""
+    if not ctx.resilient_parsing:
+        for line in replaced(folders):
+            print(f"note: {line}", file=sys.stderr, flush=True)
+    return folders
 
 
 def _settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
