@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from amodal_bench import evaluation
+from amodal_bench.cli.help import SETTINGS
 from amodal_bench.cli.main import COMPLETE, VERBS, main, program
 from amodal_bench.cli.toy.train import STAGES
-from amodal_bench.config.settings import config_folder
+from amodal_bench.config.settings import Engine, Settings, config_folder
 from amodal_bench.core.version import __version__
 from amodal_bench.tiny import train as training
 
@@ -241,6 +243,33 @@ def test_run_folders_and_the_users_choices_are_completed(completed: Callable[...
     (tmp_path / "conf" / "dataset").mkdir(parents=True)
     (tmp_path / "conf" / "dataset" / "mine.yaml").touch()
     assert completed("data", "check", "--config-dir", "conf", "mi") == ["mine"]
+
+
+def test_own_choices_paths_options_and_sweeps_are_completed(
+    completed: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "grow.yaml").write_text("_target_: my.Grow\n")
+    (tmp_path / "ids.txt").touch()
+    assert completed("--config-dir", "conf", "model=g", shell="zsh") == ["model=grow"]
+    assert completed("--cfg", "") == ["job", "hydra", "all"]
+    assert completed("--config-dir", "co") == ["co"]  # the shell completes folders
+    assert completed("leakage=blend,co", shell="zsh") == ["leakage=blend,conditioning"]
+    assert completed("ids=i", shell="zsh") == ["ids=ids.txt"]
+    assert completed("dataset.root=c", shell="zsh") == ["dataset.root=conf/"]
+    assert completed("results=i", shell="zsh") == []
+
+
+def test_help_lists_the_settings_that_are_no_choices(run: Run) -> None:
+    kinds = {each.name: each for each in fields(Settings)}
+    plain = {name for name, each in kinds.items() if each.type in ("int", "str", "str | None", "int | None")}
+    engine = {f"engine.{each.name}" for each in fields(Engine)}
+    assert set(SETTINGS) == plain | engine | {"dataset.root"}
+    out = run("--help")[1]
+    assert all(f"\n  {key} " in out for key in SETTINGS)
+    page = (config_folder().parent / "docs" / "command-line.md").read_text()
+    fish = "_AMODAL_BENCH_COMPLETE=fish_source amodal-bench > ~/.config/fish/completions/amodal-bench.fish"
+    assert fish in out and fish in page
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

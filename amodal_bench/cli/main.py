@@ -63,11 +63,17 @@ class Door(Verbs):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """What may follow: verbs as long as there is no setting, settings, and options once they begin."""
-        from amodal_bench.cli.words import folders_in, overrides_like
+        from amodal_bench.cli.words import folders_in, overrides_like, paths_like
 
+        before = (ctx.meta.get("words") or [""])[-1]
+        if before in ("--config-dir", "-cd"):
+            return [CompletionItem(incomplete, type="dir")]
+        if before in ("--cfg", "-c"):
+            return [CompletionItem(kind) for kind in ("job", "hydra", "all") if kind.startswith(incomplete)]
         verbs = [] if ctx.meta.get("words") else [name for name in self.verbs if name.startswith(incomplete)]
         options = [CompletionItem(name) for name in RUN_OPTIONS if incomplete and name.startswith(incomplete)]
-        settings = [CompletionItem(text) for text in overrides_like(incomplete, folders_in(ctx))]
+        texts = [*overrides_like(incomplete, folders_in(ctx)), *paths_like(incomplete)]
+        settings = [CompletionItem(text) for text in texts]
         return [*(CompletionItem(name, help=self.verbs[name][1]) for name in verbs), *settings, *options]
 
 

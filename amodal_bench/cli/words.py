@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def _told_of(ctx: click.Context, param: click.Parameter, folders: tuple[Path, ..
 
 
 def _settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(text) for text in overrides_like(incomplete, folders_in(ctx))]
+    return [CompletionItem(text) for text in [*overrides_like(incomplete, folders_in(ctx)), *paths_like(incomplete)]]
 
 
 def names_of(group: str, config_dirs: list[Path]) -> list[str]:
@@ -113,11 +114,43 @@ def names_of(group: str, config_dirs: list[Path]) -> list[str]:
 
 def overrides_like(beginning: str, config_dirs: list[Path]) -> list[str]:
     """Every `group=NAME` that begins so."""
-    every = (f"{group}={name}" for group in groups(config_dirs) for name in names_of(group, config_dirs))
+    group, equals, value = beginning.partition("=")
+    if equals:
+        before, comma, _ = value.rpartition(",")  # a sweep: its last value is completed
+        known = names_of(group, config_dirs) if group in groups(config_dirs) else []
+        every = [f"{group}={before}{comma}{name}" for name in known]
+    else:
+        every = [f"{group}={name}" for group in groups(config_dirs) for name in names_of(group, config_dirs)]
     return [text for text in every if text.startswith(beginning)]
 
 
 def folders_in(ctx: click.Context) -> list[Path]:
     """The folders of the user's configurations in what has been typed so far, as far as they exist."""
-    given = ctx.params.get("config_dir") or ()
+    words = ctx.meta.get("words") or ()
+    given = [*(ctx.params.get("config_dir") or ()), *_behind_option(words)]
     return [folder for folder in map(Path, given) if folder.is_dir()]
+
+
+def _behind_option(words: Sequence[str]) -> list[str]:
+    """The folders behind --config-dir, of a run, whose words click does not read."""
+    options = ("--config-dir", "-cd")
+    beginnings = tuple(f"{name}=" for name in options)
+    spaced = [after for word, after in pairwise(words) if word in options]
+    joined = [word.partition("=")[2] for word in words if word.startswith(beginnings)]
+    return [*spaced, *joined]
+
+
+PATHS:
+        return []
+    folder, slash, name = typed.rpartition("/")
+    try:
+        found = sorted(place(f"{folder}{slash}" or ".").iterdir())
+    except OSError:
+        return []
+    return [
+        f"{key}={folder}{slash}{path.name}{'/' if path.is_dir() else ''}"
+        for path in found
+        if path.name.startswith(name)
+        and not (path.name.startswith(".") and not name)
+        and (path.is_dir() or PATHS[key] == "file")
+    ]
