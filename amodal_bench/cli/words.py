@@ -140,17 +140,23 @@ def _behind_option(words: Sequence[str]) -> list[str]:
     return [*spaced, *joined]
 
 
-PATHS:
+PATHS = {"ids": "file", "results": "dir", "dataset.root": "dir", "model.path": "file", "model.weights": "dir"}
+"""Settings whose value is a path."""
+
+
+def paths_like(beginning: str) -> list[str]:
+    """Every `KEY=PATH` that begins so, where the key's value is a file or a folder."""
+    key, equals, typed = beginning.partition("=")
+    if not equals or key not in PATHS:
         return []
     folder, slash, name = typed.rpartition("/")
     try:
         found = sorted(place(f"{folder}{slash}" or ".").iterdir())
     except OSError:
         return []
+    shown = [path for path in found if path.name.startswith(name) and (name or not path.name.startswith("."))]
     return [
         f"{key}={folder}{slash}{path.name}{'/' if path.is_dir() else ''}"
-        for path in found
-        if path.name.startswith(name)
-        and not (path.name.startswith(".") and not name)
-        and (path.is_dir() or PATHS[key] == "file")
+        for path in shown
+        if path.is_dir() or PATHS[key] == "file"
     ]
