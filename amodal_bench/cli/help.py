@@ -28,7 +28,7 @@ Amodal segmentation, scored under named protocols.
 
 SETTINGS = {
     "seed": "the run's seed; 0",
-    "ids": "a file of instance ids, one on a line, to run instead of the protocol's selection",
+    "ids": "a file of instance ids to run, one a line, not what the protocol selects",
     "limit": "run only the first N of the selected instances",
     "results": "the folder that keeps runs; results",
     "sheet": "rows of the contact sheet, 0 for none; 8",
