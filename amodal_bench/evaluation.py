@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -109,7 +110,7 @@ def evaluate(settings: Settings, given: Given | None = None, bar: bool = True) -
     others: dict[str, dict[str, Any]] = settings.other_protocols or {}
     protocols += [build(spec, f"other_protocols.{name}") for name, spec in others.items()]
     protocols = list({protocol.digest: protocol for protocol in protocols}.values())
-    loggers: list[Logger] = [build(spec, f"logger.{name}") for name, spec in settings.logger.items()]
+    loggers: list[Logger] = [build(spec, f"logger.{name}") for name, spec in (settings.logger or {}).items()]
     entries = _entries(settings, given)
     dataset: Dataset = build(settings.dataset, "dataset") if given.dataset is None else given.dataset
     ids = settings.ids if given.ids is None else given.ids
@@ -121,9 +122,10 @@ def evaluate(settings: Settings, given: Given | None = None, bar: bool = True) -
     for entry in entries:
         listeners = loggers if entry is entries[-1] else []
         scored.append(_run(job, entry, listeners))
-    sheet = _sheet(settings, dataset, entries[-1].model, scored[-1])
-    outcome = Outcome(dataset.name, scored, excluded, sheet)
-    written = [path for logger in loggers for path in logger.finish(outcome)]
+    with _room(scored[-1].folder):
+        sheet = _sheet(settings, dataset, entries[-1].model, scored[-1])
+        outcome = Outcome(dataset.name, scored, excluded, sheet)
+        written = [path for logger in loggers for path in logger.finish(outcome)]
     written += [outcome.main.folder / "store.sqlite", *([sheet] if sheet else [])]
     return outcome, written
 
@@ -224,7 +226,7 @@ def _reused(folder: Path, count: int) -> str:
 @contextmanager
 def _opened(folder: Path) -> Iterator[Store]:
     """A run's store, locked against other processes; the lock ends with the process, however it ends."""
-    with ExitStack() as stack:
+    with ExitStack() as stack, _room(folder):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(FileLock(folder / ".lock", timeout=0))
@@ -240,6 +242,22 @@ def _opened(folder: Path) -> Iterator[Store]:
                 folder / "store.sqlite", f"is damaged, or is not the store of a run ({error})", remedy
             ) from error
         yield store
+
+
+@contextmanager
+def _room(folder: Path) -> Iterator[None]:
+    """Say in one line that a disk has become full; what was committed before is kept."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        full = sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary part of an extended code
+        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) and code not in full:
+            raise
+        problem = f"cannot be written ({getattr(error, 'strerror', None) or error})"
+        raise InputError(
+            folder, problem, "make room, then give the same command again: finished batches are kept"
+        ) from error
 
 
 def _all_steps(loggers: Sequence[Logger]) -> Callable[[int, int, float], None]:

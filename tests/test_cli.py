@@ -133,7 +133,8 @@ def test_a_list_of_ids_is_what_a_run_takes_from_a_file(here: Here, tmp_path: Pat
 
 def test_a_failing_cell_fails_the_multirun(here: Here) -> None:
     done = here("-m", "model=hull", "ids=none.txt,null", "sheet=0", "dataset.images=2")
-    assert done.returncode == 1
+    assert done.returncode == 2
+    assert "Error executing job" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: 1 cell of the sweep failed: model=hull ids=none.txt ")
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from amodal_bench import evaluation
+from amodal_bench.cli.help import SETTINGS
 from amodal_bench.cli.main import COMPLETE, VERBS, main, program
 from amodal_bench.cli.toy.train import STAGES
-from amodal_bench.config.settings import config_folder
+from amodal_bench.config.settings import Engine, Settings, config_folder
 from amodal_bench.core.version import __version__
 from amodal_bench.tiny import train as training
 
@@ -97,11 +99,12 @@ def test_an_unknown_word_gets_did_you_mean_over_verbs(run: Run, words: str, gues
         (["--config-dir", "nowhere"], "--config-dir: there is no folder nowhere"),
         (["model=hull", "data", "list"], "data: is not a setting; a setting is KEY=VALUE"),
         (["model=hull", "leakage=blend,none"], "leakage=blend,none: has several values"),
-        (["seed=abc"], "Value 'abc' of type 'str' could not be converted to Integer\n"),
+        (["seed=abc"], "seed: 'abc' must be a whole number\n"),
         (["-m", "model=hull", "sed=1,2"], "sed: unknown key; did you mean 'seed'?"),
         (["model=random/sdx"], "model=random/sdx: there is no such choice; did you mean 'random/sdxl'?"),
         (["hydra/launcher=nothing"], "hydra/launcher=nothing: there is no such choice; valid: basic"),
         (["limit=0"], "limit: 0 must be >= 1"),
+        (["ids=mine.txt"], "mine.txt: no such file of ids; make a list with `amodal-bench data ids"),
         (["dataset=cocaa"], f"dataset=cocaa: there is no such choice; did you mean 'cocoa'? valid: {DATASETS}\n"),
         (["dataset=xyz"], f"dataset=xyz: there is no such choice; valid: {DATASETS}\n"),
         (["dataset.imagse=3"], "dataset.imagse: unknown key; did you mean 'images'?"),
@@ -121,7 +124,6 @@ def test_a_usage_error_of_a_run_has_status_2(run: Run, words: list[str], answer:
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
-        (["ids=mine.txt"], "mine.txt: no such file of ids; make a list with `amodal-bench data ids"),
         (["results=/dev/null"], "cannot be written (Not a directory); set results to a folder that you can write to"),
     ],
 )
@@ -241,6 +243,33 @@ def test_run_folders_and_the_users_choices_are_completed(completed: Callable[...
     (tmp_path / "conf" / "dataset").mkdir(parents=True)
     (tmp_path / "conf" / "dataset" / "mine.yaml").touch()
     assert completed("data", "check", "--config-dir", "conf", "mi") == ["mine"]
+
+
+def test_own_choices_paths_options_and_sweeps_are_completed(
+    completed: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "grow.yaml").write_text("_target_: my.Grow\n")
+    (tmp_path / "ids.txt").touch()
+    assert completed("--config-dir", "conf", "model=g", shell="zsh") == ["model=grow"]
+    assert completed("--cfg", "") == ["job", "hydra", "all"]
+    assert completed("--config-dir", "co") == ["co"]  # the shell completes folders
+    assert completed("leakage=blend,co", shell="zsh") == ["leakage=blend,conditioning"]
+    assert completed("ids=i", shell="zsh") == ["ids=ids.txt"]
+    assert completed("dataset.root=c", shell="zsh") == ["dataset.root=conf/"]
+    assert completed("results=i", shell="zsh") == []
+
+
+def test_help_lists_the_settings_that_are_no_choices(run: Run) -> None:
+    kinds = {each.name: each for each in fields(Settings)}
+    plain = {name for name, each in kinds.items() if each.type in ("int", "str", "str | None", "int | None")}
+    engine = {f"engine.{each.name}" for each in fields(Engine)}
+    assert set(SETTINGS) == plain | engine | {"dataset.root"}
+    out = run("--help")[1]
+    assert all(f"\n  {key} " in out for key in SETTINGS)
+    page = (config_folder().parent / "docs" / "command-line.md").read_text()
+    fish = "_AMODAL_BENCH_COMPLETE=fish_source amodal-bench > ~/.config/fish/completions/amodal-bench.fish"
+    assert fish in out and fish in page
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -51,7 +51,7 @@ def test_what_cannot_be_read_is_named_with_the_form_that_works(override: str, an
 
 
 def test_a_comma_separates_values_unless_it_is_quoted() -> None:
-    with pytest.raises(UsageError, match=r"give -m to run each of them, or quote the value: 'dataset.root=\"/a,é\"'"):
+    with pytest.raises(UsageError, match=r"give one of them, or quote the value: 'dataset.root=\"/a,é\"'"):
         refuse_sweeps(["seed=1", "dataset.root=/a,é"])
     assert readable(["dataset.root=/a,é"]) == ['dataset.root="/a","é"']
     refuse_sweeps(['dataset.root="/a,é"', "a=[1,2]"])

@@ -243,7 +243,7 @@ NO_PICTURE = "cannot be read as a picture"
     [
         ([], 2, "give either --mask FILE or --point X,Y"),
         (["--mask", "mask.png", "--point", "3,4"], 2, "give either --mask FILE or --point X,Y"),
-        (["--mask", "none.png"], 1, "none.png: no such file"),
+        (["--mask", "none.png"], 2, "none.png: no such file"),
         (["--mask", "small.png"], 1, "small.png: is 8x9, but the image is 128x160 (height x width, upright)"),
         (["--mask", "empty.png"], 1, "empty.png: is an empty mask"),
         (["--mask", "full.png"], 1, "full.png: covers the whole image"),

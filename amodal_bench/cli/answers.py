@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -43,10 +44,8 @@ def answered(work: Callable[[], int], interrupted: str = "interrupted", config_d
     except (KeyboardInterrupt, click.Abort):
         print(interrupted, file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader, `head` for one, has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
     except Exception as error:
+        error = disk_error(error) or error
         if traceback_wanted() or not is_expected(error):
             raise
         from amodal_bench.config.mistakes import explain
@@ -65,6 +64,14 @@ def is_expected(error: BaseException) -> bool:
     from omegaconf.errors import OmegaConfBaseException
 
     return isinstance(error, (HydraException, OmegaConfBaseException))
+
+
+def disk_error(error: Exception) -> BenchError | None:
+    """What to say of a disk that takes no more; None of any other error."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG):
+        return None
+    place = error.filename or "the disk"
+    return BenchError(f"{place}: cannot be written ({error.strerror}); make room, then give the command again")
 
 
 def status_of(error: BaseException) -> int:

@@ -26,6 +26,19 @@ Amodal segmentation, scored under named protocols.
   amodal-bench predict photo.jpg --point 310,190  a picture of your own
 """
 
+SETTINGS = {
+    "seed": "the run's seed; 0",
+    "ids": "a file of instance ids to run, one a line, not what the protocol selects",
+    "limit": "run only the first N of the selected instances",
+    "results": "the folder that keeps runs; results",
+    "sheet": "rows of the contact sheet, 0 for none; 8",
+    "engine.batch_size": "samples that are read and predicted together, which changes no result; 16",
+    "engine.shuffle": "true runs the samples in a random order; false",
+    "engine.max_error_share": "a larger share of failed instances fails the run at its end; 0.1",
+    "dataset.root": "the folder with the dataset's files; datasets/NAME",
+}
+"""Settings of the root that are no choices, each with what it is and its default."""
+
 TAIL = """\
 Every value of a choice can be set, such as view.margin=0.3; --cfg job prints them all. Results go
 to results/, datasets are looked for in datasets/. `~` and $HOME work in every path. A value with a
@@ -40,10 +53,11 @@ Options of a run:
   --version                 print the version
   --hydra-help              all options of Hydra, which composes the settings
 
-Completion of verbs, datasets, models, settings and run folders, once per shell:
+Completion of verbs, choices, run folders and paths, once per shell:
   bash  echo 'eval "$(_AMODAL_BENCH_COMPLETE=bash_source amodal-bench)"' >> ~/.bashrc
   zsh   echo 'eval "$(_AMODAL_BENCH_COMPLETE=zsh_source amodal-bench)"' >> ~/.zshrc
-  fish  _AMODAL_BENCH_COMPLETE=fish_source amodal-bench >> ~/.config/fish/config.fish
+  fish, as one line:
+    _AMODAL_BENCH_COMPLETE=fish_source amodal-bench > ~/.config/fish/completions/amodal-bench.fish
 
 Exit status: 0 done, 1 failed, 2 the command line or a setting is wrong, 130 interrupted.
 HYDRA_FULL_ERROR=1 in the environment shows tracebacks."""
@@ -59,6 +73,9 @@ def show_help(words: Sequence[str]) -> int:
     for group in groups(folders):
         names = ", ".join([*choices(group, folders), *nested_choices(group, folders)])
         print(textwrap.fill(names, WIDTH, initial_indent=f"  {group}: ", subsequent_indent=" " * 6))
+    print("\nOther settings of a run (KEY=VALUE):")
+    for key, what in SETTINGS.items():
+        print(f"  {key:23} {what}")
     print(f"\nVerbs (`{PROGRAM} VERB --help` shows how to use one):")
     for verb, (_, what) in VERBS.items():
         print(f"  {verb:9} {what}")

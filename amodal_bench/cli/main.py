@@ -10,7 +10,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from amodal_bench.cli.answers import DONE, answered
+from amodal_bench.cli.answers import DONE, FAILED, answered, complain
+from amodal_bench.cli.streams import lasting_streams
 from amodal_bench.cli.verbs import HELP, PROGRAM, Verbs, called
 from amodal_bench.core.errors import UsageError
 from amodal_bench.core.version import __version__
@@ -43,6 +44,8 @@ class Door(Verbs):
         if "--version" in words:
             print(f"{PROGRAM} {__version__}")
             return DONE
+        if first == "help" and len(words) > 1:
+            return self.main([*words[1:], "--help"])
         if first == "help" or any(word in HELP for word in words):
             from amodal_bench.cli.help import show_help
 
@@ -60,11 +63,17 @@ class Door(Verbs):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """What may follow: verbs as long as there is no setting, settings, and options once they begin."""
-        from amodal_bench.cli.words import folders_in, overrides_like
+        from amodal_bench.cli.words import folders_in, overrides_like, paths_like
 
+        before = (ctx.meta.get("words") or [""])[-1]
+        if before in ("--config-dir", "-cd"):
+            return [CompletionItem(incomplete, type="dir")]
+        if before in ("--cfg", "-c"):
+            return [CompletionItem(kind) for kind in ("job", "hydra", "all") if kind.startswith(incomplete)]
         verbs = [] if ctx.meta.get("words") else [name for name in self.verbs if name.startswith(incomplete)]
         options = [CompletionItem(name) for name in RUN_OPTIONS if incomplete and name.startswith(incomplete)]
-        settings = [CompletionItem(text) for text in overrides_like(incomplete, folders_in(ctx))]
+        texts = [*overrides_like(incomplete, folders_in(ctx)), *paths_like(incomplete)]
+        settings = [CompletionItem(text) for text in texts]
         return [*(CompletionItem(name, help=self.verbs[name][1]) for name in verbs), *settings, *options]
 
 
@@ -75,10 +84,20 @@ program = Door(PROGRAM, "amodal_bench.cli", VERBS)
 
 def main() -> None:
     """Entry point of `python -m amodal_bench` and of the console script; ends the process."""
-    sys.exit(program(sys.argv[1:]))
+    with lasting_streams() as lost:
+        status = program(sys.argv[1:])
+        sys.stdout.flush()
+    if lost and status == DONE:
+        complain(f"what was printed cannot be written ({lost[0].strerror}); make room, or print to another place")
+        status = FAILED
+    sys.exit(status)
 
 
 def _refuse(words: Sequence[str]) -> int:
     from amodal_bench.cli.guess import what_is_meant
 
     raise UsageError(what_is_meant(words, VERBS))
+
+
+if __name__ == "__main__":
+    main()

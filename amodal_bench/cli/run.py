@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.cli.answers import FAILED, USAGE, answered, complain, is_expected, status_of, traceback_wanted
-from amodal_bench.config.compose import require_folders
+from amodal_bench.config.compose import refuse_no_choice, require_folders
 from amodal_bench.config.effect import without_effect
+from amodal_bench.config.faulty import faults_named, refuse_faulty
 from amodal_bench.config.mistakes import explain
 from amodal_bench.config.overrides import expand_home, readable, refuse_sweeps
 from amodal_bench.config.own import name_folders
+from amodal_bench.config.search import replaced, search_path
 from amodal_bench.config.settings import config_folder, register_schema, settings_from
 from amodal_bench.core.errors import BenchError, UsageError
 
@@ -50,11 +54,13 @@ class Job:
         sweeping: whether there are several.
         cells: those that are done.
         failed: the overrides and the error of each that failed.
+        process: the one in which `failed` can be read afterwards; a launcher may run cells in others.
     """
 
     sweeping: bool
     cells: list[Cell] = field(default_factory=list)
     failed: list[tuple[str, BenchError]] = field(default_factory=list)
+    process: int = field(default_factory=os.getpid)
 
     def __call__(self, config: DictConfig) -> float:
         """One run; returns its headline number, so that Hydra's sweepers can optimise it."""
@@ -68,18 +74,22 @@ class Job:
         # Of the configuration and not of the command line: a launcher may have started another process for this.
         sources = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
         name_folders(folder for folder in sources if Path(folder) != config_folder())
-        for line in without_effect(config, words):
-            print(f"warning: {line}", file=sys.stderr, flush=True)
         try:
+            refuse_faulty(hydra.runtime.choices, [Path(source) for source in sources if source])
+            for line in without_effect(config, words):
+                print(f"warning: {line}", file=sys.stderr, flush=True)
             settings = settings_from(config)
             outcome, written = evaluate(settings)
             show(outcome, written)
-            self.cells.append(Cell.of(outcome, words))
+            unused = {line.partition(" has no effect")[0] for line in without_effect(config, words)}
+            self.cells.append(Cell.of(outcome, [word for word in words if word not in unused]))
             check_errors(outcome, settings.engine.max_error_share)
         except BenchError as error:
             if self.sweeping:
                 complain(explain(error))  # at once: the other cells may take hours
                 self.failed.append((" ".join(words), error))
+                if self.process == os.getpid():  # what is raised Hydra tells a second time, in words of its own
+                    return float("nan")
             raise
         return float(outcome.main.summary()[outcome.main.protocols[0].headline].iloc[0])
 
@@ -97,15 +107,15 @@ def _run(options: argparse.Namespace) -> int:
             hydra.hydra_help(config_name=name, args_parser=_parser(), args=options)
         elif options.cfg:
             refuse_sweeps(overrides)
-            hydra.show_cfg(name, overrides, options.cfg, options.package, options.resolve)
+            _show_settings(hydra, name, options)
         elif options.shell_completion:
             hydra.shell_completion(name, overrides)
         elif options.info:
             hydra.show_info(options.info, name, overrides)
-        elif options.multirun or _asks_for_a_sweep(hydra, name, overrides):
+        elif _asks_for_a_sweep(hydra, name, [*overrides, *(["hydra.mode=MULTIRUN"] if options.multirun else [])]):
             return _sweep(hydra, name, [*overrides, "hydra.mode=MULTIRUN"])
         else:
-            refuse_sweeps(overrides)
+            refuse_sweeps(overrides, of_a_run=True)
             return _single(hydra, name, overrides)
     return 0
 
@@ -117,6 +127,7 @@ def _single(hydra: Hydra, name: str, overrides: list[str]) -> int:
     from hydra.types import HydraContext, RunMode
 
     config = hydra.compose_config(name, [*overrides, "hydra.mode=RUN"], RunMode.RUN, with_log_configuration=True)
+    _check_folder("hydra.run.dir", config.hydra.run.dir)
     callbacks = Callbacks(config)
     callbacks.on_run_start(config=config, config_name=name)
     context = HydraContext(config_loader=hydra.config_loader, callbacks=callbacks)
@@ -138,15 +149,15 @@ def _sweep(hydra: Hydra, name: str, overrides: list[str]) -> int:
             raise
         if not job.failed:
             raise
-        # Each has said why; Hydra raises the first one only.
-        cells = "1 cell" if len(job.failed) == 1 else f"{len(job.failed)} cells"
-        complain(f"{cells} of the sweep failed: {'; '.join(words for words, _ in job.failed)}")
-        return USAGE if all(status_of(each) == USAGE for _, each in job.failed) else FAILED
     finally:
         if len(job.cells) > 1:
             from amodal_bench.report.terminal import show_cells
 
             show_cells(job.cells)
+    if job.failed:  # each has said why
+        cells = "1 cell" if len(job.failed) == 1 else f"{len(job.failed)} cells"
+        complain(f"{cells} of the sweep failed: {'; '.join(words for words, _ in job.failed)}")
+        return USAGE if all(status_of(each) == USAGE for _, each in job.failed) else FAILED
     return 0
 
 
@@ -155,7 +166,27 @@ def _asks_for_a_sweep(hydra: Hydra, name: str, overrides: list[str]) -> bool:
     from hydra.types import RunMode
 
     config = hydra.compose_config(name, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False)
+    if config.hydra.mode is RunMode.MULTIRUN:
+        _check_folder("hydra.sweep.dir", config.hydra.sweep.dir)
     return bool(config.hydra.mode is RunMode.MULTIRUN)
+
+
+def _check_folder(setting: str, folder: str) -> None:
+    """Raise `UsageError` where Hydra could not make a folder of its own."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{setting}: {folder} cannot be made ({error.strerror}); name another folder") from error
+
+
+def _show_settings(hydra: Hydra, name: str, options: argparse.Namespace) -> None:
+    """Print the settings, or a part of them. Raises `UsageError` where there is no such part."""
+    try:
+        with redirect_stderr(StringIO()):
+            hydra.show_cfg(name, options.overrides, options.cfg, options.package, options.resolve)
+    except SystemExit as error:  # Hydra's answer to a package that is not there
+        where = " (with --cfg hydra or --cfg all: hydra)" if options.package == "hydra" else ""
+        raise UsageError(f"--package {options.package}: these settings have no such part{where}") from error
 
 
 @contextmanager
@@ -163,19 +194,16 @@ def _composer(options: argparse.Namespace) -> Iterator[Hydra]:
     """Hydra with the harness's configuration and the user's folders."""
     from hydra import version
     from hydra._internal.hydra import Hydra
-    from hydra._internal.utils import create_config_search_path
-    from hydra.core.config_search_path import SearchPathQuery
     from hydra.core.global_hydra import GlobalHydra
 
     version.setbase("1.3")
     register_schema()
     main = Path(expand_home(options.config_path)).absolute() if options.config_path else config_folder()
-    search_path = create_config_search_path(str(main))
-    for folder in options.config_dir:
-        place = f"file://{folder.absolute()}"
-        search_path.prepend(provider="command-line", path=place, anchor=SearchPathQuery(provider="schema"))
     try:
-        yield Hydra.create_main_hydra2(task_name="amodal_bench", config_search_path=search_path)
+        with faults_named(options.config_dir):
+            yield Hydra.create_main_hydra2(
+                task_name="amodal_bench", config_search_path=search_path(main, options.config_dir)
+            )
     finally:
         GlobalHydra.instance().clear()
 
@@ -216,5 +244,9 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     options.config_dir = [Path(expand_home(folder)) for folder in options.config_dir]
     require_folders(options.config_dir)
     name_folders(options.config_dir)
+    for line in replaced(options.config_dir):
+        print(f"note: {line}", file=sys.stderr, flush=True)
     options.overrides = options.overrides if options.shell_completion else readable(options.overrides)
+    if not options.shell_completion:
+        refuse_no_choice(options.overrides, options.config_dir)
     return options

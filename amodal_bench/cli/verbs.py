@@ -67,6 +67,8 @@ class Verbs(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Show the verbs where none is named."""
+        if args[:1] == ["help"] and len(args) > 1:
+            args = [*args[1:], "--help"]
         if not ctx.resilient_parsing and (not args or args == ["help"]):
             print(self.get_help(ctx), file=sys.stdout if args else sys.stderr)
             ctx.exit(DONE if args else USAGE)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from click.shell_completion import CompletionItem
 from amodal_bench.cli.verbs import word
 from amodal_bench.config.compose import choices, groups, nested_choices
 from amodal_bench.config.overrides import expand_home
+from amodal_bench.config.search import replaced
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 Declare = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -88,11 +91,20 @@ def overrides(said: str) -> Declare:
 def config_dir(function: Callable[..., Any]) -> Callable[..., Any]:
     """Declare the option for folders with configurations of the user's, as `config_dir`."""
     help = "A folder with a configuration of your own in it, such as FOLDER/dataset/mine.yaml, and its classes."
-    return folder_option("--config-dir", "-cd", multiple=True, metavar="FOLDER", help=help)(function)
+    options: dict[str, Any] = {"multiple": True, "metavar": "FOLDER", "help": help, "callback": _told_of}
+    return folder_option("--config-dir", "-cd", **options)(function)
+
+
+def _told_of(ctx: click.Context, param: click.Parameter, folders: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Say which files in the folders take the place of the harness's own."""
+    if not ctx.resilient_parsing:
+        for line in replaced(folders):
+            print(f"note: {line}", file=sys.stderr, flush=True)
+    return folders
 
 
 def _settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(text) for text in overrides_like(incomplete, folders_in(ctx))]
+    return [CompletionItem(text) for text in [*overrides_like(incomplete, folders_in(ctx)), *paths_like(incomplete)]]
 
 
 def names_of(group: str, config_dirs: list[Path]) -> list[str]:
@@ -102,11 +114,49 @@ def names_of(group: str, config_dirs: list[Path]) -> list[str]:
 
 def overrides_like(beginning: str, config_dirs: list[Path]) -> list[str]:
     """Every `group=NAME` that begins so."""
-    every = (f"{group}={name}" for group in groups(config_dirs) for name in names_of(group, config_dirs))
+    group, equals, value = beginning.partition("=")
+    if equals:
+        before, comma, _ = value.rpartition(",")  # a sweep: its last value is completed
+        known = names_of(group, config_dirs) if group in groups(config_dirs) else []
+        every = [f"{group}={before}{comma}{name}" for name in known]
+    else:
+        every = [f"{group}={name}" for group in groups(config_dirs) for name in names_of(group, config_dirs)]
     return [text for text in every if text.startswith(beginning)]
 
 
 def folders_in(ctx: click.Context) -> list[Path]:
     """The folders of the user's configurations in what has been typed so far, as far as they exist."""
-    given = ctx.params.get("config_dir") or ()
+    words = ctx.meta.get("words") or ()
+    given = [*(ctx.params.get("config_dir") or ()), *_behind_option(words)]
     return [folder for folder in map(Path, given) if folder.is_dir()]
+
+
+def _behind_option(words: Sequence[str]) -> list[str]:
+    """The folders behind --config-dir, of a run, whose words click does not read."""
+    options = ("--config-dir", "-cd")
+    beginnings = tuple(f"{name}=" for name in options)
+    spaced = [after for word, after in pairwise(words) if word in options]
+    joined = [word.partition("=")[2] for word in words if word.startswith(beginnings)]
+    return [*spaced, *joined]
+
+
+PATHS = {"ids": "file", "results": "dir", "dataset.root": "dir", "model.path": "file", "model.weights": "dir"}
+"""Settings whose value is a path."""
+
+
+def paths_like(beginning: str) -> list[str]:
+    """Every `KEY=PATH` that begins so, where the key's value is a file or a folder."""
+    key, equals, typed = beginning.partition("=")
+    if not equals or key not in PATHS:
+        return []
+    folder, slash, name = typed.rpartition("/")
+    try:
+        found = sorted(place(f"{folder}{slash}" or ".").iterdir())
+    except OSError:
+        return []
+    shown = [path for path in found if path.name.startswith(name) and (name or not path.name.startswith("."))]
+    return [
+        f"{key}={folder}{slash}{path.name}{'/' if path.is_dir() else ''}"
+        for path in shown
+        if path.is_dir() or PATHS[key] == "file"
+    ]

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from amodal_bench.config.moved import moved_class
 from amodal_bench.config.own import hidden_file, look_in_own_folders
 from amodal_bench.core.errors import BenchError, ConfigError, one_line
 
@@ -68,7 +69,9 @@ def find_class(path: str, where: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except Exception as error:  # a user's file may fail in any way
-        if mine := hidden_file(module):
+        if now := moved_class(path):
+            remedy = f"it has moved to {now}"
+        elif mine := hidden_file(module):
             remedy = f"{mine} has the name of a library that is imported instead; rename it"
         else:
             remedy = "its folder must be the working folder, a folder given as --config-dir, or on PYTHONPATH"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.config.overrides import readable, refuse_sweeps
+from amodal_bench.config.faulty import faults_named, refuse_faulty
+from amodal_bench.config.overrides import parsed, readable, refuse_sweeps
 from amodal_bench.config.own import name_folders
+from amodal_bench.config.search import search_path
 from amodal_bench.config.settings import Settings, config_folder, register_schema, settings_from
 from amodal_bench.core.errors import BenchError, UsageError
 
@@ -36,7 +39,6 @@ def composed(overrides: Sequence[str], config_dirs: Sequence[Path]) -> DictConfi
         UsageError: it cannot be composed; the message has the valid choices where a name was wrong.
     """
     from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -44,12 +46,15 @@ def composed(overrides: Sequence[str], config_dirs: Sequence[Path]) -> DictConfi
 
     register_schema()
     folders = [folder.expanduser() for folder in config_dirs]
-    every = [*readable(overrides), *_search_path(folders)]
+    require_folders(folders)
+    every = readable(overrides)
     refuse_sweeps(every)
+    refuse_no_choice(every, folders)
     name_folders(folders)
     try:
-        with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        with faults_named(folders), _hydra(folders):
             composed = hydra_compose("config", overrides=every, return_hydra_config=True)
+            refuse_faulty(composed.hydra.runtime.choices, folders)
             return _one_run(composed)
     except (BenchError, HydraException, OmegaConfBaseException) as error:
         raise UsageError(explain(error, folders)) from error
@@ -70,9 +75,9 @@ def _one_run(composed: Any) -> DictConfig:
 
 
 def choices(group: str, config_dirs: Sequence[Path]) -> dict[str, Path]:
-    """The YAML file of each `group=NAME`, by name; of two with one name the harness's own, which Hydra takes."""
+    """The YAML file of each `group=NAME`, by name; of two with one name the user's, as in a run."""
     require_folders(config_dirs)
-    folders = [*reversed(config_dirs), config_folder()]
+    folders = [config_folder(), *reversed(config_dirs)]
     found = {file.stem: file for folder in folders for file in (folder / group).glob("*.yaml")}
     return dict(sorted(found.items()))
 
@@ -97,7 +102,35 @@ def require_folders(config_dirs: Sequence[Path]) -> None:
             raise UsageError(f"--config-dir: there is no folder {folder}")
 
 
-def _search_path(config_dirs: Sequence[Path]) -> list[str]:
-    require_folders(config_dirs)
-    places = [f"file://{folder.absolute()}".replace("\\", "\\\\").replace("'", "\\'") for folder in config_dirs]
-    return ["hydra.searchpath=[{}]".format(",".join(f"'{place}'" for place in places))] if places else []
+def refuse_no_choice(overrides: Sequence[str], config_dirs: Sequence[Path]) -> None:
+    """Raise `UsageError` where a group is set to `null` or a number, which Hydra takes for a fault of the program."""
+    from hydra.core.override_parser.types import ChoiceSweep
+
+    known = groups(config_dirs)
+    for override in overrides:
+        found = parsed(override)
+        group = str(found.key_or_group) if found else ""
+        if found is None or found.is_delete() or group in ("", "experiment") or not (group in known or "/" in group):
+            continue
+        values = found._value.list if isinstance(found._value, ChoiceSweep) else [found._value]
+        if any(value is None or isinstance(value, (bool, int, float)) for value in values):
+            drop = f"to leave it out write ~{found.get_key_element()}; " if found.package else ""
+            raise UsageError(
+                f"{override}: must be the name of a choice; {drop}valid: {', '.join(choices(group, config_dirs))}"
+            )
+
+
+@contextmanager
+def _hydra(config_dirs: Sequence[Path]) -> Iterator[None]:
+    """Hydra as a run has it; what was going on before goes on afterwards."""
+    from hydra import version
+    from hydra._internal.hydra import Hydra
+    from hydra.initialize import get_gh_backup, restore_gh_from_backup
+
+    before = get_gh_backup()
+    version.setbase("1.3")
+    Hydra.create_main_hydra2(task_name="app", config_search_path=search_path(config_folder(), config_dirs))
+    try:
+        yield
+    finally:
+        restore_gh_from_backup(before)

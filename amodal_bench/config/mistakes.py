@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from amodal_bench.config.build import suggest
+from amodal_bench.config.moved import moved_setting
 from amodal_bench.config.settings import config_folder
+from amodal_bench.config.wording import in_plain_words
 from amodal_bench.core.errors import BenchError, first_line
 
 
@@ -28,7 +30,7 @@ def explain(error: BaseException, config_dirs: Sequence[Path] = ()) -> str:
     while cause.__cause__ is not None:
         cause = cause.__cause__
     texts = dict.fromkeys(_text(each) for each in (error, cause))
-    return _unknown_key(error) or ": ".join(texts)
+    return _unknown_key(error) or in_plain_words(error) or ": ".join(texts)
 
 
 def _text(error: BaseException) -> str:
@@ -62,6 +64,8 @@ def _unknown_key(error: BaseException) -> str | None:
     while cause is not None:
         key, parent = getattr(cause, "full_key", None), getattr(cause, "parent_node", None)
         if key and parent is not None and isinstance(cause, (ConfigKeyError, ConfigAttributeError)):
+            if now := moved_setting(str(key)):
+                return f"{key}: unknown key; write {now}"
             known = [str(name) for name in parent] if hasattr(parent, "keys") else []
             return f"{key}: unknown key; {suggest(str(key).rpartition('.')[2], known)}"
         cause = cause.__cause__

@@ -62,13 +62,19 @@ def quoted(override: str) -> str:
     return f"{key}={_in_quotes(value)}"
 
 
-def refuse_sweeps(overrides: Sequence[str]) -> None:
-    """Raise `UsageError` for the first override that has several values, where one run is wanted."""
+def refuse_sweeps(overrides: Sequence[str], of_a_run: bool = False) -> None:
+    """Raise `UsageError` for the first override that has several values, where one run is wanted.
+
+    Args:
+        overrides: as they were given.
+        of_a_run: whether -m would help, which verbs do not have.
+    """
+    sweep = "give -m to run each of them," if of_a_run else "give one of them,"
     for override in overrides:
         found = parsed(_readable(override))
         if found is not None and found.is_sweep_override():
             raise UsageError(
-                f"{override}: has several values, separated by commas; give -m to run each of them, "
+                f"{override}: has several values, separated by commas; {sweep} "
                 f"or quote the value: {shlex.quote(quoted(override))}"
             )
 
@@ -77,6 +83,8 @@ def _readable(override: str) -> str:
     key, equals, value = override.partition("=")
     if not equals and not override.startswith("~"):
         raise UsageError(f"{override}: is not a setting; a setting is KEY=VALUE")
+    if not all(key.lstrip("+~").partition("@")[0].split(".")):
+        raise UsageError(f"{override}: has no name of a setting; a setting is KEY=VALUE")
     if wrong := next((character for character in key if not _KEY.match(character)), None):
         raise UsageError(f"{override}: {wrong!r} cannot be part of a setting's name (the part before the first '=')")
     text = f"{key}={_HOME.sub(_home, value)}" if equals else override

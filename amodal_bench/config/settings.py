@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from amodal_bench.config.build import suggest
 from amodal_bench.config.overrides import expand_home
+from amodal_bench.config.wording import in_plain_words
 from amodal_bench.core.errors import ConfigError, first_line
 
 _PACKAGE = Path(__file__).parent.parent
@@ -89,13 +91,15 @@ def settings_from(config: Any) -> Settings:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    _refuse_unread_keys(OmegaConf.to_container(config, resolve=False))
     try:
         settings = OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
-        raise ConfigError(first_line(error)) from error
+        raise ConfigError(in_plain_words(error) or first_line(error)) from error
     assert isinstance(settings, Settings)
     for each in fields(settings):
         setattr(settings, each.name, _expanded(getattr(settings, each.name)))
+    _check_collections(settings)
     if settings.engine.batch_size < 1:
         raise ConfigError(f"engine.batch_size: {settings.engine.batch_size} must be >= 1")
     if settings.limit is not None and settings.limit < 1:
@@ -103,6 +107,31 @@ def settings_from(config: Any) -> Settings:
     if settings.sheet < 0:
         raise ConfigError(f"sheet: {settings.sheet} must be >= 0")
     return settings
+
+
+def _refuse_unread_keys(raw: Any) -> None:
+    """Raise `ConfigError` for a key that is none of the root's, and that no other setting refers to."""
+    known = [each.name for each in fields(Settings)]
+    for key in raw:
+        if key not in known and not any(f"${{{key}{end}" in str(raw) for end in (".", "}", "[")):
+            raise ConfigError(f"{key}: unknown key; {suggest(str(key), known)}")
+
+
+def _check_collections(settings: Settings) -> None:
+    """Raise `ConfigError` where something else stands for components by name, or where nothing keeps the results."""
+    for key, group in (("baselines", "model"), ("other_protocols", "protocol"), ("logger", "logger")):
+        value = getattr(settings, key)
+        if not value and key != "logger":
+            continue
+        if not value:
+            raise ConfigError(f"{key}: nothing would keep the results; choose one, such as {key}=csv")
+        if not isinstance(value, dict):
+            name = value if isinstance(value, str) else "NAME"
+            wanted = f"+{group}@{key}.{name}={name}" if key != group else f"{key}=csv"
+            raise ConfigError(f"{key}: {value!r} is not a set of components by name; write {wanted}")
+    for key in ("dataset", "model", "protocol", "view", "segmenter", "condition", "area", "leakage"):
+        if isinstance(getattr(settings, key), list):
+            raise ConfigError(f"{key}: is a list, and a component is wanted; its YAML is lines of KEY: VALUE")
 
 
 def _expanded(value: Any) -> Any:

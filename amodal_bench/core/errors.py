@@ -38,6 +38,10 @@ class InputError(BenchError):
         return type(self), (self.file, self.problem, self.remedy, self.record)
 
 
+class NoSuchFile(InputError, UsageError):
+    """A command line or a call names a file to read that does not exist."""
+
+
 def one_line(error: BaseException) -> str:
     """The text of an error on one line; before it the class of one that is not meant for users."""
     return " ".join(str(error).split()) if isinstance(error, BenchError) else with_class(error)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from amodal_bench.core.errors import InputError
+from amodal_bench.core.errors import InputError, NoSuchFile
 
 COMMENT = "#"
 MAKE_ONE = "make a list with `amodal-bench data ids dataset=... > FILE`"
@@ -21,7 +21,7 @@ def read_ids(path: Path | str) -> list[str]:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise InputError(path, "no such file of ids", MAKE_ONE) from error
+        raise NoSuchFile(path, "no such file of ids", MAKE_ONE) from error
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", MAKE_ONE) from error
     except UnicodeDecodeError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 from amodal_bench.cli.answers import complain
 from amodal_bench.cli.data.compose import root_of
 from amodal_bench.cli.verbs import verb
-from amodal_bench.cli.words import config_dir, folder_option, name_in
+from amodal_bench.cli.words import config_dir, folder_option, name_in, overrides
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError, InputError
 from amodal_bench.datasets.card import Card, CardFile, load_card
@@ -26,13 +26,15 @@ DELETE = "delete it to fetch it again"
 @folder_option(
     "--root",
     metavar="FOLDER",
-    help="Where the dataset goes; by default where dataset=NAME looks.",
+    help="Where the dataset goes, as dataset.root=FOLDER says it; by default where dataset=NAME looks.",
 )
+@overrides("dataset.root=FOLDER: where the dataset goes")
 @config_dir
-def main(name: str, root: Path | None, config_dir: Sequence[Path]) -> int:
+def main(name: str, root: Path | None, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
     """Fetch a dataset; returns 1 where a file could not be fetched."""
-    if root is None:
-        root = root_of(compose([f"dataset={name}"], config_dir).dataset)
+    if root is None or overrides:
+        found = root_of(compose([f"dataset={name}", *overrides], config_dir).dataset)
+        root = found if root is None else root
     card = load_card(name)
     _introduce(card)
     if root is None:

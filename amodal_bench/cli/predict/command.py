@@ -52,12 +52,13 @@ def main(
         raise UsageError("what is visible of the object? give either --mask FILE or --point X,Y")
     from amodal_bench.cli.predict.work import Request, predict
     from amodal_bench.config.compose import composed
-    from amodal_bench.config.effect import without_effect
+    from amodal_bench.config.effect import of_no_picture, without_effect
     from amodal_bench.config.settings import settings_from
 
     config = composed(overrides, config_dir)
     settings = settings_from(config)
-    for line in without_effect(config, overrides, used=["segmenter"] if point else []):
+    unused = without_effect(config, overrides, used=["segmenter"] if point else [])
+    for line in [*unused, *of_no_picture(overrides)]:
         print(f"warning: {line}", file=sys.stderr)
     predict(Request(image, mask, point, output, every_step), settings)
     return 0

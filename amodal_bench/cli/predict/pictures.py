@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image as pillow
 from PIL import ImageOps
 
-from amodal_bench.core.errors import InputError, unreadable
+from amodal_bench.core.errors import InputError, NoSuchFile
 from amodal_bench.core.types import Image, Integers, Mask
 
 PAINT = "paint V white on black, or make everything else transparent"
@@ -75,7 +75,7 @@ def _opened(path: Path) -> Iterator[pillow.Image]:
             upright.format = picture.format
             yield upright
     except FileNotFoundError as error:
-        raise unreadable(path, error) from error
+        raise NoSuchFile(path, "no such file", "check the path") from error
     # Pillow tells of a damaged file by any of these, depending on the format.
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or error

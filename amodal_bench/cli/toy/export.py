@@ -21,6 +21,15 @@ from amodal_bench.testing import export
 
 FORMATS = sorted(m.name for m in pkgutil.iter_modules(export.__path__) if not m.name.startswith("_"))
 
+SPLITS = {
+    "bsds": ("train", "val", "test"),
+    "cocoa": ("train", "val", "test"),
+    "cocoa_cls": ("train", "val"),
+    "kins": ("train", "val", "test"),
+    "sailvos": ("train", "val"),
+}
+"""The splits of each format, as its exporter's docstring has them."""
+
 
 @verb(__doc__)
 @word("format", ", ".join(FORMATS), metavar="FORMAT", shell_complete=among(lambda ctx: FORMATS))
@@ -35,7 +44,12 @@ def main(format: str, folder: Path, split: str | None, images: int, seed: int) -
     write = importlib.import_module(f"{export.__name__}.{format}").export
     opened = inspect.signature(write).parameters["split"].default  # the exporters' defaults are the datasets'
     split = split or opened
+    if images < 1:
+        raise UsageError(f"--images: {images} must be >= 1")
     try:
+        _check_split(format, split)
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UsageError(f"{folder}: is not empty; name a new or an empty folder")
         print(f"wrote {write(folder, split, images, seed)}")
     except BenchError:
         raise
@@ -48,3 +62,12 @@ def main(format: str, folder: Path, split: str | None, images: int, seed: int) -
     more = "" if split == opened else f" dataset.split={split}"
     print(f"open it with: amodal-bench dataset={format} {root}{more}")
     return 0
+
+
+def _check_split(format: str, split: str) -> None:
+    """Raise `UsageError` for a split that the benchmark does not have; FishBowl takes any name of a folder."""
+    if format == "fishbowl":
+        if not split.strip() or Path(split).name != split:
+            raise UsageError(f"--split: {split!r} cannot be the name of a folder")
+    elif split not in SPLITS[format]:
+        raise UsageError(f"--split: {format} has no split {split!r}; valid: {', '.join(SPLITS[format])}")
