@@ -71,7 +71,7 @@ def test_a_model_may_choose_its_segmenter_and_the_command_line_overrules_it() ->
         (["area.shape=hul"], "area.shape: 'hul' is not one of 'hull', 'dilated_hull', 'bbox', 'full', 'background'"),
         (["leakage=blend", "leakage.s=2"], r"leakage\.s: 2 must be between 0 and 1"),
         (["dataset._target_=nowhere.Nothing"], "dataset._target_: cannot import nowhere.Nothing"),
-        (["dataset.images=many"], "dataset: Toy cannot be built"),
+        (["dataset.images=many"], "dataset.images: must be a whole number, not 'many'"),
         (["condition.background=blue"], "condition.background: 'blue' is not one of"),
     ],
 )

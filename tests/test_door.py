@@ -97,7 +97,7 @@ def test_an_unknown_word_gets_did_you_mean_over_verbs(run: Run, words: str, gues
         (["--config-dir", "nowhere"], "--config-dir: there is no folder nowhere"),
         (["model=hull", "data", "list"], "data: is not a setting; a setting is KEY=VALUE"),
         (["model=hull", "leakage=blend,none"], "leakage=blend,none: has several values"),
-        (["seed=abc"], "Value 'abc' of type 'str' could not be converted to Integer\n"),
+        (["seed=abc"], "seed: must be a whole number, not 'abc'\n"),
         (["-m", "model=hull", "sed=1,2"], "sed: unknown key; did you mean 'seed'?"),
         (["model=random/sdx"], "model=random/sdx: there is no such choice; did you mean 'random/sdxl'?"),
         (["hydra/launcher=nothing"], "hydra/launcher=nothing: there is no such choice; valid: basic"),

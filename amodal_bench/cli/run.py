@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.cli.answers import FAILED, USAGE, answered, complain, is_expected, status_of, traceback_wanted
-from amodal_bench.config.compose import require_folders
+from amodal_bench.config.compose import refuse_choices, require_folders
 from amodal_bench.config.effect import without_effect
 from amodal_bench.config.mistakes import explain
 from amodal_bench.config.overrides import expand_home, readable, refuse_sweeps
@@ -216,5 +216,7 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     options.config_dir = [Path(expand_home(folder)) for folder in options.config_dir]
     require_folders(options.config_dir)
     name_folders(options.config_dir)
-    options.overrides = options.overrides if options.shell_completion else readable(options.overrides)
+    if not options.shell_completion:
+        options.overrides = readable(options.overrides)
+        refuse_choices(options.overrides, options.config_dir)
     return options

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.config.overrides import readable, refuse_sweeps
+from amodal_bench.config.build import suggest
+from amodal_bench.config.overrides import parsed, readable, refuse_sweeps
 from amodal_bench.config.own import name_folders
 from amodal_bench.config.settings import Settings, config_folder, register_schema, settings_from
 from amodal_bench.core.errors import BenchError, UsageError
@@ -46,6 +47,7 @@ def composed(overrides: Sequence[str], config_dirs: Sequence[Path]) -> DictConfi
     folders = [folder.expanduser() for folder in config_dirs]
     every = [*readable(overrides), *_search_path(folders)]
     refuse_sweeps(every)
+    refuse_choices(every, folders)
     name_folders(folders)
     try:
         with initialize_config_dir(str(config_folder()), version_base="1.3"):
@@ -80,14 +82,40 @@ def choices(group: str, config_dirs: Sequence[Path]) -> dict[str, Path]:
 def nested_choices(group: str, config_dirs: Sequence[Path]) -> list[str]:
     """The names of `group=FOLDER/NAME` that lie in folders of a group; `_base` holds parts of others."""
     folders = [folder / group for folder in (config_folder(), *config_dirs)]
-    files = (file.relative_to(at).with_suffix("") for at in folders for file in at.glob("[!_]*/**/*.yaml"))
-    return sorted({file.as_posix() for file in files})
+    files = (file.relative_to(at).with_suffix("") for at in folders for file in at.glob("*/**/*.yaml"))
+    return sorted({file.as_posix() for file in files if not is_part(file.as_posix())})
+
+
+def is_part(name: str) -> bool:
+    """Whether a choice is only a part of others, as `_base/published` is: a folder or file that begins with `_`."""
+    return any(word.startswith("_") for word in name.split("/"))
 
 
 def groups(config_dirs: Sequence[Path]) -> list[str]:
     """The groups that have a choice: folders of YAML files."""
     folders = (config_folder(), *config_dirs)
     return sorted({file.parent.name for folder in folders for file in folder.glob("*/*.yaml")})
+
+
+def refuse_choices(overrides: Sequence[str], config_dirs: Sequence[Path]) -> None:
+    """Raise `UsageError` for the first `group=NAME` whose name is a number, or that of a part of others.
+
+    Args:
+        overrides: readable ones.
+        config_dirs: folders with configurations of the user's, which have groups, too.
+    """
+    known = groups(config_dirs)
+    for override in overrides:
+        group = override.lstrip("+").partition("=")[0].partition("@")[0]
+        if group not in known or (found := parsed(override)) is None:
+            continue
+        value = getattr(found.value(), "list", found.value())  # of a sweep
+        for each in value if isinstance(value, list) else [value]:
+            name = str(getattr(each, "text", each))
+            if isinstance(each, int | float) or is_part(name):
+                every = [*choices(group, config_dirs), *nested_choices(group, config_dirs)]
+                what = "is a part of others, and no choice" if is_part(name) else "there is no such choice"
+                raise UsageError(f"{group}={name}: {what}; {suggest(name, every)}")
 
 
 def require_folders(config_dirs: Sequence[Path]) -> None:
