@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from amodal_bench import evaluation
-from amodal_bench.cli.main import COMPLETE, VERBS, main, program
+from amodal_bench.cli.main import COMPLETE, main, program
+from amodal_bench.cli.tree import VERBS
 from amodal_bench.cli.toy.train import STAGES
 from amodal_bench.config.settings import config_folder
 from amodal_bench.core.version import __version__

@@ -184,7 +184,23 @@ def test_an_empty_mapping_and_equal_numbers_of_other_types_are_values() -> None:
 
 
 def test_plain_texts_tell_values_apart() -> None:
-    values = [0.1234567, 0.1234568, 1, True, None, "null", "a b", "a", [1, 2], 1e-9, 20, "20", "true", "nan", "[1, 2]"]
+    values = [
+        0.1234567,
+        0.1234568,
+        1,
+        True,
+        None,
+        "null",
+        "a b",
+        "a",
+        [1, 2],
+        1e-9,
+        20,
+        "20",
+        "true",
+        "nan",
+        "[1, 2]",
+    ]
     texts = [plain(value) for value in values]
     assert len(set(texts)) == len(texts)
     assert all(first != second for first, second in pairwise(sorted(texts)))

@@ -48,7 +48,9 @@ def _unknown_choice(file: str, options: Sequence[str], folders: Sequence[Path]) 
     group = next((one for one in beginnings if any(_has_choices(at / one) for at in folders)), beginnings[-1])
     wrong = file.removeprefix(f"{group}/")
     known = [*options, *nested_choices(group, folders)]
-    return f"{group}={wrong}: there is no such choice; {suggest(wrong, {name for name in known if not is_part(name)})}"
+    return (
+        f"{group}={wrong}: there is no such choice; {suggest(wrong, {name for name in known if not is_part(name)})}"
+    )
 
 
 def _has_choices(folder: Path) -> bool:
