@@ -6,9 +6,10 @@ import errno
 import random
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +34,18 @@ from amodal_bench.runner.identity import identify
 from amodal_bench.runner.loop import Work, run
 from amodal_bench.runner.regions import complete
 from amodal_bench.runner.run_json import FILE as RUN_JSON
-from amodal_bench.runner.run_json import write_facts
+from amodal_bench.runner.run_json import read_facts, write_facts
 from amodal_bench.runner.store import Store
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A model of the command, as specified and as built."""
+    """A model of the command, as specified and as built; `given` where it was given as an object."""
 
     name: str
     spec: Mapping[str, Any]
     model: Model
+    given: bool = False
 
     @property
     def target(self) -> str:
@@ -113,6 +115,7 @@ def evaluate(settings: Settings, given: Given | None = None, bar: bool = True) -
     loggers: list[Logger] = [build(spec, f"logger.{name}") for name, spec in (settings.logger or {}).items()]
     entries = _entries(settings, given)
     dataset: Dataset = build(settings.dataset, "dataset") if given.dataset is None else given.dataset
+    _checked_name(str(dataset.name), "dataset")
     ids = settings.ids if given.ids is None else given.ids
     records, excluded = select(dataset, protocols[0], ids, settings.limit)
     specification = settings.dataset if given.dataset is None else None
@@ -159,15 +162,27 @@ def _given_entry(model: Model, name: str | None) -> Entry:
     """An object as an entry: its run has the identity that a YAML with its class as `_target_` would give it."""
     kind = type(model)
     target = f"{kind.__module__}.{kind.__qualname__}"
-    return Entry(_checked_name(name or kind.__name__, "model"), {TARGET: target}, model)
+    return Entry(_checked_name(name or kind.__name__, "model"), {TARGET: target}, model, given=True)
 
 
 def _checked_name(name: str, where: str) -> str:
+    """A name that becomes part of a run's folder. Raises `ConfigError` where it cannot."""
     if not name.strip() or "/" in name or "\\" in name:
         raise ConfigError(
             f"{where}.{NAME}: {name!r} cannot be part of a folder's name; choose a name without slashes"
         )
     return name
+
+
+def _namesakes(runs: Path, name: str) -> set[str]:
+    """The classes of the runs that bear a name, in a folder of runs; those that cannot be read are in no table."""
+    found = set()
+    for file in runs.glob(f"*-{escape(name)}-*/{RUN_JSON}"):
+        with suppress(BenchError):
+            facts = read_facts(file.parent)
+            if facts.name == name:
+                found.add(str(facts.identity["model"].get("target")))
+    return found
 
 
 def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
@@ -176,7 +191,8 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
     identity = identify(dataset, entry.model, entry.target, settings.seed)
     folder = Path(settings.results) / "runs" / f"{dataset.name}-{entry.name}-{identity.digest}"
     ids = [str(id) for id in job.records["id"]]
-    said = row_text(entry.name, entry.spec, entry.model, settings.seed)
+    namesakes = _namesakes(folder.parent, entry.name)
+    said = row_text(entry.name, entry.spec, entry.model, settings.seed, entry.given, namesakes)
     if isinstance(entry.model, Finite):
         check_complete(job.records, entry.model, folder / "completeness.csv")
     for logger in loggers:

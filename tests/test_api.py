@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -232,6 +233,20 @@ def test_too_many_errors_are_an_error_after_the_tables_are_written() -> None:
         ((), {"settings": {"dataset.imags": 3}}, "UsageError", r"dataset\.imags: .*did you mean 'images'\?"),
         ((), {"settings": {"dataset.images": object()}}, "ConfigError", "dataset.images: .*not a object"),
         ((), {"limit": 0}, "ConfigError", "limit: 0"),
+        ((None,), {}, "UsageError", "None: an override is text of the form KEY=VALUE"),
+        ((Shifted(1),), {}, "UsageError", "a Shifted: an override is text"),
+        ((["model=hull"],), {}, "UsageError", "a list: an override is text"),
+        ((), {"settings": "model=hull"}, "ConfigError", "settings: must be a dict by dotted names, .*not a str"),
+        ((), {"settings": ["model=hull"]}, "ConfigError", "settings: must be a dict .*not a list"),
+        ((), {"settings": {3: 4}}, "ConfigError", "settings: 3 must be text"),
+        ((), {"ids": 3}, "ConfigError", "ids: must be a file .*or a list of ids, not a int"),
+        ((), {"name": 3}, "ConfigError", "name: must be text"),
+        ((), {"config_dirs": 3}, "UsageError", "config_dirs: must be a folder or a list of folders, not a int"),
+        ((), {"config_dirs": [None]}, "UsageError", "config_dirs: must be a folder or a list of folders"),
+        ((), {"config_dirs": "nowhere"}, "UsageError", "config_dirs: nowhere is not a folder"),
+        ((), {"limit": "x"}, "UsageError", "^limit: must be a whole number or null, not 'x'$"),
+        ((), {"settings": {"dataset.images": "x"}}, "ConfigError", "^dataset.images: must be a whole number"),
+        ((), {"model": 3}, "ConfigError", "model: a int cannot be used"),
         (("hull",), {}, "UsageError", "'hull': an override is text of the form KEY=VALUE"),
         (("leakage=none,blend",), {}, "UsageError", "leakage=none,blend: has several values"),
         ((), {"experiment": "leakage"}, "UsageError", "leakage=blend,.*these are several runs"),
@@ -244,14 +259,71 @@ def test_too_many_errors_are_an_error_after_the_tables_are_written() -> None:
         ((), {"dataset": "kins", "settings": {"dataset.root": "nowhere"}}, "InputError", "nowhere"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_one_line(positional: tuple[str, ...], keywords: dict[str, Any], error: str, text: str) -> None:
+def test_a_mistake_is_one_line(positional: tuple[Any, ...], keywords: dict[str, Any], error: str, text: str) -> None:
     with pytest.raises(amodal_bench.BenchError, match=text) as raised:
         amodal_bench.evaluate(*positional, **{"sheet": 0, **keywords})
     assert type(raised.value).__name__ == error
     assert "\n" not in str(raised.value)
 
 
+def test_a_dataset_whose_name_cannot_be_a_folder_is_refused() -> None:
+    toy = amodal_bench.load_dataset("toy", images=1)
+    toy.name = "my/dataset one"  # type: ignore[misc]
+    with pytest.raises(amodal_bench.ConfigError, match=r"dataset\.name: 'my/dataset one' cannot be part of"):
+        amodal_bench.evaluate(dataset=toy, model="hull", sheet=0)
+    assert not Path("results").exists()
+
+
+def test_a_choice_without_effect_is_a_warning() -> None:
+    with pytest.warns(UserWarning, match=r"^leakage=.* has no effect: the model hull") as seen:
+        amodal_bench.evaluate(model="hull", leakage="none", settings=IMAGES, **SMALL)
+    assert [each.filename for each in seen if each.category is UserWarning] == [__file__], (
+        "it names the caller's line"
+    )
+    with pytest.warns(UserWarning, match="the model Shifted does not use leakage"):
+        amodal_bench.evaluate(model=Shifted(1), leakage="none", settings=IMAGES, **SMALL)
+    with pytest.warns(UserWarning, match="model.view=null has none"):
+        amodal_bench.load_model("random/sam", size=512)
+    with pytest.warns(UserWarning, match="view.mode=frame shows the whole image"):
+        amodal_bench.load_model("tiny", "view.margin=0.5", view="frame")
+    with pytest.warns(UserWarning, match="area.shape=hull does not grow; dilated_hull and bbox do"):
+        amodal_bench.load_model("tiny", "area.grow=0.5", area="hull")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        amodal_bench.load_model("tiny", "area.grow=0.5", leakage="none", view="tight")
+        amodal_bench.load_protocol("instance")
+
+
 # Load.
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"guidance": "x"}, "model.guidance: must be a finite number, not 'x'"),
+        ({"guidance": float("nan")}, "model.guidance: must be a finite number, not nan"),
+        ({"guidance": float("inf")}, "model.guidance: must be a finite number, not inf"),
+        ({"guidance": True}, "model.guidance: must be a finite number, not True"),
+        ({"guidance": None}, "model.guidance: must be a finite number, not null"),
+        ({"steps": 2.5}, "model.steps: must be a whole number, not 2.5"),
+        ({"leakage": 3}, "model.leakage: must be a part of the model, whose class is its _target_, not 3"),
+        ({"view": {"mode": "crop"}}, "model.view"),
+    ],
+)
+def test_nonsense_values_are_refused(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(amodal_bench.UsageError) as raised:
+        amodal_bench.load_model("tiny", **settings)
+    assert str(raised.value).startswith(text) and "\n" not in str(raised.value)
+    with pytest.raises(amodal_bench.ConfigError, match=r"dataset\.images: must be a whole number, not 2\.5"):
+        amodal_bench.load_dataset("toy", images=2.5)
+
+
+def test_names_that_are_no_text_and_settings_called_name() -> None:
+    for load in (amodal_bench.load_dataset, amodal_bench.load_model, amodal_bench.load_protocol):
+        for name in (3, None, Shifted(1)):
+            with pytest.raises(amodal_bench.UsageError, match="its name must be text"):
+                load(name)  # type: ignore[arg-type]
+    assert amodal_bench.load_protocol("instance", name="mine").label.startswith("mine")
 
 
 def test_a_models_parts_are_chosen_by_name() -> None:
@@ -267,12 +339,32 @@ def test_a_configuration_folder_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "conf" / "model" / "moved.yaml").write_text(f"_target_: {__name__}.Shifted\nname: moved\npixels: 2\n")
     model = amodal_bench.load_model("moved", config_dirs=[tmp_path / "conf"], pixels=5)
     assert model.describe() == {"pixels": 5}
-    named = amodal_bench.evaluate(model="moved", config_dirs=["conf"], settings=IMAGES | {"model.pixels": 5}, **SMALL)
+    assert amodal_bench.load_model("moved", config_dirs="conf").describe() == {"pixels": 2}
+    named = amodal_bench.evaluate(
+        model="moved", config_dirs=tmp_path / "conf", settings=IMAGES | {"model.pixels": 5}, **SMALL
+    )
     given = amodal_bench.evaluate(model=model, name="moved", settings=IMAGES, **SMALL)
     assert named.main.folder == given.main.folder
 
 
 # Open_run and score.
+
+
+def test_a_run_or_a_protocol_of_the_wrong_kind_is_one_line(outcome: amodal_bench.Outcome) -> None:
+    folder = outcome.main.folder
+    with pytest.raises(amodal_bench.UsageError, match="by its folder, which is text or a path, not by None"):
+        amodal_bench.open_run(None)  # type: ignore[arg-type]
+    with pytest.raises(amodal_bench.UsageError, match=r"not by a Outcome; give its main\.folder"):
+        amodal_bench.score(outcome)  # type: ignore[arg-type]
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"protocol": 3}, "protocol: must be a name or a ScoringProtocol, not a int"),
+        ({"dataset": 3}, "dataset: a int cannot be used"),
+        ({"ids": 3}, "ids: must be a file"),
+        ({"config_dirs": 3}, "config_dirs: must be a folder"),
+    ]
+    for given, text in wrong:
+        with pytest.raises(amodal_bench.UsageError, match=text):
+            amodal_bench.score(folder, **given)
 
 
 def test_a_run_is_read_and_left_as_it_is(outcome: amodal_bench.Outcome) -> None:

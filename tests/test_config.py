@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import composed
 
-from amodal_bench.config.build import build, parameters
+from amodal_bench.config.build import build, find_class, parameters
+from amodal_bench.config.compose import choices, nested_choices
+from amodal_bench.config.fits import misfit
 from amodal_bench.config.settings import config_folder
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.metrics.protocols import Filter
@@ -71,7 +75,7 @@ def test_a_model_may_choose_its_segmenter_and_the_command_line_overrules_it() ->
         (["area.shape=hul"], "area.shape: 'hul' is not one of 'hull', 'dilated_hull', 'bbox', 'full', 'background'"),
         (["leakage=blend", "leakage.s=2"], r"leakage\.s: 2 must be between 0 and 1"),
         (["dataset._target_=nowhere.Nothing"], "dataset._target_: cannot import nowhere.Nothing"),
-        (["dataset.images=many"], "dataset: Toy cannot be built"),
+        (["dataset.images=many"], "dataset.images: must be a whole number, not 'many'"),
         (["condition.background=blue"], "condition.background: 'blue' is not one of"),
     ],
 )
@@ -111,3 +115,83 @@ def test_a_class_that_passes_options_on_takes_those_of_its_parents() -> None:
         ConfigError, match=r"model\.nativ: unknown key; did you mean 'native'\? valid: native, own, weights"
     ):
         build({"_target_": f"{__name__}._Child", "weights": "w", "nativ": 3}, "model")
+
+
+def raising(error: str) -> None:
+    """Raise an error by its name, as a user's constructor may."""
+    raise {"SystemExit": SystemExit, "KeyError": KeyError, "OSError": OSError, "RuntimeError": RuntimeError}[error](
+        "first line\nsecond line"
+    )
+
+
+@pytest.mark.parametrize("error", ["SystemExit", "KeyError", "OSError", "RuntimeError"])
+def test_a_constructor_may_raise_anything(error: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^model: raising cannot be built: {error}: ") as raised:
+        build({"_target_": f"{__name__}.raising", "error": error}, "model")
+    assert "\n" not in str(raised.value)
+
+
+@dataclass
+class Bounds:
+    """Settings of every plain type, one of which is without a bound by default."""
+
+    count: int = 1
+    share: float = 0.5
+    most: float = math.inf
+    text: str | None = None
+    path: Path = Path()
+    on: bool = False
+    anything: Any = None
+    several: list[int] = field(default_factory=list)
+    sloppy: int = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wrong"),
+    [
+        ("count", "x", "a whole number, not 'x'"),
+        ("count", True, "a whole number, not True"),
+        ("count", 1.0, "a whole number, not 1.0"),
+        ("share", math.nan, "a finite number, not nan"),
+        ("share", [1], r"a finite number, not \[1\]"),
+        ("text", 3, "text or null, not 3"),
+        ("path", None, "a path, not null"),
+        ("on", 1, "true or false, not 1"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_named(key: str, value: Any, wrong: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^it\.{key}: must be {wrong}$"):
+        build({"_target_": f"{__name__}.Bounds", key: value}, "it")
+
+
+def test_values_that_fit_arrive_as_they_are() -> None:
+    values = {"count": 3, "share": 1, "most": math.inf, "text": "3", "path": "a", "on": True}
+    values |= {"anything": {"a": [1]}, "several": "what the class makes of it", "sloppy": None}
+    assert vars(build({"_target_": f"{__name__}.Bounds", **values}, "it")) == values
+
+
+def test_a_mapping_without_a_class_in_the_place_of_a_part_is_one_line() -> None:
+    settings = composed("model=random/sam", "+model.view.mode=frame")
+    with pytest.raises(
+        ConfigError, match=r"^model\.view: must be a part of the model, whose class is its _target_ or n"
+    ):
+        build(settings.model, "model")
+    with pytest.raises(ConfigError, match=r"math\.pi is a float, and neither a class nor a function"):
+        build({"_target_": "math.pi"}, "model")
+
+
+@pytest.mark.parametrize("group", ["model", "dataset", "protocol", "logger", "segmenter"])
+def test_every_value_of_the_shipped_configurations_fits(group: str) -> None:
+    for name in [*choices(group, []), *nested_choices(group, [])]:
+        spec: Any = getattr(composed(f"{group}={name}"), group)
+        for part in spec.values() if group == "logger" else [spec]:
+            fitting(part)
+
+
+def fitting(spec: dict[str, Any]) -> None:
+    target = find_class(spec["_target_"], "here")
+    for key, value in spec.items():
+        if isinstance(value, dict) and "_target_" in value:
+            fitting(value)
+        else:
+            assert misfit(target, key, value) is None, (target, key, value)

@@ -213,7 +213,7 @@ def test_check_of_a_dataset_that_cannot_be_opened(run: Run, mine: list[str]) -> 
     assert err.startswith("error: datasets/cocoa: the folder of COCO-A does not exist; ") and err.count("\n") == 1
     status, out, err = run("check", "mine", "+dataset.broken=true", *mine)
     assert (status, out) == (1, "")
-    assert err == "error: dataset: cannot be opened: RuntimeError: no wheels\n"
+    assert err == "error: dataset: Mine cannot be built: RuntimeError: no wheels\n"
 
 
 def test_check_of_a_users_class(run: Run, mine: list[str]) -> None:

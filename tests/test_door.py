@@ -12,8 +12,9 @@ import pytest
 
 from amodal_bench import evaluation
 from amodal_bench.cli.help import SETTINGS
-from amodal_bench.cli.main import COMPLETE, VERBS, main, program
+from amodal_bench.cli.main import COMPLETE, main, program
 from amodal_bench.cli.toy.train import STAGES
+from amodal_bench.cli.tree import VERBS
 from amodal_bench.config.settings import Engine, Settings, config_folder
 from amodal_bench.core.version import __version__
 from amodal_bench.tiny import train as training
@@ -99,7 +100,7 @@ def test_an_unknown_word_gets_did_you_mean_over_verbs(run: Run, words: str, gues
         (["--config-dir", "nowhere"], "--config-dir: there is no folder nowhere"),
         (["model=hull", "data", "list"], "data: is not a setting; a setting is KEY=VALUE"),
         (["model=hull", "leakage=blend,none"], "leakage=blend,none: has several values"),
-        (["seed=abc"], "seed: 'abc' must be a whole number\n"),
+        (["seed=abc"], "seed: must be a whole number, not 'abc'\n"),
         (["-m", "model=hull", "sed=1,2"], "sed: unknown key; did you mean 'seed'?"),
         (["model=random/sdx"], "model=random/sdx: there is no such choice; did you mean 'random/sdxl'?"),
         (["hydra/launcher=nothing"], "hydra/launcher=nothing: there is no such choice; valid: basic"),

@@ -63,8 +63,15 @@ def test_there_is_no_circle() -> None:
 
 def test_the_architecture_page_draws_this_order() -> None:
     page = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
-    drawn = re.findall(r"^\| \d+ \| `([^`]+)`", page, re.MULTILINE)
-    assert drawn[::-1] == [room for room in ORDER if room != FACE]
+    drawn = re.findall(r"^\| (\d+) \| `([^`]+)`", page, re.MULTILINE)
+    order = [room for room in ORDER if room != FACE]
+    assert drawn[::-1] == [(str(rank), room) for rank, room in enumerate(order, start=1)]
+
+
+def test_no_module_of_the_command_line_is_in_a_circle() -> None:
+    """The help and the door both read the table of verbs; it knows neither."""
+    for name in ("help", "tree", "guess"):
+        assert "amodal_bench.cli.main" not in (PACKAGE / "cli" / f"{name}.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("__init__.py")), ids=lambda p: p.parent.name)

@@ -93,6 +93,28 @@ def test_a_choice_without_effect_gets_a_line(overrides: list[str], idle: dict[st
     ]
 
 
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        (["model=tiny", "area=hull", "area.grow=0.5"], "area.shape=hull does not grow; dilated_hull and bbox do"),
+        (["model=tiny", "area.grow=0.5"], None),
+        (
+            ["model=tiny", "view=frame", "view.margin=0.5"],
+            "view.mode=frame shows the whole image; view=crop has a mar",
+        ),
+        (["model=random/sam", "model.size=512"], "it is the side of a window, and model.view=null has none"),
+        (["model=random/sam", "model.size=512", "model.view=${view}"], None),
+        (["model=tiny", "area.shape=nonsense", "area.grow=0.5"], "area.shape=nonsense does not grow"),
+        (["model=hull", "+model.size=512"], None),
+    ],
+)
+def test_a_setting_that_does_nothing_beside_others_gets_a_line(overrides: list[str], reason: str | None) -> None:
+    lines = without_effect(composed(overrides, []), overrides)
+    assert len(lines) == (reason is not None)
+    for line in lines:
+        assert line.partition(" has no effect: ")[2].startswith(str(reason))
+
+
 def test_a_part_that_is_used_by_the_command_itself_is_not_idle() -> None:
     words = ["model=hull", "segmenter=colour_model"]
     assert len(without_effect(composed(words, []), words)) == 1

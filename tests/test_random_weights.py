@@ -144,3 +144,21 @@ def test_both_experiments_run_the_same_models() -> None:
     assert [name for name in small if name.startswith("random/")] == [f"random/{n}" for n in real if published(n)]
     every = {file.stem for file in (config_folder() / "model").glob("*.yaml")}
     assert set(real) == every - {"tiny", "predictions"}
+
+
+def test_a_library_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from amodal_bench.cli.models import tiny
+
+    def lacks(*_: object) -> None:
+        raise ModuleNotFoundError("No module named 'diffusers.models'", name="diffusers.models")
+
+    monkeypatch.setenv("AMODAL_BENCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(random_weights, "save", lacks)
+    monkeypatch.setattr(tiny, "save", lacks)
+    with pytest.raises(
+        InputError, match="random://flux: needs diffusers, which is not installed; install diffusers, "
+    ):
+        made("random://flux")
+    assert tiny.main.callback is not None
+    with pytest.raises(InputError, match="flux: needs diffusers, which is not installed; install diffusers, "):
+        tiny.main.callback("flux", tmp_path / "new")

@@ -73,7 +73,7 @@ def _changed(spec: Mapping[str, Any]) -> Iterator[str]:
     """An override of each setting that a result depends on."""
     groups = ("segmenter", "condition", "area", "leakage", "view")
     for place, value in leaves(spec):
-        if place[-1] in (*QUIET, WEIGHTS):
+        if place in QUIET or place[-1] == WEIGHTS:
             continue
         key = ".".join(place) if place[0] in groups else ".".join(("model", *place))
         texts = {"shape": "hull", "background": "white", "mode": "frame", "precision": "bfloat16"}
@@ -108,15 +108,100 @@ class Mine:
 def test_a_users_own_model_says_what_differs_from_its_class() -> None:
     def said(**spec: Any) -> str:
         whole = {"_target_": f"{__name__}.Mine", "name": "grow", **spec}
-        return row_text("grow", whole, build(whole, "model"), 0)
+        return row_text("grow", whole, Mine(), 0)
 
     assert said() == "" and said(pixels=3) == "" and said(pixels=5) == "pixels=5"
     assert said(pixels=True) == "pixels=true" and said(mode="x y=1") == 'mode="x y=1"'
 
 
+@dataclass
+class Net:
+    """A part of a user's own model."""
+
+    name: str = "vit_b"
+    device: str = "cpu"
+
+
+@dataclass
+class Other(Mine):
+    """Another class, which may bear the same name."""
+
+
+def said_of(*, name: str = "grow", namesakes: tuple[str, ...] = (), **spec: Any) -> str:
+    whole = {"_target_": f"{__name__}.Mine", "name": name, **spec}
+    return row_text(name, whole, Mine(), 0, namesakes=namesakes)
+
+
+def test_a_name_or_a_device_of_a_users_part_is_a_setting() -> None:
+    net = {"_target_": f"{__name__}.Net"}
+    rows = [said_of(net={**net, "name": name}) for name in ("vit_b", "vit_base_large")]
+    known = f"net._target_={__name__}.Net"
+    assert rows == [known, f"{known} net.name=vit_base_large"]
+    assert said_of(net={**net, "device": "cuda"}) == f"{known} net.device=cuda"
+    assert row("model.backbone.device=auto") == row() and "steps=3" in row("model.steps=3")
+
+
+def test_two_classes_of_one_name_are_told_apart() -> None:
+    assert row("model=visible", "model.name=hull") == "hull _target_=amodal_bench.models.visible.VisibleMask"
+    assert said_of() == said_of(namesakes=(f"{__name__}.Mine",)) == ""
+    assert said_of(namesakes=("elsewhere.Grow",)) == f"_target_={__name__}.Mine"
+
+
+def test_objects_of_one_class_and_name_are_told_apart_by_their_descriptions(bench: Callable[..., Outcome]) -> None:
+    import amodal_bench
+
+    shared = bench("model=hull", "dataset.images=1").main.folder.parents[1]
+
+    def said(model: Any, name: str = "grow") -> str:
+        settings = {"dataset.images": 1}
+        outcome = amodal_bench.evaluate(model=model, name=name, settings=settings, sheet=0, results=str(shared))
+        return outcome.main.settings
+
+    assert [said(Mine(1)), said(Mine(9))] == ["pixels=1", "pixels=9"]
+    assert said(Other(1)) == f"_target_={__name__}.Other pixels=1", "the name is another class's in these results"
+    assert said(amodal_bench.load_model("hull"), "hull") == "", "as model=hull"
+
+
+def test_what_is_long_in_a_description_becomes_a_digest() -> None:
+    class Long(Mine):
+        def describe(self) -> dict[str, Any]:
+            return {"text": "x" * self.pixels, "list": [self.pixels], "parts": {"one": {"n": 1}}}
+
+    texts = [row_text("long", {"_target_": "here.Long"}, Long(n), 0, given=True) for n in (50, 51)]
+    assert texts[0] != texts[1] and all(text.startswith("parts.one.n=1 describe=") for text in texts)
+
+
+def test_a_setting_that_is_taken_away_is_shown() -> None:
+    assert row("model=random/sd15", "~model.guidance").endswith("segmenter=sam guidance=0 random weights")
+    usual = row("model=random/sam")
+    assert row("model=random/sam", "~model.points") == usual, "the class's default is the usual value"
+
+
+def test_an_empty_mapping_and_equal_numbers_of_other_types_are_values() -> None:
+    assert said_of(options={}) == "options={}"
+    assert said_of(options=[True]) != said_of(options=[1])
+    assert said_of(options="3") != said_of(options=3)
+
+
 def test_plain_texts_tell_values_apart() -> None:
-    values = [0.1234567, 0.1234568, 1, True, None, "null", "a b", "a", [1, 2], 1e-9, 20]
-    texts = [plain(value) for value in values if value != "null"]
+    values = [
+        0.1234567,
+        0.1234568,
+        1,
+        True,
+        None,
+        "null",
+        "a b",
+        "a",
+        [1, 2],
+        1e-9,
+        20,
+        "20",
+        "true",
+        "nan",
+        "[1, 2]",
+    ]
+    texts = [plain(value) for value in values]
     assert len(set(texts)) == len(texts)
     assert all(first != second for first, second in pairwise(sorted(texts)))
 

@@ -28,8 +28,8 @@ from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.evaluation import evaluate
-from amodal_bench.method.trajectory import estimate
 from amodal_bench.models.base import Completes, Stepwise
+from amodal_bench.models.trajectory import estimate
 from amodal_bench.models.tuning_free import TuningFree
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.runner.store import COUNTS, Store

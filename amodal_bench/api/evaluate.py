@@ -6,18 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.api.composing import composed, override_of, overrides_of
+from amodal_bench.api.composing import Folders, composed, override_of, overrides_of, require_overrides
+from amodal_bench.api.given import MEMBERS, a_kind, checked, listed
 from amodal_bench.core.errors import ConfigError, UsageError
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.evaluation import Given, check_errors
 from amodal_bench.evaluation import evaluate as run
 from amodal_bench.models.base import Model
 from amodal_bench.report.outcome import Outcome
-
-MEMBERS = {
-    "dataset": ("name", "records", "sample", "fingerprint", "check"),
-    "model": ("describe", "predict"),
-}
 
 
 def evaluate(
@@ -27,7 +23,7 @@ def evaluate(
     name: str | None = None,
     ids: str | Path | Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
-    config_dirs: Iterable[str | Path] = (),
+    config_dirs: Folders = (),
     progress: bool = False,
     **choices: Any,
 ) -> Outcome:
@@ -43,7 +39,7 @@ def evaluate(
         name: the model's name in tables; for an object, its class's name by default.
         ids: the instances to run: a file with one id on each line, or a list of ids.
         settings: settings by their dotted names, such as `{"model.guidance": 0.5}`.
-        config_dirs: folders with a configuration of your own. They name classes, so treat them as code.
+        config_dirs: a folder with a configuration of your own, or several. They name classes, so treat them as code.
         progress: whether to show a progress bar on the standard error stream.
         choices: other settings of a run by name, such as `leakage="none"`, `protocol="pooled"`, `limit=20`, `seed=1`,
             `results="results"` or `sheet=0`.
@@ -58,40 +54,31 @@ def evaluate(
         BenchError: more instances failed than `engine.max_error_share` allows. All tables have been written, and
             `open_run` reads them; `settings={"engine.max_error_share": 1}` allows any number.
     """
+    require_overrides(overrides)
     chosen = dict(choices)
     given: dict[str, Any] = {}
     for kind, value in (("dataset", dataset), ("model", model)):
         if value is not None and not isinstance(value, str):
-            given[kind] = _checked(kind, value)
+            given[kind] = checked(kind, value)
         elif value is not None:
             chosen[kind] = value
     if isinstance(ids, str | Path):
         chosen["ids"] = ids
     elif ids is not None:
-        given["ids"] = [str(id) for id in ids]
-    every = [*overrides_of(chosen), *overrides_of(settings or {}), *overrides]
+        given["ids"] = listed(ids)
+    every = [*overrides_of(chosen), *overrides_of({} if settings is None else settings), *overrides]
+    if name is not None and not isinstance(name, str):
+        raise ConfigError(f"name: must be text, the model's name in tables, not {a_kind(name)}")
     if name is not None and "model" in given:
         given["name"] = name
     elif name is not None:
         every.append(override_of("model.name", name))
     _refuse_settings_of_objects(every, given)
-    composition = composed(every, config_dirs)
+    an_object = (name or type(model).__name__) if "model" in given else None
+    composition = composed(every, config_dirs, an_object, used=())
     outcome, _ = run(composition, Given(**given), bar=progress)
     check_errors(outcome, composition.engine.max_error_share)
     return outcome
-
-
-def _checked(kind: str, value: object) -> object:
-    """An object that takes a component's place. Raises `ConfigError` where it cannot."""
-    if isinstance(value, type):
-        raise ConfigError(f"{kind}: is the class {value.__name__}; give an object of it: {value.__name__}(...)")
-    lacking = [member for member in MEMBERS[kind] if not hasattr(value, member)]
-    if lacking:
-        raise ConfigError(
-            f"{kind}: a {type(value).__name__} cannot be used, since it lacks {', '.join(lacking)}; "
-            f"give a name, or an object with the members of amodal_bench.{kind.capitalize()}"
-        )
-    return value
 
 
 def _refuse_settings_of_objects(overrides: Iterable[str], given: Mapping[str, Any]) -> None:

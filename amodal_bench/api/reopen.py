@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.api.composing import existing
 from amodal_bench.api.runs import Run
 from amodal_bench.config.build import TARGET, build
 from amodal_bench.config.compose import choices
@@ -19,7 +18,7 @@ from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
 
 
-def dataset_of(run: Run, config_dirs: list[str | Path]) -> Dataset:
+def dataset_of(run: Run, config_dirs: list[Path]) -> Dataset:
     """Open the dataset that a run was made on.
 
     Raises:
@@ -36,7 +35,7 @@ def dataset_of(run: Run, config_dirs: list[str | Path]) -> Dataset:
     return dataset
 
 
-def protocol_of(run: Run, config_dirs: list[str | Path]) -> ScoringProtocol:
+def protocol_of(run: Run, config_dirs: list[Path]) -> ScoringProtocol:
     """The protocol that a run was scored with as it was made. Raises `UsageError` where the run does not say."""
     specification, way_out = run.recorded.protocol, 'give protocol=, such as protocol="instance"'
     if specification is None:
@@ -47,12 +46,12 @@ def protocol_of(run: Run, config_dirs: list[str | Path]) -> ScoringProtocol:
 
 
 def _require_known(
-    run: Run, specification: Mapping[str, Any], group: str, config_dirs: list[str | Path], way_out: str
+    run: Run, specification: Mapping[str, Any], group: str, config_dirs: list[Path], way_out: str
 ) -> None:
     """Raise `UsageError` unless the group's YAML files name every class that a specification does."""
     from omegaconf import OmegaConf
 
-    files = choices(group, existing(config_dirs)).values()
+    files = choices(group, config_dirs).values()
     known = {target for file in files for target in _targets(OmegaConf.to_container(OmegaConf.load(file)))}
     for target in _targets(specification):
         if target not in known:

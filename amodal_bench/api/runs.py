@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from amodal_bench.api.given import a_kind
 from amodal_bench.core.errors import InputError, UsageError
 from amodal_bench.core.types import Integers, Mask
 from amodal_bench.report.timing import timing_table
@@ -104,6 +105,9 @@ def open_run(folder: str | Path) -> Run:
         UsageError: it is not the folder of a run.
         InputError: its files cannot be read.
     """
+    if not isinstance(folder, str | Path):
+        hint = "; give its main.folder" if hasattr(folder, "main") else ""
+        raise UsageError(f"a run is named by its folder, which is text or a path, not by {a_kind(folder)}{hint}")
     path = Path(folder).expanduser()
     if not (path / STORE).is_file():
         raise UsageError(f"{path}: is not the folder of a run (it has no {STORE}); runs lie in results/runs")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from amodal_bench.api.composing import Folders, existing
+from amodal_bench.api.given import a_kind, checked, listed
 from amodal_bench.api.load import load_dataset, load_protocol
 from amodal_bench.api.reopen import dataset_of, protocol_of
 from amodal_bench.api.runs import Run, open_run
-from amodal_bench.core.errors import UsageError
+from amodal_bench.core.errors import ConfigError, UsageError
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.metrics.selection import select_from
@@ -44,7 +46,7 @@ def score(
     protocol: str | ScoringProtocol | None = None,
     ids: str | Path | Sequence[str] | None = None,
     dataset: str | Dataset | None = None,
-    config_dirs: Iterable[str | Path] = (),
+    config_dirs: Folders = (),
 ) -> Tables:
     """Score a run under a protocol; no model is made, and the run is not changed.
 
@@ -63,11 +65,16 @@ def score(
         InputError: a file cannot be used.
     """
     opened = run if isinstance(run, Run) else open_run(run)
-    folders = list(config_dirs)
+    folders = existing(config_dirs)
     if protocol is None:
         protocol = protocol_of(opened, folders)
     elif isinstance(protocol, str):
         protocol = load_protocol(protocol, config_dirs=folders)
+    elif not isinstance(protocol, ScoringProtocol):
+        raise ConfigError(f"protocol: must be a name or a ScoringProtocol, not {a_kind(protocol)}")
+    if dataset is not None and not isinstance(dataset, str):
+        checked("dataset", dataset)
+    ids = ids if ids is None or isinstance(ids, str | Path) else listed(ids)
     rows = opened.instances()
     index = _dataset(opened, dataset, folders).records()
     records, missing = _selected(opened, index, protocol, ids, rows)
@@ -86,7 +93,7 @@ def scored_run(
     return _scored(run, protocol, records, rows, listed=ids is not None), missing
 
 
-def _dataset(run: Run, dataset: str | Dataset | None, folders: list[str | Path]) -> Dataset:
+def _dataset(run: Run, dataset: str | Dataset | None, folders: list[Path]) -> Dataset:
     if dataset is None:
         found = dataset_of(run, folders)
     else:

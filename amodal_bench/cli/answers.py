@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.errors import BenchError, UsageError, unbroken
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses: all is well, something went wrong, the command line is wrong, the user stopped it."""
@@ -86,7 +86,7 @@ def complain(text: str) -> None:
 
 def _sentence(error: click.ClickException) -> str:
     """What the parser says, in the form of all other messages."""
-    text = " ".join(error.format_message().split()).rstrip(".")
+    text = unbroken(error.format_message()).rstrip(".")
     context = getattr(error, "ctx", None)
     if context is None:
         return text

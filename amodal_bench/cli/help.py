@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from amodal_bench.cli.tree import VERBS
 from amodal_bench.cli.verbs import PROGRAM
 from amodal_bench.config.compose import choices, groups, nested_choices
 from amodal_bench.config.overrides import expand_home
@@ -65,8 +66,6 @@ HYDRA_FULL_ERROR=1 in the environment shows tracebacks."""
 
 def show_help(words: Sequence[str]) -> int:
     """Print it, with the choices of the `--config-dir` folders among the words; returns the exit status."""
-    from amodal_bench.cli.main import VERBS
-
     folders = _folders(words)
     print(HEAD)
     print("Settings of a run (group=choice):")

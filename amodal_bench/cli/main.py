@@ -12,20 +12,13 @@ from click.shell_completion import CompletionItem
 
 from amodal_bench.cli.answers import DONE, FAILED, answered, complain
 from amodal_bench.cli.streams import lasting_streams
+from amodal_bench.cli.tree import VERBS
 from amodal_bench.cli.verbs import HELP, PROGRAM, Verbs, called
 from amodal_bench.core.errors import UsageError
 from amodal_bench.core.version import __version__
 
 COMPLETE = "_AMODAL_BENCH_COMPLETE"
 """Set by the shell's completion function, as click writes it."""
-
-VERBS = {
-    "data": ("data.command", "datasets: list, fetch, check, info, preview, ids, readme"),
-    "models": ("models.command", "models and their weights: list, fetch, check, tiny"),
-    "results": ("results.command", "finished and unfinished runs: list, score, export, table"),
-    "predict": ("predict.command", "any model on a picture of your own"),
-    "toy": ("toy.command", "the toy aquarium: export it in official formats, train the tiny model"),
-}
 
 
 class Door(Verbs):

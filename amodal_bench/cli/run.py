@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.cli.answers import FAILED, USAGE, answered, complain, is_expected, status_of, traceback_wanted
-from amodal_bench.config.compose import refuse_no_choice, require_folders
+from amodal_bench.config.compose import refuse_choices, require_folders
 from amodal_bench.config.effect import without_effect
 from amodal_bench.config.faulty import faults_named, refuse_faulty
 from amodal_bench.config.mistakes import explain
@@ -248,5 +248,5 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
         print(f"note: {line}", file=sys.stderr, flush=True)
     options.overrides = options.overrides if options.shell_completion else readable(options.overrides)
     if not options.shell_completion:
-        refuse_no_choice(options.overrides, options.config_dir)
+        refuse_choices(options.overrides, options.config_dir)
     return options

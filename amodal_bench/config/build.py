@@ -8,9 +8,10 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from amodal_bench.config.fits import misfit
 from amodal_bench.config.moved import moved_class
 from amodal_bench.config.own import hidden_file, look_in_own_folders
-from amodal_bench.core.errors import BenchError, ConfigError, one_line
+from amodal_bench.core.errors import BenchError, ConfigError, one_line, with_class
 
 NAME, TARGET = "name", "_target_"
 LABELS = (NAME, "weights")
@@ -28,7 +29,8 @@ def build(spec: Mapping[str, Any], where: str) -> Any:
         where: the specification's place in the configuration, for messages.
 
     Raises:
-        ConfigError: the class cannot be imported, or does not take these keys.
+        ConfigError: the class cannot be imported, does not take these keys or values, or raises anything but a
+            `BenchError`, which is passed on.
     """
     if not isinstance(spec, Mapping) or TARGET not in spec:
         raise ConfigError(f"{where}: has no {TARGET}, the class to build")
@@ -40,12 +42,16 @@ def build(spec: Mapping[str, Any], where: str) -> Any:
         for key in values:
             if key not in taken:
                 raise ConfigError(f"{where}.{key}: unknown key; {suggest(key, taken)}")
+    for key, value in values.items():
+        if value is spec[key] and (wrong := misfit(target, key, value)):
+            raise ConfigError(f"{where}.{key}: {wrong}")
     try:
         return target(**values)
     except BenchError:
         raise
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where}: {target.__name__} cannot be built: {error}") from error
+    except (Exception, SystemExit) as error:  # a user's class may fail in any way
+        name = getattr(target, "__name__", spec[TARGET])
+        raise ConfigError(f"{where}: {name} cannot be built: {with_class(error)}") from error
 
 
 def _built(value: Any, where: str) -> Any:
@@ -67,8 +73,8 @@ def find_class(path: str, where: str) -> Any:
     if module.partition(".")[0] != __name__.partition(".")[0]:
         look_in_own_folders()
     try:
-        return getattr(importlib.import_module(module), name)
-    except Exception as error:  # a user's file may fail in any way
+        found = getattr(importlib.import_module(module), name)
+    except (Exception, SystemExit) as error:  # a user's file may fail in any way
         if now := moved_class(path):
             remedy = f"it has moved to {now}"
         elif mine := hidden_file(module):
@@ -76,6 +82,9 @@ def find_class(path: str, where: str) -> Any:
         else:
             remedy = "its folder must be the working folder, a folder given as --config-dir, or on PYTHONPATH"
         raise ConfigError(f"{where}.{TARGET}: cannot import {path} ({one_line(error)}); {remedy}") from error
+    if not callable(found):
+        raise ConfigError(f"{where}.{TARGET}: {path} is a {type(found).__name__}, and neither a class nor a function")
+    return found
 
 
 def parameters(target: Any) -> list[str] | None:
@@ -87,7 +96,10 @@ def parameters(target: Any) -> list[str] | None:
     calls = [kind.__dict__["__init__"] for kind in kinds if "__init__" in kind.__dict__ and kind is not object]
     names: list[str] = []
     for call in calls or [target]:
-        found = list(inspect.signature(call).parameters.values())
+        try:
+            found = list(inspect.signature(call).parameters.values())
+        except ValueError:  # of a compiled library, which does not say
+            return None
         names += [p.name for p in found if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"]
         if not any(p.kind is p.VAR_KEYWORD for p in found):
             return list(dict.fromkeys(names))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from amodal_bench.config.build import suggest
 from amodal_bench.config.faulty import faults_named, refuse_faulty
 from amodal_bench.config.overrides import parsed, readable, refuse_sweeps
 from amodal_bench.config.own import name_folders
@@ -49,7 +50,7 @@ def composed(overrides: Sequence[str], config_dirs: Sequence[Path]) -> DictConfi
     require_folders(folders)
     every = readable(overrides)
     refuse_sweeps(every)
-    refuse_no_choice(every, folders)
+    refuse_choices(every, folders)
     name_folders(folders)
     try:
         with faults_named(folders), _hydra(folders):
@@ -85,8 +86,13 @@ def choices(group: str, config_dirs: Sequence[Path]) -> dict[str, Path]:
 def nested_choices(group: str, config_dirs: Sequence[Path]) -> list[str]:
     """The names of `group=FOLDER/NAME` that lie in folders of a group; `_base` holds parts of others."""
     folders = [folder / group for folder in (config_folder(), *config_dirs)]
-    files = (file.relative_to(at).with_suffix("") for at in folders for file in at.glob("[!_]*/**/*.yaml"))
-    return sorted({file.as_posix() for file in files})
+    files = (file.relative_to(at).with_suffix("") for at in folders for file in at.glob("*/**/*.yaml"))
+    return sorted({file.as_posix() for file in files if not is_part(file.as_posix())})
+
+
+def is_part(name: str) -> bool:
+    """Whether a choice is only a part of others, as `_base/published` is: a folder or file that begins with `_`."""
+    return any(word.startswith("_") for word in name.split("/"))
 
 
 def groups(config_dirs: Sequence[Path]) -> list[str]:
@@ -95,15 +101,13 @@ def groups(config_dirs: Sequence[Path]) -> list[str]:
     return sorted({file.parent.name for folder in folders for file in folder.glob("*/*.yaml")})
 
 
-def require_folders(config_dirs: Sequence[Path]) -> None:
-    """Raise `UsageError` where a folder of configurations does not exist."""
-    for folder in config_dirs:
-        if not folder.is_dir():
-            raise UsageError(f"--config-dir: there is no folder {folder}")
+def refuse_choices(overrides: Sequence[str], config_dirs: Sequence[Path]) -> None:
+    """Raise `UsageError` for the first `group=NAME` whose name is null, a number, or that of a part of others.
 
-
-def refuse_no_choice(overrides: Sequence[str], config_dirs: Sequence[Path]) -> None:
-    """Raise `UsageError` where a group is set to `null` or a number, which Hydra takes for a fault of the program."""
+    Args:
+        overrides: readable ones.
+        config_dirs: folders with configurations of the user's, which have groups, too.
+    """
     from hydra.core.override_parser.types import ChoiceSweep
 
     known = groups(config_dirs)
@@ -113,11 +117,20 @@ def refuse_no_choice(overrides: Sequence[str], config_dirs: Sequence[Path]) -> N
         if found is None or found.is_delete() or group in ("", "experiment") or not (group in known or "/" in group):
             continue
         values = found._value.list if isinstance(found._value, ChoiceSweep) else [found._value]
+        every = [*choices(group, config_dirs), *nested_choices(group, config_dirs)]
         if any(value is None or isinstance(value, (bool, int, float)) for value in values):
             drop = f"to leave it out write ~{found.get_key_element()}; " if found.package else ""
-            raise UsageError(
-                f"{override}: must be the name of a choice; {drop}valid: {', '.join(choices(group, config_dirs))}"
-            )
+            raise UsageError(f"{override}: must be the name of a choice; {drop}valid: {', '.join(every)}")
+        for name in (str(getattr(value, "text", value)) for value in values):
+            if is_part(name):
+                raise UsageError(f"{group}={name}: is a part of others, and no choice; {suggest(name, every)}")
+
+
+def require_folders(config_dirs: Sequence[Path]) -> None:
+    """Raise `UsageError` where a folder of configurations does not exist."""
+    for folder in config_dirs:
+        if not folder.is_dir():
+            raise UsageError(f"--config-dir: there is no folder {folder}")
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def parsed(override: str) -> Override | None:
 def quoted(override: str) -> str:
     """An override with its value in quotes, so that every character of it stands for itself."""
     key, _, value = override.partition("=")
-    return f"{key}={_in_quotes(value)}"
+    return f"{key}={in_quotes(value)}"
 
 
 def refuse_sweeps(overrides: Sequence[str], of_a_run: bool = False) -> None:
@@ -94,9 +94,9 @@ def _readable(override: str) -> str:
         raise UsageError(f"{override}: is not a setting; a setting is KEY=VALUE")
     if not value.startswith(_OWN_SYNTAX):
         # A comma separates the values of a sweep, whatever other characters they have.
-        in_quotes = ",".join(map(_in_quotes, text.partition("=")[2].split(",")))
-        if parsed(f"{key}={in_quotes}") is not None:
-            return f"{key}={in_quotes}"
+        several = ",".join(map(in_quotes, text.partition("=")[2].split(",")))
+        if parsed(f"{key}={several}") is not None:
+            return f"{key}={several}"
     raise UsageError(
         f"{override}: {value[:1]!r} begins a list, a dictionary or a quoted text that does not end where it should; "
         f"if it is a part of the value, quote that: {shlex.quote(quoted(text))}"
@@ -105,10 +105,11 @@ def _readable(override: str) -> str:
 
 def _home(match: re.Match[str]) -> str:
     path = expand_home(match["path"])
-    return match["before"] + (path if parsed(f"key={path}") else _in_quotes(path))
+    return match["before"] + (path if parsed(f"key={path}") else in_quotes(path))
 
 
-def _in_quotes(value: str) -> str:
+def in_quotes(text: str) -> str:
+    """Text in the quotes of Hydra's grammar, so that every character but those of `${...}` stands for itself."""
     from hydra.core.override_parser.types import Quote, QuotedString
 
-    return str(QuotedString(value, Quote.double).with_quotes())
+    return str(QuotedString(text, Quote.double).with_quotes())

@@ -44,12 +44,17 @@ class NoSuchFile(InputError, UsageError):
 
 def one_line(error: BaseException) -> str:
     """The text of an error on one line; before it the class of one that is not meant for users."""
-    return " ".join(str(error).split()) if isinstance(error, BenchError) else with_class(error)
+    return unbroken(error) if isinstance(error, BenchError) else with_class(error)
+
+
+def unbroken(text: object) -> str:
+    """A text, or that of an error, on one line."""
+    return " ".join(str(text).split())
 
 
 def with_class(error: BaseException) -> str:
     """The class and the text of an error on one line, for people who look for a fault in code."""
-    text = " ".join(str(error).split())
+    text = unbroken(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 
@@ -12,5 +13,14 @@ def plain(value: Any) -> str:
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
     if isinstance(value, str) and value and not any(letter.isspace() or letter in "\"'=" for letter in value):
-        return value
+        return json.dumps(value) if _is_other(value) else value
     return json.dumps(value, sort_keys=True, default=str)
+
+
+def _is_other(text: str) -> bool:
+    """Whether a text reads as a value that is none: `3`, `true`, `null`, `nan`, `[1]`."""
+    for reads in (json.loads, float):
+        with suppress(ValueError):
+            reads(text)
+            return True
+    return False

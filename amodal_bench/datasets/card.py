@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from amodal_bench.core.errors import InputError
+from amodal_bench.core.errors import InputError, unbroken
 
 FOLDER = Path(__file__).parent / "cards"
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -101,7 +101,7 @@ def _read_yaml(file: Path) -> Any:
     try:
         return OmegaConf.to_container(OmegaConf.load(file))
     except Exception as error:  # errors of the YAML library, of OmegaConf and of the file system
-        raise ValueError(f"not valid YAML ({' '.join(str(error).split())})") from error
+        raise ValueError(f"not valid YAML ({unbroken(error)})") from error
 
 
 def _card(name: str, data: Any) -> Card:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -51,6 +51,8 @@ _SHAPES: dict[str, Callable[[Mask], Mask]] = {
     "full": np.ones_like,
     "background": np.logical_not,
 }
+_GROWN = ("dilated_hull", "bbox")
+"""The shapes that `grow` is for."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,16 @@ class Area:
         if not 0 <= self.grow < math.inf:
             raise ConfigError(f"area.grow: {self.grow} must be >= 0 and finite")
 
+    @staticmethod
+    def idle_settings(settings: Mapping[str, Any]) -> dict[str, str]:
+        """See `config.effect.Idles`."""
+        shape = settings.get("shape", "hull")
+        return {} if shape in _GROWN else {"grow": f"area.shape={shape} does not grow; {' and '.join(_GROWN)} do"}
+
     def __call__(self, visible: Mask) -> Mask:
         """M for a visible mask, (H, W) bool."""
         mask = _SHAPES[self.shape](visible)
-        if self.shape not in ("dilated_hull", "bbox") or (found := extent(visible)) is None:
+        if self.shape not in _GROWN or (found := extent(visible)) is None:
             return mask
         top, bottom, left, right = found
         return dilate(mask, self.grow * max(bottom - top, right - left))

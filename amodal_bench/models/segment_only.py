@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -45,6 +45,12 @@ class SegmentOnly:
         self.segmenter, self.view, self.size, self.points = segmenter, view, size, points
         self.union_visible = union_visible
         self.stages = Stages()
+
+    @staticmethod
+    def idle_settings(settings: Mapping[str, Any]) -> dict[str, str]:
+        """See `config.effect.Idles`."""
+        reason = "it is the side of a window, and model.view=null has none; give model.view='${view}' for one"
+        return {"size": reason} if settings.get("view") is None else {}
 
     def describe(self) -> dict[str, Any]:
         return {

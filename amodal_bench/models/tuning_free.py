@@ -17,12 +17,12 @@ from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.method.area import Area
 from amodal_bench.method.condition import Condition
-from amodal_bench.method.described import facts_of
 from amodal_bench.method.inpaint import Denoising, Inpainter
 from amodal_bench.method.leakage import Leakage
-from amodal_bench.method.trajectory import every_step
 from amodal_bench.models.base import Completion, Step
+from amodal_bench.models.described import facts_of
 from amodal_bench.models.segmenting import SEGMENT, name_of, with_segmenter
+from amodal_bench.models.trajectory import every_step
 from amodal_bench.segmenters.base import Prompt, Segmenter
 from amodal_bench.views.paste import paste
 from amodal_bench.views.points import draw_points

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from amodal_bench.core.errors import BenchError, ConfigError, with_class
 from amodal_bench.core.version import __version__
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.models.base import Model
@@ -36,14 +39,59 @@ class Identity:
 
 
 def identify(dataset: Dataset, model: Model, target: str, seed: int) -> Identity:
-    """The identity of running `model` (built from the class named `target`) on `dataset` with `seed`."""
+    """The identity of running `model` (built from the class named `target`) on `dataset` with `seed`.
+
+    Raises `ConfigError` where the model's description cannot be written as JSON.
+    """
     return Identity(
         {
             "amodal_bench": __version__,
             "code": code_digest(model),
             "numpy": version("numpy"),
             "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint()},
-            "model": {"target": target, **model.describe()},
+            "model": {"target": target, **described(model)},
             "seed": seed,
         }
     )
+
+
+def described(model: Model) -> dict[str, Any]:
+    """What a model says of itself, as JSON has it: numbers of NumPy's are converted, and tuples become lists.
+
+    Raises:
+        ConfigError: it says what JSON cannot hold, or raises anything but a `BenchError`, which is passed on.
+    """
+    call = f"{type(model).__name__}.describe()"
+    try:
+        facts = model.describe()
+    except BenchError:
+        raise
+    except Exception as error:  # a user's own class may fail in any way
+        raise ConfigError(f"model: {call} raises {with_class(error)}") from error
+    if not isinstance(facts, Mapping):
+        raise ConfigError(f"model: {call} returns a {type(facts).__name__}; it must be a dict of JSON values")
+    found: dict[str, Any] = _as_json(facts, call, "")
+    return found
+
+
+def _as_json(value: Any, call: str, place: str) -> Any:
+    """A value as JSON has it; `place` is where it stands in the description."""
+    if isinstance(value, Mapping):
+        return {_key(key, call, place): _as_json(part, call, f"{place}[{key!r}]") for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(part, call, f"{place}[{number}]") for number, part in enumerate(value)]
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):  # a number of NumPy's
+        return _as_json(value.item(), call, place)
+    if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    what = repr(value) if isinstance(value, float) else f"a {type(value).__name__}"
+    raise ConfigError(
+        f"model: {call}{place} is {what}; it must be text, a finite number, True, False, None, or a list or dict of "
+        "these"
+    )
+
+
+def _key(key: Any, call: str, place: str) -> str:
+    if isinstance(key, str | int):
+        return key if isinstance(key, str) else json.dumps(key)
+    raise ConfigError(f"model: {call}{place} has the key {key!r}; keys must be text")

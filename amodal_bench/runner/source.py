@@ -15,12 +15,10 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-import amodal_bench
-
 ROOMS = ("core", "views", "toy", "weights", "backbones", "segmenters", "method", "models")
 """Rooms of the package whose code can change a prediction."""
 
-_PACKAGE = Path(amodal_bench.__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 
 
@@ -62,7 +60,7 @@ def own_classes(model: object) -> set[type]:
 
 
 def _is_package(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] == amodal_bench.__name__
+    return kind.__module__.partition(".")[0] == _PACKAGE.name
 
 
 def _is_library(kind: type) -> bool:

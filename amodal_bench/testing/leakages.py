@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from amodal_bench.core.noise import draw, generator
-from amodal_bench.method.described import facts_of
 from amodal_bench.method.leakage import Leakage
+from amodal_bench.models.described import facts_of
 from amodal_bench.testing.clauses import guarded, of_description, tensor_form
 
 if TYPE_CHECKING:

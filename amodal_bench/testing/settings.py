@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from amodal_bench.config.build import TARGET, find_class, parameters
 from amodal_bench.core.errors import BenchError
-from amodal_bench.method.described import facts_of
+from amodal_bench.models.described import facts_of
 from amodal_bench.testing import elsewhere
 from amodal_bench.testing.clauses import FAILURES, as_json, described, same
 from amodal_bench.testing.made import made

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from amodal_bench.config import effect
 from amodal_bench.config.build import TARGET
 from amodal_bench.testing import areas, backbones, conditions, leakages, models, protocols, segmenters, settings
 from amodal_bench.testing.made import made
@@ -18,9 +19,6 @@ PARTS: Mapping[str, Callable[[Any], list[str]]] = {
     "leakage": leakages.violations,
 }
 """The contract of each part, by its key in a model's YAML."""
-
-GROUPS = ("segmenter", "condition", "area", "leakage", "view")
-"""Parts that a user sets without `model.` before them."""
 
 STEPS = 2
 """Denoising steps at most: no clause is about their number."""
@@ -76,4 +74,4 @@ def examine(
 
 def key_of(place: str) -> str:
     """How a user writes a setting at a place of a model's YAML."""
-    return place if place.partition(".")[0] in GROUPS else f"model.{place}"
+    return place if place.partition(".")[0] in effect.PARTS else f"model.{place}"

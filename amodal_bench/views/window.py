@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -98,6 +99,12 @@ class View:
             raise ConfigError(f"view.mode: {self.mode!r} is not one of 'crop', 'frame'")
         if not 0 <= self.margin < math.inf:
             raise ConfigError(f"view.margin: {self.margin} must be >= 0 and finite")
+
+    @staticmethod
+    def idle_settings(settings: Mapping[str, Any]) -> dict[str, str]:
+        """See `config.effect.Idles`."""
+        whole = settings.get("mode") == "frame"
+        return {"margin": "view.mode=frame shows the whole image; view=crop has a margin"} if whole else {}
 
     def settings(self, place: str) -> dict[str, str]:
         """What a row shows of it, by the places of its settings below `place`; the margin of a crop only."""

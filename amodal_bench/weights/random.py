@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from amodal_bench.core.cache import CACHE_VARIABLE, cache_folder
-from amodal_bench.core.errors import InputError
+from amodal_bench.core.errors import InputError, one_line
 from amodal_bench.core.files import fill_folder
 from amodal_bench.weights import small
 
@@ -66,11 +66,26 @@ def made(spec: str) -> Path | None:
     kept = _kept(family)
     try:
         fill_folder(kept, partial(save, family))
-    except (OSError, ImportError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except ImportError as error:
+        raise lacking_library(spec, error) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
         remedy = f"set {CACHE_VARIABLE} to a folder that can be written"
         raise InputError(kept, f"random weights cannot be written there ({reason})", remedy) from error
     return folder if folder.is_dir() else None
+
+
+def lacking_library(what: Path | str, error: ImportError) -> InputError:
+    """What to say where a library that makes a family's networks cannot be imported."""
+    library = (error.name or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and library:
+        problem, remedy = (
+            f"needs {library}, which is not installed",
+            f"install {library}, such as `pip install {library}`",
+        )
+    else:
+        problem, remedy = f"needs a library that cannot be imported ({one_line(error)})", "update that library"
+    return InputError(what, problem, remedy)
 
 
 def _kept(family: str) -> Path:

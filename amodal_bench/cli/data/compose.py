@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
 from amodal_bench.config.settings import Settings
-from amodal_bench.core.errors import BenchError, one_line
+from amodal_bench.core.errors import BenchError, ConfigError
 
 if TYPE_CHECKING:
     from amodal_bench.datasets.base import Dataset
+
+UNFIT = (TypeError, ValueError, ImportError, AttributeError)
+"""Causes of a `ConfigError` that are the settings' fault: values that a class does not take, or no such class."""
 
 
 def settings_of(name: str, overrides: Sequence[str], config_dirs: Sequence[Path]) -> Settings:
@@ -28,10 +31,10 @@ def open_dataset(settings: Settings) -> Dataset:
     """
     try:
         dataset: Dataset = build(settings.dataset, "dataset")
-    except BenchError:
-        raise
-    except (Exception, SystemExit) as error:  # a user's class may fail in any way
-        raise BenchError(f"dataset: cannot be opened: {one_line(error)}") from error
+    except ConfigError as error:
+        if error.__cause__ is None or isinstance(error.__cause__, UNFIT):
+            raise
+        raise BenchError(str(error)) from error  # the class is at fault, and not the command line
     return dataset
 
 

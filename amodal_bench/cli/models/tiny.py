@@ -15,7 +15,7 @@ from amodal_bench.cli.words import among, folders, place
 from amodal_bench.config.build import TARGET, suggest
 from amodal_bench.config.compose import choices, compose
 from amodal_bench.core.errors import BenchError, InputError, UsageError
-from amodal_bench.weights.random import families, save
+from amodal_bench.weights.random import families, lacking_library, save
 
 SIDE = 64
 
@@ -31,8 +31,10 @@ def main(family: str, folder: Path) -> int:
         raise UsageError(f"{folder}: is not an empty folder; name a new one")
     try:
         save(family, folder)
-    except (OSError, ImportError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except ImportError as error:
+        raise lacking_library(family, error) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
         raise InputError(
             folder, f"cannot be written ({reason})", "name a new folder that you can write to"
         ) from error
@@ -66,6 +68,6 @@ def _model_of(family: str) -> str:
         except BenchError:  # a configuration that is broken is not the one to suggest
             continue
         if spec and family_module(str(spec[TARGET])) == family:
-            # The method itself goes before comparators on the same backbone, whose names have more words.
+            # The method itself goes before baselines on the same backbone, whose names have more words.
             found.append((":" in str(spec.get("weights")), name.count("_"), name))
     return min(found)[-1]

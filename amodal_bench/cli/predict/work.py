@@ -20,6 +20,7 @@ from amodal_bench.core.version import __version__
 from amodal_bench.datasets.base import Query
 from amodal_bench.models.base import Model, Stepwise
 from amodal_bench.report.scored import has_random_weights
+from amodal_bench.runner.identity import described
 from amodal_bench.segmenters.base import Segmenter
 
 
@@ -63,7 +64,7 @@ def predict(request: Request, settings: Settings) -> None:
     visible = read_mask(request.mask, shape) if request.mask else None
     points = points_of(request.points, shape)
     model, name = _model(settings, request.every_step)
-    facts: dict[str, Any] = {"model": name, "description": dict(model.describe())}
+    facts: dict[str, Any] = {"model": name, "description": described(model)}
     seed = sample_seed(settings.seed, request.id)
     if visible is None:
         segmenter = _segmenter(settings, model)
