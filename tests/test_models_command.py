@@ -51,7 +51,8 @@ class Backbone:
 
     def schedule(self, steps):
         from amodal_bench.backbones.base import Schedule
-        return Schedule((1.0,) * steps, (0.1,) * steps + (1.0,), (1.0,) * steps + (0.0,), 1.0)
+        levels = tuple(level / steps for level in range(steps + 1))
+        return Schedule((1.0,) * steps, levels, levels[::-1], 1.0)
 
     def encode(self, images):
         if self.fault == "encode":

@@ -19,7 +19,6 @@ from amodal_bench.cli.words import model
 from amodal_bench.config.compose import compose
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError
-from amodal_bench.testing.clauses import FAILURES, described
 from amodal_bench.testing.printed import Printed
 from amodal_bench.weights.catalogue import catalogue
 
@@ -59,6 +58,8 @@ def _parts(settings: Settings, printed: Printed) -> list[Component]:
     Raises:
         BenchError: one of them cannot be built, whatever its class raised.
     """
+    from amodal_bench.testing.clauses import FAILURES, described
+
     try:
         with printed.kept():
             parts = components(settings.model)
@@ -72,6 +73,7 @@ def _parts(settings: Settings, printed: Printed) -> list[Component]:
 def _examined(part: Component, printed: Printed) -> list[str]:
     """Say what a component is and does; returns its problems."""
     from amodal_bench.cli.models.examine import examine, peak_memory
+    from amodal_bench.testing.clauses import FAILURES, described
 
     try:
         with printed.kept():
