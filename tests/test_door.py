@@ -11,8 +11,8 @@ import pytest
 
 from amodal_bench import evaluation
 from amodal_bench.cli.main import COMPLETE, main, program
-from amodal_bench.cli.tree import VERBS
 from amodal_bench.cli.toy.train import STAGES
+from amodal_bench.cli.tree import VERBS
 from amodal_bench.config.settings import config_folder
 from amodal_bench.core.version import __version__
 from amodal_bench.tiny import train as training

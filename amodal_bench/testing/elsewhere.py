@@ -11,7 +11,7 @@ from typing import Any
 
 from amodal_bench.config.build import TARGET
 from amodal_bench.core.errors import BenchError, one_line
-from amodal_bench.method.described import facts_of
+from amodal_bench.models.described import facts_of
 from amodal_bench.testing.clauses import FAILURES, as_json, described
 from amodal_bench.testing.made import made
 
