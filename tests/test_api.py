@@ -236,7 +236,7 @@ def test_too_many_errors_are_an_error_after_the_tables_are_written() -> None:
         ((None,), {}, "UsageError", "None: an override is text of the form KEY=VALUE"),
         ((Shifted(1),), {}, "UsageError", "a Shifted: an override is text"),
         ((["model=hull"],), {}, "UsageError", "a list: an override is text"),
-        ((), {"settings": "model=hull"}, "ConfigError", "settings: must be a dict by dotted names, .*not a str"),
+        ((), {"settings": "model=hull"}, "ConfigError", "settings: must be a dict by dotted names .*not a str"),
         ((), {"settings": ["model=hull"]}, "ConfigError", "settings: must be a dict .*not a list"),
         ((), {"settings": {3: 4}}, "ConfigError", "settings: 3 must be text"),
         ((), {"ids": 3}, "ConfigError", "ids: must be a file .*or a list of ids, not a int"),

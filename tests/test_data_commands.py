@@ -34,7 +34,7 @@ Run = Callable[..., tuple[int, str, str]]
 TOY = ("toy", "dataset.images=3")
 
 MINE = '''
-import numpy as np, pandas as pd
+import hashlib, numpy as np, pandas as pd
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Sample
 from amodal_bench.core.errors import InputError
 
@@ -59,7 +59,7 @@ class Mine:
         return Sample(id, np.zeros((20, 20, 3), np.uint8), mask, mask, ~mask & False)
 
     def fingerprint(self):
-        return f"{self.count:064x}"
+        return hashlib.sha256(f"{self.count} {self.area}".encode()).hexdigest()
 
     def check(self):
         return [Problem("mine.txt", f"line {n}" if n else "", "is crooked") for n in range(self.problems)]

@@ -63,8 +63,8 @@ def test_a_group_wants_the_name_of_a_choice(run: Run, words: list[str]) -> None:
         (["other_protocols=pooled"], "write +protocol@other_protocols.pooled=pooled"),
         (["hydra.run.dir=/proc/x"], "hydra.run.dir: /proc/x cannot be made ("),
         (["-m", "hydra.sweep.dir=/proc/x", "seed=1,2"], "hydra.sweep.dir: /proc/x cannot be made ("),
-        (["limit=abc"], "limit: 'abc' must be a whole number\n"),
-        (["engine.shuffle=maybe"], "engine.shuffle: 'maybe' must be true or false\n"),
+        (["limit=abc"], "limit: must be a whole number, not 'abc'\n"),
+        (["engine.shuffle=maybe"], "engine.shuffle: must be true or false, not 'maybe'\n"),
         (["results=/x/${y}"], "${y} refers to a setting that does not exist"),
         (
             ["model=tiny", "model.segmenter.weights=X"],
@@ -214,7 +214,7 @@ def test_a_margin_of_a_frame_is_told_to_have_no_effect(run: Run) -> None:
 
     words = ["model=tiny", "view=frame", "view.margin=0.4"]
     (line,) = without_effect(composed(words, []), words)
-    assert line == "view.margin=0.4 has no effect: view=frame shows the whole image, without a margin"
+    assert line == "view.margin=0.4 has no effect: view.mode=frame shows the whole image; view=crop has a margin"
     assert of_no_picture(["dataset=cocoa", "model=hull", "protocol.union_visible=false"]) == [
         "dataset=cocoa has no effect: predict works on your picture, and not on a dataset"
     ]

@@ -55,12 +55,13 @@ def build(spec: Mapping[str, Any], where: str) -> Any:
 
 
 def _built(value: Any, where: str) -> Any:
-    """A value with every specification in it built."""
-    if isinstance(value, Mapping):
-        if TARGET in value:
-            return build(value, where)
-        return {key: _built(nested, f"{where}.{key}") for key, nested in value.items()}
-    return value
+    """A value with every specification in it built; the value itself where there is none in it."""
+    if not isinstance(value, Mapping):
+        return value
+    if TARGET in value:
+        return build(value, where)
+    made = {key: _built(nested, f"{where}.{key}") for key, nested in value.items()}
+    return value if all(made[key] is value[key] for key in value) else made
 
 
 def find_class(path: str, where: str) -> Any:
