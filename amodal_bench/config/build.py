@@ -43,7 +43,8 @@ def build(spec: Mapping[str, Any], where: str) -> Any:
             if key not in taken:
                 raise ConfigError(f"{where}.{key}: unknown key; {suggest(key, taken)}")
     for key, value in values.items():
-        if value is spec[key] and (wrong := misfit(target, key, value)):
+        made = isinstance(spec[key], Mapping) and TARGET in spec[key]
+        if not made and (wrong := misfit(target, key, value)):
             raise ConfigError(f"{where}.{key}: {wrong}")
     try:
         return target(**values)
