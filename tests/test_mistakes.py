@@ -63,7 +63,7 @@ def test_a_group_wants_the_name_of_a_choice(run: Run, words: list[str]) -> None:
         (["other_protocols=pooled"], "write +protocol@other_protocols.pooled=pooled"),
         (["hydra.run.dir=/proc/x"], "hydra.run.dir: /proc/x cannot be made ("),
         (["-m", "hydra.sweep.dir=/proc/x", "seed=1,2"], "hydra.sweep.dir: /proc/x cannot be made ("),
-        (["limit=abc"], "limit: must be a whole number, not 'abc'\n"),
+        (["limit=abc"], "limit: must be a whole number or null, not 'abc'\n"),
         (["engine.shuffle=maybe"], "engine.shuffle: must be true or false, not 'maybe'\n"),
         (["results=/x/${y}"], "${y} refers to a setting that does not exist"),
         (
