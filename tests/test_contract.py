@@ -349,7 +349,7 @@ def test_data_check_does_not_end_with_the_program_of_a_class(
     (tmp_path / "ends_all.py").write_text("class Ends:\n    def __init__(self):\n        raise SystemExit(0)\n")
     assert main(["check", "ends", "--config-dir", str(tmp_path)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "error: dataset: cannot be opened: SystemExit: 0"
+    assert line == "error: dataset: Ends cannot be built: SystemExit: 0"
 
 
 def test_a_copy_that_forgets_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -222,8 +222,8 @@ def test_check_of_a_users_class(run: Run, mine: list[str]) -> None:
     lines = out.splitlines()
     assert status == 1
     assert lines[0] == "dataset    mine (count 2, area 9, problems 4)"
-    assert "contract   broken in 2 ways" in lines and "problems   6" in lines
-    assert lines[-6].startswith("mine: contract: sample '0': amodal_pixels is 9 in records()")
+    assert "contract   broken in 1 way" in lines and "problems   5" in lines
+    assert lines[-5].startswith("mine: contract: sample '0': amodal_pixels is 9 in records()")
     assert lines[-4:-2] == ["mine.txt: is crooked", "mine.txt: line 1: is crooked"]
 
 

@@ -186,7 +186,7 @@ def test_outlines_are_exact() -> None:
 
 def test_a_wrong_split_of_an_export_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["kins", str(tmp_path), "--split=nope"]) == 2
-    assert "KINS has no split 'nope'" in capsys.readouterr().err
+    assert "kins has no split 'nope'" in capsys.readouterr().err
 
 
 def test_export_from_the_command_line(tmp_path: Path) -> None:

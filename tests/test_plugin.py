@@ -71,7 +71,7 @@ def test_own_dataset_and_model_run_from_one_file_and_one_yaml_each(tmp_path: Pat
         cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    (file,) = tmp_path.glob("results/runs/squares-widen-*/summary.csv")
+    (file,) = tmp_path.glob("results/runs/squares-widen-*/scores/*/summary.csv")
     summary = pd.read_csv(file).set_index(["protocol", "model"])
     assert summary.loc[("instance@2", "widen"), "miou"] == 1.0
     assert summary.loc[("instance@2", "widen"), "occluded_miou"] == 1.0

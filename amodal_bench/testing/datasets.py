@@ -167,8 +167,9 @@ def _of_records(records: Any) -> Iterator[str]:
     if bad := [id for id in ids if not is_listable(id)]:
         yield f"id {bad[0]!r} is empty, begins with '#', or has white space at an end or a line break"
     pixels, rate = (pd.to_numeric(records[name], errors="coerce") for name in ("amodal_pixels", "occlusion_rate"))
-    for name, column in (("amodal_pixels", pixels), ("occlusion_rate", rate)):
-        if len(column) and column.isna().all():
+    # Both may be unknown before a mask is read; one alone is a column that was forgotten or misspelt.
+    for name, column, other in (("amodal_pixels", pixels, rate), ("occlusion_rate", rate, pixels)):
+        if len(column) and column.isna().all() and other.notna().any():
             yield f"column {name!r} of records() has no number: every row is NaN"
     if (pixels < 0).any():
         yield f"a number of amodal_pixels is negative: {pixels.min():g}"
