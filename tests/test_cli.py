@@ -236,8 +236,8 @@ def test_every_model_runs_in_small_by_one_command(tmp_path: Path) -> None:
     done = bench("experiment=every_model_random", "limit=1", "dataset.images=1", "sheet=0", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     real, _, random = done.stdout.partition("toy, all cells")[2].partition("Random weights: ")
-    assert [line.split()[0] for line in real.splitlines() if "@1" in line] == ["visible", "hull", "tiny"]
-    names = [line.split()[0] for line in random.splitlines() if "@1" in line]
+    assert [line.split()[0] for line in real.splitlines() if "@2" in line] == ["visible", "hull", "tiny"]
+    names = [line.split()[0] for line in random.splitlines() if "@2" in line]
     models = "sam sam2 inpaint_sdxl pix2gestalt sd15 sd2 sdxl kandinsky flux"
     assert names == [f"random-{name}" for name in models.split()]
     assert done.stdout.count("\ninstances 1:") == 12

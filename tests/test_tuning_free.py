@@ -233,7 +233,8 @@ def test_a_run_killed_in_the_middle_ends_with_the_same_bytes(tmp_path: Path, kil
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     subprocess.run(command(whole), env=environment, check=True, capture_output=True)
     (reference,) = (whole / "runs").glob("toy-tiny-*")
-    total = len(pd.read_csv(reference / "instances.csv"))
+    (score,) = (reference / "scores").iterdir()
+    total = len(pd.read_csv(score / "instances.csv"))
     cut_folder = cut / "runs" / reference.name
     done = 0
     for _ in range(kills):
@@ -248,12 +249,12 @@ def test_a_run_killed_in_the_middle_ends_with_the_same_bytes(tmp_path: Path, kil
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert 0 < rows_in(cut_folder / "store.sqlite") < total
-    assert not (cut_folder / "summary.csv").exists()
+    assert not (cut_folder / "scores").exists()
     end = subprocess.run(command(cut), env=environment, check=True, capture_output=True, text=True)
     # The bar starts where the killed run stopped: nothing is done twice.
     assert f"{done}/{total}" in end.stderr
     for name in TABLES:
-        assert (cut_folder / name).read_bytes() == (reference / name).read_bytes(), name
+        assert (cut_folder / "scores" / score.name / name).read_bytes() == (score / name).read_bytes(), name
 
 
 def rows_in(store: Path) -> int:

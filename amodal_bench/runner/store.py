@@ -170,9 +170,10 @@ class Store:
     def write_records(self, records: pd.DataFrame) -> None:
         """Keep what the dataset's index says of instances that are new, so that a score needs the store alone."""
         known = {id for (id,) in self._db.execute("SELECT id FROM records")}
-        lines = [line for line in records.to_dict("records") if str(line["id"]) not in known]
-        if not lines:
+        new = records[~records["id"].astype(str).isin(known)]
+        if new.empty:
             return
+        lines = new.to_dict("records")
         with self._db:
             self._db.executemany(
                 "INSERT OR REPLACE INTO records VALUES (?, ?)",
