@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable
+import logging
+import sys
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 
+from amodal_bench.cli.main import program
 from amodal_bench.cli.models.command import main as models
 from amodal_bench.config.settings import Settings, config_folder, register_schema, settings_from
 from amodal_bench.evaluation import evaluate
@@ -94,3 +97,26 @@ def bench(tmp_path: Path) -> Callable[..., Outcome]:
         return outcome
 
     return run
+
+
+Run = Callable[..., tuple[int, str, str]]
+"""Calls the program with words: status, stdout, stderr."""
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Call the program in a folder of its own: status, stdout, stderr."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+
+    def call(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = program(list(words))
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    yield call
+    root.handlers[:] = handlers  # Hydra has set its own
+    root.setLevel(level)

@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from conftest import Run
 
 from amodal_bench import evaluation
 from amodal_bench.cli.help import SETTINGS
-from amodal_bench.cli.main import COMPLETE, main, program
+from amodal_bench.cli.main import COMPLETE, main
 from amodal_bench.cli.toy.train import STAGES
 from amodal_bench.cli.tree import VERBS
 from amodal_bench.config.settings import Engine, Settings, config_folder
 from amodal_bench.core.version import __version__
 from amodal_bench.tiny import train as training
 
-Run = Callable[..., tuple[int, str, str]]
 DATASETS = ", ".join(sorted(file.stem for file in (config_folder() / "dataset").glob("*.yaml")))
 SMALL = ["dataset.images=1", "sheet=0"]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Call the program in a folder of its own: status, stdout, stderr."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.path", list(sys.path))
-
-    def call(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = program(list(words))
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    yield call
-    root.handlers[:] = handlers  # Hydra has set its own
-    root.setLevel(level)
 
 
 def test_help_shows_the_settings_of_a_run_and_the_verbs(run: Run, tmp_path: Path) -> None:

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from conftest import Run
 
-from amodal_bench.cli.main import main, program
+from amodal_bench.cli.main import main
 from amodal_bench.config.moved import PLACES, moved_class
 from amodal_bench.runner.store import Store
 
-Run = Callable[..., tuple[int, str, str]]
 SMALL = ["model=hull", "dataset.images=1", "limit=1", "sheet=0"]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Call the program in a folder of its own: status, stdout, stderr."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.path", list(sys.path))
-
-    def call(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = program(list(words))
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    yield call
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.mark.parametrize("sign", ["=3", "+=3", "@=3", "~", "~=3", ".x=3", "model..x=3", "model.=3"])

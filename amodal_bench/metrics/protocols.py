@@ -15,7 +15,8 @@ import pandas as pd
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.types import Floats, Integers
 from amodal_bench.metrics.counts import total
-from amodal_bench.metrics.numbers.base import Number, Rows, Score, WholeNumber, divided
+from amodal_bench.metrics.numbers.base import Number, Rows, Score, WholeNumber, divided, hidden_pixels
+from amodal_bench.metrics.numbers.overlap import overlap
 
 FAILURES = ("zero", "exclude")
 CLUSTERS = ("auto", "image", "video")
@@ -205,17 +206,15 @@ def _said(value: Any) -> str:
 
 def occlusion_rate(counts: Integers) -> Floats:
     r"""|A \ V| / |A| of each instance from (N, 16) counts, (N,) in [0, 1]; NaN where A is empty."""
-    return divided(total(counts, lambda p, a, v, o: a and not v), total(counts, lambda p, a, v, o: a), float("nan"))
+    return divided(hidden_pixels(counts), total(counts, lambda p, a, v, o: a), float("nan"))
 
 
 def iou(counts: Integers) -> Floats:
     """IoU of P and A of each instance, (N, 16) counts to (N,) in [0, 1]; NaN where both are empty."""
-    return divided(total(counts, lambda p, a, v, o: p and a), total(counts, lambda p, a, v, o: p or a), float("nan"))
+    return divided(*overlap(counts), float("nan"))
 
 
 def occluded_iou(counts: Integers) -> Floats:
     r"""IoU of P \ V and A \ V of each instance, (N, 16) counts to (N,) in [0, 1]; NaN where A \ V is empty."""
-    hidden = total(counts, lambda p, a, v, o: a and not v)
-    both = total(counts, lambda p, a, v, o: p and a and not v)
-    either = total(counts, lambda p, a, v, o: (p or a) and not v)
-    return np.where(hidden > 0, divided(both, either, float("nan")), np.nan)
+    iou_beyond = divided(*overlap(counts, "beyond_visible"), float("nan"))
+    return np.where(hidden_pixels(counts) > 0, iou_beyond, np.nan)

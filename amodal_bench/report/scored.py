@@ -85,9 +85,13 @@ class Scored:
         """The rows of `joined` that have a prediction."""
         return self.joined[self.joined["kind"] == ""]
 
+    def chosen(self, protocol: ScoringProtocol) -> pd.DataFrame:
+        """The rows of `joined` that a protocol's filter takes, whether they could be read or not."""
+        return self.joined if self.listed else protocol.filter.select(self.joined)[0]
+
     def taken(self, protocol: ScoringProtocol) -> pd.DataFrame:
         """The rows of `joined` that a protocol's numbers are about: of its filter, and readable."""
-        chosen = self.joined if self.listed else protocol.filter.select(self.joined)[0]
+        chosen = self.chosen(protocol)
         kinds = ["", FAILED] if protocol.errors == "zero" else [""]
         return chosen[chosen["kind"].isin(kinds)]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from amodal_bench.core.ids import label
 from amodal_bench.core.types import Floats
 from amodal_bench.metrics.numbers.base import Score
 from amodal_bench.metrics.protocols import ScoringProtocol, occlusion_rate
@@ -64,10 +65,11 @@ def by_occlusion(scored: Scored) -> pd.DataFrame:
 
 def _of_protocol(protocol: ScoringProtocol, scored: Sequence[Scored]) -> list[dict[str, Any]]:
     takings = [one.taken(protocol) for one in scored]
-    clusters = [protocol.cluster_ids(taken).to_list() for taken in takings]
-    bootstrap = Bootstrap([cluster for one in clusters for cluster in one])
     cells = [_cells(one, protocol, taken) for one, taken in zip(scored, takings, strict=True)]
-    values = [_values(bootstrap, each) for each in cells]
+    bootstrap = Bootstrap([cluster for each in cells for cluster in each[0].clusters])
+    # In one call: the resamples are drawn once for all runs.
+    drawn = iter(_values(bootstrap, [cell for each in cells for cell in each]))
+    values = [[next(drawn) for _ in each] for each in cells]
     base = next((k for k, one in enumerate(scored) if one.name == REFERENCE), None)
     rows = []
     for k, (one, taken) in enumerate(zip(scored, takings, strict=True)):
@@ -75,7 +77,14 @@ def _of_protocol(protocol: ScoringProtocol, scored: Sequence[Scored]) -> list[di
         same = base is not None and base != k and takings[base]["id"].tolist() == taken["id"].tolist()
         gains = _gains(cells[k], values[k], cells[base], values[base]) if same and base is not None else {}
         rows.append(
-            {**_head(one, protocol), **numbers, **gains, **_sizes(taken), "clusters": counted, **_tail(one, protocol)}
+            {
+                **_head(one, protocol),
+                **numbers,
+                **gains,
+                **_sizes(taken),
+                "clusters": counted,
+                **_tail(one, protocol, taken),
+            }
         )
     return rows
 
@@ -136,14 +145,13 @@ def _sizes(taken: pd.DataFrame) -> dict[str, Any]:
     return {"instances": len(taken), "occluded_instances": int(hidden.sum())}
 
 
-def _tail(scored: Scored, protocol: ScoringProtocol) -> dict[str, Any]:
+def _tail(scored: Scored, protocol: ScoringProtocol, taken: pd.DataFrame) -> dict[str, Any]:
     """What went wrong under a protocol's filter, and what the numbers are about."""
-    chosen = scored.joined if scored.listed else protocol.filter.select(scored.joined)[0]
-    kinds = chosen["kind"]
+    kinds = scored.chosen(protocol)["kind"]
     return {
         "errors": int((kinds == FAILED).sum()),
         "unreadable": int(kinds.isin([UNREADABLE, NOT_RUN]).sum()),
         "fingerprint": str(scored.facts["dataset"]["fingerprint"])[:12],
-        "ids": scored.ids_of(protocol),
+        "ids": label(taken["id"].astype(str)),
         "run": scored.digest,
     }

@@ -9,8 +9,9 @@ import pandas as pd
 
 from amodal_bench.core.types import Integers
 from amodal_bench.datasets.base import RECORD_COLUMNS
-from amodal_bench.metrics.counts import CELLS, joint_counts
-from amodal_bench.metrics.numbers.base import Rows, Score
+from amodal_bench.metrics.counts import joint_counts
+from amodal_bench.metrics.numbers.base import Rows, Score, divided
+from amodal_bench.metrics.numbers.overlap import overlap
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.metrics.regions import REGIONS, pair_counts
 from amodal_bench.testing.clauses import guarded
@@ -127,16 +128,10 @@ def _rows_of(perfect: bool) -> Rows:
             "crowd": False,
         }
     )
-    ious = [row[3] / max(int(row[1:].sum()), 1) for row in (pair_counts_of(count) for count in counts)]
+    ious = divided(*overlap(np.stack(counts)), 0.0)
     pairs = pd.DataFrame({"predicted": places, "amodal": places, "iou": ious})
     stacked = {name: np.stack(rows) for name, rows in regions.items()}
     return Rows(np.stack(counts), records, stacked, pairs)
-
-
-def pair_counts_of(counts: Integers) -> Integers:
-    """Pixels in neither, in P alone, in A alone and in both, from (16,) joint counts."""
-    bits = np.arange(CELLS) & 3
-    return np.bincount(bits, counts, 4).astype(np.int64)
 
 
 def _records() -> pd.DataFrame:
