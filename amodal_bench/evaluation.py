@@ -19,10 +19,12 @@ from filelock import FileLock, Timeout
 from amodal_bench.config.build import NAME, TARGET, build
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError, InputError
+from amodal_bench.core.files import write_whole
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.metrics.selection import select
+from amodal_bench.models.absent import check_weights
 from amodal_bench.models.base import Explains, Finite, Model
 from amodal_bench.report.completeness import check_complete
 from amodal_bench.report.outcome import Logger, Outcome, RunInfo
@@ -30,6 +32,7 @@ from amodal_bench.report.progress import Progress
 from amodal_bench.report.scored import Scored
 from amodal_bench.report.settings import row_text
 from amodal_bench.report.sheet import choose, draw_row, save_sheet
+from amodal_bench.runner.first_failures import AllFailed
 from amodal_bench.runner.identity import identify
 from amodal_bench.runner.loop import Work, run
 from amodal_bench.runner.regions import complete
@@ -114,6 +117,7 @@ def evaluate(settings: Settings, given: Given | None = None, bar: bool = True) -
     protocols = list({protocol.digest: protocol for protocol in protocols}.values())
     loggers: list[Logger] = [build(spec, f"logger.{name}") for name, spec in (settings.logger or {}).items()]
     entries = _entries(settings, given)
+    check_weights(entry.model for entry in entries)
     dataset: Dataset = build(settings.dataset, "dataset") if given.dataset is None else given.dataset
     _checked_name(str(dataset.name), "dataset")
     ids = settings.ids if given.ids is None else given.ids
@@ -206,10 +210,14 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
             if settings.engine.shuffle:
                 random.Random(settings.seed).shuffle(missing)
             hidden = any(protocol.filter.hidden for protocol in protocols)
-            work = Work(dataset, entry.model, missing, settings.seed, settings.engine.batch_size, hidden)
+            batch, begun = settings.engine.batch_size, bool(done) or settings.engine.max_error_share >= 1
+            work = Work(dataset, entry.model, missing, settings.seed, batch, hidden, begun)
             title = f"{dataset.name} {entry.name}"
             with Progress(title, ids, store.table(), _all_steps(loggers), job.bar) as progress:
-                run(work, store, progress.report)
+                try:
+                    run(work, store, progress.report)
+                except AllFailed as error:
+                    raise _stopped(folder, entry.name, error) from error
         store.write_records(job.records)
         regions = tuple(dict.fromkeys(region for protocol in protocols for region in protocol.regions))
         complete(store, dataset, regions, job.records)
@@ -228,6 +236,17 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
             store.pairs() if regions else None,
             reused,
         )
+
+
+def _stopped(folder: Path, name: str, error: AllFailed) -> BenchError:
+    """What to say of a model that fails from the first instance on; its traceback lies in the run's folder."""
+    file = folder / "traceback.txt"
+    write_whole(file, lambda path: path.write_text(error.report, encoding="utf-8"))
+    return BenchError(
+        f"{name}: the first {error.count} predictions all failed, so nothing more is tried ({error.first}); "
+        f"{file} has the traceback; correct the model and give the same command again, "
+        "or run all in any case with engine.max_error_share=1"
+    )
 
 
 def _reused(folder: Path, count: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from amodal_bench.core.errors import BenchError, InputError
+from amodal_bench.core.errors import BenchError, InputError, NotFinite, PredictionError
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Query, Sample
+from amodal_bench.runner.first_failures import AllFailed
 from amodal_bench.runner.loop import Work, run
 from amodal_bench.runner.store import Row, Store
 
@@ -96,18 +98,54 @@ def test_an_error_of_the_settings_stops_the_run(tmp_path: Path) -> None:
 def test_a_prediction_that_is_no_mask_is_an_error_row(tmp_path: Path, wrong: Mask) -> None:
     class Wrong(Scripted):
         def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
-            return [wrong for _ in queries]
+            return [wrong if query.id == "4" else query.visible for query in queries]
 
-    assert all(row.error for row in rows_of(Wrong(), tmp_path).values())
+    assert [id for id, row in rows_of(Wrong(), tmp_path).items() if row.error] == ["3", "4"]
 
 
 def test_a_model_that_loses_a_mask_is_found_out(tmp_path: Path) -> None:
     class Short(Scripted):
         def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
-            return [query.visible for query in queries][:-1]
+            return [query.visible for query in queries][: 1 if queries[0].id == "0" else -1]
 
     rows = rows_of(Short(), tmp_path)
-    assert all("returned 0 masks" in str(row.error) for id, row in rows.items() if id != "3")
+    assert rows["0"].error is None
+    assert all("returned 0 masks" in str(row.error) for id, row in rows.items() if id not in "03")
+
+
+@pytest.mark.parametrize(("batch_size", "tried"), [(1, 8), (5, 9), (10, 9)])
+def test_a_model_that_fails_from_the_first_instance_on_stops_the_run(
+    tmp_path: Path, batch_size: int, tried: int
+) -> None:
+    """Its rows are kept, the sample that cannot be read among them, and the fault's own line is in the traceback."""
+
+    def fails(queries: Sequence[Query]) -> Exception:
+        del queries
+        return TypeError("no such\nthing")
+
+    model = Scripted(fails)
+    with pytest.raises(AllFailed, match=rf"^the first {tried} predictions failed: TypeError: no such thing$") as all:
+        rows_of(model, tmp_path, batch_size)
+    assert "raise error\nTypeError: no such\nthing" in all.value.report and "in predict" in all.value.report
+    with Store(tmp_path / "store.sqlite") as store:
+        assert len(store.table()) == tried + 1 and not store.done()
+
+
+@pytest.mark.parametrize(
+    ("error", "stops"),
+    [(PredictionError("no face"), False), (NotFinite("the latents are not finite"), True), (KeyError("a"), True)],
+)
+def test_a_model_that_declines_is_no_faulty_one(tmp_path: Path, error: Exception, stops: bool) -> None:
+    with pytest.raises(AllFailed) if stops else nullcontext():
+        assert all(row.error for row in rows_of(Scripted(lambda _: error), tmp_path).values())
+
+
+def test_failures_after_a_prediction_stop_nothing(tmp_path: Path) -> None:
+    model = Scripted(lambda queries: ValueError("no") if {q.id for q in queries} - {"7"} else None)
+    assert [id for id, row in rows_of(model, tmp_path).items() if not row.error] == ["7"]
+    ids = [str(n) for n in range(9)]
+    with Store(tmp_path / "store.sqlite") as store:
+        run(Work(Ten(), Scripted(lambda _: ValueError("no")), ids, 0, 9, begun=True), store, lambda rows: None)
 
 
 def test_an_empty_prediction_is_a_score_of_zero_and_no_error(tmp_path: Path) -> None:

@@ -77,6 +77,16 @@ class Kandinsky(LatentBackbone):
             "prior": None if self._has_null_prompt else self._prior.digest,
         }
 
+    def absent(self) -> list[InputError]:
+        found = super().absent()
+        if self.prior is None or (not found and self._has_null_prompt):
+            return found
+        try:
+            _ = self.prior.digest
+        except InputError as error:
+            found.append(error)
+        return found
+
     @cached_property
     def unet(self) -> Any:
         """The denoiser, loaded on first use."""

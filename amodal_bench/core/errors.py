@@ -21,6 +21,10 @@ class PredictionError(BenchError):
     """A model has no answer for one query: that instance is an error row, and the run goes on."""
 
 
+class NotFinite(PredictionError):
+    """A stage of a model computed NaN or infinity."""
+
+
 class InputError(BenchError):
     """A file or a record of a dataset cannot be used.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from amodal_bench.core.errors import PredictionError
+from amodal_bench.core.errors import NotFinite
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +30,7 @@ def to_bytes(images: Tensor) -> Tensor:
 
 
 def require_finite(values: Tensor, what: str) -> None:
-    """Raise `PredictionError` where a tensor holds NaN or infinity: no mask may be made of it.
+    """Raise `NotFinite` where a tensor holds NaN or infinity: no mask may be made of it.
 
     Args:
         values: of any shape.
@@ -42,4 +42,4 @@ def require_finite(values: Tensor, what: str) -> None:
         return
     if not bool(torch.isfinite(values).all()):
         remedy = "check the weights, or set model.backbone.precision=float32"
-        raise PredictionError(f"{what} are not finite (NaN or infinity); {remedy}")
+        raise NotFinite(f"{what} are not finite (NaN or infinity); {remedy}")

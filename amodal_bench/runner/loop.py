@@ -14,6 +14,7 @@ from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Dataset, Query, Sample
 from amodal_bench.metrics.counts import joint_counts
 from amodal_bench.models.base import Model, Timed
+from amodal_bench.runner.first_failures import FirstFailures
 from amodal_bench.runner.store import Row, Store, prediction_row
 
 
@@ -27,6 +28,7 @@ class Work:
         seed: the run's seed.
         batch_size: samples read and predicted together; no result depends on it.
         hidden: whether instances of which nothing is visible are run, too.
+        begun: whether the store has predictions of this run already.
     """
 
     dataset: Dataset
@@ -35,17 +37,24 @@ class Work:
     seed: int
     batch_size: int
     hidden: bool = False
+    begun: bool = False
 
 
 def run(work: Work, store: Store, report: Callable[[Sequence[Row]], None]) -> None:
-    """Run all of the work's samples, committing each batch to the store and then reporting its rows."""
+    """Run all of the work's samples, committing each batch to the store and then reporting its rows.
+
+    Raises:
+        AllFailed: the first batch, of eight predictions at least, has failed whole; its rows are in the store.
+    """
+    watch = FirstFailures(not work.begun)
     for start in range(0, len(work.ids), work.batch_size):
-        rows = _run_batch(work, work.ids[start : start + work.batch_size])
+        rows = _run_batch(work, work.ids[start : start + work.batch_size], watch)
         store.write(rows, work.model.costs() if isinstance(work.model, Timed) else {})
         report(rows)
+        watch.check()
 
 
-def _run_batch(work: Work, ids: Sequence[str]) -> list[Row]:
+def _run_batch(work: Work, ids: Sequence[str], watch: FirstFailures) -> list[Row]:
     rows: list[Row] = []
     samples: list[Sample] = []
     clock = time.perf_counter()
@@ -65,7 +74,9 @@ def _run_batch(work: Work, ids: Sequence[str]) -> list[Row]:
     outcomes = _predict(work.model, [sample.query for sample in samples], seeds)
     predict_s = (time.perf_counter() - clock) / max(len(samples), 1)
     for sample, outcome in zip(samples, outcomes, strict=True):
-        rows.append(_row(sample, outcome, data_s, predict_s))
+        row, failure = _row(sample, outcome, data_s, predict_s)
+        watch.see(failure)
+        rows.append(row)
     return rows
 
 
@@ -87,13 +98,15 @@ def _predict(model: Model, queries: Sequence[Query], seeds: Sequence[int]) -> li
     return [*_predict(model, queries[:half], seeds[:half]), *_predict(model, queries[half:], seeds[half:])]
 
 
-def _row(sample: Sample, outcome: Mask | Exception, data_s: float, predict_s: float) -> Row:
+def _row(sample: Sample, outcome: Mask | Exception, data_s: float, predict_s: float) -> tuple[Row, Exception | None]:
+    """The row of an outcome, and why there is no prediction."""
     if isinstance(outcome, Exception):
-        return failed_row(sample, one_line(outcome))
+        return failed_row(sample, one_line(outcome)), outcome
     try:
-        return prediction_row(sample.id, outcome, sample.amodal, sample.visible, sample.others, data_s, predict_s)
+        row = prediction_row(sample.id, outcome, sample.amodal, sample.visible, sample.others, data_s, predict_s)
     except (ValueError, AttributeError) as error:
-        return failed_row(sample, one_line(error))
+        return failed_row(sample, one_line(error)), error
+    return row, None
 
 
 def failed_row(sample: Sample, error: str) -> Row:

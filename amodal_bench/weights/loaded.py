@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from amodal_bench.core.errors import InputError
 from amodal_bench.weights.loading import AUTO, Precision, check_precision, device_of, origin, precision_of
 from amodal_bench.weights.source import WeightsSource, weights_digest
 
@@ -43,6 +44,14 @@ class Loaded(ABC):
     @abstractmethod
     def parts(self) -> tuple[str, ...]:
         """The places in the folder that are needed of it."""
+
+    def absent(self) -> list[InputError]:
+        """What keeps the networks from being loaded, found out without loading any; empty where all is there."""
+        try:
+            _ = self.folder
+        except InputError as error:
+            return [error]
+        return []
 
     @cached_property
     def folder(self) -> Path:
