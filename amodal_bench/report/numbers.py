@@ -14,6 +14,10 @@ TITLES = {"miou": "mIoU", "ap": "AP", "iou": "IoU", "pacc": "pAcc", "post": "aft
 WITH_INTERVALS = 2
 """So many numbers of a protocol stand in a table with their intervals; the CSV has those of all."""
 
+ALPHA = 0.05
+AMONG_MANY = " among many"
+HOLM_NOTE = f"not decisive{AMONG_MANY}: alone it would be, at 5 %, but not after Holm's correction for all gains here"
+
 FEW = "*"
 FEW_NOTE = f"{FEW} fewer than {FEW_CLUSTERS} images or videos: the interval is too narrow"
 
@@ -41,14 +45,42 @@ def percent(row: Mapping[Any, Any], name: str, interval: bool = True) -> str:
 
 
 def gain(row: Mapping[Any, Any], name: str) -> str:
-    """A paired gain in points with its interval, such as `+5.5 [4.9, 6.1]`; in words where the interval holds 0."""
+    """A paired gain in points with its interval, such as `+5.5 [4.9, 6.1]`, and in words where it is not decisive.
+
+    It is not where the interval holds 0, nor where Holm's correction for the other gains of the table says so.
+    """
     value, low, high = (100 * float(row.get(f"{name}_gain{end}", math.nan)) for end in ("", "_low", "_high"))
     if math.isnan(value):
         return ""
     text = f"{value:+.1f}"
     if math.isnan(low):
         return text
-    return f"{text} [{low:.1f}, {high:.1f}]" + (" not decisive" if low <= 0 <= high else "")
+    text = f"{text} [{low:.1f}, {high:.1f}]"
+    if low <= 0 <= high:
+        return f"{text} not decisive"
+    return text + (f" not decisive{AMONG_MANY}" if float(row.get(f"{name}_gain_holm", 0.0)) >= ALPHA else "")
+
+
+def holm_note(rows: pd.DataFrame) -> str:
+    """What is meant by "not decisive among many", where a row says so; else ""."""
+    said = any(gain(row, name).endswith(AMONG_MANY) for name in names(rows) for row in rows.to_dict("records"))
+    return HOLM_NOTE if said else ""
+
+
+def spread_lines(spread: pd.DataFrame) -> list[str]:
+    """What to print of `marks.spread`: a line for each model, such as `tiny: mIoU 85.1 ± 0.3 (84.8 to 85.4)`."""
+    lines = []
+    for row in spread.to_dict("records"):
+        shown = [str(column).removesuffix("_sd") for column in row if str(column).endswith("_sd")]
+        texts = [
+            f"{title(name)} {100 * row[name]:.1f} ± {100 * row[f'{name}_sd']:.1f} "
+            f"({100 * row[f'{name}_min']:.1f} to {100 * row[f'{name}_max']:.1f})"
+            for name in shown[:WITH_INTERVALS]
+            if not math.isnan(row[name])
+        ]
+        who = f"{row.get('dataset', '')} {row['model']} {row['settings']}".strip()
+        lines.append(f"{who}, {row['protocol']}, {row['seeds']} seeds: {', '.join(texts)}")
+    return lines
 
 
 def alike(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:

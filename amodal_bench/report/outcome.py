@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from amodal_bench.report.marks import with_corrected
 from amodal_bench.report.scored import Scored
 from amodal_bench.report.summary import summarise
 
@@ -56,7 +57,7 @@ class Outcome:
         # Resampled once: terminal, loggers and sweeper all ask for it.
         table = summarise(self.scored)
         table.insert(0, "dataset", self.dataset)
-        return table
+        return with_corrected(table)
 
     def table(self) -> pd.DataFrame:
         """One row per model and protocol: numbers, 95 % intervals, and paired gains over `A_hat = V`."""

@@ -13,7 +13,7 @@ from amodal_bench.core.ids import label
 from amodal_bench.core.types import Floats
 from amodal_bench.metrics.numbers.base import Score
 from amodal_bench.metrics.protocols import ScoringProtocol, occlusion_rate
-from amodal_bench.metrics.statistics import Bootstrap, counted_clusters, interval
+from amodal_bench.metrics.statistics import Bootstrap, counted_clusters, interval, p_value
 from amodal_bench.report.scored import BINS, FAILED, NOT_RUN, UNREADABLE
 from amodal_bench.runner.store import COUNTS
 
@@ -36,8 +36,8 @@ class _Cell:
 def summarise(scored: Sequence[Scored]) -> pd.DataFrame:
     """One row per run and protocol, protocols together: numbers, intervals, and gains over `A_hat = V`.
 
-    Each number NAME has columns NAME, NAME_low, NAME_high and, where a run called "visible" is among them, NAME_gain,
-    NAME_gain_low and NAME_gain_high: the paired difference to it.
+    Each number NAME has columns NAME, NAME_low, NAME_high and, where a run called "visible" is among them, the paired
+    difference to it: NAME_gain, NAME_gain_low, NAME_gain_high and NAME_gain_p, its bootstrap p-value.
     """
     protocols = list({p.digest: p for one in scored for p in one.protocols}.values())
     rows: list[dict[str, Any]] = []
@@ -127,7 +127,9 @@ def _gains(
             continue
         found = interval(own - theirs, counted_clusters(cell.score, cell.clusters))
         row[f"{cell.name}_gain"] = cell.score.value - other.score.value
-        row |= {f"{cell.name}_gain_low": found.low, f"{cell.name}_gain_high": found.high}
+        # Without an interval, since fewer than two clusters count, there is no p-value either.
+        p = p_value(own - theirs) if not np.isnan(found.low) else float("nan")
+        row |= {f"{cell.name}_gain_low": found.low, f"{cell.name}_gain_high": found.high, f"{cell.name}_gain_p": p}
     return row
 
 
@@ -135,6 +137,7 @@ def _head(scored: Scored, protocol: ScoringProtocol) -> dict[str, Any]:
     return {
         "model": scored.name,
         "settings": scored.settings,
+        "seed": scored.facts.get("seed", 0),
         "protocol": protocol.label,
         "protocol_digest": protocol.digest,
     }

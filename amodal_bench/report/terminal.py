@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from amodal_bench.metrics.statistics import FEW_CLUSTERS
-from amodal_bench.report.numbers import FEW_NOTE, WITH_INTERVALS, alike, gain, names, percent
+from amodal_bench.report.marks import spread
+from amodal_bench.report.numbers import FEW_NOTE, WITH_INTERVALS, alike, gain, holm_note, names, percent, spread_lines
 from amodal_bench.report.numbers import title as title_of
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.scored import RANDOM_WEIGHTS
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 KEYS = ["model", "run", "ids", "protocol"]
 """What makes two rows the same result; a run's digest does not tell the names of models apart."""
 
+SPREAD = "mean ± standard deviation over seeds (lowest to highest), %"
 MEANINGLESS = "Random weights: these numbers show that the models run, and mean nothing"
 
 
@@ -74,6 +76,8 @@ def show_cells(cells: Sequence[Cell]) -> None:
     rows = _joined(cells)
     for dataset in rows["dataset"].unique():
         _print_rows(_console(), f"{dataset}, all cells", rows[rows["dataset"] == dataset])
+    if lines := spread_lines(spread(rows)):
+        _console().print(SPREAD, *lines, sep="\n", markup=False)
 
 
 def show_rows(title: str, rows: pd.DataFrame) -> None:
@@ -93,7 +97,7 @@ def _joined(cells: Sequence[Cell]) -> pd.DataFrame:
         own.loc[index, "settings"] = " ".join([*words, str(own.loc[index, "settings"])]).strip()
     others = pd.concat([cell.rows.iloc[:-1] for cell in cells])
     # A seed is another run of the same numbers.
-    others = others.drop_duplicates(others.columns.drop(["run", "settings"]))
+    others = others.drop_duplicates(others.columns.drop(["run", "settings", "seed"]))
     shown = pd.MultiIndex.from_frame(others[KEYS]).isin(pd.MultiIndex.from_frame(own[KEYS]))
     return pd.concat([others[~shown], own]).sort_values("protocol", kind="stable", ignore_index=True)
 
@@ -116,6 +120,8 @@ def _print_rows(console: Console, title: str, rows: pd.DataFrame) -> None:
             heading = ""
     if (rows["clusters"] < FEW_CLUSTERS).any():
         console.print(FEW_NOTE, markup=False)
+    if note := holm_note(rows):
+        console.print(note, markup=False)
 
 
 def _grid(title: str, summary: pd.DataFrame) -> Table:

@@ -26,7 +26,9 @@ TEXT = dict.fromkeys([*KEYS, "fingerprint"], "str")
 def main(results: Path) -> int:
     """Print and write the tables of all runs."""
     from amodal_bench.report.csv_logger import write_csv
-    from amodal_bench.report.terminal import MEANINGLESS, is_random
+    from amodal_bench.report.marks import spread
+    from amodal_bench.report.numbers import spread_lines
+    from amodal_bench.report.terminal import MEANINGLESS, SPREAD, is_random
 
     table = collect(results)
     if table.empty:
@@ -38,6 +40,8 @@ def main(results: Path) -> int:
         if name != "table.csv":
             print(f"{MEANINGLESS}:\n")
         _print(rows)
+        if lines := spread_lines(spread(rows)):
+            print("", SPREAD, *lines, sep="\n")
         try:
             write_csv(rows, results / name)
             print(f"\nwrote {results / name}\n")
@@ -52,6 +56,8 @@ def collect(results: Path) -> pd.DataFrame:
     Within a dataset and protocol the best comes first: by the last of the protocol's first two numbers.
     """
     import pandas as pd
+
+    from amodal_bench.report.marks import with_corrected
 
     runs = results / "runs"
     # Runs of versions before 0.2.0 have one summary, in their own folder.
@@ -69,7 +75,7 @@ def collect(results: Path) -> pd.DataFrame:
     best = pd.concat([_rank(part) for _, part in rows.groupby("protocol", sort=False)])
     rows = rows.assign(_best=best)
     rows = rows.sort_values(["dataset", "protocol", "_best", "run"], ascending=[True, True, False, True])
-    return rows.drop(columns="_best").reset_index(drop=True)
+    return with_corrected(rows.drop(columns="_best"))
 
 
 def _read(file: Path) -> pd.DataFrame | None:
@@ -97,7 +103,7 @@ def _rank(part: pd.DataFrame) -> pd.Series[float]:
 def _print(table: pd.DataFrame) -> None:
     """Rows in Markdown, a table for each group of protocols with the same numbers."""
     from amodal_bench.metrics.statistics import FEW_CLUSTERS
-    from amodal_bench.report.numbers import FEW_NOTE, alike, gain, names, percent, title
+    from amodal_bench.report.numbers import FEW_NOTE, alike, gain, holm_note, names, percent, title
 
     for number, part in enumerate(alike(table)):
         shown = names(part)
@@ -112,6 +118,8 @@ def _print(table: pd.DataFrame) -> None:
             print(f"| {' | '.join(map(str, [*cells, row['instances'], row['errors'], row['ids'], row['run']]))} |")
     if "clusters" in table and (table["clusters"] < FEW_CLUSTERS).any():
         print(f"\n{FEW_NOTE}")
+    if note := holm_note(table):
+        print(f"\n{note}")
 
 
 def _protocol(row: dict[Any, Any]) -> str:
