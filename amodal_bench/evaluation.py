@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from amodal_bench.config.build import NAME, TARGET, build
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError, InputError
 from amodal_bench.core.files import write_whole
+from amodal_bench.core.ids import read_ids
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
@@ -118,9 +120,12 @@ def evaluate(settings: Settings, given: Given | None = None, bar: bool = True) -
     loggers: list[Logger] = [build(spec, f"logger.{name}") for name, spec in (settings.logger or {}).items()]
     entries = _entries(settings, given)
     check_weights(entry.model for entry in entries)
+    ids = settings.ids if given.ids is None else given.ids
+    if isinstance(ids, str):
+        read_ids(ids)  # an index may take long, and a path is easily mistyped
+    _check_writable(Path(settings.results))
     dataset: Dataset = build(settings.dataset, "dataset") if given.dataset is None else given.dataset
     _checked_name(str(dataset.name), "dataset")
-    ids = settings.ids if given.ids is None else given.ids
     records, excluded = select(dataset, protocols[0], ids, settings.limit)
     specification = settings.dataset if given.dataset is None else None
     job = _Job(settings, dataset, specification, records, protocols, bar, ids is not None)
@@ -176,6 +181,20 @@ def _checked_name(name: str, where: str) -> str:
             f"{where}.{NAME}: {name!r} cannot be part of a folder's name; choose a name without slashes"
         )
     return name
+
+
+def _check_writable(results: Path) -> None:
+    """Raise `InputError` where no run could be kept in a folder, which need not be there yet; makes nothing."""
+    there = results.expanduser().absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    reason = "Not a directory" if not there.is_dir() else "Permission denied" if not os.access(there, os.W_OK) else ""
+    if reason:
+        raise _unwritable(results, reason)
+
+
+def _unwritable(folder: Path, reason: str) -> InputError:
+    return InputError(folder, f"cannot be written ({reason})", "set results to a folder that you can write to")
 
 
 def _namesakes(runs: Path, name: str) -> set[str]:
@@ -269,8 +288,7 @@ def _opened(folder: Path) -> Iterator[Store]:
         except Timeout:
             raise BenchError(f"{folder}: another process is working on this run; wait until it ends") from None
         except OSError as error:
-            problem = f"cannot be written ({error.strerror or error})"
-            raise InputError(folder, problem, "set results to a folder that you can write to") from error
+            raise _unwritable(folder, error.strerror or str(error)) from error
         except sqlite3.Error as error:
             remedy = "rename its folder and run again"
             raise InputError(

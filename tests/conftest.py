@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -48,10 +50,36 @@ def real_cocoa(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def drawn_toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Indexes of toys, for all tests and workers: to draw 160 scenes takes seconds."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "drawn-toys"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Indexes of test trees stay out of the user's cache."""
-    monkeypatch.setenv("AMODAL_BENCH_CACHE", str(tmp_path / "cache"))
+def cache_with_toys(tmp_path: Path, drawn_toys: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test's own cache, out of the user's; it holds the indexes of toys that earlier tests have drawn."""
+    cache = tmp_path.with_name(f"{tmp_path.name}-cache")  # tests look at what lies in tmp_path
+    cache.mkdir()
+    monkeypatch.setenv("AMODAL_BENCH_CACHE", str(cache))
+    _link(drawn_toys, cache)
+    yield
+    _link(cache, drawn_toys)
+
+
+def _link(source: Path, target: Path) -> None:
+    for file in source.glob("toy-*"):
+        with suppress(FileExistsError, FileNotFoundError):
+            (target / file.name).hardlink_to(file)
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache without any toy, for a test of drawing."""
+    monkeypatch.setenv("AMODAL_BENCH_CACHE", str(tmp_path / "empty cache"))
 
 
 @pytest.fixture(autouse=True, scope="session")

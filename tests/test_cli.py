@@ -206,6 +206,7 @@ def traps(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", DOORS)
 def test_a_file_named_like_a_library_is_not_imported_and_own_classes_are_found(door: str, traps: Path) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(amodal_bench.__file__).parents[1])}

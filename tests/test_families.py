@@ -48,7 +48,9 @@ def overrides(model: str, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("leakage", sorted(file.stem for file in (config_folder() / "leakage").glob("*.yaml")))
-@pytest.mark.parametrize("model", FAMILIES)
+@pytest.mark.parametrize(
+    "model", [pytest.param(name, marks=pytest.mark.slow if name != "sd15" else ()) for name in FAMILIES]
+)
 def test_every_family_runs_under_every_strategy(
     bench: Callable[..., Outcome], folders: Callable[[str], Path], model: str, leakage: str
 ) -> None:
@@ -93,6 +95,7 @@ def test_half_precision_stays_near_single_precision(folders: Callable[[str], Pat
     assert 0 < difference.mean() < 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("model", ["sd15", "sdxl", "kandinsky", "flux"])
 def test_company_changes_nothing_and_the_batch_size_only_the_last_bits(

@@ -28,6 +28,7 @@ from transformers import T5EncoderModel
 
 from amodal_bench.backbones.flux import Flux
 from amodal_bench.config.build import build
+from amodal_bench.core.cache import cache_folder
 from amodal_bench.core.errors import BenchError, ConfigError
 from amodal_bench.core.seeds import stream_seed
 from amodal_bench.core.types import Floats, Image, Mask
@@ -246,7 +247,7 @@ def test_the_null_prompt_is_computed_once(folder: Path, tmp_path: Path, monkeypa
         _ = Flux(str(folder), **(SETTINGS | {"text_tokens": 8})).prompt
 
     shipped = _copy(folder, tmp_path)
-    (kept,) = (tmp_path / "cache" / "null_prompts").glob("*.safetensors")
+    (kept,) = (cache_folder() / "null_prompts").glob("*.safetensors")
     shutil.copy(kept, shipped / "null_prompt.safetensors")
     for part in ("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"):
         shutil.rmtree(shipped / part)

@@ -244,6 +244,7 @@ def test_fetch_gets_exactly_what_is_needed_of_the_known_commit(run: Run, shop: H
     assert f"to download  0 of {len(repository())} files" in run("fetch", SD15)[1]
 
 
+@pytest.mark.slow
 def test_fetch_of_a_branch_says_how_to_pin_its_commit(run: Run, shop: Hub) -> None:
     known = catalogue()[SD15].revision
     status, out, _ = run("fetch", SD15, "model.backbone.revision=main")
@@ -269,6 +270,7 @@ def test_fetch_of_kandinsky_gets_its_prior_too(run: Run, shop: Hub) -> None:
     assert run("fetch", PRIOR)[0] == 0 and shop.asked == [prior]
 
 
+@pytest.mark.slow
 def test_fetch_gets_the_segmenter_of_a_model_too(run: Run, shop: Hub) -> None:
     shop.files |= {"config.json": b"{}", "model.safetensors": b"sam", "pytorch_model.bin": b"useless"}
     status, out, err = run("fetch", "sd15")
@@ -352,6 +354,7 @@ def test_fetch_of_what_needs_no_download(run: Run) -> None:
 # check
 
 
+@pytest.mark.slow
 def test_check_of_the_shipped_model(run: Run) -> None:
     status, out, err = run("check", "tiny", "model.backbone.micro_batch=3")
     lines = dict(line.split(maxsplit=1) for line in out.splitlines())
@@ -367,12 +370,14 @@ def test_check_of_the_shipped_model(run: Run) -> None:
     assert "random" not in out
 
 
+@pytest.mark.slow
 def test_check_of_a_folder_with_plain_files_where_a_variant_is_configured(run: Run, tiny: Path) -> None:
     status, out, _ = run("check", "sd15", PLAIN, f"model.weights={tiny}", "model.backbone.native=64", *BATCHES)
     assert status == 0 and "\nnote         random weights: results mean nothing\n" in out
     assert "\nprompt       null_prompt 1x77x8, " in out and out.endswith("problems     none\n")
 
 
+@pytest.mark.slow
 def test_check_names_the_commit_and_the_one_that_is_known(run: Run, cache: Path, tiny: Path) -> None:
     files = {str(f.relative_to(tiny)): f.read_bytes() for f in tiny.rglob("*") if f.is_file()}
     put(cache, SD15, files, COMMIT)
@@ -433,6 +438,7 @@ def test_check_of_a_model_without_weights(run: Run) -> None:
     assert out.splitlines()[2:] == [*kept, "problems     none"]
 
 
+@pytest.mark.slow
 def test_check_tries_backbone_and_segmenter(run: Run) -> None:
     """All of a model in small: made on the spot, kept in the cache, tried part by part."""
     assert "(made when needed)" in run("check", "random/sdxl", "segmenter=random/sam2", *BATCHES)[1]
@@ -457,6 +463,7 @@ def test_every_family_has_a_tiny_pipeline() -> None:
     assert {"stable_diffusion", "stable_diffusion_xl", "kandinsky", "flux"} <= set(families())
 
 
+@pytest.mark.slow
 def test_tiny_weights_run_and_no_table_hides_that_they_are_random(
     run: Run, bench: Callable[..., Outcome], tmp_path: Path
 ) -> None:
@@ -471,6 +478,7 @@ def test_tiny_weights_run_and_no_table_hides_that_they_are_random(
     assert said.endswith(" random weights") and "steps=2" in said
 
 
+@pytest.mark.slow
 def test_tiny_tells_the_prior_of_a_family_that_has_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kandinsky, "save", lambda folder: (folder / "prior").mkdir())
     out = run("tiny", "kandinsky", "k")[1]

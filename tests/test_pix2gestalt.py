@@ -185,6 +185,7 @@ def test_image_mask_embedding_and_seed_all_matter(model: Callable[..., Pix2Gesta
 # A prediction depends on its query and seed alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", [View("frame", 0.0), View("crop", 0.5)], ids=["frame", "crop"])
 def test_predictions_are_the_same_alone_in_company_and_reversed(
     model: Callable[..., Pix2Gestalt], view: View
@@ -408,6 +409,7 @@ def test_a_run_on_crops(bench: Callable[..., Outcome], folder: Path) -> None:
     assert main.facts["model"]["view"] == {"mode": "crop", "margin": 0.5}
 
 
+@pytest.mark.slow
 def test_the_command_lists_and_checks_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert models(["list"]) == 0
     row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("pix2gestalt "))

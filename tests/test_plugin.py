@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 DATASET = '''
 import numpy as np, pandas as pd
@@ -56,6 +57,7 @@ class Widen:
 '''
 
 
+@pytest.mark.slow
 def test_own_dataset_and_model_run_from_one_file_and_one_yaml_each(tmp_path: Path) -> None:
     (tmp_path / "my_squares.py").write_text(DATASET)
     (tmp_path / "my_widen.py").write_text(MODEL)

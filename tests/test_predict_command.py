@@ -122,6 +122,7 @@ def test_the_hidden_pixels_are_those_that_the_model_painted(sample: Sample) -> N
     assert np.array_equal(whole[hidden, :3], found.picture[hidden])
 
 
+@pytest.mark.slow
 def test_the_mask_is_that_of_a_run_with_this_id_and_seed(bench: Callable[..., Outcome], sample: Sample) -> None:
     outcome = bench("dataset.images=2", "seed=3", *FAST)
     with Store(outcome.main.folder / "store.sqlite") as store:

@@ -124,11 +124,13 @@ def names_of(experiment: str) -> list[str]:
     return str(spec.hydra.sweeper.params.model).strip().split(",")
 
 
+@pytest.mark.slow
 def test_every_model_with_published_weights_has_a_twin_in_small() -> None:
     real = sorted(file.stem for file in (config_folder() / "model").glob("*.yaml"))
     assert [name for name in real if published(name)] == RANDOM
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RANDOM)
 def test_a_model_in_small_differs_in_nothing_but_size_and_weights(name: str) -> None:
     real, small = (dict(flat(composed(f"model={choice}").model)) for choice in (name, f"random/{name}"))

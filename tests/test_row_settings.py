@@ -48,6 +48,7 @@ def test_a_row_says_what_is_not_usual(overrides: list[str], said: str) -> None:
     assert row(*overrides) == said
 
 
+@pytest.mark.slow
 def test_rows_that_differ_in_one_setting_never_read_the_same() -> None:
     """Each setting of the tiny model by itself, and each part exchanged."""
     changes = ["seed=1", *_changed(composed("model=tiny").model)]

@@ -122,6 +122,7 @@ def test_framing_of_points_boxes_and_masks(kind: type[Promptable]) -> None:
         framing.box(np.zeros(shape, bool))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", PROMPTS)
 @pytest.mark.parametrize("family", KINDS)
 def test_objects_of_one_pixel_at_every_border(family: str, prompt: str) -> None:
@@ -172,6 +173,7 @@ def test_a_lower_precision_is_that_of_the_encoder_alone_and_hardly_shows(family:
     assert {values.dtype for values in segmenter.model.mask_decoder.parameters()} == {torch.float32}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", PROMPTS)
 @pytest.mark.parametrize("family", KINDS)
 def test_all_tensors_are_on_the_device(family: str, prompt: PromptKind, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ def small(folder: Path) -> list[str]:
     return [f"segmenter.weights={folder}", "segmenter.device=cpu", "segmenter.batch=2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "overrides"),
     [

@@ -92,6 +92,7 @@ def test_equal_pictures_are_found_by_what_they_show() -> None:
     assert distinct([]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", KINDS)
 def test_embeddings_are_gone_before_the_next_pictures_are_encoded(
     family: str, monkeypatch: pytest.MonkeyPatch

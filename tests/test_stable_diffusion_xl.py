@@ -73,6 +73,7 @@ def nets(pipeline: StableDiffusionXLInpaintPipeline) -> Networks:
     return Networks(predict, pipeline.vae)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guidance", [0.0, 0.75])
 @pytest.mark.parametrize("leakage", STRATEGIES.values(), ids=STRATEGIES)
 def test_every_strategy_equals_the_equations(

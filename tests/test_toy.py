@@ -20,6 +20,8 @@ from amodal_bench.tiny import samples as training
 from amodal_bench.toy.scene import Scene, draw_scene
 from amodal_bench.toy.sprite import Sprite
 
+pytestmark = pytest.mark.usefixtures("empty_cache")
+
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
@@ -150,6 +152,7 @@ def test_fish_have_several_colours(toy: Toy) -> None:
         assert sample.image[sample.visible].astype(float).std(axis=0).max() > 20
 
 
+@pytest.mark.slow
 def test_default_test_split_has_at_least_500_instances() -> None:
     records = Toy("test", 160, 0).records()
     assert int((~records["stuff"]).sum()) >= 500

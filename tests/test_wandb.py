@@ -72,6 +72,7 @@ def test_an_offline_run_holds_config_history_and_summary(tmp_path: Path) -> None
     assert any("contact_sheet" in row for row in history)
 
 
+@pytest.mark.slow
 def test_without_wandb_the_default_run_neither_warns_nor_breaks(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['wandb'] = None\n"
