@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import cv2
@@ -56,7 +55,7 @@ class SegmentOnly:
         return {
             "model": "segment-only",
             "segmenter": dict(self.segmenter.describe()),
-            **({"view": asdict(self.view), "size": self.size} if self.view else {}),
+            **({"view": self.view.describe(), "size": self.size} if self.view else {}),
             "points": self.points,
             "union_visible": self.union_visible,
             "opencv": cv2.__version__,

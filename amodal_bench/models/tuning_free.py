@@ -100,7 +100,7 @@ class TuningFree:
             "condition": dict(facts_of(self.condition)),
             "area": dict(facts_of(self.area)),
             "leakage": {"name": leakage.name, "erase": leakage.erase, **facts_of(leakage)},
-            "view": dict(facts_of(self.view)),
+            "view": self.view.describe(),
             "steps": self.denoising.steps,
             "guidance": self.denoising.guidance,
             "points": self.points,

@@ -106,6 +106,10 @@ class View:
         whole = settings.get("mode") == "frame"
         return {"margin": "view.mode=frame shows the whole image; view=crop has a margin"} if whole else {}
 
+    def describe(self) -> dict[str, Any]:
+        """All that decides a window: the margin of a crop only."""
+        return {"mode": self.mode, **({"margin": self.margin} if self.mode == "crop" else {})}
+
     def settings(self, place: str) -> dict[str, str]:
         """What a row shows of it, by the places of its settings below `place`; the margin of a crop only."""
         margin = {f"{place}.margin": plain(self.margin)} if self.mode == "crop" else {}

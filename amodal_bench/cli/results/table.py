@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import folders, place
-from amodal_bench.core.errors import BenchError, first_line
+from amodal_bench.core.errors import UsageError, first_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ def main(results: Path) -> int:
 
     table = collect(results)
     if table.empty:
-        raise BenchError(f"{results}: no run has left a summary.csv in {results / 'runs'}; run something first")
+        raise UsageError(f"{results}: no run has left a summary.csv in {results / 'runs'}; run something first")
     random = is_random(table)
     for name, rows in (("table.csv", table[~random]), ("table_random_weights.csv", table[random])):
         if rows.empty:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -78,7 +78,7 @@ class Pix2Gestalt:
         return {
             "model": "pix2gestalt",
             "backbone": self.backbone.describe(),
-            "view": asdict(self.view),
+            "view": self.view.describe(),
             "steps": self.steps,
             "guidance": self.guidance,
             "samples": self.samples,
