@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import random
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,10 +33,13 @@ from amodal_bench.report.settings import row_text
 from amodal_bench.report.sheet import choose, draw_row, save_sheet
 from amodal_bench.runner.identity import identify
 from amodal_bench.runner.loop import Work, run
+from amodal_bench.runner.pictures import Pictures
 from amodal_bench.runner.regions import complete
 from amodal_bench.runner.run_json import FILE as RUN_JSON
 from amodal_bench.runner.run_json import read_facts, write_facts
 from amodal_bench.runner.store import Store
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -198,6 +202,9 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
     for logger in loggers:
         logger.begin(RunInfo(entry.name, dataset.name, identity.digest, identity.facts, folder))
     with _opened(folder) as store:
+        pictures = Pictures(dataset, store.db)
+        if redone := pictures.forget_changed(ids):
+            log.warning("%s: %s", entry.name, redone)
         done = store.done()
         missing = [id for id in ids if id not in done]
         reused = _reused(folder, len(ids) - len(missing))
@@ -206,7 +213,7 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
             if settings.engine.shuffle:
                 random.Random(settings.seed).shuffle(missing)
             hidden = any(protocol.filter.hidden for protocol in protocols)
-            work = Work(dataset, entry.model, missing, settings.seed, settings.engine.batch_size, hidden)
+            work = Work(pictures.dataset, entry.model, missing, settings.seed, settings.engine.batch_size, hidden)
             title = f"{dataset.name} {entry.name}"
             with Progress(title, ids, store.table(), _all_steps(loggers), job.bar) as progress:
                 run(work, store, progress.report)

@@ -35,6 +35,15 @@ def files_digest(paths: Iterable[Path]) -> str:
     return digest
 
 
+def stat_of(path: Path) -> str | None:
+    """Size and time of modification of a file as text, by which a change is noticed; None where it is missing."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
 def stat_digest(paths: Iterable[Path]) -> str:
     """Hex SHA-256 over absolute paths, sizes and times of modification; a file that is missing counts as such."""
     lines = []

@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -28,7 +28,13 @@ REPLACE = "write this prediction again, on the grid of its image"
 
 
 class PredictionSource(Protocol):
-    """Masks by instance id."""
+    """Masks by instance id.
+
+    Attributes:
+        LIBRARIES: what turns the files into pixels.
+    """
+
+    LIBRARIES: ClassVar[tuple[str, ...]]
 
     def digest(self) -> str:
         """Hex SHA-256 over everything that decides what `mask` returns, wherever it lies."""
@@ -98,6 +104,8 @@ class ResultsFile:
         path: a JSON file.
     """
 
+    LIBRARIES: ClassVar[tuple[str, ...]] = ("pycocotools",)
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._entries: dict[str, _Entry] | None = None
@@ -163,6 +171,8 @@ class PngFolder:
     Args:
         path: the folder; folders in it are not looked into.
     """
+
+    LIBRARIES: ClassVar[tuple[str, ...]] = ("pillow",)
 
     def __init__(self, path: Path) -> None:
         self.path = path
