@@ -22,6 +22,7 @@ from amodal_bench.core import digests
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Dataset, FromFiles, Query
+from amodal_bench.datasets.reading.indexed import IndexedDataset
 from amodal_bench.datasets.sailvos.sailvos import SailVos
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.report.outcome import Outcome
@@ -102,7 +103,7 @@ def test_a_replaced_picture_is_predicted_again_and_nothing_else(
     tree: tuple[Path, str, dict[str, Any]], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     dataset = opened(*tree)
-    assert isinstance(dataset, FromFiles)
+    assert isinstance(dataset, IndexedDataset) and isinstance(dataset, FromFiles)
     files = dataset.files_of([str(id) for id in dataset.records()["id"]])
     assert all(file.is_file() for each in files.values() for file in each)
     first, seen = evaluated(dataset, tmp_path)
@@ -136,7 +137,12 @@ def test_a_file_that_was_only_touched_is_read_once_and_nothing_is_predicted(
     os.utime(picture, ns=(1, 1))
     read: list[Path] = []
     real = digests.sha256
-    monkeypatch.setattr("amodal_bench.runner.pictures.sha256", lambda path: read.append(path) or real(path))
+
+    def noted(path: Path) -> str:
+        read.append(path)
+        return real(path)
+
+    monkeypatch.setattr("amodal_bench.runner.pictures.sha256", noted)
     assert evaluated(opened(*tree), tmp_path)[1] == [] and read == [picture]
     assert evaluated(opened(*tree), tmp_path)[1] == [] and read == [picture]
 
@@ -161,7 +167,7 @@ def test_a_look_at_some_instances_leaves_the_others_as_they_are(
 ) -> None:
     dataset = opened(*tree)
     _, seen = evaluated(dataset, tmp_path)
-    for (picture, *_) in set(dataset.files_of(seen).values()):
+    for picture, *_ in set(dataset.files_of(seen).values()):
         whiten(picture)
     first, _ = evaluated(dataset, tmp_path, ids=seen[:1])
     assert len(first.main.records) == 1

@@ -39,11 +39,12 @@ def reached(modules: Iterable[str]) -> Reached:
         found.texts[name] = text = _text(name)
         for imported in _imports(name, text):
             top = imported.partition(".")[0]
-            if top == _PACKAGE or top in sys.stdlib_module_names or (file := _file(imported)) is None:
+            if top == _PACKAGE or top in sys.stdlib_module_names:
                 continue
-            if is_library_file(file):
+            file = _file(top) or _file(imported)  # a namespace has no file of its own
+            if file is not None and is_library_file(file):
                 found.libraries.add(top)
-            elif file.endswith(".py"):
+            elif (_file(imported) or "").endswith(".py"):
                 waiting.append(imported)
     return found
 
