@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import logging
 import os
 import shutil
@@ -20,11 +21,13 @@ import amodal_bench
 from amodal_bench.config.build import build
 from amodal_bench.core import digests
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Dataset, FromFiles, Query
 from amodal_bench.datasets.reading.indexed import IndexedDataset
 from amodal_bench.datasets.sailvos.sailvos import SailVos
 from amodal_bench.datasets.toy import Toy
+from amodal_bench.models.predictions import Predictions
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.runner.pictures import Pictures
 from amodal_bench.runner.store import Store
@@ -238,3 +241,48 @@ def test_a_dataset_that_says_nothing_of_files_is_used_as_it_is(tmp_path: Path) -
     with Store(tmp_path / "store.sqlite") as store:
         pictures = Pictures(plain, store.db)
         assert pictures.dataset is plain and pictures.forget_changed(["test-00000-0"]) == ""
+
+
+@pytest.mark.parametrize(
+    "tree", [kind for kind in KINDS if kind[0] != "sailvos" or not kind[1]], indirect=True, ids=str
+)
+def test_annotations_are_in_the_fingerprint_and_cannot_change_under_a_run(
+    tree: tuple[Path, str, dict[str, Any]],
+) -> None:
+    """A digit of a mask that changes without changing the file's size is another dataset."""
+    root = tree[0]
+    dataset = opened(*tree)
+    ids = [str(id) for id in dataset.records()["id"]]
+    before = dataset.fingerprint()
+    for file in root.rglob("*.json"):
+        text = file.read_text(encoding="utf-8")
+        if (place := text.rfind("1")) >= 0:
+            file.write_text(text[:place] + "2" + text[place + 1 :], encoding="utf-8")
+        os.utime(file, ns=(1, 1))
+    for id in (ids[0], ids[-1]):
+        with pytest.raises(InputError, match="changed while it was in use; start the command again"):
+            dataset.sample(id)
+    assert opened(*tree).fingerprint() != before
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_predictions_that_change_under_a_run_stop_it(kind: str, tmp_path: Path) -> None:
+    toy = Toy("test", 1)
+    ids = [str(id) for id in toy.records()["id"]]
+    if kind == "file":
+        place = changed = tmp_path / "predictions.json"
+        entries = [{"annotation_id": id, "segmentation": encode(toy.sample(id).amodal)} for id in ids]
+        place.write_text(json.dumps(entries))
+    else:
+        place = tmp_path / "predictions"
+        place.mkdir()
+        for id in ids:
+            Pillow.fromarray(toy.sample(id).amodal.astype(np.uint8)).save(place / f"{id}.png")
+        changed = place / f"{ids[1]}.png"
+    model = Predictions(str(place))
+    model.describe()
+    changed.write_bytes(changed.read_bytes())
+    os.utime(changed, ns=(1, 1))
+    with pytest.raises(InputError, match="changed while it was in use; start the command again"):
+        model.predict([toy.sample(id).query for id in ids], [0] * len(ids))
+    assert Predictions(str(place)).describe() == model.describe()  # the same content is the same run

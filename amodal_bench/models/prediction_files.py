@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 from PIL import Image as Pillow
 
-from amodal_bench.core.digests import files_digest, sizes_digest
+from amodal_bench.core.digests import files_digest, require_unchanged, sizes_digest
 from amodal_bench.core.errors import InputError, PredictionError, unreadable
 from amodal_bench.core.rle import decode, is_list, is_object
 from amodal_bench.core.types import Mask
@@ -135,6 +135,7 @@ class ResultsFile:
             raise PredictionError(f"{self.path}: entry {entry.place} ({id}): {error}; {REPLACE}") from error
 
     def _read(self) -> dict[str, _Entry]:
+        require_unchanged(self.path)
         listed = read_json(self.path)
         if not is_list(listed):
             raise InputError(
@@ -192,6 +193,7 @@ class PngFolder:
 
     def mask(self, id: str, height: int, width: int) -> Mask:
         file = self._found()[id]
+        require_unchanged(file)  # else the run would hold masks that its identity does not know
         try:
             with Pillow.open(file) as picture:
                 pixels = np.asarray(picture)
