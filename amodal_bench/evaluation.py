@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import random
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,15 @@ from amodal_bench.report.sheet import choose, draw_row, save_sheet
 from amodal_bench.runner.first_failures import AllFailed
 from amodal_bench.runner.identity import identify
 from amodal_bench.runner.loop import Work, run
+from amodal_bench.runner.nearest import because
+from amodal_bench.runner.origin import Command, Origin
+from amodal_bench.runner.pictures import Pictures
 from amodal_bench.runner.regions import complete
 from amodal_bench.runner.run_json import FILE as RUN_JSON
-from amodal_bench.runner.run_json import read_facts, write_facts
+from amodal_bench.runner.run_json import finish, last_day, read_facts, write_facts
 from amodal_bench.runner.store import Store
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class _Job:
         protocols: the command's own first.
         bar: whether a progress bar is shown.
         listed: whether the instances were listed one by one, so that no protocol's filter applies.
+        origin: what the command was, for `run.json`.
     """
 
     settings: Settings
@@ -96,15 +102,19 @@ class _Job:
     protocols: Sequence[ScoringProtocol]
     bar: bool
     listed: bool
+    origin: Origin
 
 
-def evaluate(settings: Settings, given: Given | None = None, bar: bool = True) -> tuple[Outcome, list[Path]]:
+def evaluate(
+    settings: Settings, given: Given | None = None, bar: bool = True, command: Command | None = None
+) -> tuple[Outcome, list[Path]]:
     """Run what is missing of the baselines and the model, then report all of it.
 
     Args:
         settings: of the command.
         given: objects that take the place of components in the settings.
         bar: whether a progress bar is shown.
+        command: how it was given, for `run.json`.
 
     Returns:
         The outcome, and the files that hold it.
@@ -128,7 +138,8 @@ def evaluate(settings: Settings, given: Given | None = None, bar: bool = True) -
     _checked_name(str(dataset.name), "dataset")
     records, excluded = select(dataset, protocols[0], ids, settings.limit)
     specification = settings.dataset if given.dataset is None else None
-    job = _Job(settings, dataset, specification, records, protocols, bar, ids is not None)
+    origin = Origin(command, _configuration(settings, given), protocols, _split(dataset, specification))
+    job = _Job(settings, dataset, specification, records, protocols, bar, ids is not None, origin)
 
     scored: list[Scored] = []
     for entry in entries:
@@ -197,6 +208,18 @@ def _unwritable(folder: Path, reason: str) -> InputError:
     return InputError(folder, f"cannot be written ({reason})", "set results to a folder that you can write to")
 
 
+def _configuration(settings: Settings, given: Given) -> dict[str, Any]:
+    """All settings as plain values; an object that was given is named by its class."""
+    objects = {"dataset": given.dataset, "model": given.model}
+    named = {key: f"an object of {type(each).__qualname__}" for key, each in objects.items() if each is not None}
+    return {**asdict(settings), **named, **({} if given.ids is None else {"ids": list(given.ids)})}
+
+
+def _split(dataset: Dataset, specification: Mapping[str, Any] | None) -> str | None:
+    split = (specification or {}).get("split") or getattr(dataset, "split", None)
+    return str(split) if isinstance(split, str | int) else None
+
+
 def _namesakes(runs: Path, name: str) -> set[str]:
     """The classes of the runs that bear a name, in a folder of runs; those that cannot be read are in no table."""
     found = set()
@@ -220,23 +243,29 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
         check_complete(job.records, entry.model, folder / "completeness.csv")
     for logger in loggers:
         logger.begin(RunInfo(entry.name, dataset.name, identity.digest, identity.facts, folder))
+    if not folder.exists() and (why := because(folder.parent, identity, entry.name)):
+        log.info("%s: other run because: %s", entry.name, why)
     with _opened(folder) as store:
+        pictures = Pictures(dataset, store.db)
+        if redone := pictures.forget_changed(ids):
+            log.warning("%s: %s", entry.name, redone)
         done = store.done()
         missing = [id for id in ids if id not in done]
         reused = _reused(folder, len(ids) - len(missing))
         if missing:
-            write_facts(folder, entry.name, said, identity, job.specification, settings.protocol)
+            write_facts(folder, entry.name, said, identity, job.specification, settings.protocol, job.origin)
             if settings.engine.shuffle:
                 random.Random(settings.seed).shuffle(missing)
             hidden = any(protocol.filter.hidden for protocol in protocols)
             batch, begun = settings.engine.batch_size, bool(done) or settings.engine.max_error_share >= 1
-            work = Work(dataset, entry.model, missing, settings.seed, batch, hidden, begun)
+            work = Work(pictures.dataset, entry.model, missing, settings.seed, batch, hidden, begun)
             title = f"{dataset.name} {entry.name}"
             with Progress(title, ids, store.table(), _all_steps(loggers), job.bar) as progress:
                 try:
                     run(work, store, progress.report)
                 except AllFailed as error:
                     raise _stopped(folder, entry.name, error) from error
+            finish(folder)
         store.write_records(job.records)
         regions = tuple(dict.fromkeys(region for protocol in protocols for region in protocol.regions))
         complete(store, dataset, regions, job.records)
@@ -270,11 +299,7 @@ def _stopped(folder: Path, name: str, error: AllFailed) -> BenchError:
 
 def _reused(folder: Path, count: int) -> str:
     """What to say of predictions that an earlier command has made, with the day on which it began."""
-    file = folder / RUN_JSON
-    if not count or not file.is_file():
-        return ""
-    day = datetime.fromtimestamp(file.stat().st_mtime).date().isoformat()
-    return f"{count} predictions of {day}"
+    return f"{count} predictions of {day}" if count and (day := last_day(folder)) else ""
 
 
 @contextmanager

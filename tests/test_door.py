@@ -122,7 +122,7 @@ def test_a_failure_has_status_1_and_names_the_setting_and_the_verb_that_helps(ru
 
 
 def test_an_interruption_has_status_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(evaluation, "evaluate", interrupted)

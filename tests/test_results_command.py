@@ -243,8 +243,10 @@ def test_runs_are_listed_with_their_predictions_and_errors(
     (damaged / "store.sqlite").write_bytes(b"no database" * 100)
     assert command(["list", str(tmp_path / "results")]) == 0
     rows = {line.split()[2]: line.split() for line in capsys.readouterr().out.splitlines()}
-    assert rows["run"] == ["predicted", "errors", "run"]
-    assert rows[str(hull.main.folder)][:2] == [str(len(ids)), "0"]
+    assert rows["run"][:3] == ["predicted", "errors", "run"]
+    found = rows[str(hull.main.folder)]
+    assert found[:2] == [str(len(ids)), "0"] and found[3:8] == ["toy", "test", "hull", "0", "1"]
+    assert found[8] == hull.ids and " ".join(found[9:]).startswith("instance@2 (")
     assert rows[str(theirs)][:2] == [str(len(ids) - 1), "1"]
     assert "the store is damaged" in " ".join(rows[f"{damaged}:"])
     (damaged / "store.sqlite").write_bytes(b"")
@@ -253,3 +255,41 @@ def test_runs_are_listed_with_their_predictions_and_errors(
     assert (damaged / "store.sqlite").stat().st_size == 0  # to list is not to write
     assert command(["list", str(tmp_path)]) == 2
     assert "there is no run in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_two_protocols_and_two_seeds_of_one_model_are_told_apart_at_a_glance(
+    bench: Bench,
+    tmp_path: Path,
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for seed in ("0", "1"):
+        for protocol in ("instance", "pooled"):
+            words = ["dataset.images=2", "model=tiny", "model.steps=1", f"seed={seed}"]
+            CsvLogger().finish(bench(*words, f"protocol={protocol}", "protocol.errors=exclude"))
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    capsys.readouterr()
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert command(["table", str(tmp_path / "results")]) == 0
+    out = capsys.readouterr().out
+    lines = [line for line in out.splitlines() if not line.startswith("wrote")]
+    assert max(map(len, lines[1:])) <= width
+    titles = {line.partition(" (")[0]: place for place, line in enumerate(lines) if line.startswith("toy test, ")}
+    changed = {f"toy test, {name}@2 with errors=exclude" for name in ("instance", "pooled")}
+    assert changed <= set(titles)
+    for title in changed:
+        place = titles[title]
+        assert "instances 7:" in lines[place] and lines[place + 1].split()[:2] == ["model", "seed"]
+        column = lines[place + 1].index("seed")
+        block = lines[place + 2 : lines.index("", place)]
+        seeds = [line[column : column + 4].strip() for line in block if line.startswith("tiny")]
+        assert sorted(seeds) == ["0", "1"]  # in the first line of each row, where the eye is
+    assert ("[" in lines[titles[title] + 2]) == (width == 120)  # intervals where there is room for them
+    assert command(["list", str(tmp_path / "results")]) == 0
+    heads = [line for line in capsys.readouterr().out.splitlines() if line.startswith("tiny")]
+    assert len(heads) == 2 and {line.partition(", seed ")[2] for line in heads} == {
+        f"{n}, on toy test" for n in (0, 1)
+    }

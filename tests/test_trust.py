@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import amodal_bench
+from amodal_bench.cli.results.command import main as results
+from amodal_bench.cli.results.table import collect
 from amodal_bench.core.errors import InputError, PredictionError
 from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.datasets.toy import Toy
+from amodal_bench.report.csv_logger import CsvLogger
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.runner.source import code_digest, parsed
 
@@ -205,3 +209,61 @@ def test_gains_over_v_are_paired(bench: Bench) -> None:
     assert hull["miou_gain_low"] < hull["miou_gain"] < hull["miou_gain_high"]
     assert np.isnan(visible["miou_gain"])
     assert hull["clusters"] == 30
+
+
+def test_a_replaced_picture_is_predicted_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A model that looks at pixels gave the old number; the other pictures' predictions stay."""
+    from PIL import Image
+
+    from amodal_bench.testing.export.kins import export
+
+    export(tmp_path / "kins", images=2)
+    seen: list[str] = []
+
+    def look(query: Query) -> Mask:
+        seen.append(query.id)
+        return np.asarray(query.visible | (query.image[0, 0, 0] == 255), bool)
+
+    def command() -> tuple[float, list[str]]:
+        seen.clear()
+        dataset = amodal_bench.load_dataset("kins", root=str(tmp_path / "kins"))
+        main = amodal_bench.evaluate(dataset=dataset, model=Own(look), name="own", sheet=0).main
+        return float(main.summary()["miou"][0]), sorted(seen)
+
+    before, every = command()
+    assert command() == (before, [])
+    picture = sorted((tmp_path / "kins").rglob("*.png"))[0]
+    with Image.open(picture) as old:
+        size = old.size
+    Image.new("RGB", size, (255, 255, 255)).save(picture)
+    after, again = command()
+    assert after < before and 0 < len(again) < len(every)
+    assert "own: 1 picture has changed since: its" in caplog.text
+    assert command() == (after, [])
+
+
+def test_a_whole_run_and_a_small_one_lie_side_by_side(bench: Bench) -> None:
+    """What is finished stays as it is on either side, and the export is of the whole run."""
+    words = ["model=hull", "dataset.images=8"]
+    whole = bench(*words).main
+    CsvLogger().finish(bench(*words))
+    count = len(whole.records)
+    assert count >= 24
+    before = {file: file.read_bytes() for file in whole.folder.parent.rglob("*.csv") if file.name != "timing.csv"}
+    stored = pd.read_csv(whole.score_folder / "instances.csv")
+    assert len(stored) == count
+    small_outcome = bench(*words, "limit=4")
+    CsvLogger().finish(small_outcome)
+    small = small_outcome.main
+    assert small.folder == whole.folder and small.score_folder != whole.score_folder
+    assert len(pd.read_csv(small.score_folder / "instances.csv")) == 4
+    assert {file: file.read_bytes() for file in before} == before
+    for folder in (small.score_folder, whole.score_folder):
+        summary = pd.read_csv(folder / "summary.csv")
+        assert set(summary["ids"].str.partition(":")[0]) == {"4" if folder == small.score_folder else str(count)}
+    assert len(amodal_bench.open_run(whole.folder).instances()) == count
+    output = whole.folder / "all.json"
+    assert results(["export", str(whole.folder), "-o", str(output)]) == 0
+    assert len(json.loads(output.read_text())) == count
+    table = collect(whole.folder.parents[1]).query("model == 'hull' and protocol == 'instance@2'")
+    assert sorted(table["instances"]) == [4, count]

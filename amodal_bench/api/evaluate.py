@@ -14,6 +14,7 @@ from amodal_bench.evaluation import Given, check_errors
 from amodal_bench.evaluation import evaluate as run
 from amodal_bench.models.base import Model
 from amodal_bench.report.outcome import Outcome
+from amodal_bench.runner.origin import Command
 
 
 def evaluate(
@@ -76,7 +77,7 @@ def evaluate(
     _refuse_settings_of_objects(every, given)
     an_object = (name or type(model).__name__) if "model" in given else None
     composition = composed(every, config_dirs, an_object, used=())
-    outcome, _ = run(composition, Given(**given), bar=progress)
+    outcome, _ = run(composition, Given(**given), bar=progress, command=Command(None, every))
     check_errors(outcome, composition.engine.max_error_share)
     return outcome
 

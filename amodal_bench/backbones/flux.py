@@ -93,8 +93,7 @@ class Flux(KLBackbone):
     def prompt(self) -> dict[str, Tensor]:
         """The null prompt by the transformer's names: CLIP's pooled state (1, D), T5's states (1, T, E)."""
         with self.loading():
-            # The states depend on the length, so each has an entry of its own in the cache.
-            found = null_prompt(self.folder, f"{self.digest}-{self.text_tokens}", self._encode_nothing)
+            found = null_prompt(self.folder, self.prompt_source(), self.prompt_device, self._encode_nothing)
             pooled, states = found["pooled_projections"], found["encoder_hidden_states"]
         if states.shape[1] != self.text_tokens:
             raise InputError(
@@ -104,6 +103,10 @@ class Flux(KLBackbone):
             )
         own = {"pooled_projections": pooled, "encoder_hidden_states": states}
         return {name: value.to(self.device, self.dtype) for name, value in own.items()}
+
+    def prompt_source(self) -> str:
+        """See `LatentBackbone`; the states depend on the length, too."""
+        return f"{self.digest}-{self.text_tokens}"
 
     def _encode_nothing(self) -> dict[str, Tensor]:
         """What both text encoders make of the empty prompt, one after the other; each is gone when it is done."""

@@ -16,8 +16,8 @@ from amodal_bench.backbones.kandinsky_prior import Prior
 from amodal_bench.backbones.latent import LatentBackbone, cell_of, on_grid
 from amodal_bench.backbones.schedules import variance_preserving
 from amodal_bench.core.errors import ConfigError, InputError
-from amodal_bench.weights.null_prompt import null_prompt
-from amodal_bench.weights.source import NULL_PROMPT, WeightsSource
+from amodal_bench.weights.null_prompt import is_shipped, null_prompt
+from amodal_bench.weights.source import WeightsSource
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -116,10 +116,10 @@ class Kandinsky(LatentBackbone):
     def conditioning(self) -> Tensor:
         """The null prompt, the embedding of an empty picture: (1, D) in the networks' precision."""
         with self.loading():
-            if self._has_null_prompt:
-                made = null_prompt(self.folder, self.digest, dict)
-            else:
-                made = null_prompt(self.folder, self._prior.digest, self._prior.embed_nothing)
+            made = null_prompt(
+                self.folder, self.prompt_source(), self.prompt_device, lambda: self._prior.embed_nothing()
+            )
+            if not self._has_null_prompt:
                 self._prior.remember()
             embedding = made["null_prompt"]
         wanted = self.unet.config.encoder_hid_dim
@@ -131,9 +131,17 @@ class Kandinsky(LatentBackbone):
             )
         return embedding.to(self.device, self.dtype)
 
+    def prompt_source(self) -> str:
+        return self.digest if self._has_null_prompt else self._prior.digest
+
+    @property
+    def prompt_device(self) -> str:
+        """The CPU: see `Prior.embed_nothing`."""
+        return "cpu"
+
     @property
     def _has_null_prompt(self) -> bool:
-        return (self.folder / NULL_PROMPT).exists()
+        return is_shipped(self.folder)
 
     @property
     def _prior(self) -> Prior:

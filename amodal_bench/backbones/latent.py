@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from functools import cached_property
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.core.versions import versions
 from amodal_bench.weights.loaded import Loaded
-from amodal_bench.weights.loading import check_whole, named_errors
+from amodal_bench.weights.loading import check_whole, exact_float32, named_errors
+from amodal_bench.weights.null_prompt import is_shipped, prompt_digest
 from amodal_bench.weights.source import variant_in
 
 if TYPE_CHECKING:
@@ -64,12 +65,33 @@ class LatentBackbone(Loaded):
             "family": self.FAMILY,
             **self.origin(),
             "native": self.native,
-            "precision": self.precision,
+            **self.numerics(),
             "micro_batch": self.micro_batch,
             "vae_batch": self.vae_batch,
             "kernels": {"channels_last": self.channels_last, "compile": self.compile, "fuse": self.fuse},
-            "versions": {name: version(name) for name in ("torch", "diffusers")},
+            **self._described_prompt(),
+            "versions": versions(*self.libraries()),
         }
+
+    def prompt_source(self) -> str | None:
+        """Digest of the files that the null prompt follows from; None where no prompt is encoded."""
+        return None
+
+    @property
+    def prompt_device(self) -> str:
+        """The torch device that encodes the null prompt."""
+        return self.device
+
+    def libraries(self) -> tuple[str, ...]:
+        """The libraries that compute a result."""
+        encoded = self.prompt_source() is not None and not is_shipped(self.folder)
+        return ("torch", "diffusers", "transformers") if encoded else ("torch", "diffusers")
+
+    def _described_prompt(self) -> dict[str, str]:
+        source = self.prompt_source()
+        return (
+            {} if source is None else {"null_prompt_digest": prompt_digest(self.folder, source, self.prompt_device)}
+        )
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -93,6 +115,7 @@ class LatentBackbone(Loaded):
         """A network of the class `kind` from the sub-folder `part`, ready to compute."""
         import torch
 
+        exact_float32()
         with self.loading():
             network, report = kind.from_pretrained(
                 self.folder,

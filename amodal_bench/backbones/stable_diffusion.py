@@ -82,7 +82,10 @@ class StableDiffusion(KLBackbone):
 
     def null_prompt_tensors(self) -> dict[str, Tensor]:
         """The null prompt from the folder or the cache, computed where it is in neither."""
-        return null_prompt(self.folder, self.digest, self.encode_nothing)
+        return null_prompt(self.folder, self.digest, self.prompt_device, self.encode_nothing)
+
+    def prompt_source(self) -> str | None:
+        return self.digest
 
     def encode_nothing(self) -> dict[str, Tensor]:
         """The text encoder's states for the empty prompt, (1, 77, D)."""

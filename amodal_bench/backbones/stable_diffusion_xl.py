@@ -58,6 +58,9 @@ class StableDiffusionXL(StableDiffusion):
     def describe(self) -> dict[str, Any]:
         return {**super().describe(), "null_prompt": self.null_prompt}
 
+    def prompt_source(self) -> str | None:
+        return self.digest if self.null_prompt == ENCODED else None
+
     def null_prompt_tensors(self) -> dict[str, Tensor]:
         """The null prompt and what the UNet is told of the size: the image was not scaled, and not cropped."""
         import torch

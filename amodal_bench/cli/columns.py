@@ -14,13 +14,23 @@ def print_columns(rows: Iterable[Sequence[str]], head: Sequence[str] = (), numbe
     print(columns(rows, head, numbers))
 
 
-def columns(rows: Iterable[Sequence[str]], head: Sequence[str] = (), numbers: Collection[str] = ()) -> str:
+def room() -> int:
+    """How many columns a line may have: the terminal's, and any number in a pipe."""
+    from rich.console import Console
+
+    return Console().width if sys.stdout.isatty() else WIDE
+
+
+def columns(
+    rows: Iterable[Sequence[str]], head: Sequence[str] = (), numbers: Collection[str] = (), wide: bool = False
+) -> str:
     """Rows of text in columns, no wider than the terminal.
 
     Args:
         rows: of equal length.
         head: names of the columns; there is none where it is empty.
         numbers: names of the columns that are set to the right.
+        wide: fold nothing, however narrow the terminal is.
     """
     from rich.console import Console
     from rich.table import Table
@@ -32,7 +42,7 @@ def columns(rows: Iterable[Sequence[str]], head: Sequence[str] = (), numbers: Co
         table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     for row in listed:
         table.add_row(*map(Text, row))
-    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
+    console = Console(width=WIDE if wide else room(), highlight=False)
     with console.capture() as captured:
         console.print(table)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())

@@ -46,6 +46,12 @@ def run(words: Sequence[str]) -> int:
     return answered(work, INTERRUPTED, folders)
 
 
+def typed(words: Sequence[str]) -> list[str]:
+    """A command line as it was typed, without the folder of the program."""
+    program = Path(words[0]).name
+    return [*(["python", "-m", "amodal_bench"] if program == "__main__.py" else [program]), *words[1:]]
+
+
 @dataclass
 class Job:
     """What Hydra calls for each cell, and what came of the cells in this process.
@@ -54,12 +60,14 @@ class Job:
         sweeping: whether there are several.
         cells: those that are done.
         failed: the overrides and the error of each that failed.
+        line: the command's words as typed; a launcher's processes have others.
         process: the one in which `failed` can be read afterwards; a launcher may run cells in others.
     """
 
     sweeping: bool
     cells: list[Cell] = field(default_factory=list)
     failed: list[tuple[str, BenchError]] = field(default_factory=list)
+    line: list[str] = field(default_factory=lambda: typed(sys.argv))
     process: int = field(default_factory=os.getpid)
 
     def __call__(self, config: DictConfig) -> float:
@@ -68,6 +76,7 @@ class Job:
 
         from amodal_bench.evaluation import check_errors, evaluate
         from amodal_bench.report.terminal import Cell, show
+        from amodal_bench.runner.origin import Command
 
         hydra = HydraConfig.get()
         words = list(hydra.overrides.task)
@@ -79,7 +88,7 @@ class Job:
             for line in without_effect(config, words):
                 print(f"warning: {line}", file=sys.stderr, flush=True)
             settings = settings_from(config)
-            outcome, written = evaluate(settings)
+            outcome, written = evaluate(settings, command=Command(self.line, words))
             show(outcome, written)
             unused = {line.partition(" has no effect")[0] for line in without_effect(config, words)}
             self.cells.append(Cell.of(outcome, [word for word in words if word not in unused]))

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from amodal_bench.core.cache import cache_folder, keep
-from amodal_bench.core.errors import unreadable
+from amodal_bench.core.errors import InputError, unreadable
+
+_digested: dict[str, str | None] = {}
+"""Size and time of modification of each file as its digest was last asked for, by absolute path."""
 
 
 def sha256(path: Path | str) -> str:
@@ -25,6 +28,7 @@ def files_digest(paths: Iterable[Path]) -> str:
     "Not changed" means the same path, size and time of modification. Raises `InputError` for a missing file.
     """
     listed = sorted(paths)
+    _digested.update((str(path.absolute()), stat_of(path)) for path in listed)
     memo = cache_folder() / "digests" / stat_digest(listed)
     try:
         return memo.read_text(encoding="ascii")
@@ -33,6 +37,26 @@ def files_digest(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256("\n".join(sha256(path) for path in listed).encode()).hexdigest()
     keep(memo, lambda file: file.write_text(digest, encoding="ascii"))
     return digest
+
+
+def require_unchanged(path: Path) -> None:
+    """Raise `InputError` where a file is not as it was when this process last asked for its digest.
+
+    What is read of it then is not what a fingerprint or an identity stands for. A file of which no digest was asked
+    for passes.
+    """
+    stat = stat_of(path)
+    if stat is not None and _digested.get(str(path.absolute()), stat) != stat:
+        raise InputError(path, "changed while it was in use", "start the command again")
+
+
+def stat_of(path: Path) -> str | None:
+    """Size and time of modification of a file as text, by which a change is noticed; None where it is missing."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 def stat_digest(paths: Iterable[Path]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar, runtime_checkable
 
 import pandas as pd
 
@@ -125,4 +126,29 @@ class Dataset(Protocol):
 
     def check(self) -> Sequence[Problem]:
         """Verify everything that can be verified; an empty sequence means that all is well."""
+        ...
+
+
+@runtime_checkable
+class Decoded(Protocol):
+    """A dataset that says what turns its files into pixels; its samples may change with the versions of these."""
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Names as on PyPI; `opencv` stands for any of OpenCV's packages."""
+        ...
+
+
+@runtime_checkable
+class FromFiles(Protocol):
+    """A dataset whose samples are made of files that its fingerprint does not cover, such as pictures.
+
+    A run notes their content, and makes a prediction again whose files have changed since.
+    """
+
+    def files_of(self, ids: Sequence[str]) -> Mapping[str, Sequence[Path]]:
+        """The files that each instance's sample is read from, beside those of the fingerprint; no pixel is read.
+
+        An instance that is left out, or has no file, is taken to be as it was.
+        """
         ...

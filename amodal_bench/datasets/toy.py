@@ -58,6 +58,7 @@ class Toy(IndexedDataset):
     """
 
     name = "toy"
+    libraries = ("opencv",)
 
     def __init__(self, split: str = "test", images: int = 200, seed: int = 0) -> None:
         if images < 1:

@@ -7,13 +7,13 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from urllib.parse import quote, unquote
 
 import numpy as np
 from PIL import Image as Pillow
 
-from amodal_bench.core.digests import files_digest, sizes_digest
+from amodal_bench.core.digests import files_digest, require_unchanged, sizes_digest
 from amodal_bench.core.errors import InputError, PredictionError, unreadable
 from amodal_bench.core.rle import decode, is_list, is_object
 from amodal_bench.core.types import Mask
@@ -28,7 +28,13 @@ REPLACE = "write this prediction again, on the grid of its image"
 
 
 class PredictionSource(Protocol):
-    """Masks by instance id."""
+    """Masks by instance id.
+
+    Attributes:
+        LIBRARIES: what turns the files into pixels.
+    """
+
+    LIBRARIES: ClassVar[tuple[str, ...]]
 
     def digest(self) -> str:
         """Hex SHA-256 over everything that decides what `mask` returns, wherever it lies."""
@@ -98,6 +104,8 @@ class ResultsFile:
         path: a JSON file.
     """
 
+    LIBRARIES: ClassVar[tuple[str, ...]] = ("pycocotools",)
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._entries: dict[str, _Entry] | None = None
@@ -127,6 +135,7 @@ class ResultsFile:
             raise PredictionError(f"{self.path}: entry {entry.place} ({id}): {error}; {REPLACE}") from error
 
     def _read(self) -> dict[str, _Entry]:
+        require_unchanged(self.path)
         listed = read_json(self.path)
         if not is_list(listed):
             raise InputError(
@@ -164,6 +173,8 @@ class PngFolder:
         path: the folder; folders in it are not looked into.
     """
 
+    LIBRARIES: ClassVar[tuple[str, ...]] = ("pillow",)
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._files: dict[str, Path] | None = None
@@ -182,6 +193,7 @@ class PngFolder:
 
     def mask(self, id: str, height: int, width: int) -> Mask:
         file = self._found()[id]
+        require_unchanged(file)  # else the run would hold masks that its identity does not know
         try:
             with Pillow.open(file) as picture:
                 pixels = np.asarray(picture)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.errors import ConfigError, PredictionError
 from amodal_bench.core.types import Mask
+from amodal_bench.core.versions import versions
 from amodal_bench.datasets.base import Query
 from amodal_bench.models.prediction_files import open_source
 
@@ -32,12 +32,11 @@ class Predictions:
         self._masks = open_source(Path(self.source))
 
     def describe(self) -> dict[str, Any]:
-        # pycocotools turns polygons into pixels.
         return {
             "model": "predictions",
             "digest": self._masks.digest(),
             "union_visible": self.union_visible,
-            "pycocotools": version("pycocotools"),
+            "versions": versions(*self._masks.LIBRARIES),
         }
 
     def answers(self) -> Collection[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.stages import StageCost, Stages
 from amodal_bench.core.threads import in_threads
 from amodal_bench.core.types import Image, Mask
+from amodal_bench.core.versions import versions
 from amodal_bench.datasets.base import Query
 from amodal_bench.models.segmenting import SEGMENT, name_of, with_segmenter
 from amodal_bench.segmenters.base import Prompt, Segmenter
@@ -58,7 +58,7 @@ class SegmentOnly:
             **({"view": self.view.describe(), "size": self.size} if self.view else {}),
             "points": self.points,
             "union_visible": self.union_visible,
-            "opencv": cv2.__version__,
+            "versions": versions("opencv"),
         }
 
     def settings(self) -> dict[str, str]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 
 from amodal_bench.backbones.base import Backbone
@@ -14,6 +13,7 @@ from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.stages import StageCost, Stages
 from amodal_bench.core.threads import in_threads
 from amodal_bench.core.types import Floats, Image, Mask
+from amodal_bench.core.versions import versions
 from amodal_bench.datasets.base import Query
 from amodal_bench.method.area import Area
 from amodal_bench.method.condition import Condition
@@ -105,7 +105,7 @@ class TuningFree:
             "guidance": self.denoising.guidance,
             "points": self.points,
             "union_visible": self.union_visible,
-            "opencv": cv2.__version__,
+            "versions": versions("opencv"),
         }
 
     def settings(self) -> dict[str, str]:

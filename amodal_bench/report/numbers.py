@@ -44,7 +44,7 @@ def percent(row: Mapping[Any, Any], name: str, interval: bool = True) -> str:
     return f"{value:.1f} [{low:.1f}, {high:.1f}]{few}"
 
 
-def gain(row: Mapping[Any, Any], name: str) -> str:
+def gain(row: Mapping[Any, Any], name: str, interval: bool = True) -> str:
     """A paired gain in points with its interval, such as `+5.5 [4.9, 6.1]`, and in words where it is not decisive.
 
     It is not where the interval holds 0, nor where Holm's correction for the other gains of the table says so.
@@ -55,7 +55,7 @@ def gain(row: Mapping[Any, Any], name: str) -> str:
     text = f"{value:+.1f}"
     if math.isnan(low):
         return text
-    text = f"{text} [{low:.1f}, {high:.1f}]"
+    text += f" [{low:.1f}, {high:.1f}]" if interval else ""
     if low <= 0 <= high:
         return f"{text} not decisive"
     return text + (f" not decisive{AMONG_MANY}" if float(row.get(f"{name}_gain_holm", 0.0)) >= ALPHA else "")

@@ -7,14 +7,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 from amodal_bench.core.errors import BenchError, ConfigError, with_class
 from amodal_bench.core.version import __version__
-from amodal_bench.datasets.base import Dataset
+from amodal_bench.core.versions import versions
+from amodal_bench.datasets.base import Dataset, Decoded
 from amodal_bench.models.base import Model
-from amodal_bench.runner.source import code_digest
+from amodal_bench.runner.source import code_digest, own_libraries, reading_digest
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,23 @@ def identify(dataset: Dataset, model: Model, target: str, seed: int) -> Identity
         {
             "amodal_bench": __version__,
             "code": code_digest(model),
-            "numpy": version("numpy"),
-            "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint()},
+            "versions": {**own_libraries(model, dataset), **versions("numpy")},
+            "dataset": _facts_of_dataset(dataset),
             "model": {"target": target, **described(model)},
             "seed": seed,
         }
     )
+
+
+def _facts_of_dataset(dataset: Dataset) -> dict[str, Any]:
+    """What of a dataset can change a result: what is read, by which code, and by which libraries."""
+    libraries = dataset.libraries if isinstance(dataset, Decoded) else ()
+    return {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint(),
+        "code": reading_digest(dataset),
+        "versions": versions(*libraries),
+    }
 
 
 def described(model: Model) -> dict[str, Any]:

@@ -1,19 +1,22 @@
-"""What a run's folder says of the run itself: `run.json`, written as a run begins and read by whoever opens it."""
+"""What a run's folder says of the run itself: `run.json`, written as a run begins, goes on and ends."""
 
 from __future__ import annotations
 
 import json
-import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.core.errors import InputError
+from amodal_bench.core.errors import BenchError, InputError
 from amodal_bench.core.files import write_whole
 from amodal_bench.datasets.reading.files import read_json
 from amodal_bench.runner.environment import environment as machine
 from amodal_bench.runner.identity import Identity
+from amodal_bench.runner.origin import Origin
+from amodal_bench.runner.private import private
 
 FILE = "run.json"
 HOME = "~/"
@@ -32,6 +35,8 @@ class RunFacts:
         dataset: how the dataset is opened, as a configuration; None where a run does not say, since it was given
             the dataset as an object or was made by an earlier version.
         protocol: the protocol that it was scored with, as a configuration; None where it does not say.
+        dates: when it was `begun`, last `continued` and `finished`, in UTC; None where it was not, or does not say.
+        split: of the dataset; None where it has none, or does not say.
     """
 
     name: str
@@ -41,6 +46,8 @@ class RunFacts:
     environment: Mapping[str, Any]
     dataset: Mapping[str, Any] | None
     protocol: Mapping[str, Any] | None
+    dates: Mapping[str, str | None]
+    split: str | None
 
 
 def write_facts(
@@ -50,17 +57,67 @@ def write_facts(
     identity: Identity,
     dataset: Mapping[str, Any] | None,
     protocol: Mapping[str, Any],
+    origin: Origin | None = None,
 ) -> None:
-    """Write `run.json`. Paths below the home folder begin with `~`: no user's name is handed on with a run."""
-    said = {
+    """Write `run.json` as a run begins or goes on; see `private` for what is not written.
+
+    Args:
+        folder: the run's.
+        name: see `RunFacts`.
+        settings: see `RunFacts`.
+        identity: of the run.
+        dataset: as a configuration; None where it was given as an object.
+        protocol: as a configuration.
+        origin: what the run was asked for by.
+    """
+    begun = _dates(folder)["begun"]
+    told = {
         "name": name,
         "settings": settings,
         "digest": identity.digest,
-        "identity": identity.facts,
         "environment": machine(),
-        "components": {"dataset": _each_text(dataset, _shortened), "protocol": protocol},
+        "components": {"dataset": dataset, "protocol": protocol},
+        "dates": {"begun": begun or _now(), "continued": _now() if begun else None, "finished": None},
+        **(origin.told if origin else {}),
     }
-    text = json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    # The identity stands as it is: its digest has to come out again.
+    _write(folder, {**private(told), "identity": identity.facts})
+
+
+def finish(folder: Path) -> None:
+    """Note in `run.json` that the run has all that was asked for."""
+    said = read_json(folder / FILE)
+    _write(folder, {**said, "dates": {**said["dates"], "finished": _now()}})
+
+
+def last_day(folder: Path) -> str:
+    """The day on which a run last began or went on, such as 2026-11-29; "" where nothing says so."""
+    dates = _dates(folder)
+    try:
+        return (dates["continued"] or dates["begun"] or _utc((folder / FILE).stat().st_mtime))[:10]
+    except OSError:
+        return ""
+
+
+def _dates(folder: Path) -> dict[str, str | None]:
+    """The dates of a run's file, None where there is none or it cannot be read."""
+    try:
+        found = read_json(folder / FILE)["dates"]
+        return {name: found[name] for name in ("begun", "continued", "finished")}
+    except (BenchError, TypeError, KeyError):
+        return {"begun": None, "continued": None, "finished": None}
+
+
+def _now() -> str:
+    return _utc(time.time())
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _write(folder: Path, said: Mapping[str, Any]) -> None:
+    text = json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n"
     write_whole(folder / FILE, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
@@ -78,7 +135,10 @@ def read_facts(folder: Path) -> RunFacts:
         name = said.get("name") or folder.name.removeprefix(f"{dataset}-").removesuffix(f"-{digest}")
         opened = _each_text(components.get("dataset"), _expanded)
         environment, protocol = said.get("environment") or {}, components.get("protocol")
-        return RunFacts(name, said.get("settings"), digest, identity, environment, opened, protocol)
+        dates = said.get("dates") or {}
+        return RunFacts(
+            name, said.get("settings"), digest, identity, environment, opened, protocol, dates, said.get("split")
+        )
     except (TypeError, KeyError, AttributeError) as error:
         remedy = "run it again in another results folder, or take this file from a backup"
         raise InputError(folder / FILE, "does not describe a run", remedy) from error
@@ -91,11 +151,6 @@ def _each_text(value: Any, change: Any) -> Any:
     if isinstance(value, list):
         return [_each_text(part, change) for part in value]
     return change(value) if isinstance(value, str) else value
-
-
-def _shortened(text: str) -> str:
-    home = f"{Path.home()}{os.sep}"
-    return HOME + text.removeprefix(home) if text.startswith(home) else text
 
 
 def _expanded(text: str) -> str:

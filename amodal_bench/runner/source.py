@@ -1,4 +1,4 @@
-"""The code that predicts, as a digest: a run of other code is another run.
+"""The code that predicts, as a digest, and the libraries that a user's own code calls: other ones are another run.
 
 Code is compared as it is parsed: comments, layout and docstrings change nothing.
 """
@@ -8,40 +8,75 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
-import sysconfig
 from collections.abc import Iterator
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType
 from typing import Any
+
+from amodal_bench.core.versions import versions
+from amodal_bench.runner.imports import is_library_file, reached
 
 ROOMS = ("core", "views", "toy", "weights", "backbones", "segmenters", "method", "models")
 """Rooms of the package whose code can change a prediction."""
 
+READING = ("datasets/base.py", "datasets/reading")
+"""What all loaders share."""
+
 _PACKAGE = Path(__file__).parents[1]
-_LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+
+
+@dataclass(frozen=True)
+class Own:
+    """What of an object and its parts is neither the package's nor a library's.
+
+    Attributes:
+        kinds: classes, with their bases.
+        functions: that are kept as parts, such as a callback.
+    """
+
+    kinds: set[type] = field(default_factory=set)
+    functions: list[FunctionType] = field(default_factory=list)
+
+    def modules(self) -> list[str]:
+        """The names of the modules that they come from."""
+        return sorted({part.__module__ for part in (*self.kinds, *self.functions)})
 
 
 def code_digest(model: object) -> str:
-    """Sixteen hex digits over the package's code that predicts, and the user's own classes in a model.
+    """Sixteen hex digits over the package's code that predicts, and the user's own code in a model.
 
     Args:
-        model: whose class, and those of its parts, are looked at.
+        model: whose class, and those of its parts, are looked at, with the modules of the user's that they import.
     """
-    digest = hashlib.sha256(_package_digest().encode())
-    for kind in sorted(own_classes(model), key=lambda kind: (kind.__module__, kind.__qualname__)):
-        digest.update(f"{kind.__qualname__}\n".encode())
-        digest.update(_module_text(sys.modules.get(kind.__module__)).encode())
-        for code in _codes(kind):
-            digest.update(_fixed(code).encode())
-    return digest.hexdigest()[:16]
+    return _digest(model, _package_digest(ROOMS))
 
 
-def own_classes(model: object) -> set[type]:
-    """The classes of a model and its parts that are neither the package's nor a library's, with their bases."""
-    found: set[type] = set()
-    seen: set[int] = set()
-    waiting: list[Any] = [model]
+def reading_digest(dataset: object) -> str:
+    """Sixteen hex digits over the code that reads a dataset: the package's for it, or the user's own class."""
+    kinds = [kind for kind in type(dataset).__mro__ if _is_package(kind)]
+    files = {Path(str(getattr(sys.modules.get(kind.__module__), "__file__", ""))) for kind in kinds}
+    root = _PACKAGE / "datasets"
+    folders = {file.parent if file.parent != root else file for file in files if root in file.parents}
+    names = (*READING, *sorted(folder.relative_to(_PACKAGE).as_posix() for folder in folders))
+    return _digest(dataset, _package_digest(names))
+
+
+def own_libraries(*objects: object) -> dict[str, str]:
+    """Versions of the libraries that the modules of the user's own classes import, by the names of PyPI."""
+    modules = {name for each in objects for name in own_parts(each).modules()}
+    imported = reached(sorted(modules)).libraries if modules else set()
+    if not imported:
+        return {}
+    known = _distributions()
+    return versions(*sorted({name for module in imported for name in known.get(module, ())}))
+
+
+def own_parts(value: object) -> Own:
+    """The classes and functions of an object and its parts that are the user's own."""
+    own, seen = Own(), set[int]()
+    waiting: list[Any] = [value]
     while waiting:
         value = waiting.pop()
         if id(value) in seen:
@@ -51,32 +86,48 @@ def own_classes(model: object) -> set[type]:
             waiting.extend(value)
         elif isinstance(value, dict):
             waiting.extend(value.values())
-        elif _is_library(type(value)):
-            continue
-        else:
-            found |= {kind for kind in type(value).__mro__ if not _is_library(kind) and not _is_package(kind)}
+        elif isinstance(value, partial):
+            waiting.extend([value.func, value.args, value.keywords])
+        elif isinstance(value, FunctionType):
+            if not (_is_package(value) or _is_library(value)):
+                own.functions.append(value)
+        elif not _is_library(type(value)):
+            own.kinds.update(k for k in type(value).__mro__ if not _is_library(k) and not _is_package(k))
             waiting.extend(getattr(value, "__dict__", {}).values())
-    return found
+    return own
 
 
-def _is_package(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] == _PACKAGE.name
+def _digest(value: object, package: str) -> str:
+    digest = hashlib.sha256(package.encode())
+    own = own_parts(value)
+    for name, text in sorted(reached(own.modules()).texts.items()):
+        digest.update(f"{name}\n{parsed(text)}\n".encode())
+    for kind in sorted(own.kinds, key=lambda kind: (kind.__module__, kind.__qualname__)):
+        digest.update(f"{kind.__qualname__}\n".encode())
+        for code in _codes(kind):
+            digest.update(_fixed(code).encode())
+    for line in sorted(_fixed(function.__code__) for function in own.functions):
+        digest.update(line.encode())
+    return digest.hexdigest()[:16]
 
 
-def _is_library(kind: type) -> bool:
-    """Whether a class is Python's or an installed package's; such are named by their versions."""
-    if _is_package(kind):
+def _is_package(part: type | FunctionType) -> bool:
+    return part.__module__.partition(".")[0] == _PACKAGE.name
+
+
+def _is_library(part: type | FunctionType) -> bool:
+    """Whether a class or function is Python's or an installed package's; such are named by their versions."""
+    if _is_package(part) or part.__module__ == "__main__":
         return False
-    module = sys.modules.get(kind.__module__)
-    file = getattr(module, "__file__", None)
-    if kind.__module__ == "__main__":
-        return False
-    return file is None or str(file).startswith(_LIBRARIES)
+    file = getattr(sys.modules.get(part.__module__), "__file__", None)
+    return file is None or is_library_file(str(file))
 
 
 @cache
-def _package_digest() -> str:
-    files = sorted(file for room in ROOMS for file in (_PACKAGE / room).rglob("*.py"))
+def _package_digest(names: tuple[str, ...]) -> str:
+    """Over the files of the package in folders, and those that are named themselves."""
+    places = [_PACKAGE / name for name in names]
+    files = sorted(file for place in places for file in ([place] if place.is_file() else place.rglob("*.py")))
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.relative_to(_PACKAGE).as_posix().encode())
@@ -84,13 +135,11 @@ def _package_digest() -> str:
     return digest.hexdigest()
 
 
-def _module_text(module: ModuleType | None) -> str:
-    """A module's file as it is parsed; "" where there is none, as in a notebook."""
-    file = getattr(module, "__file__", None)
-    try:
-        return parsed(Path(str(file)).read_text(encoding="utf-8")) if file else ""
-    except (OSError, SyntaxError, ValueError):
-        return ""
+@cache
+def _distributions() -> dict[str, list[str]]:
+    from importlib.metadata import packages_distributions
+
+    return {module: list(names) for module, names in packages_distributions().items()}
 
 
 def parsed(source: str) -> str:

@@ -119,6 +119,11 @@ class Store:
     ) -> None:
         self._db.close()
 
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The database, for what other modules keep beside the predictions."""
+        return self._db
+
     def done(self) -> set[str]:
         """Ids that have a prediction; those with an error are not done and will be tried again."""
         return {id for (id,) in self._db.execute("SELECT id FROM instances WHERE error IS NULL")}

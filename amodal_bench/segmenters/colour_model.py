@@ -10,6 +10,7 @@ import numpy as np
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.threads import in_threads
 from amodal_bench.core.types import Floats, Image, Integers, Mask
+from amodal_bench.core.versions import versions
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.segmenters.regions import candidates, check_not_negative, check_radii, tidy
 
@@ -47,7 +48,7 @@ class ColourModel:
         self.change, self.closing, self.opening = change, closing, opening
 
     def describe(self) -> dict[str, Any]:
-        return {"segmenter": "colour_model", **vars(self)}
+        return {"segmenter": "colour_model", **vars(self), "versions": versions("opencv")}
 
     def segment(self, images: Sequence[Image], prompts: Sequence[Prompt]) -> list[Mask]:
         return in_threads(lambda pair: self._segment(*pair), zip(images, prompts, strict=True))

@@ -11,6 +11,7 @@ import numpy as np
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.threads import in_threads
 from amodal_bench.core.types import Image, Mask
+from amodal_bench.core.versions import versions
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.segmenters.regions import candidates, check_not_negative, check_radii, tidy
 
@@ -32,7 +33,7 @@ class GrabCut:
         self.iterations, self.change, self.closing, self.opening = iterations, change, closing, opening
 
     def describe(self) -> dict[str, Any]:
-        return {"segmenter": "grabcut", **vars(self)}
+        return {"segmenter": "grabcut", **vars(self), "versions": versions("opencv")}
 
     def segment(self, images: Sequence[Image], prompts: Sequence[Prompt]) -> list[Mask]:
         return in_threads(lambda pair: self._segment(*pair), zip(images, prompts, strict=True))

@@ -6,7 +6,6 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -16,12 +15,13 @@ from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.stages import StageCost, Stages
 from amodal_bench.core.tensors import require_finite
 from amodal_bench.core.types import Image, Mask
+from amodal_bench.core.versions import versions
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.segmenters.choice import CHOICES, Choice, chosen
 from amodal_bench.segmenters.framing import IMAGENET, Framing, Scaling
 from amodal_bench.segmenters.sharing import distinct
 from amodal_bench.weights.loaded import Loaded
-from amodal_bench.weights.loading import check_whole, named_errors
+from amodal_bench.weights.loading import check_whole, exact_float32, named_errors
 from amodal_bench.weights.source import ROOT
 
 if TYPE_CHECKING:
@@ -73,11 +73,11 @@ class Promptable(Loaded):
         return {
             "segmenter": self.FAMILY,
             **self.origin(),
-            "precision": self.precision,
+            **self.numerics(),
             "prompt": self.prompt,
             "choose": self.choose,
             "batch": self.batch,
-            "versions": {name: version(name) for name in ("torch", "transformers")},
+            "versions": versions("torch", "transformers"),
         }
 
     def segment(self, images: Sequence[Image], prompts: Sequence[Prompt]) -> list[Mask]:
@@ -126,6 +126,7 @@ class Promptable(Loaded):
         """The network, ready to compute."""
         import torch
 
+        exact_float32()
         with named_errors(self.folder, self.FAMILY, f"it needs a {self.kind().__name__} as transformers saves it"):
             network, report = self.kind().from_pretrained(
                 self.folder,

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from amodal_bench.core.errors import InputError
-from amodal_bench.weights.loading import AUTO, Precision, check_precision, device_of, origin, precision_of
+from amodal_bench.weights.loading import (
+    AUTO,
+    Precision,
+    check_precision,
+    device_kind,
+    device_of,
+    origin,
+    precision_of,
+)  # fmt: skip
 from amodal_bench.weights.source import WeightsSource, weights_digest
 
 
@@ -79,6 +87,11 @@ class Loaded(ABC):
         import torch
 
         return getattr(torch, self.precision)
+
+    def numerics(self) -> dict[str, Any]:
+        """What a description says of how numbers are made: precision, device, and on a GPU that TF32 is off."""
+        gpu = {"tf32": False} if self.device.startswith("cuda") else {}
+        return {"precision": self.precision, "device": device_kind(self.device), **gpu}
 
     def origin(self) -> dict[str, Any]:
         """What a description says of the weights: their digest, hub id and commit, and whether they are random."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,32 @@ def device_of(setting: str) -> str:
         count = torch.cuda.device_count()
         raise ConfigError(f"device={setting}: torch finds {count} CUDA GPUs here; use device=auto")
     return setting
+
+
+def device_kind(device: str) -> str:
+    """What of a torch device can change a result: `cpu x86_64`, `cuda NVIDIA H200`, `mps`.
+
+    Each kind of card has kernels of its own, and so has each kind of processor.
+    """
+    kind = device.partition(":")[0]
+    if kind == "cpu":
+        return f"{kind} {platform.machine()}"
+    if kind != "cuda":
+        return kind
+    import torch
+
+    return f"{kind} {torch.cuda.get_device_name(device)}"
+
+
+def exact_float32() -> None:
+    """Have float32 computed in float32 in this process: without TF32, which has 10 bits of 23.
+
+    Convolutions on a GPU use it by default, and other code in the process may have switched it on for products.
+    """
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def precision_of(setting: str, device: str) -> str:

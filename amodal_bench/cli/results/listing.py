@@ -1,40 +1,70 @@
-"""List the runs in a results folder: instances with a prediction, errors, and where the run lies.
+"""List the runs in a results folder: dataset, model, seed, predictions, errors, and the protocols of their scores.
 
 `amodal-bench results table` tells what they scored, `amodal-bench results export RUN_FOLDER` hands out their masks.
+Where the window is too narrow for a row, each run has a paragraph.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
-from amodal_bench.cli.columns import print_columns
+from amodal_bench.cli.columns import columns, room
+from amodal_bench.cli.results.told import UNKNOWN, protocols_of, told
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import folders, place
 from amodal_bench.core.errors import UsageError
 
-HEAD = ("predicted", "errors", "run")
+HEAD = ("predicted", "errors", "run", "dataset", "split", "model", "seed", "draws", "ids", "protocols")
+NUMBERS = ("predicted", "errors", "seed", "draws")
 
 
 @verb(__doc__)
 @word("results", "results/ by default", metavar="[FOLDER]", type=place, shell_complete=folders, default="results")
 def main(results: Path) -> int:
-    """Print a row for each run."""
+    """Print a row or a paragraph for each run."""
     stores = sorted((results / "runs").glob("*/store.sqlite"))
     if not stores:
         raise UsageError(f"{results}: there is no run in {results / 'runs'}; run something first")
-    print_columns(map(_row, stores), HEAD, numbers=("predicted", "errors"))
+    rows = [_row(file) for file in stores]
+    table = columns([[row[name] for name in HEAD] for row in rows], HEAD, NUMBERS, wide=True)
+    if max(map(len, table.splitlines())) <= room():
+        print(table)
+    else:
+        print("\n\n".join(map(_paragraph, rows)))
     return 0
 
 
-def _row(file: Path) -> tuple[str, str, str]:
+def _row(file: Path) -> dict[str, str]:
+    """A run by the names of `HEAD`; of a damaged one what is wrong, in place of its folder."""
     import pandas as pd
 
+    from amodal_bench.core.ids import label
     from amodal_bench.runner.store import Store
 
+    row = dict.fromkeys(HEAD, UNKNOWN) | {"run": str(file.parent)}
+    if (run := told(file.parent)) is not None:
+        row |= {"dataset": run.dataset, "split": run.split, "model": run.model, "seed": run.seed}
+    row["protocols"] = ", ".join(protocols_of(file.parent)) or UNKNOWN
     try:
         with Store(file, read_only=True) as store:
-            errors = store.table()["error"].notna()
+            table, draws = store.table(), getattr(store, "draws", lambda: 1)()
     except (sqlite3.Error, pd.errors.DatabaseError) as error:
-        return ("-", "-", f"{file.parent}: the store is damaged ({error.__cause__ or error})")
-    return (str(int((~errors).sum())), str(int(errors.sum())), str(file.parent))
+        return row | {"run": f"{file.parent}: the store is damaged ({error.__cause__ or error})"}
+    errors = table["error"].notna()
+    counts = {"predicted": int((~errors).sum()), "errors": int(errors.sum()), "draws": int(draws)}
+    return row | {name: str(count) for name, count in counts.items()} | {"ids": label(table["id"].astype(str))}
+
+
+def _paragraph(row: Mapping[str, str]) -> str:
+    """A run in lines; those that tell it from its like come first."""
+    split = "" if row["split"] == UNKNOWN else f" {row['split']}"
+    draws = "" if row["draws"] in ("1", UNKNOWN) else f", {row['draws']} draws"
+    lines = [
+        f"{row['model']}, seed {row['seed']}{draws}, on {row['dataset']}{split}",
+        f"  {row['predicted']} predicted, {row['errors']} errors, ids {row['ids']}",
+        f"  {row['protocols']}",
+        f"  {row['run']}",
+    ]
+    return "\n".join(lines)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from amodal_bench.cli.results.grouped import grouped
+from amodal_bench.cli.results.told import UNKNOWN, by_digest
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import folders, place
 from amodal_bench.core.errors import UsageError, first_line
@@ -27,7 +29,7 @@ def main(results: Path) -> int:
     """Print and write the tables of all runs."""
     from amodal_bench.report.csv_logger import write_csv
     from amodal_bench.report.marks import spread
-    from amodal_bench.report.numbers import spread_lines
+    from amodal_bench.report.numbers import holm_note, spread_lines
     from amodal_bench.report.terminal import MEANINGLESS, SPREAD, is_random
 
     table = collect(results)
@@ -39,7 +41,12 @@ def main(results: Path) -> int:
             continue
         if name != "table.csv":
             print(f"{MEANINGLESS}:\n")
-        _print(rows)
+        if sys.stdout.isatty():
+            print(grouped(rows))
+        else:
+            _print(rows)
+        if note := holm_note(rows):
+            print(f"\n{note}")
         if lines := spread_lines(spread(rows)):
             print("", SPREAD, *lines, sep="\n")
         try:
@@ -72,6 +79,9 @@ def collect(results: Path) -> pd.DataFrame:
     for key in ("settings", "ids", "protocol_digest"):  # tables of earlier versions lack some
         rows[key] = rows[key].fillna("") if key in rows else ""
     rows = rows.drop_duplicates(KEYS, keep="last")
+    known = by_digest(runs)
+    for key in ("split", "seed"):
+        rows[key] = [getattr(known.get(run), key, UNKNOWN) for run in rows["run"]]
     best = pd.concat([_rank(part) for _, part in rows.groupby("protocol", sort=False)])
     rows = rows.assign(_best=best)
     rows = rows.sort_values(["dataset", "protocol", "_best", "run"], ascending=[True, True, False, True])
@@ -103,25 +113,20 @@ def _rank(part: pd.DataFrame) -> pd.Series[float]:
 def _print(table: pd.DataFrame) -> None:
     """Rows in Markdown, a table for each group of protocols with the same numbers."""
     from amodal_bench.metrics.statistics import FEW_CLUSTERS
-    from amodal_bench.report.numbers import FEW_NOTE, alike, gain, holm_note, names, percent, title
+    from amodal_bench.report.numbers import FEW_NOTE, alike, gain, names, percent, title
 
     for number, part in enumerate(alike(table)):
         shown = names(part)
         gains = f"{shown[0]}_gain" in part and part[f"{shown[0]}_gain"].notna().any() if shown else False
-        heads = ["dataset", "model", "protocol", *map(title, shown), *(["gain over V"] if gains else [])]
+        heads = ["dataset", "model", "protocol", "digest", "split", "seed"]
+        heads += [*map(title, shown), *(["gain over V"] if gains else [])]
         heads += ["instances", "errors", "ids", "run"]
         print("\n" * (number > 0) + f"| {' | '.join(heads)} |")
         print("|---" * len(heads) + "|")
         for row in part.to_dict("records"):
-            cells = [row["dataset"], f"{row['model']} {row['settings']}".strip(), _protocol(row)]
+            cells = [row["dataset"], f"{row['model']} {row['settings']}".strip()]
+            cells += [row[name] for name in ("protocol", "protocol_digest", "split", "seed")]
             cells += [percent(row, name) for name in shown] + ([gain(row, shown[0])] if gains else [])
             print(f"| {' | '.join(map(str, [*cells, row['instances'], row['errors'], row['ids'], row['run']]))} |")
     if "clusters" in table and (table["clusters"] < FEW_CLUSTERS).any():
         print(f"\n{FEW_NOTE}")
-    if note := holm_note(table):
-        print(f"\n{note}")
-
-
-def _protocol(row: dict[Any, Any]) -> str:
-    """The label, with the digest where settings were changed: labels of two changes may be long and alike."""
-    return f"{row['protocol']} ({row['protocol_digest']})" if " with " in row["protocol"] else str(row["protocol"])

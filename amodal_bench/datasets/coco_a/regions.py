@@ -52,6 +52,12 @@ class RegionDataset(IndexedDataset):
     def scene_name(self, row: Any) -> str:
         """How a problem of the whole scene names its record."""
 
+    def files(self, row: Any) -> tuple[Path, ...]:
+        try:
+            return (self.picture(row["picture"]),) if row["picture"] else ()
+        except InputError:  # reading it says so
+            return ()
+
     def source(self, row: Any) -> str:  # noqa: ARG002
         return str(self.file)
 

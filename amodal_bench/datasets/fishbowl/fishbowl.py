@@ -68,6 +68,7 @@ class FishBowl(IndexedDataset):
     """
 
     name = "fishbowl"
+    libraries = ("opencv", "pillow", "pycocotools")
 
     def __init__(
         self,
@@ -96,6 +97,9 @@ class FishBowl(IndexedDataset):
         """V and A of a fish in a frame, both (height, width) bool. Raises `InputError` that names the instance."""
         visible = self._mask(self.layout.scene_file(row["video_id"]), row["position"], row, height, width)
         return Masks(visible, self._mask(Path(self.source(row)), 0, row, height, width))
+
+    def files(self, row: Any) -> tuple[Path, ...]:
+        return (self.frames.file(row["video_id"], int(row["frame"])),)
 
     def source(self, row: Any) -> str:
         """The file of the amodal masks."""

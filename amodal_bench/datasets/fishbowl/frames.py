@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from amodal_bench.core.digests import stat_of
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.reading.files import COPY_AGAIN, read_image
@@ -29,6 +30,10 @@ class Frames(Protocol):
         """The file or folder of a video's frames."""
         ...
 
+    def file(self, video: str, frame: int) -> Path:
+        """The file that a frame is read from."""
+        ...
+
     def numbers(self, video: str) -> list[int]:
         """The frames that there are, ascending. Raises `InputError` where the video cannot be opened."""
         ...
@@ -36,9 +41,18 @@ class Frames(Protocol):
 
 @dataclass
 class _Clip:
-    """A video file while it is decoded: the number of the next frame, and the last frames read."""
+    """A video file while it is decoded.
+
+    Attributes:
+        path: of the file.
+        stamp: its size and time of modification as it was opened.
+        capture: OpenCV's.
+        next: the number of the next frame.
+        kept: the last frames that were read.
+    """
 
     path: Path
+    stamp: str | None
     capture: Any
     next: int = 0
     kept: dict[int, Image] = field(default_factory=dict)
@@ -68,9 +82,13 @@ class VideoFrames:
         Raises:
             InputError: the file is missing, is no video, or ends before this frame.
         """
-        clip = self._clip
-        if clip is None or clip.path != self.place(video) or (frame < clip.next and frame not in clip.kept):
-            clip = self._clip = _Clip(self.place(video), _opened(self.place(video)))
+        clip, stamp = self._clip, stat_of(self.place(video))
+        if (
+            clip is None
+            or (clip.path, clip.stamp) != (self.place(video), stamp)
+            or (frame < clip.next and frame not in clip.kept)
+        ):
+            clip = self._clip = _Clip(self.place(video), stamp, _opened(self.place(video)))
         while clip.next <= frame:
             wanted = clip.next > frame - FRAMES_KEPT
             done, pixels = clip.capture.read() if wanted else (clip.capture.grab(), None)
@@ -83,6 +101,10 @@ class VideoFrames:
                 clip.kept.pop(clip.next - FRAMES_KEPT, None)
             clip.next += 1
         return clip.kept[frame].copy()
+
+    def file(self, video: str, frame: int) -> Path:  # noqa: ARG002
+        """The video: all its frames are in it."""
+        return self.place(video)
 
     def numbers(self, video: str) -> list[int]:
         """The numbers of as many frames as the container says.
@@ -104,11 +126,15 @@ class PictureFrames:
 
     def read(self, video: str, frame: int) -> Image:
         """One frame, (H, W, 3) uint8 RGB. Raises `InputError` where its file cannot be read."""
-        return read_image(self.place(video) / f"{frame:05d}.png")
+        return read_image(self.file(video, frame))
 
     def place(self, video: str) -> Path:
         """The folder of a video's frames."""
         return self.folder / video
+
+    def file(self, video: str, frame: int) -> Path:
+        """The picture of a frame."""
+        return self.place(video) / f"{frame:05d}.png"
 
     def numbers(self, video: str) -> list[int]:
         """The numbers of the files that there are. Raises `InputError` for a missing folder."""

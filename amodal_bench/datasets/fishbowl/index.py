@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from amodal_bench.core.digests import require_unchanged
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.rle import Segmentation, is_list, is_object, pixels, united
 from amodal_bench.datasets.base import Problem
@@ -67,6 +68,7 @@ def build_index(layout: Layout, stride: int, subset: Subset | None) -> Index:
 
 def read_objects(file: Path) -> list[Any]:
     """The entries of an objects.json. Raises `InputError` if it cannot be read or is no list."""
+    require_unchanged(file)
     objects = read_json(file)
     if not is_list(objects):
         raise InputError(file, "not an objects.json of FishBowl: it must be a list", "render the video again")

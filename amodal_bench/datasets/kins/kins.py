@@ -85,6 +85,9 @@ class Kins(IndexedDataset):
         except ValueError as error:
             raise InputError(self.file, str(error), MEND, f"annotation {row['id']}") from error
 
+    def files(self, row: Any) -> tuple[Path, ...]:
+        return (self.folder / row["picture"],) if row["picture"] else ()
+
     def source(self, row: Any) -> str:  # noqa: ARG002
         """The annotation file."""
         return str(self.file)

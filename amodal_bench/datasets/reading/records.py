@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
+from amodal_bench.core.digests import require_unchanged
 from amodal_bench.core.errors import InputError, unreadable
 from amodal_bench.core.rle import is_object
 from amodal_bench.datasets.reading.files import COPY_AGAIN
@@ -92,6 +93,7 @@ def read_record(path: Path, start: int, length: int) -> Any:
     Raises:
         InputError: the file cannot be read, or has changed since it was indexed.
     """
+    require_unchanged(path)
     try:
         with path.open("rb") as file:
             file.seek(start)

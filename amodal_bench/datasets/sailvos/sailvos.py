@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from amodal_bench.core.digests import files_digest, sizes_digest
+from amodal_bench.core.digests import files_digest, sizes_digest, stat_of
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.rle import is_object
 from amodal_bench.core.types import Image
@@ -39,6 +39,8 @@ class InstanceSource(Protocol):
     def index(self) -> Index:
         """Read the index, from the cache where it is there."""
         ...
+
+    def files(self, row: Any) -> tuple[Path, ...]: ...
 
     def read_image(self, row: Any) -> Image: ...
 
@@ -122,6 +124,9 @@ class SailVos(IndexedDataset):
         except InputError as error:
             raise InputError(error.file, error.problem, error.remedy, f"instance {row['id']}") from error
 
+    def files(self, row: Any) -> tuple[Path, ...]:
+        return self.source_files.files(row)
+
     def source(self, row: Any) -> str:
         """The annotation file, or the file of the amodal mask."""
         return self.source_files.file(row)
@@ -156,6 +161,9 @@ class AnnotationFile:
         index = cached_index("sailvos", version, digest, lambda: json_file.build_index(self.path))
         # The same bytes may have been indexed in another place.
         return index.opened_from(self.path)
+
+    def files(self, row: Any) -> tuple[Path, ...]:
+        return (find_picture(self.folder, row["picture"]),) if row["picture"] else ()
 
     def read_image(self, row: Any) -> Image:
         find = partial(find_picture, self.folder)
@@ -203,16 +211,20 @@ class RawFolders:
         return replace(index, problems=found.assign(file=[str(self.folder / name) for name in found["file"]]))
 
     @cached_property
-    def read_map(self) -> Callable[[Path], NDArray[np.integer[Any]]]:
+    def read_map(self) -> Callable[[Path, object], NDArray[np.integer[Any]]]:
         """`raw_folders.read_map`: the objects of a frame are read one after the other, and share their map."""
-        return lru_cache(maxsize=1)(raw_folders.read_map)
+        return lru_cache(maxsize=1)(lambda place, _: raw_folders.read_map(place))
+
+    def files(self, row: Any) -> tuple[Path, ...]:
+        """Picture, map and mask: the fingerprint knows no more than their sizes."""
+        return self.folder / row["picture"], self.folder / row["map"], self.folder / row["mask"]
 
     def read_image(self, row: Any) -> Image:
         return read_image(self.folder / row["picture"])
 
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
         place, path = self.folder / row["map"], self.folder / row["mask"]
-        visible, amodal = self.read_map(place), raw_folders.read_mask(path)
+        visible, amodal = self.read_map(place, stat_of(place)), raw_folders.read_mask(path)
         for file, shape in ((place, visible.shape), (path, amodal.shape)):
             if shape != (height, width):
                 sizes = f"its shape is {shape} but that of the picture is {(height, width)} (height, width)"

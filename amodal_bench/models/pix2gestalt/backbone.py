@@ -14,6 +14,7 @@ from amodal_bench.models.pix2gestalt import networks
 from amodal_bench.models.pix2gestalt.checkpoint import REMEDY, read_state
 from amodal_bench.models.pix2gestalt.contents import Contents, sorted_out
 from amodal_bench.models.pix2gestalt.ddim import advance, schedule
+from amodal_bench.weights.loading import exact_float32
 from amodal_bench.weights.source import is_file
 
 if TYPE_CHECKING:
@@ -61,10 +62,10 @@ class Pix2GestaltBackbone(KLBackbone):
         self.eta = eta
 
     def describe(self) -> dict[str, Any]:
-        from importlib.metadata import version
+        return {**super().describe(), "eta": self.eta}
 
-        facts = super().describe()
-        return {**facts, "eta": self.eta, "versions": {**facts["versions"], "transformers": version("transformers")}}
+    def libraries(self) -> tuple[str, ...]:
+        return "torch", "diffusers", "transformers"
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -105,6 +106,7 @@ class Pix2GestaltBackbone(KLBackbone):
     def _ready(self, network: Any, tensors: Any) -> Any:
         import torch
 
+        exact_float32()
         ready = networks.filled(network, tensors, self.device, self.dtype)
         if self.device.startswith("cuda") and self.channels_last:
             return ready.to(memory_format=torch.channels_last)

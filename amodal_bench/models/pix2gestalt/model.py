@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import cv2
 import numpy as np
 
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.stages import StageCost, Stages
 from amodal_bench.core.threads import in_threads
 from amodal_bench.core.types import Floats, Image, Mask
+from amodal_bench.core.versions import versions
 from amodal_bench.datasets.base import Query
 from amodal_bench.models.base import Completion
 from amodal_bench.models.pix2gestalt.backbone import Pix2GestaltBackbone
@@ -85,7 +85,7 @@ class Pix2Gestalt:
             "vote": self.vote,
             "threshold": self.threshold,
             "union_visible": self.union_visible,
-            "opencv": cv2.__version__,
+            "versions": versions("opencv"),
         }
 
     def settings(self) -> dict[str, str]:

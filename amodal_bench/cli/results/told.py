@@ -1,0 +1,65 @@
+"""What a run's folder tells of it beside its numbers: dataset, split, model, seed, and protocols it was scored by."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from amodal_bench.core.errors import BenchError
+
+UNKNOWN = "-"
+"""Where a run of an earlier version does not say."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """A run in words.
+
+    Attributes:
+        dataset: its name.
+        split: of the dataset; "-" where it has none.
+        model: its name, and the settings that differ from its usual ones, without the seed.
+        seed: the run's.
+        digest: of the run's identity.
+    """
+
+    dataset: str
+    split: str
+    model: str
+    seed: str
+    digest: str
+
+
+def told(folder: Path) -> Told | None:
+    """What `run.json` says; None where there is none that can be read."""
+    from amodal_bench.runner.run_json import read_facts
+
+    with suppress(BenchError):
+        facts = read_facts(folder)
+        model = f"{facts.name} {without_seed(facts.settings or '')}".strip()
+        split, seed = facts.split or UNKNOWN, str(facts.identity.get("seed", UNKNOWN))
+        return Told(str(facts.identity["dataset"]["name"]), split, model, seed, facts.digest)
+    return None
+
+
+def by_digest(runs: Path) -> dict[str, Told]:
+    """All runs of a folder by the digest that stands in tables."""
+    found = (told(file.parent) for file in runs.glob("*/run.json"))
+    return {each.digest: each for each in found if each is not None}
+
+
+def without_seed(settings: str) -> str:
+    """A row's settings without the seed, which has a place of its own."""
+    return " ".join(word for word in settings.split(" ") if not word.startswith("seed="))
+
+
+def protocols_of(folder: Path) -> list[str]:
+    """Labels and digests of the protocols that a run was scored by, such as `instance@2 (23c36303)`, each once."""
+    found: dict[str, None] = {}
+    for file in sorted(folder.glob("scores/*/protocols.json")):
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            listed = json.loads(file.read_text(encoding="utf-8"))
+            found |= {f"{each['label']} ({each['digest']})": None for each in listed}
+    return list(found)

@@ -1,0 +1,158 @@
+"""The files that predictions were made from: noted by content, so that a replaced picture is predicted again.
+
+A file whose size and time of modification are as noted costs one stat; one whose are not is read, and only other
+content counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from amodal_bench.core.digests import sha256, stat_of
+from amodal_bench.core.errors import InputError
+from amodal_bench.datasets.base import Dataset, FromFiles, Problem, Sample
+
+_TABLE = "CREATE TABLE IF NOT EXISTS pictures (id TEXT PRIMARY KEY, digest TEXT, stat TEXT)"
+_DERIVED = {"instances": "id", "regions": "id", "majorities": "id", "pairs": "predicted", "pictures": "id"}
+"""Tables of a store that hold what was made of an instance's files, and the column with its id."""
+
+
+class Pictures:
+    """What a run's store notes of the files beyond the dataset's fingerprint; nothing where there are none.
+
+    Args:
+        dataset: that is run on.
+        db: the database of the run's store.
+    """
+
+    def __init__(self, dataset: Dataset, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._source = dataset if isinstance(dataset, FromFiles) else None
+        self.dataset: Dataset = dataset if self._source is None else Noting(dataset, self._source, self._note)
+        if self._source is not None:
+            db.execute(_TABLE)
+
+    def forget_changed(self, ids: Sequence[str]) -> str:
+        """Take the predictions out of the store whose files have other content than they were made from.
+
+        A prediction of which nothing is noted, and one whose files are gone, stay as they are.
+
+        Args:
+            ids: the instances that are looked at.
+
+        Returns:
+            What was found, as a line of text; "" where nothing has changed.
+        """
+        if self._source is None:
+            return ""
+        noted = {id: (digest, stat) for id, digest, stat in self._db.execute("SELECT id, digest, stat FROM pictures")}
+        if not noted:
+            return ""
+        predicted = {id for (id,) in self._db.execute("SELECT DISTINCT id FROM instances WHERE error IS NULL")}
+        wanted = [id for id in ids if id in noted and id in predicted]
+        look, renewed = _Look(), list[tuple[str, str]]()
+        changed: dict[str, Sequence[Path]] = {}
+        for id, files in self._source.files_of(wanted).items():
+            digest, stat = noted[id]
+            if (now := look.stat(files)) is None or now == stat:
+                continue
+            if look.digest(files) != digest:
+                changed[id] = files
+            else:
+                renewed.append((now, id))
+        with self._db:
+            self._db.executemany("UPDATE pictures SET stat = ? WHERE id = ?", renewed)
+            tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            for table in tables & set(_DERIVED):
+                column = _DERIVED[table]
+                self._db.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(id,) for id in changed])
+        return _said(len({files[0] for files in changed.values()}), len(changed))
+
+    def _note(self, id: str, digest: str, stat: str) -> None:
+        """Note what an instance is about to be predicted from; a kill before it is predicted does no harm."""
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?)", (id, digest, stat))
+
+
+class Noting:
+    """A dataset that notes the files of each sample as it is read.
+
+    Args:
+        dataset: whose samples are read.
+        source: the same, as `FromFiles`.
+        note: takes an id, the digest of its files, and their stats.
+    """
+
+    def __init__(self, dataset: Dataset, source: FromFiles, note: Callable[[str, str, str], None]) -> None:
+        self._dataset, self._source, self._note = dataset, source, note
+        self._look = _Look()
+
+    @property
+    def name(self) -> str:
+        return self._dataset.name
+
+    def records(self) -> pd.DataFrame:
+        return self._dataset.records()
+
+    def sample(self, id: str) -> Sample:
+        """See `Dataset`. The files are looked at before they are read, and again afterwards.
+
+        Raises:
+            InputError: also where one is written while it is read.
+        """
+        files = self._source.files_of([id]).get(id, ())
+        before = _Look().stat(files)
+        sample = self._dataset.sample(id)
+        if files and before is not None:
+            digest = self._look.digest(files)
+            if _Look().stat(files) != before:
+                raise InputError(files[0], "changed while it was in use", "start the command again", f"instance {id}")
+            self._note(id, digest, before)
+        return sample
+
+    def fingerprint(self) -> str:
+        return self._dataset.fingerprint()
+
+    def check(self) -> Sequence[Problem]:
+        return self._dataset.check()
+
+
+def _said(pictures: int, instances: int) -> str:
+    if not pictures:
+        return ""
+    said = "1 picture has changed since: its" if pictures == 1 else f"{pictures} pictures have changed since: their"
+    return f"{said} prediction is made again" if instances == 1 else f"{said} {instances} predictions are made again"
+
+
+@dataclass
+class _Look:
+    """Looks at files, at each once however many instances share it."""
+
+    stats: dict[Path, str | None] = field(default_factory=dict)
+    digests: dict[tuple[Path, str | None], str] = field(default_factory=dict)
+
+    def stat(self, files: Sequence[Path]) -> str | None:
+        """Size and time of modification of files as text; None where one is missing."""
+        found = [self._stat(file) for file in files]
+        return None if None in found else " ".join(map(str, found))
+
+    def digest(self, files: Sequence[Path]) -> str:
+        """Hex SHA-256 over the contents of files in their order. Raises `InputError` where one cannot be read."""
+        return hashlib.sha256("\n".join(map(self._digest, files)).encode()).hexdigest()
+
+    def _stat(self, file: Path) -> str | None:
+        if file not in self.stats:
+            self.stats[file] = stat_of(file)
+        return self.stats[file]
+
+    def _digest(self, file: Path) -> str:
+        key = file, stat_of(file)
+        if key not in self.digests:
+            self.digests[key] = sha256(file)
+        return self.digests[key]
