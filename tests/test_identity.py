@@ -15,6 +15,7 @@ from conftest import composed
 from amodal_bench.backbones.stable_diffusion import StableDiffusion
 from amodal_bench.config.build import TARGET, build
 from amodal_bench.core import versions as core_versions
+from amodal_bench.core.cache import cache_folder
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.models.pix2gestalt.backbone import Pix2GestaltBackbone
 from amodal_bench.runner import imports
@@ -272,7 +273,7 @@ def test_a_null_prompt_that_was_changed_in_the_cache_is_computed_again(
 
     folder = str(small("stable_diffusion"))
     prompt = StableDiffusion(folder, device="cpu").prompt["null_prompt"]
-    (kept,) = (tmp_path / "cache" / "null_prompts").glob("*.safetensors")
+    (kept,) = (cache_folder() / "null_prompts").glob("*.safetensors")
     for spoil in (
         lambda: save_file({"null_prompt": torch.full_like(prompt, torch.nan)}, kept),
         lambda: kept.write_bytes(kept.read_bytes()[:-7]),
