@@ -20,6 +20,7 @@ GROUPS = (
     "engine",
     "baselines",
     "ids",
+    "samples",
     "limit",
     "sheet",
     "results",

@@ -137,6 +137,7 @@ def _head(scored: Scored, protocol: ScoringProtocol) -> dict[str, Any]:
         "settings": scored.settings,
         "protocol": protocol.label,
         "protocol_digest": protocol.digest,
+        "draws": scored.draws if protocol.of_draws else 1,
     }
 
 

@@ -17,8 +17,8 @@ from amodal_bench.core.errors import BenchError, first_line
 if TYPE_CHECKING:
     import pandas as pd
 
-KEYS = ["dataset", "model", "settings", "protocol", "protocol_digest", "ids", "run"]
-TEXT = dict.fromkeys([*KEYS, "fingerprint"], "str")
+KEYS = ["dataset", "model", "settings", "protocol", "protocol_digest", "draws", "ids", "run"]
+TEXT = dict.fromkeys([*(key for key in KEYS if key != "draws"), "fingerprint"], "str")
 
 
 @verb(__doc__)
@@ -47,7 +47,7 @@ def main(results: Path) -> int:
 
 
 def collect(results: Path) -> pd.DataFrame:
-    """The rows of all summaries, each run, protocol and selection once (the newest).
+    """The rows of all summaries, each run, protocol, number of draws and selection once (the newest).
 
     Within a dataset and protocol the best comes first: by the last of the protocol's first two numbers.
     """
@@ -65,6 +65,7 @@ def collect(results: Path) -> pd.DataFrame:
     rows = pd.concat(read, ignore_index=True)
     for key in ("settings", "ids", "protocol_digest"):  # tables of earlier versions lack some
         rows[key] = rows[key].fillna("") if key in rows else ""
+    rows["draws"] = (rows["draws"].fillna(1) if "draws" in rows else pd.Series(1, rows.index)).astype(int)
     rows = rows.drop_duplicates(KEYS, keep="last")
     best = pd.concat([_rank(part) for _, part in rows.groupby("protocol", sort=False)])
     rows = rows.assign(_best=best)
@@ -103,13 +104,15 @@ def _print(table: pd.DataFrame) -> None:
         shown = names(part)
         gains = f"{shown[0]}_gain" in part and part[f"{shown[0]}_gain"].notna().any() if shown else False
         heads = ["dataset", "model", "protocol", *map(title, shown), *(["gain over V"] if gains else [])]
-        heads += ["instances", "errors", "ids", "run"]
+        drawn = ["draws"] if (part["draws"] > 1).any() else []
+        heads += [*drawn, "instances", "errors", "ids", "run"]
         print("\n" * (number > 0) + f"| {' | '.join(heads)} |")
         print("|---" * len(heads) + "|")
         for row in part.to_dict("records"):
             cells = [row["dataset"], f"{row['model']} {row['settings']}".strip(), _protocol(row)]
             cells += [percent(row, name) for name in shown] + ([gain(row, shown[0])] if gains else [])
-            print(f"| {' | '.join(map(str, [*cells, row['instances'], row['errors'], row['ids'], row['run']]))} |")
+            cells += [row[name] for name in (*drawn, "instances", "errors", "ids", "run")]
+            print(f"| {' | '.join(map(str, cells))} |")
     if "clusters" in table and (table["clusters"] < FEW_CLUSTERS).any():
         print(f"\n{FEW_NOTE}")
 
