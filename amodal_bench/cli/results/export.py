@@ -84,7 +84,7 @@ def _draw(given: str | None) -> int | str:
     if given is None or given == MAJORITY:
         return given or 0
     if not (given.isascii() and given.isdigit()):
-        raise UsageError(f"--draw {given}: must be a number from 0 on, or {MAJORITY}")
+        raise UsageError(f"--draw {given}: must be a whole number >= 0, or {MAJORITY}")
     return int(given)
 
 
