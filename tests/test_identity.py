@@ -25,7 +25,7 @@ def digest(*overrides: str) -> str:
     "override",
     [
         "engine.batch_size=3", "engine.shuffle=true", "limit=5", "sheet=0", "results=elsewhere", "logger=wandb",
-        "protocol=pooled", "protocol.errors=exclude", "protocol.filter.stuff=true", "model.name=other",
+        "protocol=pooled", "protocol.errors=exclude", "protocol.filter.stuff=true", "model.name=other", "samples=3",
     ],
 )  # fmt: skip
 def test_what_cannot_change_a_prediction_does_not_change_the_run(override: str) -> None:

@@ -80,12 +80,13 @@ class Store:
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
-        if read_only:
-            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?{_read_only_mode(path)}", uri=True)
-            show(self._db)
-            return
-        self._db = sqlite3.connect(path)
-        prepare(self._db)
+        uri = f"{path.absolute().as_uri()}?{_read_only_mode(path)}"
+        self._db = sqlite3.connect(uri, uri=True) if read_only else sqlite3.connect(path)
+        try:
+            (show if read_only else prepare)(self._db)
+        except sqlite3.Error:
+            self._db.close()  # nothing stays beside a file that is refused
+            raise
 
     def __enter__(self) -> Store:
         return self

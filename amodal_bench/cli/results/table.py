@@ -63,9 +63,10 @@ def collect(results: Path) -> pd.DataFrame:
     if not read:
         return pd.DataFrame(columns=KEYS)
     rows = pd.concat(read, ignore_index=True)
-    for key in ("settings", "ids", "protocol_digest"):  # tables of earlier versions lack some
-        rows[key] = rows[key].fillna("") if key in rows else ""
-    rows["draws"] = (rows["draws"].fillna(1) if "draws" in rows else pd.Series(1, rows.index)).astype(int)
+    # Tables of earlier versions lack some.
+    known: dict[str, Any] = {"settings": "", "ids": "", "protocol_digest": "", "draws": 1}
+    rows = rows.assign(**{key: rows[key].fillna(value) if key in rows else value for key, value in known.items()})
+    rows = rows.astype({"draws": int}).copy()
     rows = rows.drop_duplicates(KEYS, keep="last")
     best = pd.concat([_rank(part) for _, part in rows.groupby("protocol", sort=False)])
     rows = rows.assign(_best=best)
