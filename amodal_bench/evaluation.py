@@ -24,10 +24,10 @@ from amodal_bench.core.files import write_whole
 from amodal_bench.core.ids import read_ids
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.datasets.base import Dataset
-from amodal_bench.metrics.protocols import ScoringProtocol
+from amodal_bench.metrics.protocols import ScoringProtocol, with_draws
 from amodal_bench.metrics.selection import select
 from amodal_bench.models.absent import check_weights
-from amodal_bench.models.base import Explains, Finite, Model
+from amodal_bench.models.base import Explains, Finite, Model, draws_of
 from amodal_bench.report.completeness import check_complete
 from amodal_bench.report.outcome import Logger, Outcome, RunInfo
 from amodal_bench.report.progress import Progress
@@ -126,7 +126,7 @@ def evaluate(
     protocols: list[ScoringProtocol] = [build(settings.protocol, "protocol")]
     others: dict[str, dict[str, Any]] = settings.other_protocols or {}
     protocols += [build(spec, f"other_protocols.{name}") for name, spec in others.items()]
-    protocols = list({protocol.digest: protocol for protocol in protocols}.values())
+    protocols = with_draws({protocol.digest: protocol for protocol in protocols}.values(), settings.samples)
     loggers: list[Logger] = [build(spec, f"logger.{name}") for name, spec in (settings.logger or {}).items()]
     entries = _entries(settings, given)
     check_weights(entry.model for entry in entries)
@@ -154,12 +154,13 @@ def evaluate(
 
 
 def check_errors(outcome: Outcome, allowed: float) -> None:
-    """Raise `BenchError` where more than a share of `allowed` of a model's instances failed."""
+    """Raise `BenchError` where more than a share of `allowed` of a model's predictions failed."""
     for scored in outcome.scored:
-        errors, total = len(scored.errors()), len(scored.records)
+        errors, total = len(scored.errors()), len(scored.predictions)
+        what = "instances" if scored.draws == 1 else "predictions"
         if errors > allowed * total:
             raise BenchError(
-                f"{scored.name}: {errors} of {total} instances failed, more than engine.max_error_share={allowed} "
+                f"{scored.name}: {errors} of {total} {what} failed, more than engine.max_error_share={allowed} "
                 f"allows; {scored.score_folder / 'errors.csv'} lists them, and the same command tries them again"
             )
 
@@ -237,6 +238,7 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
     identity = identify(dataset, entry.model, entry.target, settings.seed)
     folder = Path(settings.results) / "runs" / f"{dataset.name}-{entry.name}-{identity.digest}"
     ids = [str(id) for id in job.records["id"]]
+    draws = draws_of(entry.model, settings.samples)
     namesakes = _namesakes(folder.parent, entry.name)
     said = row_text(entry.name, entry.spec, entry.model, settings.seed, entry.given, namesakes)
     if isinstance(entry.model, Finite):
@@ -249,18 +251,19 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
         pictures = Pictures(dataset, store.db)
         if redone := pictures.forget_changed(ids):
             log.warning("%s: %s", entry.name, redone)
-        done = store.done()
-        missing = [id for id in ids if id not in done]
-        reused = _reused(folder, len(ids) - len(missing))
+        done = {(id, draw) for draw in range(draws) for id in store.done(draw)}
+        lacking = [(id, draw) for id in ids for draw in range(draws) if (id, draw) not in done]
+        missing = list(dict.fromkeys(id for id, _ in lacking))
+        reused = _reused(folder, draws * len(ids) - len(lacking))
         if missing:
             write_facts(folder, entry.name, said, identity, job.specification, settings.protocol, job.origin)
             if settings.engine.shuffle:
                 random.Random(settings.seed).shuffle(missing)
             hidden = any(protocol.filter.hidden for protocol in protocols)
-            batch, begun = settings.engine.batch_size, bool(done) or settings.engine.max_error_share >= 1
-            work = Work(pictures.dataset, entry.model, missing, settings.seed, batch, hidden, begun)
+            batch, tolerant = settings.engine.batch_size, settings.engine.max_error_share >= 1
+            work = Work(pictures.dataset, entry.model, missing, settings.seed, batch, hidden, draws, done, tolerant)
             title = f"{dataset.name} {entry.name}"
-            with Progress(title, ids, store.table(), _all_steps(loggers), job.bar) as progress:
+            with Progress(title, ids, store.drawn(draws), _all_steps(loggers), job.bar, draws) as progress:
                 try:
                     run(work, store, progress.report)
                 except AllFailed as error:
@@ -268,7 +271,7 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
             finish(folder)
         store.write_records(job.records)
         regions = tuple(dict.fromkeys(region for protocol in protocols for region in protocol.regions))
-        complete(store, dataset, regions, job.records)
+        complete(store, dataset, regions, job.records, draws)
         return Scored(
             entry.name,
             identity.digest,
@@ -283,6 +286,10 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
             {name: store.regions(name) for name in regions},
             store.pairs() if regions else None,
             reused,
+            settings.samples,
+            draws,
+            store.drawn(draws) if draws > 1 else None,
+            store.majorities(draws),
         )
 
 

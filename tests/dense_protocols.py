@@ -6,7 +6,10 @@ script's own epsilon.
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
+import statistics
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +34,12 @@ class Item:
     category: str = "thing"
     crowd: bool = False
     stuff: bool = False
+    more: tuple[Mask, ...] = ()
+
+    @property
+    def draws(self) -> list[Mask]:
+        """All predictions of the instance, P first."""
+        return [self.p, *self.more]
 
     @property
     def hidden(self) -> Mask:
@@ -323,6 +332,49 @@ def interpolated(hits: Sequence[bool], objects: int) -> float:
     )
 
 
+def draws(items: Sequence[Item]) -> dict[str, float]:
+    """All choices of draws, one by one."""
+    count = len(items[0].draws)
+
+    def found(hidden: bool) -> dict[str, float]:
+        def value(item: Item, mask: Mask) -> float:
+            if not hidden:
+                return iou(mask, item.a, empty=math.nan)
+            return iou(mask & ~item.v, item.hidden) if item.hidden.any() else math.nan
+
+        def voted(item: Item) -> Mask:
+            votes = np.zeros(item.a.shape, int)
+            for mask in item.draws:
+                votes += mask
+            return votes > count / 2
+
+        kept = [item for item in items if not any(math.isnan(value(item, mask)) for mask in item.draws)]
+
+        def best(of: int, value_of: Callable[[float], float] = lambda iou: iou) -> float:
+            chosen = [list(itertools.combinations(item.draws, of)) for item in kept]
+            return average(
+                average(max(value_of(value(item, mask)) for mask in choice) for choice in choices)
+                for item, choices in zip(kept, chosen, strict=True)
+            )
+
+        def passes(iou: float) -> float:
+            return float(iou >= 0.5)
+
+        runs = [average(value(item, item.draws[draw]) for item in kept) for draw in range(count)]
+        return {
+            "mean_miou": average(average(value(item, mask) for mask in item.draws) for item in kept),
+            "majority_miou": average(value(item, voted(item)) for item in kept),
+            "best_miou": average(max(value(item, mask) for mask in item.draws) for item in kept),
+            "miou_spread": statistics.stdev(runs),
+            "best_of_2_miou": best(2),
+            "best_of_3_miou": best(3),
+            "pass_at_1": best(1, passes),
+            "pass_at_k": best(count, passes),
+        }
+
+    return found(False) | {f"occluded_{name}": value for name, value in found(True).items()}
+
+
 EVERY = np.linspace(0.5, 0.95, 10).tolist()  # as pycocotools rounds them: an IoU may lie on one
 
 
@@ -357,6 +409,7 @@ DENSE: dict[str, tuple[Callable[[Item], bool], Numbers, float]] = {
     "c2fseg_image_corrected": (everything, lambda items: c2fseg_image(items, True), 1e-6),
     "c2fseg_video": (everything, c2fseg_video, 1e-6),
     "coco_ap": (things, coco_ap, 1e-9),
+    "draws": (things_without_crowds, draws, 1e-9),
     "diffusion_vas": (everything, diffusion_vas, 1e-6),
     "diffusion_vas_corrected": (everything, lambda items: diffusion_vas(items, True), 1e-6),
     "eoras": (everything, eoras, 1e-6),
@@ -431,6 +484,19 @@ def pictures(seed: int = 0) -> list[Item]:
         for k, (p, a, v) in enumerate(group):
             crowd, stuff, category = rng.random() < 0.08, rng.random() < 0.12, ("cat", "dog")[int(rng.integers(2))]
             items.append(Item(p, a, v, others(group, k), str(image), "", "", 0, category, bool(crowd), bool(stuff)))
+    return items
+
+
+def drawn_again(seed: int = 0) -> list[Item]:
+    """The instances of `pictures` with three more predictions each, the later the worse; some are never found."""
+    rng = np.random.default_rng(seed + 1)
+    items = []
+    for number, item in enumerate(pictures(seed)):
+        lost = shifted(item.p, (0, 30))
+        more = [shifted(item.a, rng.integers(-2 * draw, 2 * draw + 1, 2)) & ~lost for draw in (1, 2, 3)]
+        more = [np.zeros_like(lost) if rng.random() < 0.1 else mask for mask in more]  # a failed draw is empty
+        p, *more = [item.p, *more] if number % 6 else [lost] * 4
+        items.append(dataclasses.replace(item, p=p, more=tuple(more)))
     return items
 
 

@@ -20,6 +20,7 @@ OPERATIONS: dict[type, Callable[[float, float], float]] = {
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
 }
 
 
@@ -29,11 +30,13 @@ class Example:
 
     Attributes:
         masks: (predicted, amodal, visible, others) of each instance.
+        draws: all predictions of each instance, the first being that of `masks`.
         records: its tags, as an index holds them.
         expected: by (protocol, number): the value, NaN for a dash, and how it comes about.
     """
 
     masks: list[tuple[Mask, Mask, Mask, Mask]]
+    draws: list[list[Mask]]
     records: pd.DataFrame
     expected: dict[tuple[str, str], tuple[float, str]]
 
@@ -50,33 +53,36 @@ def examples(text: str, name: str) -> list[Example]:
     found = []
     for part in text.split("```pixels\n")[1:]:
         block, _, after = part.partition("```\n")
-        masks, records = instances(block)
-        found.append(Example(masks, records, expectations(next(tables(after)), name)))
+        masks, draws, records = instances(block)
+        found.append(Example(masks, draws, records, expectations(next(tables(after)), name)))
     return found
 
 
-def instances(block: str) -> tuple[list[tuple[Mask, Mask, Mask, Mask]], pd.DataFrame]:
+def instances(block: str) -> tuple[list[tuple[Mask, Mask, Mask, Mask]], list[list[Mask]], pd.DataFrame]:
     """Instances, set apart by an empty line: their tags, if any, and then their masks."""
-    masks, records = [], []
+    masks, draws, records = [], [], []
     for number, group in enumerate(block.strip("\n").split("\n\n"), 1):
         lines = group.splitlines()
         tags = dict(tag.split("=") for tag in lines.pop(0).split()) if "=" in lines[0] else {}
         drawn = in_columns(lines[1:]) if tuple(lines[0].split()) == PARTS else in_lines(lines)
-        masks.append((drawn["P"], drawn["A"], drawn["V"], drawn["O"]))
+        ((amodal,), (visible,), predicted, (others,)) = (drawn[part] for part in PARTS)
+        masks.append((predicted[0], amodal, visible, others))
+        draws.append(predicted)
         records.append(record(tags, number))
-    return masks, pd.DataFrame(records)
+    return masks, draws, pd.DataFrame(records)
 
 
-def in_lines(lines: Sequence[str]) -> dict[str, Mask]:
-    """Masks of one row, a line each: its letter and its pixels."""
-    assert tuple(line.split()[0] for line in lines) == PARTS
-    return {line.split()[0]: pixels([line.split()[1]]) for line in lines}
+def in_lines(lines: Sequence[str]) -> dict[str, list[Mask]]:
+    """Masks of one row, a line each: its letter and its pixels; P comes once for each draw."""
+    pairs = [line.split() for line in lines]
+    assert tuple(dict.fromkeys(part for part, _ in pairs)) == PARTS
+    return {part: [pixels([row]) for letter, row in pairs if letter == part] for part in PARTS}
 
 
-def in_columns(lines: Sequence[str]) -> dict[str, Mask]:
+def in_columns(lines: Sequence[str]) -> dict[str, list[Mask]]:
     """Masks of several rows, side by side in the order of `PARTS`."""
     columns = list(zip(*(line.split() for line in lines), strict=True))
-    return {part: pixels(rows) for part, rows in zip(PARTS, columns, strict=True)}
+    return {part: [pixels(rows)] for part, rows in zip(PARTS, columns, strict=True)}
 
 
 def pixels(rows: Sequence[str]) -> Mask:

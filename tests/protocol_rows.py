@@ -71,14 +71,26 @@ def _records(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
     )
 
 
-def rows_of(masks: Sequence[tuple[Mask, Mask, Mask, Mask]], records: pd.DataFrame) -> Rows:
-    """Rows of (predicted, amodal, visible, others), with every region and the IoUs of all pairs of an image."""
+def rows_of(
+    masks: Sequence[tuple[Mask, Mask, Mask, Mask]],
+    records: pd.DataFrame,
+    draws: Sequence[Sequence[Mask]] | None = None,
+) -> Rows:
+    """Rows of (predicted, amodal, visible, others), with every region and the IoUs of all pairs of an image.
+
+    `draws` are all predictions of each instance, as many of each, the first being that of `masks`.
+    """
     counts = np.stack([joint_counts(*group) for group in masks])
     every = {**REGIONS, "boundary_0.05": boundary(0.05)}
     regions = {
         name: np.stack([pair_counts(*region(p, a, v)) for p, a, v, _ in masks]) for name, region in every.items()
     }
-    return Rows(counts, records, regions, _pairs(masks, records))
+    if draws is None or len(draws[0]) == 1:
+        return Rows(counts, records, regions, _pairs(masks, records))
+    drawn = [[joint_counts(p, a, v, o) for p in each] for (_, a, v, o), each in zip(masks, draws, strict=True)]
+    voted = [2 * np.sum(each, axis=0) > len(each) for each in draws]
+    majority = [joint_counts(p, a, v, o) for p, (_, a, v, o) in zip(voted, masks, strict=True)]
+    return Rows(counts, records, regions, _pairs(masks, records), np.array(drawn), np.stack(majority))
 
 
 def _pairs(masks: Sequence[tuple[Mask, Mask, Mask, Mask]], records: pd.DataFrame) -> pd.DataFrame:

@@ -124,6 +124,7 @@ class Grow:
         self.fault, self.pixels, self.told = fault, pixels, told
         self.calls = 0
         self.buffer: list[Mask] = []
+        self.deterministic = fault == "seeded"
 
     def describe(self) -> Any:
         self.calls += self.fault in ("unstable", "after")
@@ -168,6 +169,8 @@ class Grow:
         if self.fault == "reuse" and self.buffer:
             for given in self.buffer:
                 given[:] = True
+        if self.fault == "seeded":
+            return mask & (np.random.default_rng(seed).random(mask.shape) < 0.9)
         if self.fault == "crash":
             raise KeyError("no\nface")
         if self.fault == "empty" and not query.visible.any():
@@ -195,6 +198,7 @@ class Grow:
         ("place", "predict() answers differently when the batch is in another order"),
         ("company", "predict() answers differently when a query is alone in its batch"),
         ("reuse", "predict() changes masks that it has returned before"),
+        ("seeded", "predict() depends on the seeds, and the model says that it is deterministic"),
         ("crash", "predict() raises KeyError: 'no\\nface'"),
         ("empty", "predict() of an empty visible mask raises IndexError: no pixel, not a PredictionError"),
     ],

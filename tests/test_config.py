@@ -85,7 +85,7 @@ def test_a_component_that_cannot_be_built_says_why(overrides: list[str], message
         _ = build(settings.dataset, "dataset"), build(settings.model, "model")
 
 
-@pytest.mark.parametrize("override", ["limit=0", "engine.batch_size=0", "sheet=-1"])
+@pytest.mark.parametrize("override", ["limit=0", "samples=0", "engine.batch_size=0", "sheet=-1"])
 def test_a_value_out_of_range_is_refused(override: str) -> None:
     with pytest.raises(ConfigError, match=override.partition("=")[0]):
         composed(override)

@@ -20,7 +20,7 @@ from amodal_bench.metrics.protocols import ScoringProtocol
 SHIPPED = sorted((Path(__file__).parents[1] / "conf" / "protocol").glob("*.yaml"))
 VIDEOS = {"c2fseg_video", "diffusion_vas", "diffusion_vas_corrected", "eoras", "eoras_corrected", "savos", "tabe51"}
 VIDEOS |= {"tabe51_corrected"}
-POPULATIONS = {"pictures": dense.pictures, "frames": dense.frames}
+POPULATIONS = {"drawn again": dense.drawn_again, "pictures": dense.pictures, "frames": dense.frames}
 
 
 def shipped(name: str) -> ScoringProtocol:
@@ -47,7 +47,9 @@ def records(items: Sequence[dense.Item]) -> pd.DataFrame:
 
 
 def rows(items: Sequence[dense.Item]) -> Rows:
-    return rows_of([(item.p, item.a, item.v, item.o) for item in items], records(items))
+    return rows_of(
+        [(item.p, item.a, item.v, item.o) for item in items], records(items), [item.draws for item in items]
+    )
 
 
 def values(protocol: ScoringProtocol, taken: Rows) -> dict[str, float]:
@@ -56,7 +58,7 @@ def values(protocol: ScoringProtocol, taken: Rows) -> dict[str, float]:
 
 
 def population(name: str) -> list[dense.Item]:
-    return dense.frames() if name in VIDEOS else dense.pictures()
+    return dense.drawn_again() if name == "draws" else dense.frames() if name in VIDEOS else dense.pictures()
 
 
 @pytest.mark.parametrize("name", [file.stem for file in SHIPPED])

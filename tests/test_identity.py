@@ -35,7 +35,7 @@ def digest(*overrides: str) -> str:
     "override",
     [
         "engine.batch_size=3", "engine.shuffle=true", "limit=5", "sheet=0", "results=elsewhere", "logger=wandb",
-        "protocol=pooled", "protocol.errors=exclude", "protocol.filter.stuff=true", "model.name=other",
+        "protocol=pooled", "protocol.errors=exclude", "protocol.filter.stuff=true", "model.name=other", "samples=3",
     ],
 )  # fmt: skip
 def test_what_cannot_change_a_prediction_does_not_change_the_run(override: str) -> None:
@@ -265,9 +265,7 @@ def test_the_null_prompts_digest_is_its_content_or_all_that_it_is_computed_from(
     assert said(copy)[0] != shipped
 
 
-def test_a_null_prompt_that_was_changed_in_the_cache_is_computed_again(
-    small: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_a_null_prompt_that_was_changed_in_the_cache_is_computed_again(small: Callable[[str], Path]) -> None:
     import torch
     from safetensors.torch import save_file
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from amodal_bench.core.errors import BenchError, InputError, NotFinite, PredictionError
+from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Query, Sample
 from amodal_bench.runner.first_failures import AllFailed
@@ -145,7 +147,7 @@ def test_failures_after_a_prediction_stop_nothing(tmp_path: Path) -> None:
     assert [id for id, row in rows_of(model, tmp_path).items() if not row.error] == ["7"]
     ids = [str(n) for n in range(9)]
     with Store(tmp_path / "store.sqlite") as store:
-        run(Work(Ten(), Scripted(lambda _: ValueError("no")), ids, 0, 9, begun=True), store, lambda rows: None)
+        run(Work(Ten(), Scripted(lambda _: ValueError("no")), ids, 0, 9, tolerant=True), store, lambda rows: None)
 
 
 def test_an_empty_prediction_is_a_score_of_zero_and_no_error(tmp_path: Path) -> None:
@@ -168,3 +170,34 @@ def test_an_object_that_turns_out_to_be_hidden_is_an_error(tmp_path: Path) -> No
         run(Work(OneHidden(), Scripted(), ["4", "5", "6"], 0, 3), store, reported.extend)
     assert {row.id: bool(row.error) for row in reported} == {"4": False, "5": True, "6": False}
     assert "the visible mask is empty" in str(next(row.error for row in reported if row.id == "5"))
+
+
+def test_a_sample_is_read_once_for_its_draws_and_each_has_a_seed_of_its_own(tmp_path: Path) -> None:
+    class Counting(Ten):
+        read: ClassVar[list[str]] = []
+
+        def sample(self, id: str) -> Sample:
+            self.read.append(id)
+            return super().sample(id)
+
+    class Asked(Scripted):
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked = list[tuple[str, int]]()
+
+        def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+            self.asked += [(query.id, seed) for query, seed in zip(queries, seeds, strict=True)]
+            return super().predict(queries, seeds)
+
+    model, reported = Asked(), list[Row]()
+    done = {("4", 0), ("5", 0), ("5", 1), ("5", 2)}
+    with Store(tmp_path / "store.sqlite") as store:
+        # A batch of four ends in the middle of an instance.
+        run(Work(Counting(), model, ["2", "3", "4", "5", "6"], 7, 4, draws=3, done=done), store, reported.extend)
+        kept = store.drawn()[["id", "draw"]].to_numpy().tolist()
+    expected = [("2", 0), ("2", 1), ("2", 2), ("4", 1), ("4", 2), ("6", 0), ("6", 1), ("6", 2)]
+    assert Counting.read == ["2", "3", "4", "6"]
+    assert model.asked == [(id, sample_seed(7, id, draw)) for id, draw in expected]
+    assert model.batches == [3, 2, 3]  # of a batch of four, those of sample 3 cannot be read
+    assert sorted(map(tuple, kept)) == sorted([*expected, *(("3", draw) for draw in range(3))])
+    assert {(row.id, row.draw) for row in reported if row.error} == {("3", 0), ("3", 1), ("3", 2)}

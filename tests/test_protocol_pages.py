@@ -46,10 +46,11 @@ def cases() -> list[Any]:
 
 def scored(protocol: ScoringProtocol, example: Example) -> dict[str, float]:
     """The protocol's numbers over what its filter takes."""
-    everything = rows_of(example.masks, example.records)
+    everything = rows_of(example.masks, example.records, example.draws)
     records = example.records.assign(occlusion_rate=occlusion_rate(everything.counts))
     kept, _ = protocol.filter.select(records)
-    rows = rows_of([example.masks[k] for k in kept.index], kept.reset_index(drop=True))
+    draws = [example.draws[k] for k in kept.index]
+    rows = rows_of([example.masks[k] for k in kept.index], kept.reset_index(drop=True), draws)
     scores = protocol.scores(rows)
     return {name: score.value if isinstance(score, Score) else score for name, score in scores.items()}
 

@@ -93,7 +93,7 @@ def test_a_failed_prediction_counts_as_an_empty_one() -> None:
     count = len(main.records)
     assert main.summary()["miou"][0] == pytest.approx((count - 1) / count)
     assert main.summary()[["errors", "instances"]].to_numpy().tolist() == [[1, count]] * 2
-    assert main.errors().to_dict("records") == [{"id": lost, "kind": "failed", "error": "no idea"}]
+    assert main.errors().to_dict("records") == [{"id": lost, "draw": 0, "kind": "failed", "error": "no idea"}]
     assert main.ids == run(lambda query: truth[query.id], "perfect").main.ids
     excluded = run(answer, protocol="instance", seed=0, **{}).main  # the same run, scored again
     assert excluded.summary()["miou"][0] == main.summary()["miou"][0]

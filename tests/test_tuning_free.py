@@ -91,10 +91,10 @@ def test_the_sheet_shows_every_stage(bench: Bench) -> None:
     assert outcome.sheet.exists()
 
 
-def command(results: Path) -> list[str]:
+def command(results: Path, samples: int = 1) -> list[str]:
     return [
         sys.executable, "-m", "amodal_bench", "dataset.images=8", "model.steps=8", "engine.batch_size=4", "sheet=0",
-        f"results={results}",
+        f"results={results}", f"samples={samples}",
     ]  # fmt: skip
 
 
@@ -227,19 +227,19 @@ def test_an_area_without_v_is_painted_as_it_is_and_the_segmenter_may_find_v(quer
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [1, 3])
-def test_a_run_killed_in_the_middle_ends_with_the_same_bytes(tmp_path: Path, kills: int) -> None:
+@pytest.mark.parametrize(("kills", "samples"), [(1, 1), (3, 1), (2, 3)])
+def test_a_run_killed_in_the_middle_ends_with_the_same_bytes(tmp_path: Path, kills: int, samples: int) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    subprocess.run(command(whole), env=environment, check=True, capture_output=True)
+    subprocess.run(command(whole, samples), env=environment, check=True, capture_output=True)
     (reference,) = (whole / "runs").glob("toy-tiny-*")
     (score,) = (reference / "scores").iterdir()
-    total = len(pd.read_csv(score / "instances.csv"))
+    total = samples * len(pd.read_csv(score / "instances.csv"))
     cut_folder = cut / "runs" / reference.name
     done = 0
     for _ in range(kills):
         process = subprocess.Popen(
-            command(cut), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command(cut, samples), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         before = done
         while done <= before:
@@ -250,10 +250,10 @@ def test_a_run_killed_in_the_middle_ends_with_the_same_bytes(tmp_path: Path, kil
         process.wait()
     assert 0 < rows_in(cut_folder / "store.sqlite") < total
     assert not (cut_folder / "scores").exists()
-    end = subprocess.run(command(cut), env=environment, check=True, capture_output=True, text=True)
+    end = subprocess.run(command(cut, samples), env=environment, check=True, capture_output=True, text=True)
     # The bar starts where the killed run stopped: nothing is done twice.
     assert f"{done}/{total}" in end.stderr
-    for name in TABLES:
+    for name in [*TABLES, *(["draws.csv"] if samples > 1 else [])]:
         assert (cut_folder / "scores" / score.name / name).read_bytes() == (score / name).read_bytes(), name
 
 

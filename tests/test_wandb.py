@@ -66,7 +66,7 @@ def test_an_offline_run_holds_config_history_and_summary(tmp_path: Path) -> None
     table = pd.read_csv(file).query("model == 'hull' and protocol == 'instance@2'").iloc[0]
     total = table["instances"]
     steps = [row for row in history if "running_miou" in row]
-    assert [row["instances"] for row in steps] == [*range(4, total, 4), total]
+    assert [row["predictions"] for row in steps] == [*range(4, total, 4), total]
     assert steps[-1]["running_miou"] == pytest.approx(table["miou"])
     assert summary["miou"] == pytest.approx(table["miou"])
     assert any("contact_sheet" in row for row in history)

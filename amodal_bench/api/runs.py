@@ -13,6 +13,7 @@ import pandas as pd
 from amodal_bench.api.given import a_kind
 from amodal_bench.core.errors import InputError, UsageError
 from amodal_bench.core.types import Integers, Mask
+from amodal_bench.metrics.numbers.base import DRAWS, MAJORITY, PAIRS
 from amodal_bench.report.timing import timing_table
 from amodal_bench.runner.run_json import RunFacts, read_facts
 from amodal_bench.runner.store import Store
@@ -52,26 +53,42 @@ class Run:
         return self.recorded.identity
 
     def instances(self) -> pd.DataFrame:
-        """Every instance of the run, by ascending id: id, error, height, width, c00 to c15, data_s, predict_s."""
+        """Draw 0 of every instance, by ascending id: id, error, height, width, c00 to c15, data_s, predict_s."""
         return self._read(lambda store: store.table())
 
+    def draws(self, samples: int | None = None) -> pd.DataFrame:
+        """The first draws of every instance, or all, by ascending id and draw: `draw`, and what `instances` has."""
+        return self._read(lambda store: store.drawn(samples))
+
     def errors(self) -> pd.DataFrame:
-        """The instances without a prediction, and why: id, error."""
+        """The instances without a draw 0, and why: id, error."""
         table = self.instances()
         return table.loc[table["error"].notna(), ["id", "error"]].reset_index(drop=True)
 
-    def prediction(self, id: str) -> Mask:
-        """The predicted mask of one instance, (H, W) bool. Raises `UsageError` where the run has none."""
+    def prediction(self, id: str, draw: int = 0) -> Mask:
+        """The mask of one prediction, (H, W) bool. Raises `UsageError` where the run has none."""
         try:
-            return self._read(lambda store: store.prediction(id))
+            return self._read(lambda store: store.prediction(id, draw))
         except KeyError:
-            errors = self.errors().set_index("id")["error"]
-            why = f"it failed: {errors[id]}" if id in errors.index else "instances() lists what the run has"
-            raise UsageError(f"{self.folder}: has no prediction of instance {id!r}; {why}") from None
+            rows = self.draws()
+            errors = rows.loc[(rows["id"] == id) & (rows["draw"] == draw), "error"].to_list()
+            why = f"it failed: {errors[0]}" if errors else "draws() lists what the run has"
+            which = f"instance {id!r}" + (f" in draw {draw}" if draw else "")
+            raise UsageError(f"{self.folder}: has no prediction of {which}; {why}") from None
+
+    def majority(self, id: str, samples: int) -> Mask:
+        """The pixels that more than half of the first draws have, (H, W) bool; a draw that failed has none.
+
+        Raises `UsageError` where none of them has a prediction.
+        """
+        try:
+            return self._read(lambda store: store.majority(id, samples))
+        except KeyError:
+            raise UsageError(f"{self.folder}: no draw of instance {id!r} has a prediction") from None
 
     def timing(self) -> pd.DataFrame:
-        """Seconds per instance of reading, of predicting, and of each of the model's stages; one row for each."""
-        rows, stages = self._read(lambda store: (store.table(), store.stages()))
+        """Seconds per prediction of reading, of predicting, and of each of the model's stages; one row for each."""
+        rows, stages = self._read(lambda store: (store.drawn(), store.stages()))
         return timing_table(self.name, rows[rows["error"].isna()], stages)
 
     def stages(self) -> pd.DataFrame:
@@ -84,9 +101,13 @@ class Run:
 
     def regions(self, names: Collection[str]) -> tuple[dict[str, dict[str, Integers]], pd.DataFrame | None]:
         """The counts of regions by name and instance, and the IoUs of pairs where `names` has "pairs"."""
-        wanted = [name for name in names if name != "pairs"]
-        pairs = self._read(lambda store: store.pairs()) if "pairs" in names else None
+        wanted = [name for name in names if name not in (PAIRS, DRAWS, MAJORITY)]
+        pairs = self._read(lambda store: store.pairs()) if PAIRS in names else None
         return self._read(lambda store: {name: store.regions(name) for name in wanted}), pairs
+
+    def majorities(self, samples: int) -> dict[str, Integers]:
+        """The (16,) joint counts of the majority of the first draws, by instance; empty where nobody has asked."""
+        return self._read(lambda store: store.majorities(samples))
 
     def _read(self, read: Callable[[Store], Read]) -> Read:
         try:

@@ -15,7 +15,8 @@ from amodal_bench.api.reopen import dataset_of, protocol_of
 from amodal_bench.api.runs import Run, open_run
 from amodal_bench.core.errors import ConfigError, UsageError
 from amodal_bench.datasets.base import Dataset
-from amodal_bench.metrics.protocols import ScoringProtocol
+from amodal_bench.metrics.numbers.base import MAJORITY, PAIRS
+from amodal_bench.metrics.protocols import ScoringProtocol, with_draws
 from amodal_bench.metrics.selection import select_from
 from amodal_bench.report.scored import Scored
 from amodal_bench.runner.store import COUNTS
@@ -26,11 +27,12 @@ class Tables:
     """A run's numbers under one protocol.
 
     Attributes:
-        summary: one row: both numbers with 95 % intervals, instances, errors, and the digests of data, ids and run.
+        summary: one row: all numbers with 95 % intervals, instances, errors, and the digests of data, ids and run.
         by_occlusion: one row for each bin of the occlusion rate.
         instances: one row for each instance: its IoUs, occlusion rate and counts, or its error.
-        errors: the instances without a prediction: id, kind (failed, unreadable or not run), error.
-        missing: how many instances the protocol selects that the run has not tried; they are in no table. Always 0
+        errors: the predictions that are lacking: id, draw, kind (failed, unreadable or not run), error.
+        missing: how many instances the protocol selects that the run has not tried, or not for as many draws as are
+            scored; they are in no table. Always 0
             where `ids` were given: then such an instance is an error, "not run".
     """
 
@@ -47,6 +49,7 @@ def score(
     ids: str | Path | Sequence[str] | None = None,
     dataset: str | Dataset | None = None,
     config_dirs: Folders = (),
+    samples: int | None = None,
 ) -> Tables:
     """Score a run under a protocol; no model is made, and the run is not changed.
 
@@ -58,9 +61,11 @@ def score(
         dataset: what the run was made on, as a name or an object; where it is None, it is opened again as the run's
             `run.json` says.
         config_dirs: folders with a configuration of your own, where protocol or dataset come from there.
+        samples: how many draws of each instance are scored, where the protocol is about draws, as "draws" is; all
+            that the run has where it is None.
 
     Raises:
-        ConfigError: the protocol selects no instance.
+        ConfigError: the protocol selects no instance, or is not about as many draws as are asked for.
         UsageError: the folder is not a run's, the dataset is another one, or the run has none of the instances.
         InputError: a file cannot be used.
     """
@@ -75,22 +80,28 @@ def score(
     if dataset is not None and not isinstance(dataset, str):
         checked("dataset", dataset)
     ids = ids if ids is None or isinstance(ids, str | Path) else listed(ids)
-    rows = opened.instances()
+    if samples is not None and samples > 1 and not protocol.of_draws:
+        raise ConfigError(
+            f"samples: {protocol.label} is about draw 0 alone; give a protocol of draws, such as 'draws'"
+        )
     index = _dataset(opened, dataset, folders).records()
-    records, missing = _selected(opened, index, protocol, ids, rows)
-    scored = _scored(opened, protocol, records, rows, listed=ids is not None)
+    scored, missing = _scored(opened, [protocol], index, ids, samples)
     summary = scored.summary().copy()
     summary.insert(0, "dataset", opened.facts["dataset"]["name"])
     return Tables(summary, scored.by_occlusion(), scored.instances(), scored.errors(), missing)
 
 
 def scored_run(
-    run: Run, protocol: ScoringProtocol, ids: str | Path | Sequence[str] | None = None
+    run: Run,
+    protocol: ScoringProtocol,
+    ids: str | Path | Sequence[str] | None = None,
+    samples: int | None = None,
 ) -> tuple[Scored, int]:
-    """A run under a protocol from its store alone, and how many of the wanted instances it lacks."""
-    rows = run.instances()
-    records, missing = _selected(run, run.records(), protocol, ids, rows)
-    return _scored(run, protocol, records, rows, listed=ids is not None), missing
+    """A run under a protocol from its store alone, and how many of the wanted instances it lacks.
+
+    With several `samples`, the protocol `draws` stands beside one that is about draw 0 alone.
+    """
+    return _scored(run, with_draws([protocol], samples or 1), run.records(), ids, samples)
 
 
 def _dataset(run: Run, dataset: str | Dataset | None, folders: list[Path]) -> Dataset:
@@ -107,43 +118,84 @@ def _selected(
     index: pd.DataFrame,
     protocol: ScoringProtocol,
     ids: str | Path | Sequence[str] | None,
-    rows: pd.DataFrame,
+    drawn: pd.DataFrame,
+    draws: int,
 ) -> tuple[pd.DataFrame, int]:
-    """The records that are scored, and how many selected ones the run has not tried."""
+    """The records that are scored, and how many selected ones the run has not tried for all draws."""
     if index.empty:
         raise UsageError(f"{run.folder}: does not say what its instances are; run its command again")
     records, _ = select_from(str(run.facts["dataset"]["name"]), index, protocol, ids)
-    tried = records["id"].astype(str).isin(rows["id"])
+    tried = records["id"].astype(str).map(drawn["id"].value_counts()).fillna(0) >= draws
     if not tried.any():
-        raise UsageError(f"{run.folder}: has none of the {len(records)} instances that {_who(protocol, ids)} selects")
+        what = "none" if draws == 1 else f"samples={draws} of none"
+        raise UsageError(
+            f"{run.folder}: has {what} of the {len(records)} instances that {_who(protocol, ids)} selects"
+        )
     kept = records[tried] if ids is None else records
     return kept, len(records) - len(kept)
 
 
-def _scored(run: Run, protocol: ScoringProtocol, records: pd.DataFrame, rows: pd.DataFrame, listed: bool) -> Scored:
-    regions, pairs = run.regions(protocol.regions)
-    counted = set(rows.loc[rows[COUNTS[0]].notna(), "id"])
-    wanted = counted & set(records["id"].astype(str))
+def _scored(
+    run: Run,
+    protocols: Sequence[ScoringProtocol],
+    index: pd.DataFrame,
+    ids: str | Path | Sequence[str] | None,
+    samples: int | None,
+) -> tuple[Scored, int]:
+    """A run under protocols, and how many of the instances that the first one selects it lacks."""
+    everything = run.draws()
+    draws = _draws(run, everything) if samples is None else samples
+    if not any(protocol.of_draws for protocol in protocols):
+        draws = 1
+    drawn = everything[everything["draw"] < draws].reset_index(drop=True)
+    records, missing = _selected(run, index, protocols[0], ids, drawn, draws)
+    names = list(dict.fromkeys(name for protocol in protocols for name in protocol.regions))
+    regions, pairs = run.regions(names)
+    majorities = run.majorities(draws) if draws > 1 and MAJORITY in names else {}
+    wanted = set(records["id"].astype(str)) & _counted(drawn, draws)
     lacking = [name for name, known in regions.items() if not wanted <= set(known)]
     if pairs is not None and not wanted <= set(pairs["predicted"]):
-        lacking.append("pairs")
+        lacking.append(PAIRS)
+    if draws > 1 and MAJORITY in names and not wanted <= set(majorities):
+        lacking.append(f"{MAJORITY} of {draws} draws")
     if lacking:
-        remedy = f"run its command again with protocol={protocol.name}: that adds them and predicts nothing again"
-        raise UsageError(f"{run.folder}: {protocol.label} needs the masks again ({', '.join(lacking)}); {remedy}")
-    return Scored(
+        again = f"protocol={protocols[-1].name}" + (f" samples={draws}" if draws > 1 else "")
+        remedy = f"run its command again with {again}: that adds them and predicts nothing again"
+        raise UsageError(
+            f"{run.folder}: {protocols[-1].label} needs the masks again ({', '.join(lacking)}); {remedy}"
+        )
+    scored = Scored(
         run.name,
         run.digest,
         run.facts,
         run.folder,
-        [protocol],
+        protocols,
         records,
-        rows,
+        everything[everything["draw"] == 0].drop(columns="draw").reset_index(drop=True),
         run.stages(),
         run.recorded.settings or "",
-        listed,
+        ids is not None,
         regions,
         pairs,
+        samples=draws,
+        draws=draws,
+        drawn=drawn if draws > 1 else None,
+        majorities=majorities,
     )
+    return scored, missing
+
+
+def _draws(run: Run, everything: pd.DataFrame) -> int:
+    """How many draws the run's instances have, at the most. Raises `UsageError` where nothing has been run."""
+    if everything.empty:
+        raise UsageError(f"{run.folder}: has no prediction yet; run its command again")
+    return int(everything["draw"].max()) + 1
+
+
+def _counted(drawn: pd.DataFrame, draws: int) -> set[str]:
+    """The ids of which all draws have counts."""
+    counts = drawn.loc[drawn[COUNTS[0]].notna(), "id"].value_counts()
+    return set(counts.index[counts >= draws])
 
 
 def _who(protocol: ScoringProtocol, ids: object) -> str:

@@ -29,11 +29,12 @@ Amodal segmentation, scored under named protocols.
 
 SETTINGS = {
     "seed": "the run's seed; 0",
+    "samples": "predictions of each instance, each under a seed of its own; 1",
     "ids": "a file of instance ids to run, one a line, not what the protocol selects",
     "limit": "run only the first N of the selected instances",
     "results": "the folder that keeps runs; results",
     "sheet": "rows of the contact sheet, 0 for none; 8",
-    "engine.batch_size": "samples that are read and predicted together, which changes no result; 16",
+    "engine.batch_size": "predictions that are made together, which changes no result; 16",
     "engine.shuffle": "true runs the samples in a random order; false",
     "engine.max_error_share": "a larger share of failed instances fails the run at its end; 0.1",
     "dataset.root": "the folder with the dataset's files; datasets/NAME",

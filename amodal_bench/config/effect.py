@@ -20,6 +20,7 @@ GROUPS = (
     "engine",
     "baselines",
     "ids",
+    "samples",
     "limit",
     "sheet",
     "results",
@@ -75,8 +76,10 @@ def without_effect(
 def of_no_picture(overrides: Sequence[str]) -> list[str]:
     """One line for each override that says nothing of a single picture, for `predict`."""
     first = {override: re.split(r"[.=@]", override.lstrip("+~"), maxsplit=1)[0] for override in overrides}
+    reasons = dict.fromkeys(GROUPS, "predict works on your picture, and not on a dataset")
+    reasons["samples"] = "predict makes one prediction; seed=N makes another one"
     return [
-        f"{override} has no effect: predict works on your picture, and not on a dataset"
+        f"{override} has no effect: {reasons[name]}"
         for override, name in first.items()
         if name in GROUPS and not override.startswith("protocol")  # union_visible counts
     ]

@@ -48,6 +48,7 @@ class Settings:
         segmenter, condition, area, leakage: parts that models refer to.
         engine: how the work is done.
         seed: the run's seed.
+        samples: predictions of each instance, each under a seed of its own; a deterministic model makes one.
         ids: a file of instance ids to run instead of what the protocol's filter selects.
         limit: run only so many of the selected instances.
         results: the folder that keeps runs.
@@ -67,6 +68,7 @@ class Settings:
     leakage: Any = None
     engine: Engine = field(default_factory=Engine)
     seed: int = 0
+    samples: int = 1
     ids: str | None = None
     limit: int | None = None
     results: str = "results"
@@ -102,6 +104,8 @@ def settings_from(config: Any) -> Settings:
     _check_collections(settings)
     if settings.engine.batch_size < 1:
         raise ConfigError(f"engine.batch_size: {settings.engine.batch_size} must be >= 1")
+    if settings.samples < 1:
+        raise ConfigError(f"samples: {settings.samples} must be >= 1")
     if settings.limit is not None and settings.limit < 1:
         raise ConfigError(f"limit: {settings.limit} must be >= 1")
     if settings.sheet < 0:

@@ -1,4 +1,4 @@
-"""Seeds: the randomness of an instance depends on the run's seed and the instance's id, and on nothing else."""
+"""Seeds: the randomness of a prediction depends on the run's seed, the instance's id and the draw, and on no more."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import hashlib
 import numpy as np
 
 
-def sample_seed(run_seed: int, sample_id: str) -> int:
-    """The seed of one instance, in [0, 2**63)."""
-    return _hash(f"{run_seed}/{sample_id}")
+def sample_seed(run_seed: int, sample_id: str, draw: int = 0) -> int:
+    """The seed of one prediction of an instance, in [0, 2**63); draws are numbered from 0 on."""
+    seed = _hash(f"{run_seed}/{sample_id}")
+    # Of a hash, since an id may end in anything: no draw has the seed of another instance.
+    return seed if draw == 0 else _hash(f"{seed}/draw {draw}")
 
 
 def stream_seed(seed: int, stream: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any
@@ -15,7 +15,7 @@ import pandas as pd
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.types import Floats, Integers
 from amodal_bench.metrics.counts import total
-from amodal_bench.metrics.numbers.base import Number, Rows, Score, WholeNumber, divided, hidden_pixels
+from amodal_bench.metrics.numbers.base import DRAWS, Number, Rows, Score, WholeNumber, divided, hidden_pixels
 from amodal_bench.metrics.numbers.overlap import overlap
 
 FAILURES = ("zero", "exclude")
@@ -110,6 +110,11 @@ class ScoringProtocol:
         """Names of the regions whose counts the numbers need, each once."""
         return tuple(dict.fromkeys(region for number in self.numbers.values() for region in number.regions))
 
+    @property
+    def of_draws(self) -> bool:
+        """Whether a number is about all draws of an instance; else all are about draw 0."""
+        return DRAWS in self.regions
+
     def scores(self, rows: Rows) -> dict[str, Score | float]:
         """All numbers over rows that the protocol's filter has taken, by name; a plain float has no interval."""
         return {
@@ -161,9 +166,23 @@ class ScoringProtocol:
         return changed + added + left_out
 
 
-@cache
+def with_draws(protocols: Iterable[ScoringProtocol], samples: int) -> list[ScoringProtocol]:
+    """The protocols, and where there are several draws and none of them is about all of these, `draws`."""
+    found = list(protocols)
+    if samples > 1 and not any(protocol.of_draws for protocol in found):
+        found += [protocol for protocol in [shipped("draws")] if protocol is not None]
+    return found
+
+
 def shipped_content(name: str) -> dict[str, Any] | None:
     """The content of the protocol that the package ships under a name, or None where it ships none."""
+    protocol = shipped(name)
+    return None if protocol is None else protocol.content
+
+
+@cache
+def shipped(name: str) -> ScoringProtocol | None:
+    """The protocol that the package ships under a name, or None where it ships none."""
     from omegaconf import OmegaConf
 
     from amodal_bench.config.build import build
@@ -174,7 +193,7 @@ def shipped_content(name: str) -> dict[str, Any] | None:
         return None
     spec: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
     protocol: ScoringProtocol = build(spec, "protocol")
-    return protocol.content
+    return protocol
 
 
 def _described(number: Number | WholeNumber) -> dict[str, Any]:

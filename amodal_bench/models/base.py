@@ -31,6 +31,23 @@ class Model(Protocol):
 
 
 @runtime_checkable
+class Deterministic(Protocol):
+    """A model that says whether its predictions depend on the seed; those of one that does not are taken to.
+
+    Attributes:
+        deterministic: whether no prediction depends on its seed. Such a model predicts each instance once, whatever
+            `samples` says.
+    """
+
+    deterministic: bool
+
+
+def draws_of(model: Model, samples: int) -> int:
+    """How many predictions of each instance a model makes where `samples` are asked for."""
+    return 1 if isinstance(model, Deterministic) and model.deterministic else samples
+
+
+@runtime_checkable
 class Shows(Protocol):
     """A model that says which of its settings its row shows first; the row adds all that are not as usual."""
 

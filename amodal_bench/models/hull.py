@@ -14,6 +14,8 @@ from amodal_bench.method.area import convex_hull
 class ConvexHull:
     """Predicts the convex hull of V (Eq. 10's area taken as the answer)."""
 
+    deterministic = True
+
     def describe(self) -> dict[str, Any]:
         return {"model": "hull", "versions": versions("opencv")}
 

@@ -25,6 +25,8 @@ class Predictions:
         InputError: there is nothing at the path.
     """
 
+    deterministic = True
+
     def __init__(self, path: str | None = None, union_visible: bool = False) -> None:
         if path is None:
             raise ConfigError("model.path: name the file (COCO results) or the folder (PNGs) of the predictions")

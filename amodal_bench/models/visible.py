@@ -11,6 +11,8 @@ from amodal_bench.datasets.base import Query
 class VisibleMask:
     """Predicts that nothing is hidden."""
 
+    deterministic = True
+
     def describe(self) -> dict[str, str]:
         return {"model": "visible"}
 

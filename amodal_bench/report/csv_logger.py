@@ -28,16 +28,19 @@ class CsvLogger:
         folder = outcome.main.score_folder
         write_csv(outcome.table(), folder / "summary.csv")
         write_csv(outcome.by_occlusion(), folder / "by_occlusion.csv")
-        tables = [folder / f"{name}.csv" for name in ("summary", "by_occlusion", "instances", "errors")]
+        names = ["summary", "by_occlusion", "instances", "errors", *(["draws"] if outcome.main.draws > 1 else [])]
+        tables = [folder / f"{name}.csv" for name in names]
         return [*tables, outcome.main.folder / "timing.csv"]
 
 
 def write_score(scored: Scored) -> None:
-    """Write what a run scored under its protocol into the score's own folder: instances, errors and the protocol."""
+    """Write what a run scored into the score's own folder: instances, their draws, errors and the protocols."""
     folder = scored.score_folder
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(scored.instances(), folder / "instances.csv")
     write_csv(scored.errors(), folder / "errors.csv")
+    if scored.draws > 1:
+        write_csv(scored.each_draw(), folder / "draws.csv")
     protocols = [{**each.content, "label": each.label, "digest": each.digest} for each in scored.protocols]
     text = json.dumps(protocols, indent=2, sort_keys=True) + "\n"
     write_whole(folder / "protocols.json", lambda partial: partial.write_text(text, encoding="utf-8"))

@@ -76,7 +76,7 @@ class Logger(Protocol):
         ...
 
     def step(self, done: int, total: int, miou: float) -> None:
-        """Note how many of `total` instances are done, and the mean IoU in [0, 1] so far."""
+        """Note how many of `total` predictions are done, and their mean IoU in [0, 1] so far."""
         ...
 
     def finish(self, outcome: Outcome) -> Sequence[Path]:

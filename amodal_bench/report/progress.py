@@ -22,9 +22,10 @@ class Progress:
     Args:
         title: shown before the bar.
         ids: all instances of the run.
-        earlier: the store's table as the run starts; what is done in it counts.
-        listener: is told instances done, all instances and running mIoU after each batch.
+        earlier: the store's rows of these draws as the run starts; what is done in them counts.
+        listener: is told predictions done, all predictions and running mIoU after each batch.
         bar: whether a bar is shown; without one, the listener is told all the same.
+        draws: how many predictions each instance gets.
     """
 
     def __init__(
@@ -34,14 +35,16 @@ class Progress:
         earlier: pd.DataFrame,
         listener: Callable[[int, int, float], None],
         bar: bool = True,
+        draws: int = 1,
     ) -> None:
         self._listener = listener
         done = earlier[earlier["id"].isin(list(ids)) & earlier["error"].isna()]
         self._above, self._below = _sums(done[COUNTS].to_numpy(np.int64))
         self._errors = 0
-        self._done, self._total = len(done), len(ids)
+        self._done, self._total = len(done), len(ids) * draws
+        unit = "inst" if draws == 1 else "pred"
         self._bar: Any = tqdm(
-            total=len(ids), initial=len(done), desc=title, unit="inst", dynamic_ncols=True, disable=not bar
+            total=self._total, initial=self._done, desc=title, unit=unit, dynamic_ncols=True, disable=not bar
         )
 
     def __enter__(self) -> Progress:

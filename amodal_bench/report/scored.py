@@ -15,7 +15,7 @@ import pandas as pd
 from amodal_bench.core.ids import label
 from amodal_bench.core.types import Integers
 from amodal_bench.datasets.base import TRACK_COLUMNS
-from amodal_bench.metrics.numbers.base import Rows
+from amodal_bench.metrics.numbers.base import DRAWS, MAJORITY, PAIRS, Rows
 from amodal_bench.metrics.protocols import ScoringProtocol, flag, iou, occluded_iou, occlusion_rate
 from amodal_bench.report.timing import timing_table
 from amodal_bench.runner.store import COUNTS
@@ -29,6 +29,9 @@ RANDOM_WEIGHTS = "random weights"
 FAILED, UNREADABLE, NOT_RUN = "failed", "unreadable", "not run"
 """Kinds of errors: the model has no answer; the sample cannot be read; nobody has tried."""
 
+KINDS = ("", FAILED, UNREADABLE, NOT_RUN)
+"""From the best to the worst."""
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -41,13 +44,17 @@ class Scored:
         folder: where the run is kept.
         protocols: the run's protocol first, then others that score the same predictions.
         records: the selected rows of the dataset's index.
-        rows: the store's table.
+        rows: the store's table: draw 0 of each instance.
         stages: what the model's stages have cost, as the store has it.
         settings: what its rows say of the model, see `report.settings`.
         listed: whether the instances were listed one by one, so that no protocol's filter applies.
         regions: of each region that a protocol needs beside the counts, the (4,) counts by id.
         pairs: IoUs of predictions and amodal masks of one image by their ids, where a protocol needs them.
         reused: how many of the predictions an earlier command made, and when; "" where none.
+        samples: how many draws of each instance were asked for.
+        draws: how many the model makes: so many, or one where its predictions do not depend on the seed.
+        drawn: the store's rows of these draws, with `draw`; None where there is one.
+        majorities: the (16,) counts of the majority of these draws by id.
     """
 
     name: str
@@ -63,31 +70,46 @@ class Scored:
     regions: Mapping[str, Mapping[str, Integers]] = field(default_factory=dict)
     pairs: pd.DataFrame | None = None
     reused: str = ""
+    samples: int = 1
+    draws: int = 1
+    drawn: pd.DataFrame | None = None
+    majorities: Mapping[str, Integers] = field(default_factory=dict)
 
     @cached_property
     def joined(self) -> pd.DataFrame:
-        """One row per selected instance, in the index's order, with what the index and the store say of it.
+        """One row per selected instance, in the index's order, with what the index and the store say of draw 0.
 
         `kind` tells errors apart, "" where there is none; counts are NaN where the sample could not be read.
         """
-        joined = _with_tracks(self.records).merge(self.rows, on="id", how="left")
-        unrun = joined["error"].isna() & joined[COUNTS[0]].isna()
-        joined.loc[unrun, "error"] = NOT_RUN
-        joined["kind"] = np.select(
-            [unrun, joined["error"].notna() & joined[COUNTS[0]].isna(), joined["error"].notna()],
-            [NOT_RUN, UNREADABLE, FAILED],
-            "",
-        )
-        return joined
+        return _with_kinds(_with_tracks(self.records).merge(self.rows, on="id", how="left"))
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row per draw of each selected instance, in the index's order: `draw` beside the columns of `joined`."""
+        if self.drawn is None:
+            return self.joined.assign(draw=0)
+        # Every draw of every instance has a row, also one that nobody has tried.
+        wanted = _with_tracks(self.records).merge(pd.DataFrame({"draw": range(self.draws)}), how="cross")
+        return _with_kinds(wanted.merge(self.drawn, on=["id", "draw"], how="left"))
+
+    @cached_property
+    def joined_draws(self) -> pd.DataFrame:
+        """The rows of `joined`, whose `kind` is the worst of all draws: a failed draw is a failed instance."""
+        if self.drawn is None:
+            return self.joined
+        ranks = self.predictions["kind"].map({kind: rank for rank, kind in enumerate(KINDS)}).to_numpy()
+        worst = ranks.reshape(-1, self.draws).max(axis=1, initial=0)
+        return self.joined.assign(kind=np.array(KINDS, object)[worst])
 
     @cached_property
     def counted(self) -> pd.DataFrame:
-        """The rows of `joined` that have a prediction."""
-        return self.joined[self.joined["kind"] == ""]
+        """The rows of `predictions` that have one."""
+        return self.predictions[self.predictions["kind"] == ""]
 
     def chosen(self, protocol: ScoringProtocol) -> pd.DataFrame:
         """The rows of `joined` that a protocol's filter takes, whether they could be read or not."""
-        return self.joined if self.listed else protocol.filter.select(self.joined)[0]
+        joined = self.joined_draws if protocol.of_draws else self.joined
+        return joined if self.listed else protocol.filter.select(joined)[0]
 
     def taken(self, protocol: ScoringProtocol) -> pd.DataFrame:
         """The rows of `joined` that a protocol's numbers are about: of its filter, and readable."""
@@ -102,10 +124,29 @@ class Scored:
         regions = {
             name: np.stack([self.regions[name][id] for id in ids]) if len(ids) else np.zeros((0, 4), np.int64)
             for name in protocol.regions
-            if name != "pairs"
+            if name not in (PAIRS, DRAWS, MAJORITY)
         }
-        pairs = self._pairs_of(ids) if "pairs" in protocol.regions else None
-        return Rows(counts, taken.reset_index(drop=True), regions, pairs)
+        pairs = self._pairs_of(ids) if PAIRS in protocol.regions else None
+        draws = self._draws_of(ids, counts) if DRAWS in protocol.regions else None
+        majority = self._majorities_of(ids) if MAJORITY in protocol.regions else None
+        return Rows(counts, taken.reset_index(drop=True), regions, pairs, draws, majority)
+
+    def _draws_of(self, ids: pd.Series[str], counts: Integers) -> Integers:
+        """The counts of all draws, (N, K, 16); a model that makes one would make the same again."""
+        if self.drawn is None:
+            return np.repeat(counts[:, None], self.samples, axis=1)
+        places = pd.Index(ids).get_indexer(pd.Index(self.drawn["id"].astype(str)))
+        own = self.drawn[places >= 0]
+        found = np.zeros((len(ids), self.draws, len(COUNTS)), np.int64)
+        found[places[places >= 0], own["draw"].to_numpy(np.int64)] = own[COUNTS].to_numpy(np.int64)
+        return found
+
+    def _majorities_of(self, ids: pd.Series[str]) -> Integers | None:
+        """The counts of the majority of the draws, (N, 16)."""
+        if self.draws == 1:
+            return None
+        found = [self.majorities[id] for id in ids]
+        return np.stack(found) if found else np.zeros((0, len(COUNTS)), np.int64)
 
     def _pairs_of(self, ids: pd.Series[str]) -> pd.DataFrame:
         assert self.pairs is not None
@@ -124,27 +165,34 @@ class Scored:
 
     @property
     def score_folder(self) -> Path:
-        """Where the tables of this protocol and these instances lie; others never overwrite them."""
+        """Where the tables of this protocol, these instances and so many draws lie; others never overwrite them."""
         protocol = self.protocols[0]
         changed = "-changed" if protocol.changes() else ""
         selected = hashlib.sha256("\n".join(sorted(self.records["id"].astype(str))).encode("utf-8", "surrogatepass"))
         name = f"{protocol.name}@{protocol.version}{changed}-{protocol.digest}-{selected.hexdigest()[:12]}"
+        name += f"-samples{self.samples}" if self.samples > 1 else ""
         return self.folder / "scores" / name
 
     def errors(self) -> pd.DataFrame:
-        """The instances without a prediction and why, by ascending id: id, kind, error."""
-        found = self.joined.loc[self.joined["kind"] != "", ["id", "kind", "error"]]
-        return found.sort_values("id", ignore_index=True)
+        """The predictions that are lacking and why, by ascending id and draw: id, draw, kind, error."""
+        found = self.predictions.loc[self.predictions["kind"] != "", ["id", "draw", "kind", "error"]]
+        return found.sort_values(["id", "draw"], ignore_index=True)
 
     def instances(self) -> pd.DataFrame:
-        """Every selected instance by ascending id, with its IoUs, its occlusion rate and its counts.
+        """Draw 0 of every selected instance by ascending id, with its IoUs, its occlusion rate and its counts.
 
         The IoUs are those of the prediction as it is; of a failed one they are 0, of an unreadable sample empty.
         """
-        rows = self.joined.sort_values("id", ignore_index=True)
+        return self._with_ious(self.joined.sort_values("id", ignore_index=True), [])
+
+    def each_draw(self) -> pd.DataFrame:
+        """Every draw of every selected instance by ascending id and draw: `draw` beside what `instances` has."""
+        return self._with_ious(self.predictions.sort_values(["id", "draw"], ignore_index=True), ["draw"])
+
+    def _with_ious(self, rows: pd.DataFrame, more: Sequence[str]) -> pd.DataFrame:
         counted = rows[COUNTS[0]].notna()
         counts = rows.loc[counted, COUNTS].to_numpy(np.int64)
-        table = rows[["id", "image_id", "category", "error"]].copy()
+        table = rows[["id", *more, "image_id", "category", "error"]].copy()
         for name, values in (
             ("occlusion_rate", occlusion_rate(counts)),
             ("iou", iou(counts)),
@@ -168,7 +216,7 @@ class Scored:
         return by_occlusion(self)
 
     def timing(self) -> pd.DataFrame:
-        """Seconds per instance of reading, of predicting, and of each stage of predicting.
+        """Seconds per prediction of reading, of predicting, and of each stage of predicting.
 
         They are kept apart from scores, since no two runs agree on them. `batch` and `peak_gb`
         (of GPU memory) are empty where nobody counted them.
@@ -189,6 +237,15 @@ def _with_tracks(records: pd.DataFrame) -> pd.DataFrame:
         object_id=known["object_id"].astype(str).where(~alone, known["id"].astype(str)),
         crowd=flag(known, "crowd"),
     )
+
+
+def _with_kinds(joined: pd.DataFrame) -> pd.DataFrame:
+    """Rows with what went wrong, as `kind` and, where nobody has tried, as `error`."""
+    lacking = joined[COUNTS[0]].isna()
+    unrun = joined["error"].isna() & lacking
+    error = joined["error"].astype(object).mask(unrun, NOT_RUN)
+    kind = np.select([unrun, error.notna() & lacking, error.notna()], [NOT_RUN, UNREADABLE, FAILED], "")
+    return joined.assign(error=error, kind=kind)
 
 
 def has_random_weights(facts: Any) -> bool:

@@ -140,6 +140,7 @@ def _head(scored: Scored, protocol: ScoringProtocol) -> dict[str, Any]:
         "seed": scored.facts.get("seed", 0),
         "protocol": protocol.label,
         "protocol_digest": protocol.digest,
+        "draws": scored.draws if protocol.of_draws else 1,
     }
 
 

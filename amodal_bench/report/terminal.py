@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-KEYS = ["model", "run", "ids", "protocol"]
+KEYS = ["model", "run", "ids", "protocol", "draws"]
 """What makes two rows the same result; a run's digest does not tell the names of models apart."""
 
 SPREAD = "mean ± standard deviation over seeds (lowest to highest), %"
+WIDEST, ABREAST = 6, 4
+"""A protocol with more numbers than the first has a line for each of them, and as many rows beside each other."""
+
 MEANINGLESS = "Random weights: these numbers show that the models run, and mean nothing"
 
 
@@ -42,7 +45,8 @@ def show(outcome: Outcome, written: list[Path]) -> None:
     for scored in outcome.scored:
         errors = scored.errors()
         for record in errors.head(5).itertuples():
-            console.print(f"error, {scored.name}, {record.id}: {record.error}", markup=False)
+            draw = f", draw {record.draw}" if scored.draws > 1 else ""
+            console.print(f"error, {scored.name}, {record.id}{draw}: {record.error}", markup=False)
         if len(errors) > 5:
             console.print(f"... and {len(errors) - 5} more in {scored.score_folder / 'errors.csv'}", markup=False)
     if costs := _costs(outcome):
@@ -116,12 +120,39 @@ def _print_rows(console: Console, title: str, rows: pd.DataFrame) -> None:
         console.print(title)  # which dataset it is
     for heading, part in ((title, rows[~random]), (MEANINGLESS, rows[random])):
         for table in alike(part) if len(part) else ():
-            console.print(_grid(heading, table))
-            heading = ""
+            for grid in _tall(heading, table) if len(names(table)) > WIDEST else [_grid(heading, table)]:
+                console.print(grid)
+                heading = ""
     if (rows["clusters"] < FEW_CLUSTERS).any():
         console.print(FEW_NOTE, markup=False)
     if note := holm_note(rows):
         console.print(note, markup=False)
+
+
+def _tall(title: str, summary: pd.DataFrame) -> Iterator[Table]:
+    """Tables with a line for each number and a column for each row of the summary, `ABREAST` in each."""
+    from rich import box
+    from rich.table import Table
+
+    shown = names(summary)
+    for start in range(0, len(summary), ABREAST):
+        rows = summary.iloc[start : start + ABREAST].to_dict("records")
+        table = Table(box=box.SIMPLE_HEAD, title=title if start == 0 and title else None, title_justify="left")
+        table.add_column("", no_wrap=True)
+        for row in rows:
+            table.add_column(_model(row), justify="right", overflow="fold", min_width=18, max_width=32)
+        for name in shown:
+            table.add_row(title_of(name), *(percent(row, name) for row in rows))
+        if any(gains := [gain(row, shown[0]) for row in rows]):
+            table.add_row("gain over V", *gains)
+        table.add_section()
+        for name in ("draws", "instances", "errors", "protocol"):
+            table.add_row(name, *(str(row[name]) for row in rows))
+        yield table
+
+
+def _model(row: Mapping[Any, Any]) -> str:
+    return f"{row['model']} {row['settings']}".strip()
 
 
 def _grid(title: str, summary: pd.DataFrame) -> Table:
@@ -134,6 +165,8 @@ def _grid(title: str, summary: pd.DataFrame) -> Table:
     table.add_column("model", overflow="fold", min_width=18)
     gains = bool(shown) and f"{shown[0]}_gain" in summary and summary[f"{shown[0]}_gain"].notna().any()
     headings = [*map(title_of, shown), *(["gain over V"] if gains else []), "instances", "errors"]
+    if drawn := bool((summary["draws"] > 1).any()):
+        headings.append("draws")
     for column in headings:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("protocol", justify="right", overflow="fold")
@@ -141,11 +174,12 @@ def _grid(title: str, summary: pd.DataFrame) -> Table:
     for index, row in enumerate(rows):
         last = index + 1 < len(rows) and rows[index + 1]["protocol"] != row["protocol"]
         table.add_row(
-            f"{row['model']} {row['settings']}".strip(),
+            _model(row),
             *(percent(row, name, place < WITH_INTERVALS) for place, name in enumerate(shown)),
             *([gain(row, shown[0])] if gains else []),
             f"{row['instances']} ({row['occluded_instances']} occluded)",
             str(row["errors"]),
+            *([str(row["draws"])] if drawn else []),
             row["protocol"],
             end_section=last,
         )
@@ -153,12 +187,13 @@ def _grid(title: str, summary: pd.DataFrame) -> Table:
 
 
 def _costs(outcome: Outcome) -> str:
-    """Seconds per instance of the command's model by stage; empty where nothing was run."""
+    """Seconds per prediction of the command's model by stage; empty where nothing was run."""
     timing = outcome.main.timing().dropna(subset="seconds_per_instance")
     parts = [f"{row.stage} {row.seconds_per_instance:.2g}" for row in timing.itertuples()]
     peak = timing["peak_gb"].max()
     memory = "" if math.isnan(peak) else f"; {peak:.1f} GB of GPU memory at most"
-    return f"seconds per instance: {', '.join(parts)}{memory}" if parts else ""
+    what = "instance" if outcome.main.draws == 1 else "prediction"
+    return f"seconds per {what}: {', '.join(parts)}{memory}" if parts else ""
 
 
 def is_random(rows: pd.DataFrame) -> pd.Series[bool]:

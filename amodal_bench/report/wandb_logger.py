@@ -58,7 +58,7 @@ class WandbLogger:
             ) from error
 
     def step(self, done: int, total: int, miou: float) -> None:  # noqa: ARG002
-        self._run.log({"instances": done, "running_miou": miou})
+        self._run.log({"predictions": done, "running_miou": miou})
 
     def finish(self, outcome: Outcome) -> list[Path]:
         """Log the numbers, the tables and the contact sheet, and close the run."""

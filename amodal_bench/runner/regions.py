@@ -12,30 +12,34 @@ from amodal_bench.core.errors import BenchError
 from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Integers, Mask
 from amodal_bench.datasets.base import Dataset, Sample
+from amodal_bench.metrics.counts import joint_counts
+from amodal_bench.metrics.numbers.base import DRAWS, MAJORITY, PAIRS
 from amodal_bench.metrics.protocols import flag
 from amodal_bench.metrics.regions import REGIONS, pair_counts
 from amodal_bench.runner.store import Store
 
-PAIRS = "pairs"
 
+def complete(store: Store, dataset: Dataset, names: Sequence[str], records: pd.DataFrame, draws: int = 1) -> None:
+    """Add the counts that the store lacks: of regions, of pairs and of the majority of draws, as `names` has them.
 
-def complete(store: Store, dataset: Dataset, names: Sequence[str], records: pd.DataFrame) -> None:
-    """Add the regions' counts that the store lacks, and the IoUs of pairs where `names` has "pairs".
-
-    Instances that the store has no counts of are left out. A failed prediction counts as an empty one.
+    Instances that the store has no counts of are left out. A failed prediction counts as an empty one. Regions and
+    pairs are those of draw 0.
 
     Args:
         store: of the run; it is written.
         dataset: what the run was made on.
         names: of regions.
         records: the selected rows of the dataset's index.
+        draws: how many predictions each instance has, of which the majority is taken.
     """
     counted = set(store.counted())
     ids = [str(id) for id in records["id"] if str(id) in counted]
     for name in names:
         if name == PAIRS:
             _complete_pairs(store, dataset, records[records["id"].astype(str).isin(ids)])
-        else:
+        elif name == MAJORITY:
+            _complete_majorities(store, dataset, ids, draws)
+        elif name != DRAWS:  # their counts are the store's own
             _complete_region(store, dataset, name, ids)
 
 
@@ -47,6 +51,26 @@ def _complete_region(store: Store, dataset: Dataset, name: str, ids: Sequence[st
             counts[id] = _counts(name, _predicted(store, sample), sample)
     if counts:
         store.write_regions(name, counts)
+
+
+def _complete_majorities(store: Store, dataset: Dataset, ids: Sequence[str], draws: int) -> None:
+    if draws == 1:
+        return  # it is the prediction itself
+    known, counts = store.majorities(draws), {}
+    tried = set(ids).intersection(*(store.counted(draw) for draw in range(draws)))
+    for id in ids:
+        if id in tried and id not in known:
+            sample = dataset.sample(id)
+            counts[id] = joint_counts(_majority(store, sample, draws), sample.amodal, sample.visible, sample.others)
+    if counts:
+        store.write_majorities(draws, counts)
+
+
+def _majority(store: Store, sample: Sample, draws: int) -> Mask:
+    try:
+        return store.majority(sample.id, draws)
+    except KeyError:
+        return np.zeros_like(sample.amodal)
 
 
 def _counts(name: str, predicted: Mask, sample: Sample) -> Integers:

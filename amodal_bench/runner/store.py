@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,19 +19,16 @@ from amodal_bench.core.rle import Rle
 from amodal_bench.core.stages import StageCost
 from amodal_bench.core.types import Integers, Mask
 from amodal_bench.metrics.counts import CELLS, joint_counts
+from amodal_bench.runner.schema import COUNTS as COUNTS
+from amodal_bench.runner.schema import INSTANCES, has_table, prepare, show
 
-COUNTS = [f"c{cell:02d}" for cell in range(CELLS)]
-"""Count columns: `cNN` holds the pixels of cell NN = predicted + 2 amodal + 4 visible + 8 others."""
-
-SCHEMA = 2
-"""The version of the tables; a store of an earlier one gets the tables that it lacks."""
-
-_COLUMNS = ["id", "error", "height", "width", "rle", *COUNTS, "data_s", "predict_s"]
+_SHOWN = [name for name in INSTANCES if name != "rle"]
+"""What tables have of a prediction: everything but its mask."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is kept of one instance.
+    """What is kept of one prediction.
 
     Attributes:
         id: the sample's id.
@@ -40,6 +38,7 @@ class Row:
         counts: (16,) joint counts, those of an empty prediction where the model failed; None where the sample could
             not be read.
         data_s, predict_s: seconds spent on reading and on predicting this instance.
+        draw: which of the instance's predictions it is, from 0 on.
     """
 
     id: str
@@ -49,19 +48,30 @@ class Row:
     counts: Integers | None = None
     data_s: float = 0.0
     predict_s: float = 0.0
+    draw: int = 0
 
 
 def prediction_row(
-    id: str, predicted: Mask, amodal: Mask, visible: Mask, others: Mask, data_s: float, predict_s: float
+    id: str,
+    predicted: Mask,
+    amodal: Mask,
+    visible: Mask,
+    others: Mask,
+    data_s: float,
+    predict_s: float,
+    draw: int = 0,
 ) -> Row:
     """Count and compress one prediction. Raises ValueError where it is no bool mask of the image's shape."""
     counts = joint_counts(predicted, amodal, visible, others)
     rle = coco_mask.encode(np.asfortranarray(predicted, np.uint8))
-    return Row(id, None, (amodal.shape[0], amodal.shape[1]), bytes(rle["counts"]), counts, data_s, predict_s)
+    return Row(id, None, (amodal.shape[0], amodal.shape[1]), bytes(rle["counts"]), counts, data_s, predict_s, draw)
 
 
 class Store:
-    """Rows by sample id. Use it as a context manager; it has one writer, which commits batch by batch.
+    """Rows by sample id and draw. Use it as a context manager; it has one writer, which commits batch by batch.
+
+    A store of an earlier version is brought up to date when it is opened to be written, and read as it is; what it
+    has are draws 0.
 
     Args:
         path: the database file; it is created where it is missing.
@@ -70,46 +80,13 @@ class Store:
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
-        if read_only:
-            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?{_read_only_mode(path)}", uri=True)
-            self._check_schema()
-            return
-        self._db = sqlite3.connect(path)
-        self._check_schema()
-        # Write-ahead logging: a killed process loses at most the transaction it was in.
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        counts = ", ".join(f"{name} INTEGER" for name in COUNTS)
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS instances (id TEXT PRIMARY KEY, error TEXT, height INTEGER, "
-            f"width INTEGER, rle BLOB, {counts}, data_s REAL, predict_s REAL)"
-        )
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS stages (stage TEXT PRIMARY KEY, seconds REAL, instances INTEGER, "
-            "batch INTEGER, peak INTEGER)"
-        )
-        self._db.execute("CREATE TABLE IF NOT EXISTS records (id TEXT PRIMARY KEY, record TEXT)")
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS regions (name TEXT, id TEXT, neither INTEGER, predicted INTEGER, "
-            "amodal INTEGER, both INTEGER, PRIMARY KEY (name, id))"
-        )
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS pairs "
-            "(predicted TEXT, amodal TEXT, iou REAL, PRIMARY KEY (predicted, amodal))"
-        )
-        if self._version() != SCHEMA:
-            self._db.execute(f"PRAGMA user_version = {SCHEMA}")
-        self._db.commit()
-
-    def _version(self) -> int:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        return int(version)
-
-    def _check_schema(self) -> None:
-        """Raise `sqlite3.DatabaseError` where a newer version of the harness made the store."""
-        version = self._version()
-        if version > SCHEMA:
-            raise sqlite3.DatabaseError(f"it has schema {version}, and this version reads up to {SCHEMA}")
+        uri = f"{path.absolute().as_uri()}?{_read_only_mode(path)}"
+        self._db = sqlite3.connect(uri, uri=True) if read_only else sqlite3.connect(path)
+        try:
+            (show if read_only else prepare)(self._db)
+        except sqlite3.Error:
+            self._db.close()  # nothing stays beside a file that is refused
+            raise
 
     def __enter__(self) -> Store:
         return self
@@ -124,27 +101,32 @@ class Store:
         """The database, for what other modules keep beside the predictions."""
         return self._db
 
-    def done(self) -> set[str]:
-        """Ids that have a prediction; those with an error are not done and will be tried again."""
-        return {id for (id,) in self._db.execute("SELECT id FROM instances WHERE error IS NULL")}
+    def done(self, draw: int = 0) -> set[str]:
+        """Ids that have a prediction of a draw; those with an error are not done and will be tried again."""
+        return self._ids("error IS NULL", draw)
 
-    def counted(self) -> set[str]:
-        """Ids that have counts: predictions, and failed ones, which count as empty."""
-        return {id for (id,) in self._db.execute(f"SELECT id FROM instances WHERE {COUNTS[0]} IS NOT NULL")}
+    def counted(self, draw: int = 0) -> set[str]:
+        """Ids that have counts of a draw: predictions, and failed ones, which count as empty."""
+        return self._ids(f"{COUNTS[0]} IS NOT NULL", draw)
+
+    def _ids(self, holds: str, draw: int) -> set[str]:
+        return {id for (id,) in self._db.execute(f"SELECT id FROM instances WHERE draw = ? AND {holds}", (draw,))}
 
     def write(self, rows: Iterable[Row], costs: Mapping[str, StageCost] | None = None) -> None:
-        """Commit rows in one transaction; a row replaces an earlier one of the same id, costs of stages add up."""
+        """Commit rows in one transaction; a row replaces one of the same id and draw, and costs of stages add up."""
         rows = list(rows)
-        marks = ", ".join("?" for _ in _COLUMNS)
+        marks = ", ".join("?" for _ in INSTANCES)
         with self._db:
             self._db.executemany(
-                f"INSERT OR REPLACE INTO instances ({', '.join(_COLUMNS)}) VALUES ({marks})",
+                f"INSERT OR REPLACE INTO instances ({', '.join(INSTANCES)}) VALUES ({marks})",
                 [_values(row) for row in rows],
             )
             # What was derived of an earlier prediction is gone with it.
-            ids = [(row.id,) for row in rows]
+            ids = [(row.id,) for row in rows if row.draw == 0]
             self._db.executemany("DELETE FROM regions WHERE id = ?", ids)
             self._db.executemany("DELETE FROM pairs WHERE predicted = ?", ids)
+            votes = [(row.id, row.draw) for row in rows]
+            self._db.executemany("DELETE FROM majorities WHERE id = ? AND draws > ?", votes)
             before = self._costs()
             for stage, cost in (costs or {}).items():
                 total = before.get(stage, StageCost()) + cost
@@ -168,9 +150,18 @@ class Store:
         )
 
     def table(self) -> pd.DataFrame:
-        """All rows but their masks, by ascending id: id, error, height, width, c00..c15, data_s, predict_s."""
-        columns = [name for name in _COLUMNS if name != "rle"]
-        return pd.read_sql_query(f"SELECT {', '.join(columns)} FROM instances ORDER BY id", self._db)
+        """Draw 0 of all instances, by ascending id: id, error, height, width, c00..c15, data_s, predict_s."""
+        return self.drawn(1).drop(columns="draw")
+
+    def drawn(self, draws: int | None = None) -> pd.DataFrame:
+        """The first draws of all instances, or all, by ascending id and draw: the columns of `table`, and `draw`."""
+        query = f"SELECT {', '.join(_SHOWN)} FROM instances WHERE draw < ? ORDER BY id, draw"
+        return pd.read_sql_query(query, self._db, params=(2**62 if draws is None else draws,))
+
+    def draws(self) -> int:
+        """The largest number of draws that any instance has been tried for; 0 in a store without rows."""
+        (last,) = self._db.execute("SELECT max(draw) FROM instances").fetchone()
+        return 0 if last is None else int(last) + 1
 
     def write_records(self, records: pd.DataFrame) -> None:
         """Keep what the dataset's index says of instances that are new, so that a score needs the store alone."""
@@ -187,7 +178,7 @@ class Store:
 
     def records(self) -> pd.DataFrame:
         """What the dataset's index says of the instances that were run, in its order."""
-        if not self._has("records"):
+        if not has_table(self._db, "records"):
             return pd.DataFrame()
         found = self._db.execute("SELECT record FROM records ORDER BY rowid")
         return pd.DataFrame([json.loads(line) for (line,) in found])
@@ -202,7 +193,7 @@ class Store:
 
     def regions(self, name: str) -> dict[str, Integers]:
         """The counts of a region by instance."""
-        if not self._has("regions"):
+        if not has_table(self._db, "regions"):
             return {}
         found = self._db.execute("SELECT id, neither, predicted, amodal, both FROM regions WHERE name = ?", (name,))
         return {id: np.array(row, np.int64) for id, *row in found}
@@ -214,27 +205,52 @@ class Store:
 
     def pairs(self) -> pd.DataFrame:
         """IoUs of pairs: predicted, amodal (ids) and iou."""
-        if not self._has("pairs"):
+        if not has_table(self._db, "pairs"):
             return pd.DataFrame(columns=["predicted", "amodal", "iou"])
         return pd.read_sql_query("SELECT predicted, amodal, iou FROM pairs", self._db)
 
-    def _has(self, table: str) -> bool:
-        """Whether the store has a table; a store of an earlier version, opened to be read, may lack some."""
-        found = self._db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,))
-        return found.fetchone() is not None
+    def write_majorities(self, draws: int, counts: Mapping[str, Integers]) -> None:
+        """Keep the (16,) joint counts of what more than half of an instance's first draws have."""
+        marks = ", ".join("?" for _ in range(2 + CELLS))
+        with self._db:
+            self._db.executemany(
+                f"INSERT OR REPLACE INTO majorities VALUES ({marks})",
+                [(id, draws, *map(int, row)) for id, row in counts.items()],
+            )
 
-    def prediction(self, id: str) -> Mask:
-        """The predicted mask of one instance, (H, W) bool. Raises KeyError where there is none."""
-        return np.asarray(coco_mask.decode(self._rle(id)), bool)
+    def majorities(self, draws: int) -> dict[str, Integers]:
+        """The counts of the majority of so many draws by instance."""
+        if not has_table(self._db, "majorities"):
+            return {}
+        found = self._db.execute(f"SELECT id, {', '.join(COUNTS)} FROM majorities WHERE draws = ?", (draws,))
+        return {id: np.array(row, np.int64) for id, *row in found}
 
-    def rle(self, id: str) -> Rle:
-        """The predicted mask of one instance as an RLE that JSON can hold. Raises KeyError where there is none."""
-        rle = self._rle(id)
+    def prediction(self, id: str, draw: int = 0) -> Mask:
+        """The mask of one prediction, (H, W) bool. Raises KeyError where there is none."""
+        return np.asarray(coco_mask.decode(self._rle(id, draw)), bool)
+
+    def majority(self, id: str, draws: int) -> Mask:
+        """The pixels that more than half of the first draws have, (H, W) bool; a failed draw has none.
+
+        Raises KeyError where none of the draws has a prediction.
+        """
+        found = []
+        for draw in range(draws):
+            with suppress(KeyError):
+                found.append(self.prediction(id, draw))
+        if not found:
+            raise KeyError(id)
+        return np.asarray(2 * np.sum(found, axis=0, dtype=np.int64) > draws)
+
+    def rle(self, id: str, draw: int = 0) -> Rle:
+        """The mask of one prediction as an RLE that JSON can hold. Raises KeyError where there is none."""
+        rle = self._rle(id, draw)
         return {"size": rle["size"], "counts": rle["counts"].decode("ascii")}
 
-    def _rle(self, id: str) -> Any:
+    def _rle(self, id: str, draw: int) -> Any:
         """An RLE in pycocotools' own form."""
-        found = self._db.execute("SELECT height, width, rle FROM instances WHERE id = ?", (id,)).fetchone()
+        wanted = "SELECT height, width, rle FROM instances WHERE id = ? AND draw = ?"
+        found = self._db.execute(wanted, (id, draw)).fetchone()
         if found is None or found[2] is None:
             raise KeyError(id)
         return {"size": [found[0], found[1]], "counts": found[2]}
@@ -251,4 +267,4 @@ def _read_only_mode(path: Path) -> str:
 def _values(row: Row) -> tuple[object, ...]:
     counts = [None] * CELLS if row.counts is None else [int(count) for count in row.counts]
     height, width = row.shape or (None, None)
-    return (row.id, row.error, height, width, row.rle, *counts, row.data_s, row.predict_s)
+    return (row.id, row.draw, row.error, height, width, row.rle, *counts, row.data_s, row.predict_s)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from amodal_bench.core.errors import PredictionError
+from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
-from amodal_bench.models.base import Completes, Completion, Explains, Finite, Model, Step, Stepwise
+from amodal_bench.models.base import Completes, Completion, Explains, Finite, Model, Step, Stepwise, draws_of
 from amodal_bench.testing import scenes
 from amodal_bench.testing.clauses import (
     FAILURES,
@@ -57,6 +58,7 @@ def violations(model: Model, count: int = scenes.MANY) -> list[str]:
     if asked and not broken:
         broken += _of_extras(model, asked[0])
         broken += guarded(_of_nothing(model, asked), "predict()")
+        broken += guarded(_of_seeds(model, asked), "predict()")
     broken += guarded(of_unchanged(model.describe, before, "predict()"), "describe()")
     return list(dict.fromkeys(broken))
 
@@ -134,6 +136,13 @@ def _of_nothing(model: Model, asked: Sequence[Query]) -> Iterator[str]:
         pass
     except FAILURES as error:
         yield f"predict() of an empty visible mask raises {described(error)}, not a PredictionError"
+
+
+def _of_seeds(model: Model, asked: list[Query]) -> Iterator[str]:
+    """A model that says that it is deterministic predicts each instance once, so other seeds must not matter."""
+    first, again = ([sample_seed(0, query.id, draw) for query in asked] for draw in (0, 1))
+    if draws_of(model, 2) == 1 and not same(model.predict(asked, first), model.predict(asked, again)):
+        yield "predict() depends on the seeds, and the model says that it is deterministic"
 
 
 def _of_unknown(model: Any, query: Query) -> Iterator[str]:

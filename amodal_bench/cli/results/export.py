@@ -7,6 +7,9 @@ The entries are all instances that the run has a prediction of: image_id, catego
 annotation_id, segmentation (compressed RLE), bbox, area and score 1.0. Image ids are the dataset's own, as whole
 numbers where all are; categories are numbered from 1 in the order of their names.
 
+Of a run with samples=K, --draw N writes the predictions of draw N instead of draw 0, and --draw majority the pixels
+that more than half of the draws have (a draw that failed has none).
+
 With --ground-truth, the amodal masks go to a file of their own, with the same ids; name the run's dataset then:
 
     amodal-bench results export RUN -o hull.json --ground-truth truth.json dataset=cocoa dataset.root=/data/cocoa
@@ -24,6 +27,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import config_dir, file_option, overrides, place, runs
 from amodal_bench.core.errors import BenchError, InputError, UsageError
@@ -33,39 +38,54 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from amodal_bench.cli.results.coco import CocoIds
+    from amodal_bench.core.rle import Rle
     from amodal_bench.datasets.base import Dataset
 
+MAJORITY, NOT_RUN = "majority", "not run"
 RUN_AGAIN = "give the run's command again: it completes the run and predicts nothing twice"
 
 
 @verb(__doc__)
 @word("run", "such as results/runs/toy-hull-0123456789ab", metavar="RUN_FOLDER", type=place, shell_complete=runs)
 @file_option("-o", "--output", metavar="FILE", help="RUN_FOLDER/predictions.json by default.")
+@click.option("--draw", metavar="N|majority", help="Which prediction of each instance; 0 by default.")
 @file_option("--ground-truth", metavar="FILE", help="Also write what they are compared with.")
 @overrides("the run's dataset, such as dataset=cocoa")
 @config_dir
 def main(
     run: Path,
     output: Path | None,
+    draw: str | None,
     ground_truth: Path | None,
     overrides: Sequence[str],
     config_dir: Sequence[Path],
 ) -> int:
     """Write a run's predictions, and the ground truth where a file for it is named."""
-    output = output or run / "predictions.json"
+    which = _draw(draw)
+    suffix = "" if which == 0 else f"-{which}" if which == MAJORITY else f"-draw-{which}"
+    output = output or run / f"predictions{suffix}.json"
     _check_files(run, output, ground_truth)
     if overrides and not ground_truth:
         raise UsageError(f"{' '.join(overrides)}: settings are for --ground-truth FILE only")
     from amodal_bench.cli.results.coco import CocoIds
 
-    instances = _instances(run)
+    instances = _instances(run, which)
     # First, since a dataset that is another's is found at once.
     dataset = _dataset(run, overrides, config_dir) if ground_truth else None
     ids = CocoIds(instances)
-    _write_predictions(run, instances, ids, output)
+    _write_predictions(run, instances, ids, output, which)
     if dataset is not None and ground_truth is not None:
         _write_truth(dataset, instances, ids, ground_truth)
     return 0
+
+
+def _draw(given: str | None) -> int | str:
+    """Which prediction is meant. Raises `UsageError` where it is neither a number from 0 on nor "majority"."""
+    if given is None or given == MAJORITY:
+        return given or 0
+    if not (given.isascii() and given.isdigit()):
+        raise UsageError(f"--draw {given}: must be a whole number >= 0, or {MAJORITY}")
+    return int(given)
 
 
 def _check_files(run: Path, output: Path, ground_truth: Path | None) -> None:
@@ -82,19 +102,28 @@ def _check_files(run: Path, output: Path, ground_truth: Path | None) -> None:
         raise UsageError(f"{output}: predictions and ground truth cannot be one file; name another with -o")
 
 
-def _write_predictions(run: Path, instances: pd.DataFrame, ids: CocoIds, output: Path) -> None:
+def _write_predictions(run: Path, instances: pd.DataFrame, ids: CocoIds, output: Path, which: int | str) -> None:
     from amodal_bench.cli.results.coco import results
+    from amodal_bench.core.rle import encode
     from amodal_bench.runner.store import Store
 
     predicted = instances[instances["error"] == ""]
     try:
         with Store(run / "store.sqlite", read_only=True) as store:
-            entries = results(predicted, ids, store.rle)
+            draws = store.draws()
+
+            def rle(id: str) -> Rle:
+                return encode(store.majority(id, draws)) if isinstance(which, str) else store.rle(id, which)
+
+            entries = results(predicted, ids, rle)
     except (sqlite3.Error, KeyError) as error:
         raise InputError(run / "store.sqlite", f"cannot be read ({error})", RUN_AGAIN) from error
     _write(output, entries)
-    failed = len(instances) - len(predicted)
-    print(f"wrote {output}: {len(entries)} predictions" + (f"; {failed} failed and are not in it" if failed else ""))
+    unrun = int((instances["error"] == NOT_RUN).sum())
+    failed = len(instances) - len(predicted) - unrun
+    left_out = [f"; {failed} failed and are not in it"] * bool(failed)
+    left_out += [f"; {unrun} have not been run for it"] * bool(unrun)
+    print(f"wrote {output}: {len(entries)} predictions{''.join(left_out)}")
 
 
 def _write_truth(dataset: Dataset, instances: pd.DataFrame, ids: CocoIds, file: Path) -> None:
@@ -108,16 +137,35 @@ def _write_truth(dataset: Dataset, instances: pd.DataFrame, ids: CocoIds, file: 
         print(f"left out: {problem}", file=sys.stderr)
 
 
-def _instances(run: Path) -> pd.DataFrame:
-    """The run's instances by ascending id: id, image_id, category and error ("" where there is none), as text."""
+def _instances(run: Path, which: int | str) -> pd.DataFrame:
+    """The run's instances by ascending id: id, image_id, category and error ("" where there is none), as text.
+
+    Instances that have not been run for the draw have the error `NOT_RUN`. Raises `UsageError` where none has.
+    """
     from amodal_bench.api.runs import open_run
 
     opened = open_run(run)
-    records, rows = opened.records(), opened.instances()
+    records, rows = opened.records(), opened.draws()
     if records.empty:
         raise InputError(run, "does not say what its instances are", RUN_AGAIN)
-    joined = records[["id", "image_id", "category"]].astype(str).merge(rows[["id", "error"]], on="id")
-    return joined.fillna({"error": ""}).sort_values("id", ignore_index=True)
+    if isinstance(which, str):
+        rows = _voters(rows)
+    elif which not in set(rows["draw"]):
+        raise UsageError(f"--draw {which}: {run} has draws 0 to {rows['draw'].max()}")
+    else:
+        rows = rows[rows["draw"] == which]
+    rows = rows[["id", "error"]].fillna({"error": ""})
+    joined = records[["id", "image_id", "category"]].astype(str).merge(rows, on="id", how="left")
+    return joined.fillna({"error": NOT_RUN}).sort_values("id", ignore_index=True)
+
+
+def _voters(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row for each instance that has all draws, with an error where every draw failed."""
+    draws = rows["draw"].max() + 1
+    complete = rows.groupby("id")["draw"].transform("size") == draws
+    # With an error last, the first row of an instance has none where any draw has none.
+    voters: pd.DataFrame = rows[complete].sort_values("error", na_position="first", kind="stable")
+    return voters.drop_duplicates("id")
 
 
 def _dataset(folder: Path, overrides: Sequence[str], config_dirs: Sequence[Path]) -> Dataset:

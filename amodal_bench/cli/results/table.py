@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amodal_bench.cli.results.grouped import grouped
 from amodal_bench.cli.results.told import UNKNOWN, by_digest
@@ -19,8 +19,8 @@ from amodal_bench.core.errors import UsageError, first_line
 if TYPE_CHECKING:
     import pandas as pd
 
-KEYS = ["dataset", "model", "settings", "protocol", "protocol_digest", "ids", "run"]
-TEXT = dict.fromkeys([*KEYS, "fingerprint"], "str")
+KEYS = ["dataset", "model", "settings", "protocol", "protocol_digest", "draws", "ids", "run"]
+TEXT = dict.fromkeys([*(key for key in KEYS if key != "draws"), "fingerprint"], "str")
 
 
 @verb(__doc__)
@@ -58,7 +58,7 @@ def main(results: Path) -> int:
 
 
 def collect(results: Path) -> pd.DataFrame:
-    """The rows of all summaries, each run, protocol and selection once (the newest).
+    """The rows of all summaries, each run, protocol, number of draws and selection once (the newest).
 
     Within a dataset and protocol the best comes first: by the last of the protocol's first two numbers.
     """
@@ -76,8 +76,10 @@ def collect(results: Path) -> pd.DataFrame:
     if not read:
         return pd.DataFrame(columns=KEYS)
     rows = pd.concat(read, ignore_index=True)
-    for key in ("settings", "ids", "protocol_digest"):  # tables of earlier versions lack some
-        rows[key] = rows[key].fillna("") if key in rows else ""
+    # Tables of earlier versions lack some.
+    lacked: dict[str, Any] = {"settings": "", "ids": "", "protocol_digest": "", "draws": 1}
+    rows = rows.assign(**{key: rows[key].fillna(value) if key in rows else value for key, value in lacked.items()})
+    rows = rows.astype({"draws": int}).copy()
     rows = rows.drop_duplicates(KEYS, keep="last")
     known = by_digest(runs)
     for key in ("split", "seed"):
@@ -120,13 +122,15 @@ def _print(table: pd.DataFrame) -> None:
         gains = f"{shown[0]}_gain" in part and part[f"{shown[0]}_gain"].notna().any() if shown else False
         heads = ["dataset", "model", "protocol", "digest", "split", "seed"]
         heads += [*map(title, shown), *(["gain over V"] if gains else [])]
-        heads += ["instances", "errors", "ids", "run"]
+        drawn = ["draws"] if (part["draws"] > 1).any() else []
+        heads += [*drawn, "instances", "errors", "ids", "run"]
         print("\n" * (number > 0) + f"| {' | '.join(heads)} |")
         print("|---" * len(heads) + "|")
         for row in part.to_dict("records"):
             cells = [row["dataset"], f"{row['model']} {row['settings']}".strip()]
             cells += [row[name] for name in ("protocol", "protocol_digest", "split", "seed")]
             cells += [percent(row, name) for name in shown] + ([gain(row, shown[0])] if gains else [])
-            print(f"| {' | '.join(map(str, [*cells, row['instances'], row['errors'], row['ids'], row['run']]))} |")
+            cells += [row[name] for name in (*drawn, "instances", "errors", "ids", "run")]
+            print(f"| {' | '.join(map(str, cells))} |")
     if "clusters" in table and (table["clusters"] < FEW_CLUSTERS).any():
         print(f"\n{FEW_NOTE}")

@@ -12,6 +12,9 @@ import pandas as pd
 from amodal_bench.core.types import Floats, Integers
 from amodal_bench.metrics.counts import total
 
+PAIRS, DRAWS, MAJORITY = "pairs", "draws", "majority"
+"""What a number may need beside regions by name: see `Rows`."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -23,12 +26,18 @@ class Rows:
         regions: by name, (N, 4) int64 joint counts over (predicted, amodal) in a region that needs the masks.
         pairs: IoU of each prediction with each A of its image: rows `predicted` and `amodal` (positions) and `iou`;
             for a crowd's A, the share of the prediction that lies in it.
+        draws: (N, K, 16) int64 joint counts of K predictions of each instance, the first being those of `counts`;
+            None where there is one prediction of each.
+        majority: (N, 16) int64 joint counts of the pixels that more than half of the K predictions have; None where
+            that is the one prediction.
     """
 
     counts: Integers
     records: pd.DataFrame
     regions: Mapping[str, Integers]
     pairs: pd.DataFrame | None = None
+    draws: Integers | None = None
+    majority: Integers | None = None
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -61,7 +70,8 @@ class Number(Protocol):
     """The interface of every number; a new one is one class in one file.
 
     Attributes:
-        regions: names of the regions whose counts it needs beside the joint counts (see `metrics.regions`).
+        regions: names of the regions whose counts it needs beside the joint counts (see `metrics.regions`); "pairs",
+            "draws" and "majority" stand for what `Rows` has under these names.
     """
 
     @property

@@ -8,10 +8,19 @@ from typing import ClassVar
 import numpy as np
 
 from amodal_bench.core.errors import ConfigError
-from amodal_bench.core.types import Floats
+from amodal_bench.core.types import Floats, Integers
 from amodal_bench.metrics.counts import total
 from amodal_bench.metrics.numbers.base import Rows, Score, divided, hidden_pixels, mean
 from amodal_bench.metrics.numbers.overlap import PREDICTIONS, REGIONS, one_of, overlap
+
+
+def ious(counts: Integers, region: str = "whole", prediction: str = "given", hidden_only: bool = False) -> Floats:
+    r"""The IoU of each prediction, (..., 16) counts to (...) in [0, 1].
+
+    NaN where P and A are both empty in the region and, where `hidden_only` is set, where A \ V is empty.
+    """
+    iou = divided(*overlap(counts, region, prediction), np.nan)
+    return np.where(hidden_pixels(counts) > 0, iou, np.nan) if hidden_only else iou
 
 
 @dataclass(frozen=True)
@@ -40,14 +49,11 @@ class MeanIou:
 
     def values(self, rows: Rows) -> Floats:
         """The IoU of each row, (N,) in [0, 1]; NaN where P and A are both empty, or the row does not count."""
-        iou = divided(*overlap(rows.counts, self.region, self.prediction), np.nan)
-        hidden = hidden_pixels(rows.counts)
-        rate = divided(hidden, total(rows.counts, lambda p, a, v, o: a), np.nan)
-        counts = (rate <= self.up_to) & (rate > (-1 if self.above is None else self.above))
+        iou = ious(rows.counts, self.region, self.prediction, self.hidden_only)
         if self.above is None and self.up_to == 1:
-            counts[:] = True  # a row whose rate is unknown counts, too
-        if self.hidden_only:
-            counts &= hidden > 0
+            return iou  # a row whose rate is unknown counts, too
+        rate = divided(hidden_pixels(rows.counts), total(rows.counts, lambda p, a, v, o: a), np.nan)
+        counts = (rate <= self.up_to) & (rate > (-1 if self.above is None else self.above))
         return np.where(counts, iou, np.nan)
 
     def score(self, rows: Rows) -> Score:
