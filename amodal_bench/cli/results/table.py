@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from amodal_bench.cli.columns import room
 from amodal_bench.cli.results.grouped import grouped
 from amodal_bench.cli.results.told import UNKNOWN, by_digest
 from amodal_bench.cli.verbs import verb, word
@@ -45,10 +47,11 @@ def main(results: Path) -> int:
             print(grouped(rows))
         else:
             _print(rows)
-        if note := holm_note(rows):
-            print(f"\n{note}")
+        notes = [note] if (note := holm_note(rows)) else []
         if lines := spread_lines(spread(rows)):
-            print("", SPREAD, *lines, sep="\n")
+            notes += ["", SPREAD, *lines]
+        for line in notes:
+            print(fill(line, room(), subsequent_indent="  ") if sys.stdout.isatty() else line)
         try:
             write_csv(rows, results / name)
             print(f"\nwrote {results / name}\n")
