@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import random
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError, InputError
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.datasets.base import Dataset
+from amodal_bench.datasets.reading.doubts import doubts
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.metrics.selection import select
 from amodal_bench.models.base import Explains, Finite, Model
@@ -36,6 +38,8 @@ from amodal_bench.runner.regions import complete
 from amodal_bench.runner.run_json import FILE as RUN_JSON
 from amodal_bench.runner.run_json import read_facts, write_facts
 from amodal_bench.runner.store import Store
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,8 @@ def evaluate(settings: Settings, given: Given | None = None, bar: bool = True) -
     dataset: Dataset = build(settings.dataset, "dataset") if given.dataset is None else given.dataset
     _checked_name(str(dataset.name), "dataset")
     ids = settings.ids if given.ids is None else given.ids
+    for line in doubts(dataset):
+        log.warning("%s: %s", dataset.name, line)
     records, excluded = select(dataset, protocols[0], ids, settings.limit)
     specification = settings.dataset if given.dataset is None else None
     job = _Job(settings, dataset, specification, records, protocols, bar, ids is not None)
