@@ -48,7 +48,9 @@ def measure(grid: Grid, objects: int = 300, seed: int = 0) -> Measured:
         outside.append((visible & ~painted).sum() / visible.sum())
     lost = [not cells(convex_hull(squeezed(rng)), grid).any() for _ in range(objects)]
     right, down = np.mean(shifts, axis=0)
-    return Measured((float(right), float(down)), (float(np.mean(outside)), float(np.max(outside))), float(np.mean(lost)))
+    return Measured(
+        (float(right), float(down)), (float(np.mean(outside)), float(np.max(outside))), float(np.mean(lost))
+    )
 
 
 def cells(area: Mask, grid: Grid) -> Mask:
@@ -91,8 +93,8 @@ def main() -> None:
         right, down = found.shift
         mean, most = (100 * share for share in found.outside)
         print(
-            f"{grid:7}: M moves by {right:+.1f}, {down:+.1f} px; of V {mean:.1f} % outside on average, {most:.1f} % at "
-            f"most; {100 * found.lost:.0f} % of {SMALL}-px objects in {FRAME[0]}x{FRAME[1]} px have nothing to paint"
+            f"{grid:7}: M moves by {right:+.1f}, {down:+.1f} px; of V {mean:.1f} % outside on average, {most:.1f} % "
+            f"at most; {100 * found.lost:.0f} % of {SMALL}-px objects in {FRAME[0]}x{FRAME[1]} px are not painted"
         )
 
 

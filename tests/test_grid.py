@@ -94,7 +94,7 @@ def test_an_object_between_the_samples_of_the_grid_is_painted_or_an_error(
     options |= {"text_tokens": 24} if name == "flux" else {}
     how = Denoising(NoLeakage(), 2, 0.0)
     nearest = inpainting.opened(FAMILIES[name], small(name), grid="nearest", **options)
-    line = rf"has {area.sum()} pixels, but none is left on the model's grid of 8x8 cells.* model.backbone.grid=cover"
+    line = rf"has {area.sum()} pixels, but none is left on the model's 8x8 grid.* model.backbone.grid=cover"
     with pytest.raises(PredictionError, match=line) as caught:
         inpaint(nearest, [condition], [area], [seed], how)
     assert "\n" not in str(caught.value)
@@ -123,4 +123,6 @@ def test_the_script_prints_what_the_page_of_backbones_says(capsys: pytest.Captur
     runpy.run_path(str(SCRIPT), run_name="__main__")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("cover  : M moves by +0.0, -0.0 px; of V 0.0 % outside on average, 0.0 % at most; 0 %")
-    assert lines[1].startswith("nearest: M moves by +3.5, +3.5 px; of V 7.4 % outside on average, 23.3 % at most; 62 %")
+    assert lines[1].startswith(
+        "nearest: M moves by +3.5, +3.5 px; of V 7.4 % outside on average, 23.3 % at most; 62 %"
+    )

@@ -195,7 +195,7 @@ def test_a_sample_and_the_noise_of_its_steps_do_not_depend_on_its_company(backbo
     ids=["its paste is Eq. 5", "nothing to paste", "ddim"],
 )
 def test_without_leakage_the_loop_equals_diffusers_own_pipeline(
-    folder: Path, nets: Any, backbones: dict[str, Kandinsky], leakage: Leakage, everywhere: bool, solver: str
+    folder: Path, nets: Any, leakage: Leakage, everywhere: bool, solver: str
 ) -> None:
     """The library's pipeline always pastes the known latents, outside of the area that it has made larger by a cell.
 

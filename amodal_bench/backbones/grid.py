@@ -1,10 +1,10 @@
 """The inpainting area M on the latent grid: which cells are painted, and which are kept.
 
-In Eq. 5 a cell of the latent grid (8x8 pixels) is either painted, `x_tilde`, or kept, the condition image's `x_t`; the
-border of M runs through cells. `cover` paints a cell that holds any pixel of M:
+In Eq. 5 a cell of the latent grid (8x8 pixels) is either painted, `x_tilde`, or kept, the condition image's `x_t`;
+the border of M runs through cells. `cover` paints a cell that holds any pixel of M:
 
-- Kept, such a cell would freeze its pixels of M as the condition image has them, that is as background, just where the
-  object has to be completed, or as V with its noise. What M is for (Eq. 10) would not happen there.
+- Kept, such a cell would hold its pixels of M as the condition image has them, as background just where the object
+  has to be completed, or as V under its noise. What M is for (Eq. 10) would not happen there.
 - Painted, it frees its pixels outside M. By Eq. 8 these are synthetic background, which nothing depends on.
 
 So M wins in a cell that holds both, and V, which lies inside M (Eq. 10), is covered. Where V is not in M
@@ -13,8 +13,8 @@ what is kept is the cells that lie wholly in V. Kept instead, a cell at the bord
 fast, and the object could not go on where V ends, which is the question.
 
 `nearest` is what the library's pipelines do: the pixel at the cell's upper left corner speaks for all. It moves M by
-3.5 pixels to the right and down, leaves 7 % of V outside, and loses 62 % of the objects of 8 pixels in a squeezed frame
-of KITTI's (`scripts/grid.py` measures it).
+3.5 pixels to the right and down, leaves 7 % of V outside, and loses 62 % of the objects of 8 pixels in a squeezed
+frame of KITTI's (`scripts/grid.py` measures it).
 """
 
 from __future__ import annotations

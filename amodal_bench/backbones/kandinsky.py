@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from amodal_bench.backbones.base import Schedule, Shown
-from amodal_bench.backbones.kandinsky_prior import Prior
 from amodal_bench.backbones.grid import on_grid
+from amodal_bench.backbones.kandinsky_prior import Prior
 from amodal_bench.backbones.latent import LatentBackbone, cell_of
 from amodal_bench.backbones.schedules import variance_preserving
 from amodal_bench.core.errors import ConfigError, InputError

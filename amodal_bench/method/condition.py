@@ -11,7 +11,6 @@ The mixture is clipped to [0, 1], as a printed one is: a deviation of 0.3 become
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -53,10 +52,9 @@ class Condition:
             )
         if not 0 <= self.object_noise <= 1:
             raise ConfigError(f"condition.object_noise: {self.object_noise} must be between 0 and 1")
-        if not 0 <= self.blur < math.inf:
-            raise ConfigError(f"condition.blur: {self.blur} must be >= 0 and finite")
-        if not 0 <= self.grain <= 1:
-            raise ConfigError(f"condition.grain: {self.grain} must be between 0 and 1")
+        for name, share in (("blur", self.blur), ("grain", self.grain)):
+            if not 0 <= share <= 1:
+                raise ConfigError(f"condition.{name}: {share} must be between 0 and 1")
 
     def __call__(self, image: Image, visible: Mask, seed: int) -> Floats:
         """Eq. 8: `x = V x_obj + (1 - V) x_bck`.

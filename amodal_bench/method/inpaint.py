@@ -213,8 +213,8 @@ def _require_painted(area: Tensor, masks: Tensor) -> None:
         if not (pixels := int(mask.sum())):
             raise PredictionError("the inpainting area is empty: nothing is to be painted; choose another area=...")
         raise PredictionError(
-            f"the inpainting area has {pixels} pixels, but none is left on the model's grid of {rows}x{columns} cells: "
-            "nothing would be painted; set model.backbone.grid=cover, or view=crop, which shows the object larger"
+            f"the inpainting area has {pixels} pixels, but none is left on the model's {rows}x{columns} grid, so "
+            "nothing would be painted; set model.backbone.grid=cover, or view=crop to show the object larger"
         )
 
 

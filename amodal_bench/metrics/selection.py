@@ -26,8 +26,8 @@ def select(
     Args:
         dataset: whose records are selected.
         protocol: whose filter selects them, where `ids` does not.
-        ids: a file of ids, or the ids themselves; they are the explicit list, so only instances without a pixel of A, and
-            hidden ones, are left out.
+        ids: a file of ids, or the ids themselves; they are the explicit list, so only instances without a pixel of A
+            and hidden ones are left out.
         limit: only so many of the selected instances, the first ones.
 
     Raises:

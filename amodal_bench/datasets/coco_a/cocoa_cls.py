@@ -13,7 +13,15 @@ from tqdm import tqdm
 
 from amodal_bench.core.digests import files_digest
 from amodal_bench.datasets.coco_a.coco_tree import CocoTree
-from amodal_bench.datasets.coco_a.regions import PLACES, VISIBLE, RegionDataset, mask_size, measures, object_or_empty, odd
+from amodal_bench.datasets.coco_a.regions import (
+    PLACES,
+    VISIBLE,
+    RegionDataset,
+    mask_size,
+    measures,
+    object_or_empty,
+    odd,
+)
 from amodal_bench.datasets.reading.fields import claimed_id, is_set, text
 from amodal_bench.datasets.reading.index import Index, Report, cached_index, make_index
 from amodal_bench.datasets.reading.indexed import SCENE

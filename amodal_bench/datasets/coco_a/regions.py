@@ -1,7 +1,7 @@
 r"""One object as COCO-A and its relatives describe it.
 
-`segmentation` is A, `visible_mask` V and `invisible_mask` A \ V; where the latter two are absent, V = A. The keys that
-other formats have for V are tried, too (`reading.keys`).
+`segmentation` is A, `visible_mask` V and `invisible_mask` A \ V; where the latter two are absent, V = A. The keys
+that other formats have for V are tried, too (`reading.keys`).
 """
 
 from __future__ import annotations

@@ -101,7 +101,10 @@ class Kins(IndexedDataset):
         """Where V was read from if not from its own keys, and how often, and how far, it reaches beyond A."""
         outside = self.index.instances["visible_outside"]
         drawn = f"by {int(outside.sum())} pixels in all (they were drawn independently)"
-        return [*super().remarks(), f"V reaches beyond A in {int((outside > 0).sum())} of {len(outside)} instances, {drawn}"]
+        return [
+            *super().remarks(),
+            f"V reaches beyond A in {int((outside > 0).sum())} of {len(outside)} instances, {drawn}",
+        ]
 
     def check(self) -> Sequence[Problem]:
         """Decode everything, and compare the annotation file with that of the other split."""

@@ -1,8 +1,8 @@
 """The annotation file of KINS: which key holds what in either release, and the index of a file.
 
 The 2019 release names its masks `segmentation` (A, polygons) and `inmodal_seg` (V, an RLE), the 2020 release `a_segm`
-and `i_segm` (polygons). Files with mixed names exist, so the keys that a record has decide, not the release; where it has
-neither, V is read from the keys of other formats (`reading.keys`).
+and `i_segm` (polygons). Files with mixed names exist, so the keys that a record has decide, not the release; where it
+has neither, V is read from the keys of other formats (`reading.keys`).
 """
 
 from __future__ import annotations

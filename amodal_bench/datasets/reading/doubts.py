@@ -1,4 +1,4 @@
-"""What makes numbers on a dataset doubtful before anything is predicted: what a run warns of, and no pixel is read."""
+"""What makes numbers on a dataset doubtful before anything is predicted, for a run to warn of; no pixel is read."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 r"""Under which key a record holds its visible mask: the dataset's own first, then those of the formats close to it.
 
 COCO-A, COCOA-cls and SAIL-VOS say `visible_mask`, KINS `i_segm` (2020) or `inmodal_seg` (2019), and files that were
-converted between them keep either name, or `invisible_mask` alone, which is A \ V. Which key was taken is a column of the
-index, and `data info` and `data check` say it.
+converted between them keep either name, or `invisible_mask` alone, which is A \ V. Which key was taken is a column of
+the index, and `data info` and `data check` say it.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def doubts(instances: pd.DataFrame, expected: bool) -> Iterator[str]:
     without = instances[VISIBLE_KEY] == ""
     count, found = len(instances), int((~without).sum())
     if count and (not found or (expected and found < FEW * count)):
-        have = "none" if not found else f"only {found}"
-        yield f"{have} of its {count} instances has a visible mask: V = A is assumed, and the baseline V is perfect there"
+        have = f"only {found}" if found else "none"
+        yield f"{have} of its {count} instances has a visible mask: V = A is assumed, where the baseline V is perfect"
     elif occluded := int((without & (instances["occlusion_rate"] > 0)).sum()):
-        yield f"{occluded} of its {count} instances state an occlusion rate above 0 and no visible mask: V = A is assumed"
+        yield f"{occluded} of its {count} instances state an occlusion rate and no visible mask: V = A is assumed"
