@@ -101,4 +101,5 @@ class Condition:
             return draw((height, width))
         count = round(1 / self.grain)
         rows, columns = (np.arange(side) * count // longer for side in (height, width))
-        return draw((int(rows[-1]) + 1, int(columns[-1]) + 1))[rows[:, None], columns]
+        grains = draw((int(rows[-1]) + 1, int(columns[-1]) + 1))
+        return np.asarray(grains[rows[:, None], columns], np.float32)
