@@ -24,6 +24,7 @@ from amodal_bench.core.files import write_whole
 from amodal_bench.core.ids import read_ids
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.datasets.base import Dataset
+from amodal_bench.datasets.reading.doubts import doubts
 from amodal_bench.metrics.protocols import ScoringProtocol, with_draws
 from amodal_bench.metrics.selection import select
 from amodal_bench.models.absent import check_weights
@@ -136,6 +137,8 @@ def evaluate(
     _check_writable(Path(settings.results))
     dataset: Dataset = build(settings.dataset, "dataset") if given.dataset is None else given.dataset
     _checked_name(str(dataset.name), "dataset")
+    for line in doubts(dataset):
+        log.warning("%s: %s", dataset.name, line)
     records, excluded = select(dataset, protocols[0], ids, settings.limit)
     specification = settings.dataset if given.dataset is None else None
     origin = Origin(command, _configuration(settings, given), protocols, _split(dataset, specification))

@@ -49,6 +49,12 @@ class Networks:
         return np.asarray(((image / 2 + 0.5).clamp(0, 1)[0].permute(1, 2, 0) * 255).round())
 
 
+def covering(mask: Tensor, cell: int) -> Tensor:
+    """The cells that hold a pixel of a mask (1, 1, S, S)."""
+    found: Tensor = mask.unfold(2, cell, cell).unfold(3, cell, cell).sum((4, 5)) > 0
+    return found.float()
+
+
 def start_noise(seed: int, *shape: int) -> Tensor:
     """What a sample starts from."""
     return torch.randn(1, *shape, generator=torch.Generator().manual_seed(stream_seed(seed, "latents")))
@@ -65,7 +71,7 @@ def reference(
         z0 = nets.encode(image)
         shown = nets.encode(image * (1 - mask)) if leakage.erase else z0
         cell = image.shape[-1] // z0.shape[-1]
-        small = mask[:, :, ::cell, ::cell]
+        small = covering(mask, cell)
         eps = start_noise(seed, *z0.shape[1:])
         levels = [*(how.abar[t] for t in how.times), how.last]
         x, first = eps.clone(), 0

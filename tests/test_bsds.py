@@ -239,7 +239,8 @@ def to_region(**changes: Any) -> Callable[[Path], None]:
 
 
 def without_mask(data: Any) -> None:
-    data["regions"][REGION - 1].pop("visible_mask")
+    for key in ("visible_mask", "invisible_mask"):
+        data["regions"][REGION - 1].pop(key)
 
 
 JSON, PICTURE = "BSDS_amodal_test.json", f"{FIRST_NUMBER + INDEX}.png"

@@ -303,6 +303,46 @@ def test_condition_of_a_tiny_image(background: Background, shape: tuple[int, int
     assert np.isfinite(condition).all()
 
 
+def seen_at_256(picture: Floats) -> Floats:
+    """A square picture as its pixels look in 256 of them."""
+    times = len(picture) // 256
+    return np.asarray(picture.reshape(256, times, 256, times, 3).mean((1, 3)))
+
+
+@pytest.mark.parametrize("native", [256, 512, 768, 1024])
+def test_the_strength_of_noise_and_background_does_not_depend_on_the_resolution(native: int) -> None:
+    """Looked at in 256 pixels, where the noise of single pixels fades with the resolution."""
+    visible = box((native, native), 0, 0, native, native // 2)
+    grey = np.full((native, native, 3), 128, np.uint8)
+    noise = seen_at_256(Condition()(grey, visible, 3))[:, :120]
+    # Clipped at 0, 1.17 deviations below the mean: 0.27 instead of 0.3.
+    assert noise.std() == pytest.approx(0.269, abs=0.01)
+    halves = np.where(np.arange(native)[:, None, None] % 2 < 1, np.uint8(60), np.uint8(200))
+    colours = np.broadcast_to(halves, grey.shape).astype(np.uint8)
+    background = seen_at_256(Condition()(colours, visible, 3))[20:-20, 150:-20]
+    # A blur of 3.84 of these pixels leaves 1 / (2 sigma sqrt(pi)) of the deviation of the drawn colours, 70 / 255.
+    assert background.std() == pytest.approx(70 / 255 / (2 * 3.84 * math.sqrt(math.pi)), rel=0.15)
+
+
+def test_noise_of_single_pixels_fades_with_the_resolution() -> None:
+    grey, visible = np.full((1024, 1024, 3), 128, np.uint8), np.ones((1024, 1024), bool)
+    assert seen_at_256(Condition(grain=0.0)(grey, visible, 3)).std() == pytest.approx(0.269 / 4, abs=0.005)
+
+
+def test_a_grain_is_a_square_of_one_draw() -> None:
+    grey, visible = np.full((100, 200, 3), 128, np.uint8), np.ones((100, 200), bool)
+    condition = Condition(grain=1 / 50)(grey, visible, 3)
+    blocks = condition.reshape(25, 4, 50, 4, 3)
+    assert (blocks == blocks[:, :1, :, :1]).all()
+    assert len(np.unique(condition[..., 0])) > 900  # of 1250 grains, of which an eighth is clipped
+
+
+@pytest.mark.parametrize("grain", [0.0, 1 / 256, 1 / 64])
+def test_a_grain_is_at_least_a_pixel(grain: float) -> None:
+    image, visible = two_colours()
+    assert np.array_equal(Condition(grain=grain)(image, visible, 2), Condition(grain=0.0)(image, visible, 2))
+
+
 @pytest.mark.parametrize(
     "setting",
     [
@@ -311,6 +351,9 @@ def test_condition_of_a_tiny_image(background: Background, shape: tuple[int, int
         {"object_noise": -0.1},
         {"object_noise": 1.1},
         {"object_noise": math.nan},
+        {"grain": -0.1},
+        {"grain": 1.5},
+        {"grain": math.nan},
     ],
     ids=str,
 )

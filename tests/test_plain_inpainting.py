@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import composed
-from ddim_reference import start_noise
+from ddim_reference import covering, start_noise
 from diffusers import DDIMScheduler, StableDiffusionXLInpaintPipeline
 
 from amodal_bench.config.build import build
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.datasets.toy import Toy
+from amodal_bench.method.condition import Background, Condition
 from amodal_bench.method.inpaint import DenoisingStep
 from amodal_bench.models.tuning_free import TuningFree
 from amodal_bench.segmenters.base import Prompt
@@ -58,7 +59,7 @@ def model(folder: Path) -> TuningFree:
 
 @pytest.fixture(scope="module")
 def query() -> Query:
-    return Toy(images=2).sample("test-00001-5").query
+    return Toy(images=1).sample("test-00000-2").query
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def recorder(model: TuningFree, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     return found
 
 
-def test_the_object_as_it_is_stands_on_white_and_all_else_is_painted(
+def test_the_object_as_it_is_stands_on_grey_and_all_else_is_painted(
     model: TuningFree, recorder: Recorder, query: Query
 ) -> None:
     model.predict([query], [SEED])
@@ -76,13 +77,13 @@ def test_the_object_as_it_is_stands_on_white_and_all_else_is_painted(
     seen = model.view.window(query.visible, SIDE).image(query.image)
     shown = model.explain(query, SEED)
     assert 0 < prompt.visible.sum() < prompt.visible.size
-    assert np.array_equal(shown["condition image"], np.where(prompt.visible[..., None], seen, 255))
+    assert np.array_equal(shown["condition image"], np.where(prompt.visible[..., None], seen, 128))
     assert np.array_equal(shown["area"][..., 0] > 0, ~prompt.visible)
     assert prompt.area.all(), "the segmenter may find V again, and the object anywhere"
     assert prompt.before is not None and np.array_equal(prompt.before, shown["condition image"])
 
 
-def test_the_latents_of_v_are_the_known_ones_at_every_step(model: TuningFree, query: Query) -> None:
+def test_the_cells_inside_v_are_the_known_ones_at_every_step(model: TuningFree, query: Query) -> None:
     job = model._prepare(query, SEED)
     steps: list[DenoisingStep] = []
     model.inpainter.inpaint([job.condition], [job.area], [SEED], steps.append)
@@ -90,7 +91,7 @@ def test_the_latents_of_v_are_the_known_ones_at_every_step(model: TuningFree, qu
         clean = model.backbone.encode(torch.from_numpy(job.condition).permute(2, 0, 1)[None] * 2 - 1)
     eps = start_noise(SEED, *clean.shape[1:])
     cell = SIDE // clean.shape[-1]
-    visible = torch.from_numpy(job.prompt.visible)[::cell, ::cell]
+    visible = covering(torch.from_numpy(~job.prompt.visible)[None, None].float(), cell)[0, 0] == 0
     assert 0 < visible.sum() < visible.numel() and len(steps) == STEPS
     for each in steps:
         signal, noise = (factors[each.step + 1] for factors in (each.schedule.signal, each.schedule.noise))
@@ -102,9 +103,10 @@ def test_the_latents_of_v_are_the_known_ones_at_every_step(model: TuningFree, qu
 
 
 def test_it_is_the_librarys_pipeline_with_v_pasted_after_each_step(
-    model: TuningFree, recorder: Recorder, folder: Path, query: Query
+    model: TuningFree, recorder: Recorder, folder: Path, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The library pastes for UNets of four channels only; here its pipeline is made to do so for this one, too."""
+    monkeypatch.setattr(model.backbone, "grid", "nearest")
     model.predict([query], [SEED])
     job = model._prepare(query, SEED)
     pipeline = StableDiffusionXLInpaintPipeline.from_pretrained(folder, low_cpu_mem_usage=False)
@@ -129,3 +131,28 @@ def test_it_is_the_librarys_pipeline_with_v_pasted_after_each_step(
         callback_on_step_end=paste,
     ).images[0]  # fmt: skip
     assert np.abs(recorder.images[0] - theirs * 255).max() <= 1 and theirs.std() > 0.05
+
+
+def test_what_is_erased_is_grey_to_the_denoiser_whatever_the_background(model: TuningFree, query: Query) -> None:
+    """Shown un-erased, the colour reaches it; erased, only grey is the colour that it is shown."""
+    shown: dict[tuple[str, bool], torch.Tensor] = {}
+    pictures = {}
+    colours: tuple[Background, ...] = ("grey", "white")
+    for background in colours:
+        made = Condition(0.0, background)(*_seen(model, query), SEED)
+        picture = torch.from_numpy(made).permute(2, 0, 1)[None] * 2 - 1
+        area = torch.from_numpy(~_seen(model, query)[1])[None, None].float()
+        pictures[background] = picture * (1 - area), picture
+        for erase in (True, False):
+            with torch.inference_mode():
+                clean = model.backbone.encode(picture)
+                shown[background, erase] = model.backbone.prepare(picture, clean, area, erase)["image"]
+    assert torch.equal(shown["grey", True], shown["white", True])
+    assert not torch.allclose(shown["grey", False], shown["white", False], atol=1e-3)
+    assert torch.equal(*pictures["grey"]) and torch.equal(shown["grey", True], shown["grey", False])
+    assert model.condition.background == "grey"
+
+
+def _seen(model: TuningFree, query: Query) -> tuple[Image, Mask]:
+    window = model.view.window(query.visible, SIDE)
+    return window.image(query.image), window.mask(query.visible)

@@ -77,7 +77,7 @@ def _changed(spec: Mapping[str, Any]) -> Iterator[str]:
         if place in QUIET or place[-1] == WEIGHTS:
             continue
         key = ".".join(place) if place[0] in groups else ".".join(("model", *place))
-        texts = {"shape": "hull", "background": "white", "mode": "frame", "precision": "bfloat16"}
+        texts = {"shape": "hull", "background": "white", "mode": "frame", "precision": "bfloat16", "grid": "nearest"}
         if isinstance(value, bool):
             yield f"{key}={str(not value).lower()}"
         elif isinstance(value, int | float):

@@ -472,7 +472,11 @@ JSON_DAMAGES: dict[str, Damage] = {
         of_record(lambda r: r.pop("segmentation")), JSON, "instance 2", "no segmentation", ["2"]
     ),
     "no visible mask": Damage(
-        of_record(lambda r: r.pop("visible_mask")), JSON, "instance 2", "it has no visible_mask", ["2"]
+        of_record(lambda r: (r.pop("visible_mask"), r.pop("invisible_mask", None))),
+        JSON,
+        "instance 2",
+        "it has no visible_mask",
+        ["2"],
     ),
     "wrong area": Damage(of_record(set_(area=7)), JSON, "instance 2", "amodal_pixels says 7 but the mask has"),
     "wrong visible area": Damage(

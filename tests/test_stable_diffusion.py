@@ -124,7 +124,9 @@ def test_without_leakage_and_paste_the_loop_equals_diffusers_own_pipeline(folder
     and a posterior that it draws from.
     """
     conditions, areas, seeds = inputs(1, SIDE)
-    ours = inpaint(opened(folder), conditions, areas, seeds, Denoising(Strength(s=1.0), STEPS, 0.0))[0]
+    ours = inpaint(opened(folder, grid="nearest"), conditions, areas, seeds, Denoising(Strength(s=1.0), STEPS, 0.0))[
+        0
+    ]
     theirs = pipeline_of(folder)(
         prompt="",
         image=torch.from_numpy(conditions[0]).permute(2, 0, 1)[None],

@@ -101,7 +101,8 @@ def test_without_leakage_and_paste_the_loop_equals_diffusers_own_pipeline(
     leaves out a step. By design the pipeline differs in Euler, its own noise, and a posterior that it draws from.
     """
     conditions, areas, seeds = inputs(1, SIDE)
-    backbone, how = opened(folder, null_prompt=null_prompt), Denoising(Strength(s=1.0), STEPS, 0.0)
+    backbone = opened(folder, null_prompt=null_prompt, grid="nearest")
+    how = Denoising(Strength(s=1.0), STEPS, 0.0)
     ours = inpaint(backbone, conditions, areas, seeds, how)[0]
     prompt, pooled = prompts[null_prompt]
     theirs = pipeline(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from amodal_bench.datasets.toy import Toy
 from amodal_bench.report.csv_logger import CsvLogger
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.runner.source import code_digest, parsed
+from amodal_bench.tiny.networks import WEIGHTS
 
 Bench = Callable[..., Outcome]
 TOY = ["model=hull", "dataset.images=4"]
@@ -182,23 +186,70 @@ def test_comments_layout_and_docstrings_are_no_other_code() -> None:
     assert code_digest(Own(lambda query: query.visible)) == code_digest(Own(lambda query: query.visible))
 
 
-def test_a_network_that_is_not_finite_gives_error_rows(bench: Bench, tmp_path: Path) -> None:
-    import shutil
+UNET, VAE = (f"{part}/diffusion_pytorch_model.safetensors" for part in ("unet", "vae"))
+DENOISE = "denoise: the latents after step 1 of 2 are not finite"
+DAMAGES: dict[str, tuple[str, str, float, str]] = {
+    "NaN in the UNet's last bias": (UNET, "conv_out.bias", math.nan, DENOISE),
+    "Inf in the UNet's first bias": (UNET, "conv_in.bias", math.inf, DENOISE),
+    "Inf in its time embedding": (UNET, "time_embedding.linear_1.weight", math.inf, DENOISE),
+    "minus Inf in a block": (UNET, "mid_block.resnets.0.conv1.weight", -math.inf, DENOISE),
+    "NaN null prompt": ("null_prompt.safetensors", "null_prompt", math.nan, DENOISE),
+    "NaN in the encoder": (VAE, "encoder.conv_in.weight", math.nan, "encode: the latents of the condition image"),
+    "NaN in the decoder": (VAE, "decoder.conv_in.weight", math.nan, "decode: the pixels are not finite"),
+    "all of the VAE is NaN": (VAE, "", math.nan, "encode: the latents of the condition image are not finite"),
+}
+"""What is broken in the tiny model's weights: a file, a tensor ("" for all), a value, and the stage that says so."""
 
-    import torch
+
+def damaged(folder: Path, file: str, tensor: str, value: float) -> Path:
+    """A copy of the tiny model's weights with a number of one tensor, or all tensors of a file, replaced."""
     from safetensors.torch import load_file, save_file
 
-    from amodal_bench.tiny.networks import WEIGHTS
+    shutil.copytree(WEIGHTS, folder)
+    tensors = load_file(folder / file)
+    for name in [tensor] if tensor else tensors:
+        tensors[name].view(-1)[: 1 if tensor else None] = value
+    save_file(tensors, folder / file, {"format": "pt"})
+    return folder
 
-    shutil.copytree(WEIGHTS, tmp_path / "broken")
-    file = tmp_path / "broken" / "unet" / "diffusion_pytorch_model.safetensors"
-    tensors = load_file(file)
-    tensors["conv_out.bias"][0] = torch.nan
-    save_file(tensors, file, {"format": "pt"})
-    words = [f"model.weights={tmp_path / 'broken'}", "dataset.images=1", "model.steps=2", "sheet=0", "limit=2"]
-    errors = bench(*words).main.errors()
-    assert set(errors["kind"]) == {"failed"}
-    assert errors["error"].str.contains("denoise: the latents after step 1 of 2 are not finite").all()
+
+@pytest.mark.parametrize(("file", "tensor", "value", "says"), DAMAGES.values(), ids=DAMAGES)
+def test_weights_that_are_not_finite_give_error_rows_and_no_mask(
+    bench: Bench, tmp_path: Path, file: str, tensor: str, value: float, says: str
+) -> None:
+    weights = damaged(tmp_path / "broken", file, tensor, value)
+    words = [f"model.weights={weights}", "dataset.images=1", "model.steps=2", "sheet=0", "limit=2"]
+    main = bench(*words, "engine.max_error_share=1").main
+    errors = main.errors()
+    assert len(errors) == len(main.records) == 2 and set(errors["kind"]) == {"failed"}
+    assert errors["error"].str.contains(says, regex=False).all()
+    assert main.summary()["miou"].tolist() == [0, 0]
+
+
+def test_scores_of_a_sam_that_are_not_finite_give_error_rows_and_no_mask(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scores choose one of three masks: NaN would choose the first without a word."""
+    import torch
+
+    from amodal_bench.segmenters.sam import Sam
+
+    whole: Any = Sam.__mro__[1].__dict__["model"].func
+
+    def with_nan(self: Sam) -> Any:
+        network = whole(self)
+        torch.nn.init.constant_(network.mask_decoder.iou_prediction_head.proj_out.bias, math.nan)
+        return network
+
+    replaced = cached_property(with_nan)
+    replaced.__set_name__(Sam, "model")
+    monkeypatch.setattr(Sam, "model", replaced)
+    words = ["model=random/sam", "dataset.images=1", "sheet=0", "limit=2", "engine.max_error_share=1"]
+    main = bench(*words).main
+    errors = main.errors()
+    assert len(errors) == 2 and set(errors["kind"]) == {"failed"}
+    assert errors["error"].str.contains("segment: the predicted scores are not finite", regex=False).all()
+    assert main.summary()["miou"].tolist() == [0, 0]
 
 
 def test_gains_over_v_are_paired(bench: Bench) -> None:

@@ -74,7 +74,10 @@ class Backbone(Protocol):
         ...
 
     def latent_area(self, areas: Tensor) -> Tensor:
-        """Masks on the latent grid, (B, 1, h, w)."""
+        """The cells that are painted, (B, 1, h, w) float32: 1 where a cell holds a pixel of the mask, 0 elsewhere.
+
+        A mask without a pixel paints none. `grid.on_grid` does it, and says why a pixel suffices.
+        """
         ...
 
     def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:

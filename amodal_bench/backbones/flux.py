@@ -7,6 +7,7 @@ sample: there the mask acts through a leakage that pastes, and neither Eq. 11 no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,8 @@ class Flux(KLBackbone):
     ) -> None:
         if not 1 <= text_tokens <= MOST_TEXT_TOKENS:
             raise ConfigError(f"model.backbone.text_tokens: {text_tokens} must be between 1 and {MOST_TEXT_TOKENS}")
+        if not 0 <= distilled_guidance < math.inf:
+            raise ConfigError(f"model.backbone.distilled_guidance: {distilled_guidance} must be >= 0 and finite")
         super().__init__(weights, native, micro_batch, vae_batch, **options)
         self.distilled_guidance, self.text_tokens = distilled_guidance, text_tokens
         self._grids: dict[tuple[int, int], Tensor] = {}

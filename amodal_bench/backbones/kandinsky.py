@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from amodal_bench.backbones.base import Schedule, Shown
+from amodal_bench.backbones.grid import on_grid
 from amodal_bench.backbones.kandinsky_prior import Prior
-from amodal_bench.backbones.latent import LatentBackbone, cell_of, on_grid
+from amodal_bench.backbones.latent import LatentBackbone, cell_of
 from amodal_bench.backbones.schedules import variance_preserving
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.weights.null_prompt import is_shipped, null_prompt
@@ -169,7 +170,7 @@ class Kandinsky(LatentBackbone):
         return 1 - self._kept(areas)
 
     def _kept(self, areas: Tensor) -> Tensor:
-        return eroded(1 - on_grid(areas, cell_of(self.movq)))
+        return eroded(1 - on_grid(areas, cell_of(self.movq), self.grid))
 
     def prepare(self, images: Tensor, clean: Tensor, areas: Tensor, erase: bool) -> Shown:  # noqa: ARG002
         kept = self._kept(areas)

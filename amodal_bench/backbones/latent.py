@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from amodal_bench.backbones.grid import COVER, GRIDS, Grid, on_grid
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.versions import versions
 from amodal_bench.weights.loaded import Loaded
@@ -27,6 +28,8 @@ class LatentBackbone(Loaded):
         channels_last: lay convolutions out as GPUs compute them fastest; the CPU ignores it.
         compile: let `torch.compile` make kernels for the networks; the first batch then takes minutes.
         fuse: compute a self-attention's query, key and value in one product.
+        grid: how M comes onto the latent grid: `cover` paints each cell that holds a pixel of it, `nearest` is the
+            library's pipelines' way; see `backbones.grid`.
         loading: the others of `Loaded`; `precision` is that of the networks, and latents stay in float32.
     """
 
@@ -47,6 +50,7 @@ class LatentBackbone(Loaded):
         channels_last: bool = True,
         compile: bool = False,
         fuse: bool = False,
+        grid: Grid = COVER,
         **loading: Any,
     ) -> None:
         super().__init__(weights, **loading)
@@ -55,6 +59,9 @@ class LatentBackbone(Loaded):
                 raise ConfigError(f"model.backbone.{name}: {value} must be >= 1")
         if native is not None and native % self.MULTIPLE:
             raise ConfigError(f"model.backbone.native: {native} is not a multiple of {self.MULTIPLE}")
+        if grid not in GRIDS:
+            raise ConfigError(f"model.backbone.grid: {grid!r} is not one of {', '.join(map(repr, GRIDS))}")
+        self.grid: Grid = grid
         self.micro_batch, self.vae_batch = micro_batch, vae_batch
         self.channels_last, self.compile, self.fuse = channels_last, compile, fuse
         self._native = native
@@ -65,6 +72,7 @@ class LatentBackbone(Loaded):
             "family": self.FAMILY,
             **self.origin(),
             "native": self.native,
+            "grid": self.grid,
             **self.numerics(),
             "micro_batch": self.micro_batch,
             "vae_batch": self.vae_batch,
@@ -174,7 +182,7 @@ class KLBackbone(LatentBackbone):
         return decode_kl(self.vae, latents)
 
     def latent_area(self, areas: Tensor) -> Tensor:
-        return on_grid(areas, cell_of(self.vae))
+        return on_grid(areas, cell_of(self.vae), self.grid)
 
 
 def encode_kl(vae: Any, images: Tensor) -> Tensor:
@@ -194,10 +202,3 @@ def decode_kl(vae: Any, latents: Tensor) -> Tensor:
 def cell_of(autoencoder: Any) -> int:
     """The side of a latent cell in pixels."""
     return int(2 ** (len(autoencoder.config.block_out_channels) - 1))
-
-
-def on_grid(masks: Tensor, cell: int) -> Tensor:
-    """Masks (B, 1, S, S) on the latent grid, the nearest pixel for each cell, as the library's pipelines do."""
-    import torch.nn.functional as F
-
-    return F.interpolate(masks, size=(masks.shape[-2] // cell, masks.shape[-1] // cell))

@@ -108,6 +108,10 @@ def settings_from(config: Any) -> Settings:
         raise ConfigError(f"samples: {settings.samples} must be >= 1")
     if settings.limit is not None and settings.limit < 1:
         raise ConfigError(f"limit: {settings.limit} must be >= 1")
+    if not 0 <= settings.engine.max_error_share <= 1:
+        raise ConfigError(f"engine.max_error_share: {settings.engine.max_error_share} must be between 0 and 1")
+    if settings.seed < 0:
+        raise ConfigError(f"seed: {settings.seed} must be >= 0")
     if settings.sheet < 0:
         raise ConfigError(f"sheet: {settings.sheet} must be >= 0")
     return settings

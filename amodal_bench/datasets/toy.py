@@ -18,10 +18,13 @@ import amodal_bench.toy
 from amodal_bench.core.cache import CACHE_VARIABLE
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.types import Image
+from amodal_bench.datasets.reading.files import require_split
 from amodal_bench.datasets.reading.index import Index, cached_index, make_index
 from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset, Masks
 from amodal_bench.datasets.reading.measures import of_masks
 from amodal_bench.toy.scene import Instance, Scene, draw_scene
+
+SPLITS = ("train", "val", "test")
 
 VERSION = 2
 """Raised when the same arguments would draw other scenes."""
@@ -49,12 +52,12 @@ class Toy(IndexedDataset):
     Nothing is drawn until records or samples are asked for.
 
     Args:
-        split: any name; each draws its own scenes. The tiny model was trained on none of them.
+        split: "train", "val" or "test"; each draws its own scenes. The tiny model was trained on none of them.
         images: number of scenes.
         seed: of the drawing.
 
     Raises:
-        ConfigError: `images` is less than 1.
+        ConfigError: there is no such split, `images` is less than 1, or `seed` is negative.
     """
 
     name = "toy"
@@ -63,6 +66,9 @@ class Toy(IndexedDataset):
     def __init__(self, split: str = "test", images: int = 200, seed: int = 0) -> None:
         if images < 1:
             raise ConfigError(f"dataset.images: {images} must be >= 1")
+        if seed < 0:
+            raise ConfigError(f"dataset.seed: {seed} must be >= 0")
+        require_split("the toy aquarium", split, SPLITS)
         self.split, self.images, self.seed = split, images, seed
 
     @cached_property

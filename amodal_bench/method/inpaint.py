@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from amodal_bench.backbones.base import Backbone, Schedule, Shown
 from amodal_bench.backbones.stages import DECODE, DENOISE, ENCODE, batch_sizes
 from amodal_bench.core.batches import Batches, Tensors
-from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.errors import ConfigError, PredictionError
 from amodal_bench.core.noise import draw, generator
 from amodal_bench.core.stages import Stages
 from amodal_bench.core.tensors import require_finite, stacked, to_bytes
@@ -93,6 +93,7 @@ class Inpainter:
 
         Raises:
             BenchError: weights are absent or cannot be used, or the device's memory does not suffice.
+            PredictionError: nothing of an area is left to paint on the latent grid, or numbers are not finite.
         """
         import torch
 
@@ -140,7 +141,9 @@ class Inpainter:
                 "model: this backbone's denoiser is shown neither mask nor image, so Eq. 11 and what is erased mean "
                 "nothing to it; set model.guidance=0 and a leakage that erases (not conditioning)"
             )
-        made = {"clean": clean, "area": self.backbone.latent_area(masks), **_prefixed("shown", shown)}
+        area = self.backbone.latent_area(masks)
+        _require_painted(area, masks)
+        made = {"clean": clean, "area": area, **_prefixed("shown", shown)}
         if self.how.guidance:
             # Eq. 11's empty mask: nothing to paint, the whole condition image is shown.
             empty = self.backbone.prepare(images, clean, torch.zeros_like(masks), erase=False)
@@ -197,6 +200,22 @@ def draw_noise(like: Tensor, seeds: Sequence[int]) -> Tensor:
 def step_generator(seed: int) -> Generator:
     """The generator of the noise that a solver draws at its steps for one instance, before the first."""
     return generator(seed, "steps")
+
+
+def _require_painted(area: Tensor, masks: Tensor) -> None:
+    """Raise `PredictionError` where a latent area (B, 1, h, w) of masks (B, 1, S, S) has nothing to paint."""
+    if area.device.type == "meta":  # there are no numbers
+        return
+    for cells, mask in zip(area, masks, strict=True):
+        if bool(cells.any()):
+            continue
+        rows, columns = cells.shape[-2:]
+        if not (pixels := int(mask.sum())):
+            raise PredictionError("the inpainting area is empty: nothing is to be painted; choose another area=...")
+        raise PredictionError(
+            f"the inpainting area has {pixels} pixels, but none is left on the model's {rows}x{columns} grid, so "
+            "nothing would be painted; set model.backbone.grid=cover, or view=crop to show the object larger"
+        )
 
 
 def _prefixed(prefix: str, shown: Shown) -> Tensors:

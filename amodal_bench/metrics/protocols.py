@@ -22,6 +22,10 @@ FAILURES = ("zero", "exclude")
 CLUSTERS = ("auto", "image", "video")
 
 
+EMPTY = "empty amodal mask"
+"""Why a record without a pixel of A is left out."""
+
+
 @dataclass(frozen=True)
 class Filter:
     """Which records a protocol scores.
@@ -51,6 +55,7 @@ class Filter:
         """The records that are scored, and how many were left out for which reason."""
         rate = records["occlusion_rate"]
         reasons = {
+            EMPTY: without_pixels(records),
             "hidden": flag(records, "hidden") & (not self.hidden),
             "stuff": flag(records, "stuff") & (not self.stuff),
             "crowd": flag(records, "crowd") & (not self.crowd),
@@ -62,6 +67,13 @@ class Filter:
             excluded[reason] = int((kept & out).sum())
             kept &= ~out
         return records[kept], {reason: n for reason, n in excluded.items() if n}
+
+
+def without_pixels(records: pd.DataFrame) -> pd.Series[bool]:
+    """Whether A of a record has no pixel, (N,) bool: there is no object, under any protocol; False where unknown."""
+    if "amodal_pixels" not in records:
+        return pd.Series(False, index=records.index)
+    return pd.to_numeric(records["amodal_pixels"], errors="coerce").eq(0)
 
 
 def flag(records: pd.DataFrame, name: str) -> pd.Series[bool]:

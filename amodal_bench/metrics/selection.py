@@ -10,7 +10,7 @@ import pandas as pd
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.ids import read_ids
 from amodal_bench.datasets.base import Dataset
-from amodal_bench.metrics.protocols import ScoringProtocol, flag
+from amodal_bench.metrics.protocols import EMPTY, ScoringProtocol, flag, without_pixels
 
 SHOWN = 3
 
@@ -26,7 +26,8 @@ def select(
     Args:
         dataset: whose records are selected.
         protocol: whose filter selects them, where `ids` does not.
-        ids: a file of ids, or the ids themselves; they are the explicit list, so only hidden instances are left out.
+        ids: a file of ids, or the ids themselves; they are the explicit list, so only instances without a pixel of A
+            and hidden ones are left out.
         limit: only so many of the selected instances, the first ones.
 
     Raises:
@@ -75,5 +76,7 @@ def _listed(
         problem = f"{len(unknown)} of its {len(listed)} ids are not in {name}: {some}"
         raise InputError(source, problem, "was it made for another dataset, split or variant?")
     chosen = records[own.isin(listed)]
-    hidden = flag(chosen, "hidden") & (not keep_hidden)
-    return chosen[~hidden], {"hidden": int(hidden.sum())} if hidden.any() else {}
+    empty = without_pixels(chosen)
+    hidden = flag(chosen, "hidden") & (not keep_hidden) & ~empty
+    excluded = {EMPTY: int(empty.sum()), "hidden": int(hidden.sum())}
+    return chosen[~(empty | hidden)], {reason: count for reason, count in excluded.items() if count}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,6 +85,8 @@ class TuningFree:
     ) -> None:
         if steps < 1 or points < 1:
             raise ConfigError(f"model: steps ({steps}) and points ({points}) must be >= 1")
+        if not 0 <= guidance < math.inf:
+            raise ConfigError(f"model.guidance: {guidance} must be >= 0 and finite")
         self.backbone, self.segmenter = backbone, segmenter
         self.condition, self.area, self.view = condition, area, view
         self.denoising = Denoising(leakage, steps, guidance)

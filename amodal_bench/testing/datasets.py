@@ -249,7 +249,8 @@ def _of_record(record: dict[Any, Any], sample: Sample) -> Iterator[str]:
     """Where the masks contradict the record."""
     found, stated = of_masks(sample.amodal, sample.visible), record["amodal_pixels"]
     if found.amodal_pixels == 0:
-        yield "the amodal mask is empty"
+        if stated != 0:  # of what records() says to be empty, no protocol takes anything
+            yield f"the amodal mask is empty, but amodal_pixels is {stated:g} in records()"
         return
     if record["hidden"] and not found.hidden:
         yield "hidden in records(), but its visible mask is not empty"

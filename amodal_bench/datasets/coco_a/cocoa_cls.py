@@ -13,14 +13,23 @@ from tqdm import tqdm
 
 from amodal_bench.core.digests import files_digest
 from amodal_bench.datasets.coco_a.coco_tree import CocoTree
-from amodal_bench.datasets.coco_a.regions import PLACES, RegionDataset, mask_size, measures, object_or_empty, odd
+from amodal_bench.datasets.coco_a.regions import (
+    PLACES,
+    VISIBLE,
+    RegionDataset,
+    mask_size,
+    measures,
+    object_or_empty,
+    odd,
+)
 from amodal_bench.datasets.reading.fields import claimed_id, is_set, text
 from amodal_bench.datasets.reading.index import Index, Report, cached_index, make_index
 from amodal_bench.datasets.reading.indexed import SCENE
+from amodal_bench.datasets.reading.keys import VISIBLE_KEY, visible_key
 from amodal_bench.datasets.reading.pictures import Picture, Pictures
 from amodal_bench.datasets.reading.records import read_entries, read_record, read_records
 
-VERSION = 3
+VERSION = 4
 """Raised with any change of the rows that `_build` makes."""
 
 ARRAYS = ("images", "annotations", "categories")
@@ -129,5 +138,6 @@ def _row(file: Path, head: _Head, picture: Picture, categories: dict[str, str], 
         SCENE: head.image_id,
         "start": head.start,
         "length": head.length,
+        VISIBLE_KEY: visible_key(fields, VISIBLE),
         **vars(picture),
     }

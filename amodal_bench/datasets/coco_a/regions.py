@@ -1,6 +1,7 @@
 r"""One object as COCO-A and its relatives describe it.
 
-`segmentation` is A, `visible_mask` V and `invisible_mask` A \ V; where the latter two are absent, V = A.
+`segmentation` is A, `visible_mask` V and `invisible_mask` A \ V; where the latter two are absent, V = A. The keys
+that other formats have for V are tried, too (`reading.keys`).
 """
 
 from __future__ import annotations
@@ -11,17 +12,28 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from amodal_bench.core.errors import InputError
-from amodal_bench.core.rle import decode, decode_field, is_list, is_object
+from amodal_bench.core.rle import decode, is_list, is_object
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.reading.fields import odd_numbers, pixels, share, side
 from amodal_bench.datasets.reading.files import MEND
 from amodal_bench.datasets.reading.index import Index
 from amodal_bench.datasets.reading.indexed import IndexedDataset, Masks
+from amodal_bench.datasets.reading.keys import (
+    FORMATS,
+    HIDDEN,
+    VISIBLE_KEY,
+    visible_key,
+    visible_mask,
+    visible_part,
+)
 from amodal_bench.datasets.reading.measures import Measures, of_segmentations, overruled
 from amodal_bench.datasets.reading.pictures import PICTURE, read_picture
 
-PLACES = {"start": "int64", "length": "int64", **PICTURE}
-"""Columns of an index: where an annotation lies in the file, and its picture."""
+VISIBLE = ("visible_mask",)
+"""The key of V."""
+
+PLACES = {"start": "int64", "length": "int64", VISIBLE_KEY: "str", **PICTURE}
+"""Columns of an index: where an annotation lies in the file, the key of its V, and its picture."""
 
 Size = tuple[int, int]
 """Height and width, in pixels."""
@@ -35,6 +47,7 @@ class RegionDataset(IndexedDataset):
     """
 
     rate_field: ClassVar[str] = "occlude_rate"
+    visible_keys = VISIBLE
 
     def __init__(self, index: Index, identity: str, file: Path) -> None:
         super().__init__(index.opened_from(file), identity)
@@ -93,17 +106,16 @@ class RegionDataset(IndexedDataset):
 def masks_of(fields: dict[str, Any], height: int, width: int) -> Masks:
     """V and A, (height, width) bool. Raises `ValueError` where either cannot be read."""
     amodal = decode(fields.get("segmentation"), height, width)
-    if fields.get("visible_mask") is None:
-        return Masks(amodal, amodal)
-    return Masks(decode_field("visible_mask", fields["visible_mask"], height, width), amodal)
+    key = visible_key(fields, VISIBLE)
+    return Masks(visible_mask(fields, key, amodal) if key else amodal, amodal)
 
 
 def measures(fields: dict[str, Any], size: Size | None) -> Measures:
     """What the index says of an object whose image has this size, with no mask made."""
-    amodal, visible = fields.get("segmentation"), fields.get("visible_mask")
+    amodal, key = fields.get("segmentation"), visible_key(fields, VISIBLE)
     return of_segmentations(
         amodal,
-        amodal if visible is None else visible,
+        visible_part(fields, key, amodal, size) if key else amodal,
         size,
         stated_pixels=pixels(fields.get("area")),
         stated_rate=share(fields.get("occlude_rate")),
@@ -119,7 +131,7 @@ def odd(fields: dict[str, Any], measured: Measures) -> Iterator[str]:
 def mask_size(regions: Sequence[Any]) -> Size | None:
     """The size of the first RLE among objects of one image, for images whose entry states none."""
     for fields in map(object_or_empty, regions):
-        for key in ("visible_mask", "invisible_mask", "segmentation"):
+        for key in (*FORMATS, HIDDEN, "segmentation"):
             if size := _size(object_or_empty(fields.get(key)).get("size")):
                 return size
     return None

@@ -15,7 +15,7 @@ from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.rle import is_object
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.base import Problem
-from amodal_bench.datasets.kins.records import INDEX_VERSION, build_index, decode_masks
+from amodal_bench.datasets.kins.records import INDEX_VERSION, VISIBLE, build_index, decode_masks
 from amodal_bench.datasets.reading.files import MEND, require_files, require_split
 from amodal_bench.datasets.reading.index import cached_index
 from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset, Masks
@@ -53,6 +53,8 @@ class Kins(IndexedDataset):
 
     name = "kins"
     contained = False
+    visible_keys = VISIBLE
+    visible_everywhere = True
 
     def __init__(
         self,
@@ -99,10 +101,13 @@ class Kins(IndexedDataset):
             yield f"i_area says {row['visible_pixels']:g} but no pixel is visible"
 
     def remarks(self) -> list[str]:
-        """How often, and how far, V reaches beyond A."""
+        """Where V was read from if not from its own keys, and how often, and how far, it reaches beyond A."""
         outside = self.index.instances["visible_outside"]
         drawn = f"by {int(outside.sum())} pixels in all (they were drawn independently)"
-        return [f"V reaches beyond A in {int((outside > 0).sum())} of {len(outside)} instances, {drawn}"]
+        return [
+            *super().remarks(),
+            f"V reaches beyond A in {int((outside > 0).sum())} of {len(outside)} instances, {drawn}",
+        ]
 
     def check(self) -> Sequence[Problem]:
         """Decode everything, and compare the annotation file with that of the other split."""

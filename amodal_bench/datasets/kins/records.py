@@ -1,7 +1,8 @@
 """The annotation file of KINS: which key holds what in either release, and the index of a file.
 
 The 2019 release names its masks `segmentation` (A, polygons) and `inmodal_seg` (V, an RLE), the 2020 release `a_segm`
-and `i_segm` (polygons). Files with mixed names exist, so the keys that a record has decide, not the release.
+and `i_segm` (polygons). Files with mixed names exist, so the keys that a record has decide, not the release; where it
+has neither, V is read from the keys of other formats (`reading.keys`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from amodal_bench.core.rle import Segmentation, decode_field, is_list, is_object
+from amodal_bench.core.rle import decode_field
 from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_numbers, pixels, text
 from amodal_bench.datasets.reading.index import Index, Report, make_index
 from amodal_bench.datasets.reading.indexed import SCENE, Masks
+from amodal_bench.datasets.reading.keys import (
+    HIDDEN,
+    VISIBLE_KEY,
+    first,
+    says_nothing,
+    visible_key,
+    visible_mask,
+    visible_part,
+)
 from amodal_bench.datasets.reading.measures import Segmentations
 from amodal_bench.datasets.reading.pictures import PICTURE, Pictures
 from amodal_bench.datasets.reading.records import Record, read_entries, read_records
@@ -23,12 +33,13 @@ from amodal_bench.datasets.reading.records import Record, read_entries, read_rec
 AMODAL = ("a_segm", "segmentation")
 VISIBLE = ("i_segm", "inmodal_seg")
 AREA = ("a_area", "area")
-INDEX_VERSION = 3
+INDEX_VERSION = 4
 COLUMNS = {
     SCENE: "str",
     **PICTURE,
     "start": "int64",
     "length": "int64",
+    VISIBLE_KEY: "str",
     "visible_pixels": "float64",
     "visible_outside": "float64",
 }
@@ -36,10 +47,9 @@ COLUMNS = {
 
 def segmentations(record: dict[str, Any], size: tuple[int, int] | None) -> Segmentations:
     """A and V of an annotation whose picture has this size, None for an unknown one; no mask is made."""
-    amodal, (_, visible) = first(record, AMODAL)[1], first(record, VISIBLE)
-    if visible is None:
-        visible = amodal
-    elif says_nothing(visible) and size is not None:
+    amodal, key = first(record, AMODAL)[1], visible_key(record, VISIBLE)
+    visible = visible_part(record, key, amodal, size) if key else amodal
+    if key and key != HIDDEN and says_nothing(visible) and size is not None:
         visible = {"size": list(size), "counts": [size[0] * size[1]]}
     return Segmentations(amodal, visible, size)
 
@@ -53,26 +63,12 @@ def decode_masks(record: dict[str, Any], height: int, width: int) -> Masks:
         ValueError: with the key and a short reason, where a mask cannot be read.
     """
     amodal = decode_field(*first(record, AMODAL), height, width)
-    key, visible = first(record, VISIBLE)
-    if visible is None:
+    key = visible_key(record, VISIBLE)
+    if not key:
         return Masks(amodal, amodal)
-    if says_nothing(visible):
+    if key != HIDDEN and says_nothing(record[key]):
         return Masks(np.zeros_like(amodal), amodal)
-    return Masks(decode_field(key, visible, height, width), amodal)
-
-
-def first(record: dict[str, Any], keys: tuple[str, ...]) -> tuple[str, Any]:
-    """The first of some keys that has a value, with it; else all of them, and None."""
-    found = (key for key in keys if record.get(key) is not None)
-    return next(((key, record[key]) for key in found), (" or ".join(keys), None))
-
-
-def says_nothing(visible: Segmentation) -> bool:
-    """Whether a visible mask is there but empty: no part at all, or only polygons of less than three points."""
-    if not is_list(visible):
-        return bool(visible == {})
-    parts = visible if all(map(is_list, visible)) else [visible]
-    return all(len(part) < 6 and not any(map(is_object, part)) for part in parts)
+    return Masks(visible_mask(record, key, amodal), amodal)
 
 
 def build_index(file: Path) -> Index:
@@ -112,7 +108,7 @@ class _Builder:
         id, image_id = self.unused_id(fields, label), text(fields.get("image_id"))
         picture = self.pictures.get(image_id)
         masks = segmentations(fields, picture.size)
-        if first(fields, VISIBLE)[1] is None:
+        if not (key := visible_key(fields, VISIBLE)):
             self.report(f"annotation {id}", f"it has no visible mask ({' or '.join(VISIBLE)}): V = A is assumed")
         for what in odd_numbers(fields, (*AREA, "i_area")):
             self.report(f"annotation {id}", what)
@@ -126,6 +122,7 @@ class _Builder:
             SCENE: f"image {image_id}" if image_id in self.pictures.by_id else f"annotation {id}",
             "start": record.start,
             "length": record.length,
+            VISIBLE_KEY: key,
             "visible_pixels": pixels(fields.get("i_area")),
             "visible_outside": masks.visible_outside,
             **vars(picture),

@@ -20,7 +20,11 @@ from amodal_bench.core.errors import InputError
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Problem, Sample
 from amodal_bench.datasets.reading.index import Index
+from amodal_bench.datasets.reading.keys import VISIBLE_KEY, doubts, what_was_taken
 from amodal_bench.datasets.reading.measures import RATE_TOLERANCE, of_masks
+
+READING = 2
+"""Raised where the same files would give other samples, so that runs do not mix them."""
 
 SCENES_KEPT = 4
 PIXEL_TOLERANCE = 0.5
@@ -79,12 +83,16 @@ class IndexedDataset(ABC):
         contained: whether V lies inside A by the dataset's construction, so that `check` may complain.
         rate_field: what the files call the occlusion rate, for `check`.
         libraries: what turns its files into pixels, see `Decoded`.
+        visible_keys: where a record of the files has V, in order; the index then has the column `VISIBLE_KEY`.
+        visible_everywhere: whether each record should have V, or only those of occluded objects.
     """
 
     name: ClassVar[str]
     contained: ClassVar[bool] = True
     rate_field: ClassVar[str] = "occlusion rate"
     libraries: ClassVar[tuple[str, ...]] = ("pillow", "pycocotools")
+    visible_keys: ClassVar[tuple[str, ...]] = ()
+    visible_everywhere: ClassVar[bool] = False
 
     def __init__(self, index: Index, identity: str) -> None:
         """`identity` names, beside the sources, what decides the samples: split, variant, annotator."""
@@ -143,8 +151,9 @@ class IndexedDataset(ABC):
         return ()
 
     def fingerprint(self) -> str:
-        """Hex SHA-256 over the dataset's name, what identifies its variant, and the bytes of its sources."""
-        return hashlib.sha256(f"{self.name}\n{self._identity}\n{self.index.digest}".encode()).hexdigest()
+        """Hex SHA-256 over the dataset's name, what identifies its variant, how files are read, and their bytes."""
+        facts = f"{self.name}\n{self._identity}\nreading {READING}\n{self.index.digest}"
+        return hashlib.sha256(facts.encode()).hexdigest()
 
     def check(self) -> Sequence[Problem]:
         """Decode every image and mask, and compare them with each other and with the annotated numbers."""
@@ -169,7 +178,15 @@ class IndexedDataset(ABC):
 
     def remarks(self) -> list[str]:
         """What is no fault but worth knowing, as `data info` and `data check` print it; no pixel is read."""
-        return []
+        if VISIBLE_KEY not in self.index.instances:
+            return []
+        return list(what_was_taken(self.index.instances, self.visible_keys))
+
+    def doubts(self) -> list[str]:
+        """What makes numbers on this dataset doubtful, which a run warns of; no pixel is read."""
+        if VISIBLE_KEY not in self.index.instances:
+            return []
+        return list(doubts(self.index.instances, self.visible_everywhere))
 
     def source(self, row: Any) -> str:  # noqa: ARG002
         """The file that a problem of this instance is reported for."""

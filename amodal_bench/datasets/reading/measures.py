@@ -2,7 +2,7 @@ r"""What an index says of an instance's two masks, defined once for all loaders.
 
 A is the amodal mask and V the visible one; V may reach beyond A.
 
-pixels of A: as stated, else as measured.
+pixels of A: as stated, else as measured; 0 where A can be read and has none, whatever is stated.
 occlusion rate: |A \ V| / |A|, as stated, else as measured. NaN where A is empty.
 truncated: A has a pixel in the first or last row or column of the image.
 hidden: V has no pixel, whatever rate is stated. A stated rate that contradicts it (1 though V has a pixel, less than
@@ -76,7 +76,7 @@ class Segmentations:
     def measures(self, stated_pixels: float = math.nan, stated_rate: float = math.nan) -> Measures:
         """Measure as `of_segmentations` does."""
         whole, pixels = self._whole, stated_pixels
-        if math.isnan(pixels) and whole is not None:
+        if whole is not None and (math.isnan(pixels) or not rle.pixels(whole)):
             pixels = rle.pixels(whole)
         truncated = whole is not None and rle.reaches_border(whole)
         return Measures(pixels, self.rate(stated_rate), truncated, self.hidden)

@@ -1,7 +1,8 @@
 """SAIL-VOS annotation files: the official COCO-style JSON, and the form that the tracker vatrack converts it to.
 
 The official form has A in `segmentation` and V in `visible_mask`; the converted one has A in `amodal_mask` too, its
-pixels in `area_amodal`, and both masks in `segmentation`. The keys that a record has decide, not the file.
+pixels in `area_amodal`, and both masks in `segmentation`. The keys that a record has decide, not the file; those that
+other formats have for V are tried, too (`reading.keys`).
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from amodal_bench.core.rle import Segmentation, decode, decode_field, is_list, i
 from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_numbers, pixels, share, text
 from amodal_bench.datasets.reading.index import Index, Report, make_index
 from amodal_bench.datasets.reading.indexed import PIXEL_TOLERANCE, SCENE, Masks
+from amodal_bench.datasets.reading.keys import VISIBLE_KEY, visible_key, visible_mask, visible_part
 from amodal_bench.datasets.reading.measures import Measures, of_segmentations, overruled
 from amodal_bench.datasets.reading.pictures import PICTURE, Pictures
 from amodal_bench.datasets.reading.records import Record, read_entries, read_record, read_records
 from amodal_bench.datasets.sailvos.frames import frame_ranks, video_of
 
-JSON_VERSION = 4
+JSON_VERSION = 5
 RATE = "occlude_rate"
+VISIBLE, PAIR = ("visible_mask",), "segmentation[1]"
+"""The key of V, and where the converted form has it beside A."""
 COLUMNS = {
     SCENE: "str",
     "object_id": "str",
@@ -32,6 +36,7 @@ COLUMNS = {
     **PICTURE,
     "start": "int64",
     "length": "int64",
+    VISIBLE_KEY: "str",
 }
 KIND, REMEDY = "a SAIL-VOS annotation file", "use the official train.json or valid.json"
 
@@ -51,10 +56,11 @@ def decode_masks(record: dict[str, Any], height: int, width: int) -> Masks:
         ValueError: with a short reason, where a mask is missing or cannot be read.
     """
     amodal = decode(amodal_part(record), height, width)
-    visible = visible_part(record)
-    if visible is None:
+    if not (key := found_key(record)):
         raise ValueError("it has no visible_mask")
-    return Masks(decode_field("visible_mask", visible, height, width), amodal)
+    if key == PAIR:
+        return Masks(decode_field("visible_mask", record["segmentation"][1], height, width), amodal)
+    return Masks(visible_mask(record, key, amodal), amodal)
 
 
 def amodal_part(record: dict[str, Any]) -> Segmentation:
@@ -67,12 +73,19 @@ def amodal_part(record: dict[str, Any]) -> Segmentation:
     return segmentation[0] if _is_pair(segmentation) else segmentation
 
 
-def visible_part(record: dict[str, Any]) -> Segmentation:
+def found_key(record: dict[str, Any]) -> str:
+    """Where V is: its own key, `PAIR`, or the key of another format; "" where it is nowhere."""
+    if record.get(VISIBLE[0]) is None and _is_pair(record.get("segmentation")):
+        return PAIR
+    return visible_key(record, VISIBLE)
+
+
+def seen_part(record: dict[str, Any], size: tuple[int, int] | None) -> Segmentation:
     """The segmentation of V, None where there is none."""
-    if record.get("visible_mask") is not None:
-        return record["visible_mask"]
-    segmentation: Any = record.get("segmentation")
-    return segmentation[1] if _is_pair(segmentation) else None
+    key = found_key(record)
+    if key == PAIR:
+        return record["segmentation"][1]
+    return visible_part(record, key, amodal_part(record), size) if key else None
 
 
 def disagreements(record: dict[str, Any], masks: Masks) -> Iterator[str]:
@@ -149,6 +162,7 @@ class _Reading:
                 "frame": 0,
                 "start": record.start,
                 "length": record.length,
+                VISIBLE_KEY: found_key(fields),
                 **vars(picture),
                 **vars(measured),
             }
@@ -190,7 +204,7 @@ def _measures(fields: dict[str, Any], size: tuple[int, int] | None) -> Measures:
     stated = (pixels(fields.get(key)) for key in ("area_amodal", "area"))
     return of_segmentations(
         amodal_part(fields),
-        visible_part(fields),
+        seen_part(fields, size),
         size,
         stated_pixels=next((value for value in stated if not math.isnan(value)), math.nan),
         stated_rate=share(fields.get(RATE)),

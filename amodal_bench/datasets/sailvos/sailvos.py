@@ -77,6 +77,8 @@ class SailVos(IndexedDataset):
 
     name = "sailvos"
     rate_field = "occlude_rate"
+    visible_keys = (*json_file.VISIBLE, json_file.PAIR)
+    visible_everywhere = True
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from amodal_bench.backbones.base import Schedule, Shown
+from amodal_bench.backbones.grid import COVER
 from amodal_bench.backbones.latent import KLBackbone
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.models.pix2gestalt import networks
@@ -35,7 +36,7 @@ class Pix2GestaltBackbone(KLBackbone):
         file: the checkpoint's name there.
         native: side in pixels; the authors' model was trained at 256.
         eta: of DDIM: 1 draws as much noise at every step as there is to draw, 0 none.
-        options: the others of `LatentBackbone`; no `variant`.
+        options: the others of `LatentBackbone`; no `variant`, and no `grid`, since V is shown as shares of pixels.
     """
 
     FAMILY = "pix2gestalt"
@@ -54,6 +55,8 @@ class Pix2GestaltBackbone(KLBackbone):
         super().__init__(weights, native, micro_batch, **options)
         if self.source.variant is not None:
             raise ConfigError("model.backbone.variant: must be null, since a checkpoint is a single file")
+        if self.grid != COVER:
+            raise ConfigError("model.backbone.grid: pix2gestalt has no inpainting area; leave the setting out")
         if not is_file(file):
             raise ConfigError(f"model.backbone.file: {file!r} is not the name of a checkpoint (*.ckpt)")
         if not 0 <= eta <= 1:
@@ -62,7 +65,9 @@ class Pix2GestaltBackbone(KLBackbone):
         self.eta = eta
 
     def describe(self) -> dict[str, Any]:
-        return {**super().describe(), "eta": self.eta}
+        facts = super().describe()
+        del facts["grid"]  # it has no mask
+        return {**facts, "eta": self.eta}
 
     def libraries(self) -> tuple[str, ...]:
         return "torch", "diffusers", "transformers"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -64,6 +65,8 @@ class Pix2Gestalt:
     ) -> None:
         if steps < 1 or samples < 1:
             raise ConfigError(f"model: steps ({steps}) and samples ({samples}) must be >= 1")
+        if not 0 <= guidance < math.inf:
+            raise ConfigError(f"model.guidance: {guidance} must be >= 0 and finite")
         if vote not in VOTES:
             raise ConfigError(f"model.vote: {vote!r} is not one of {', '.join(map(repr, VOTES))}")
         if not 0 <= threshold < 255:

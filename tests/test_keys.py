@@ -1,0 +1,166 @@
+"""Visible masks under the keys of sister formats, records without a pixel of A, and what a run warns of."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from masks import box
+
+from amodal_bench.core.rle import encode
+from amodal_bench.core.types import Mask
+from amodal_bench.datasets.base import Dataset
+from amodal_bench.datasets.coco_a.bsds import Bsds
+from amodal_bench.datasets.coco_a.cocoa import Cocoa
+from amodal_bench.datasets.coco_a.cocoa_cls import CocoaCls
+from amodal_bench.datasets.kins.kins import Kins
+from amodal_bench.datasets.reading.doubts import doubts
+from amodal_bench.datasets.reading.indexed import IndexedDataset
+from amodal_bench.datasets.sailvos.sailvos import SailVos
+from amodal_bench.datasets.toy import Toy
+from amodal_bench.metrics.protocols import Filter
+from amodal_bench.report.outcome import Outcome
+
+Bench = Callable[..., Outcome]
+SIZE = (60, 80)
+AMODAL, VISIBLE = box(SIZE, 20, 30, 30, 40), box(SIZE, 20, 30, 30, 25)
+FORMATS = ("visible_mask", "i_segm", "inmodal_seg", "invisible_mask")
+
+
+def mask_under(key: str) -> dict[str, Any]:
+    """V of the one object, under a key."""
+    return {key: encode(AMODAL & ~VISIBLE if key == "invisible_mask" else VISIBLE)}
+
+
+def written(root: Path, name: str, fields: list[dict[str, Any]]) -> IndexedDataset:
+    """A tree of one picture whose objects have these fields beside A, opened."""
+    root.mkdir(parents=True, exist_ok=True)
+    objects = [{"segmentation": encode(AMODAL), "area": int(AMODAL.sum()), **each} for each in fields]
+    image = {"id": 7, "file_name": "7.png", "height": SIZE[0], "width": SIZE[1]}
+    listed = [{"id": n, "image_id": 7, "category_id": 1, **each} for n, each in enumerate(objects, start=1)]
+    tree: dict[str, Any] = {"images": [image], "categories": [{"id": 1, "name": "car"}], "annotations": listed}
+    if name in ("cocoa", "bsds"):
+        tree["annotations"] = [{"id": 1, "image_id": 7, "regions": objects}]
+    if name == "sailvos":
+        image["file_name"] = "video/images/000007.png"
+    file, picture, kind = {
+        "cocoa": ("annotations/COCO_amodal_val2014.json", "val2014/7.png", Cocoa),
+        "cocoa_cls": ("annotations/COCO_amodal_val2014_with_classes.json", "val2014/7.png", CocoaCls),
+        "bsds": ("annotations/BSDS_amodal_test.json", "BSR/BSDS500/data/images/test/7.png", Bsds),
+        "kins": ("update_test_2020.json", "testing/image_2/7.png", Kins),
+        "sailvos": ("valid.json", "video/images/000007.png", SailVos),
+    }[name]
+    for path in (root / file, root / picture):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(root / picture), np.full((*SIZE, 3), 90, np.uint8))
+    (root / file).write_text(json.dumps(tree))
+    opened: IndexedDataset = kind(str(root))
+    return opened
+
+
+DATASETS = ("cocoa", "bsds", "cocoa_cls", "kins", "sailvos")
+
+
+@pytest.mark.parametrize("key", FORMATS)
+@pytest.mark.parametrize("name", DATASETS)
+def test_the_visible_mask_is_found_under_every_formats_key(tmp_path: Path, name: str, key: str) -> None:
+    dataset = written(tmp_path, name, [mask_under(key)])
+    (record,) = dataset.records().to_dict("records")
+    sample = dataset.sample(record["id"])
+    assert np.array_equal(sample.visible, VISIBLE) and np.array_equal(sample.amodal, AMODAL)
+    assert record["occlusion_rate"] == pytest.approx(1 - 25 / 40)
+    own = key in dataset.visible_keys
+    told = [line for line in dataset.remarks() if line.startswith("V of")]
+    whence = "which is A without V" if key == "invisible_mask" else "the key of another format"
+    assert told == ([] if own else [f"V of 1 of 1 instances is read from {key}, {whence}"])
+    assert not list(doubts(dataset)) and not dataset.check()
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_datasets_own_key_goes_first(tmp_path: Path, name: str) -> None:
+    own = "i_segm" if name == "kins" else "visible_mask"
+    wrong = {key: encode(AMODAL) for key in FORMATS if key not in (own, "invisible_mask")}
+    dataset = written(tmp_path, name, [wrong | mask_under(own)])
+    assert np.array_equal(dataset.sample(dataset.records()["id"][0]).visible, VISIBLE)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_hidden_part_that_cannot_be_read_is_an_error_that_names_its_key(tmp_path: Path, name: str) -> None:
+    dataset = written(tmp_path, name, [{"invisible_mask": {"size": [1, 1], "counts": [1]}}])
+    assert any("invisible_mask: mask is 1x1" in problem.what for problem in dataset.check())
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_an_object_without_a_pixel_is_no_instance_whatever_area_is_stated(tmp_path: Path, name: str) -> None:
+    nothing: Mask = np.zeros(SIZE, bool)
+    empty = {"segmentation": encode(nothing), "area": 800, "visible_mask": encode(VISIBLE)}
+    dataset = written(tmp_path, name, [empty, mask_under("visible_mask")])
+    records = dataset.records()
+    kept, excluded = Filter().select(records)
+    assert list(kept["id"]) == [records["id"][1]] and excluded == {"empty amodal mask": 1}
+    assert any("the amodal mask is empty" in problem.what for problem in dataset.check())
+
+
+def test_a_run_leaves_out_what_has_no_pixel_and_says_why(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    empty = {"segmentation": [[10, 10, 50, 10, 30, 10]], "visible_mask": encode(VISIBLE)}
+    written(tmp_path / "tree", "cocoa", [empty, mask_under("visible_mask")])
+    outcome = bench("dataset=cocoa", f"dataset.root={tmp_path / 'tree'}", "model=hull", "sheet=0")
+    assert outcome.excluded == {"empty amodal mask": 1}
+    assert outcome.main.summary()[["instances", "errors"]].to_numpy().tolist() == [[1, 0]] * 2
+    ids = tmp_path / "ids.txt"
+    ids.write_text("1-1\n1-2\n")
+    listed = bench("dataset=cocoa", f"dataset.root={tmp_path / 'tree'}", "model=hull", "sheet=0", f"ids={ids}")
+    assert listed.excluded == {"empty amodal mask": 1} and listed.main.ids == outcome.main.ids
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "line"),
+    [
+        ("kins", [{}, {}], "none of its 2 instances has a visible mask: V = A is assumed"),
+        ("cocoa", [{}, {}], "none of its 2 instances has a visible mask: V = A is assumed"),
+        ("kins", [{}] * 30 + [mask_under("i_segm")], "only 1 of its 31 instances has a visible mask"),
+        (
+            "cocoa",
+            [{"occlude_rate": 0.4}, mask_under("visible_mask")],
+            "1 of its 2 instances state an occlusion rate and no visible mask",
+        ),
+    ],
+)
+def test_a_run_warns_of_missing_visible_masks_in_one_line(
+    bench: Bench,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    fields: list[dict[str, Any]],
+    line: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "tree", name, fields)
+    with caplog.at_level(logging.WARNING):
+        bench(f"dataset={name}", f"dataset.root={tmp_path / 'tree'}", "model=hull", "sheet=0")
+    (said,) = [record.getMessage() for record in caplog.records if "visible mask" in record.getMessage()]
+    assert said.startswith(f"{name}: {line}") and "\n" not in said
+
+
+def test_a_sound_dataset_is_not_doubted_and_one_without_occlusion_is() -> None:
+    class Bare(Toy):
+        """Whose index knows nothing of keys."""
+
+        def records(self) -> Any:
+            return super().records().assign(occlusion_rate=0.0)
+
+    sound: Dataset = Toy(images=2)
+    assert not list(doubts(sound))
+    assert list(doubts(Bare(images=2))) == [
+        f"none of its {len(sound.records())} instances is occluded: V = A, and the baseline V is perfect"
+    ]
