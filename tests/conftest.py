@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
 import logging
@@ -9,7 +10,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,12 @@ def composed(*overrides: str) -> Settings:
     register_schema()
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         return settings_from(compose("config", overrides=list(overrides)))
+
+
+@lru_cache(maxsize=64)
+def _composed_once(*overrides: str) -> Settings:
+    """Settings for tests that run the same command: Hydra takes longer than a small run; copy them."""
+    return composed(*overrides)
 
 
 SAMPLES = Path(__file__).parents[2] / "shared/samples/cocoa"
@@ -121,7 +129,12 @@ def bench(tmp_path: Path) -> Callable[..., Outcome]:
     """Run the harness with overrides; results go to the test's own folder."""
 
     def run(*overrides: str) -> Outcome:
-        outcome, _ = evaluate(composed(f"results={tmp_path / 'results'}", "sheet=0", *overrides))
+        own = str(tmp_path / "results")
+        if any(override.startswith(("results=", "logger=")) for override in overrides):
+            settings = composed(f"results={own}", "sheet=0", *overrides)
+        else:
+            settings = replace(copy.deepcopy(_composed_once("sheet=0", *overrides)), results=own)
+        outcome, _ = evaluate(settings)
         return outcome
 
     return run

@@ -84,6 +84,7 @@ def test_importing_the_package_imports_nothing_else() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_evaluating_a_baseline_imports_no_torch() -> None:
     run = "amodal_bench.evaluate(dataset='toy', model='hull', limit=2, sheet=0, settings={'dataset.images': 1})"
     assert python(f"import sys, amodal_bench; {run}; print('torch' in sys.modules)") == "False\n"
@@ -123,6 +124,7 @@ def blocks(page: str) -> Iterator[tuple[str, str]]:
         yield code, printed
 
 
+@pytest.mark.slow
 def test_the_page_runs_exactly_as_it_is_printed_and_its_dataset_keeps_the_contract(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -149,6 +151,7 @@ def test_the_page_names_every_public_name() -> None:
 # Evaluate.
 
 
+@pytest.mark.slow
 def test_evaluate_is_the_command_line_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
     outcome = amodal_bench.evaluate(model="hull", settings=IMAGES, **SMALL)
     assert capfd.readouterr() == ("", "")
@@ -165,6 +168,7 @@ def test_evaluate_is_the_command_line_without_a_word(capfd: pytest.CaptureFixtur
     assert ours["command"] is None and theirs["command"][:3] == ["python", "-m", "amodal_bench"]
 
 
+@pytest.mark.slow
 def test_three_ways_to_give_a_setting_are_one(outcome: amodal_bench.Outcome) -> None:
     run = outcome.main.folder
     before = files(run)["store.sqlite"]
@@ -185,6 +189,7 @@ def test_values_arrive_as_they_are(value: str) -> None:
     assert model.backbone.source.spec == value
 
 
+@pytest.mark.slow
 def test_choices_settings_and_ids(outcome: amodal_bench.Outcome, tmp_path: Path) -> None:
     ids = list(outcome.main.instances()["id"][2:5])
     listed = amodal_bench.evaluate(model="hull", ids=ids, sheet=0, settings=IMAGES)
@@ -197,6 +202,7 @@ def test_choices_settings_and_ids(outcome: amodal_bench.Outcome, tmp_path: Path)
     assert pooled.table()["protocol"].unique().tolist() == ["pooled@2"]
 
 
+@pytest.mark.slow
 def test_progress_is_shown_where_it_is_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
     amodal_bench.evaluate(model="hull", settings=IMAGES, progress=True, **SMALL)
     printed = capfd.readouterr()
@@ -204,6 +210,7 @@ def test_progress_is_shown_where_it_is_asked_for(capfd: pytest.CaptureFixture[st
     assert printed.out == ""
 
 
+@pytest.mark.slow
 def test_an_object_runs_under_the_identity_of_its_class(outcome: amodal_bench.Outcome) -> None:
     given = amodal_bench.evaluate(
         dataset=amodal_bench.load_dataset("toy", images=3), model=amodal_bench.load_model("hull"), name="hull",
@@ -217,6 +224,7 @@ def test_an_object_runs_under_the_identity_of_its_class(outcome: amodal_bench.Ou
     assert amodal_bench.evaluate(model=Shifted(4), settings=IMAGES, **SMALL).main.digest != own.main.digest
 
 
+@pytest.mark.slow
 def test_too_many_errors_are_an_error_after_the_tables_are_written() -> None:
     broken = Shifted(1, fails_at="test-00000-0")
     with pytest.raises(amodal_bench.BenchError, match=r"Shifted: 1 of 6 instances failed"):
@@ -278,6 +286,7 @@ def test_a_dataset_whose_name_cannot_be_a_folder_is_refused() -> None:
     assert not Path("results").exists()
 
 
+@pytest.mark.slow
 def test_a_choice_without_effect_is_a_warning() -> None:
     with pytest.warns(UserWarning, match=r"^leakage=.* has no effect: the model hull") as seen:
         amodal_bench.evaluate(model="hull", leakage="none", settings=IMAGES, **SMALL)
@@ -338,6 +347,7 @@ def test_a_models_parts_are_chosen_by_name() -> None:
         amodal_bench.load_model("tiny", gidance=1)
 
 
+@pytest.mark.slow
 def test_a_configuration_folder_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "conf" / "model").mkdir(parents=True)
     (tmp_path / "conf" / "model" / "moved.yaml").write_text(f"_target_: {__name__}.Shifted\nname: moved\npixels: 2\n")
@@ -371,6 +381,7 @@ def test_a_run_or_a_protocol_of_the_wrong_kind_is_one_line(outcome: amodal_bench
             amodal_bench.score(folder, **given)
 
 
+@pytest.mark.slow
 def test_a_run_is_read_and_left_as_it_is(outcome: amodal_bench.Outcome) -> None:
     before = files(outcome.main.folder)
     run = amodal_bench.open_run(str(outcome.main.folder))
@@ -386,6 +397,7 @@ def test_a_run_is_read_and_left_as_it_is(outcome: amodal_bench.Outcome) -> None:
     assert files(outcome.main.folder) == before, "no file changed, and none was added"
 
 
+@pytest.mark.slow
 def test_a_score_is_what_the_run_itself_said(outcome: amodal_bench.Outcome) -> None:
     table = outcome.table()
     for protocol, label in ((None, "instance@2"), ("instance", "instance@2"), ("pooled", "pooled@2")):
@@ -411,6 +423,7 @@ def test_a_score_of_listed_instances_counts_those_that_were_not_run(outcome: amo
         amodal_bench.score(outcome.main.folder, ids=[other])
 
 
+@pytest.mark.slow
 def test_a_score_needs_the_dataset_of_the_run(outcome: amodal_bench.Outcome) -> None:
     folder = outcome.main.folder
     with pytest.raises(amodal_bench.UsageError, match=r"was run on toy .* and not on toy"):

@@ -64,6 +64,7 @@ class Broken:
         return [query.mask for query in queries]  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_on_everything_stops_with_its_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +77,7 @@ def test_a_model_that_fails_on_everything_stops_with_its_traceback(
     assert "'Query' object has no attribute 'mask'" in str(stopped.value)
 
 
+@pytest.mark.slow
 def test_the_program_says_it_in_one_line(run: Run, tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text(
         "class Broken:\n    def describe(self): return {}\n    def predict(self, queries, seeds): return 1 / 0\n"

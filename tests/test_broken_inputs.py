@@ -38,6 +38,7 @@ def other_size(data: dict[str, Any]) -> None:
     occluded_fish(data)["visible_mask"]["size"] = [5, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

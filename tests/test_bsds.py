@@ -55,6 +55,7 @@ def passes_of(dataset: Bsds) -> list[str]:
     return list(dict.fromkeys(id.rpartition("-")[0] for id in dataset.records()["id"]))
 
 
+@pytest.mark.slow
 def test_exported_scenes_come_back_exactly_from_every_annotator(tree: Path) -> None:
     dataset = Bsds(str(tree), annotator="all")
     expected = []

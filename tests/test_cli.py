@@ -111,6 +111,7 @@ def test_a_run_prints_its_table_and_the_same_command_does_nothing_twice(tmp_path
     assert {file: file.stat().st_mtime_ns for file in stamps} == stamps
 
 
+@pytest.mark.slow
 def test_multirun_runs_every_cell_and_one_table_joins_them(tmp_path: Path) -> None:
     done = bench("-m", "model=hull", "seed=1,2", "sheet=0", "dataset.images=2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -121,6 +122,7 @@ def test_multirun_runs_every_cell_and_one_table_joins_them(tmp_path: Path) -> No
     assert "| toy | hull seed=1 | instance@2 |" in collected.stdout
 
 
+@pytest.mark.slow
 def test_a_list_of_ids_is_what_a_run_takes_from_a_file(here: Here, tmp_path: Path) -> None:
     listed = here("data", "ids", "dataset.images=2")
     assert (listed.returncode, listed.stderr) == (0, "")
@@ -131,6 +133,7 @@ def test_a_list_of_ids_is_what_a_run_takes_from_a_file(here: Here, tmp_path: Pat
     assert f"instances {label}" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_failing_cell_fails_the_multirun(here: Here) -> None:
     done = here("-m", "model=hull", "ids=none.txt,null", "sheet=0", "dataset.images=2")
     assert done.returncode == 2
@@ -138,6 +141,7 @@ def test_a_failing_cell_fails_the_multirun(here: Here) -> None:
     assert done.stderr.splitlines()[-1].startswith("error: 1 cell of the sweep failed: model=hull ids=none.txt ")
 
 
+@pytest.mark.slow
 def test_a_cell_that_cannot_be_built_leaves_the_next_one_to_run(here: Here, tmp_path: Path) -> None:
     done = here("-m", "model=hull", "protocol.errors=ignore,zero", "sheet=0", "dataset.images=2")
     assert done.returncode != 0
@@ -145,6 +149,7 @@ def test_a_cell_that_cannot_be_built_leaves_the_next_one_to_run(here: Here, tmp_
     assert len(list((tmp_path / "results" / "runs").glob("toy-hull-*/scores/*/summary.csv"))) == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_store_is_named(here: Here, tmp_path: Path) -> None:
     assert here("model=hull", *SMALL, "sheet=0").returncode == 0
     (store,) = (tmp_path / "results/runs").glob("toy-hull-*/store.sqlite")
@@ -157,6 +162,7 @@ def test_a_damaged_store_is_named(here: Here, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_cells_that_fail_are_listed_at_the_end_below_the_table_of_the_others(here: Here) -> None:
     failures = "protocol.errors=ignore,zero,drop"
     done = here("-m", "model=hull,visible", failures, "dataset.images=1", "sheet=0")

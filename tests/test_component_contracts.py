@@ -87,6 +87,7 @@ def test_every_protocol_keeps_its_contract(choice: str) -> None:
     assert protocols.violations(one_of("protocol", choice)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", [name for name in choices("segmenter") if "sam" not in name or "random" in name])
 def test_every_segmenter_keeps_its_contract_and_describes_all_of_its_settings(choice: str) -> None:
     spec = composed(f"segmenter={choice}").segmenter
@@ -213,6 +214,7 @@ def test_a_model_that_keeps_all_is_left_alone(fault: str) -> None:
     assert models.violations(Grow(fault)) == []
 
 
+@pytest.mark.slow
 def test_a_setting_that_is_not_described_is_named() -> None:
     spec = {"_target_": f"{__name__}.Grow", "pixels": 3, "told": False}
     (said,) = settings.violations(spec, "model", models.answers, lambda place: f"model.{place}")
@@ -852,6 +854,7 @@ class Lacks(Own):
         return mask | dark if self.mode == "a" else query.visible | dark
 
 
+@pytest.mark.slow
 def test_settings_that_are_missing_from_the_description_are_named_whether_the_yaml_has_them_or_not() -> None:
     spec = {"_target_": f"{__name__}.Lacks", "pixels": 1}
     found = settings.violations(spec, "model", models.answers, lambda place: f"model.{place}")
@@ -871,6 +874,7 @@ class Picky(Own):
         super().__init__()
 
 
+@pytest.mark.slow
 def test_settings_that_could_not_be_varied_are_listed() -> None:
     verdict = settings.examine({"_target_": f"{__name__}.Picky", "name": "picky"}, "model", models.answers)
     assert (verdict.violations, verdict.aside) == ([], ["mode", "device"])
@@ -892,6 +896,7 @@ class OfHash(Own):
         return {"pixels": self.pixels, "hash": hash("pixels")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [OfProcess, OfHash])
 def test_a_description_may_not_depend_on_the_process(kind: type) -> None:
     spec = {"_target_": f"{__name__}.{kind.__name__}"}
@@ -952,6 +957,7 @@ def test_check_collects_what_a_class_prints(
     assert "note         settings not varied: model.device" in lines
 
 
+@pytest.mark.slow
 def test_a_broken_part_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = (
         "class Own:\n    erase, start = True, 1.0\n    def mix(self, x, known, area, progress):\n        return x\n"

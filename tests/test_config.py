@@ -180,6 +180,7 @@ def test_a_mapping_without_a_class_in_the_place_of_a_part_is_one_line() -> None:
         build({"_target_": "math.pi"}, "model")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", ["model", "dataset", "protocol", "logger", "segmenter"])
 def test_every_value_of_the_shipped_configurations_fits(group: str) -> None:
     for name in [*choices(group, []), *nested_choices(group, [])]:

@@ -306,6 +306,7 @@ class Counted(Squares):
         return hashlib.sha256(f"{shade} {process}".encode()).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kept", "said"),
     [
@@ -319,6 +320,7 @@ def test_a_fingerprint_tells_settings_apart_and_no_processes(kept: str, said: li
     assert [line for line in verdict.violations if "kept" not in line] == said
 
 
+@pytest.mark.slow
 def test_data_check_holds_the_fingerprint_to_the_settings_and_collects_what_is_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

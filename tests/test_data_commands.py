@@ -144,6 +144,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
 # list
 
 
+@pytest.mark.slow
 def test_list_tells_what_is_at_hand(run: Run, mine: list[str], tmp_path: Path) -> None:
     export_cocoa(tmp_path / "datasets" / "cocoa", "val", 2)
     (tmp_path / "datasets" / "kins").mkdir()
@@ -158,6 +159,7 @@ def test_list_tells_what_is_at_hand(run: Run, mine: list[str], tmp_path: Path) -
     assert lines["bsds"].endswith("not in datasets/bsds")
 
 
+@pytest.mark.slow
 def test_list_opens_on_request(run: Run, mine: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export_cocoa(tmp_path / "datasets" / "cocoa", "val", 2)
     (tmp_path / "datasets" / "kins").mkdir()
@@ -187,6 +189,7 @@ def test_check_of_a_whole_dataset(run: Run) -> None:
     assert out.splitlines()[3:] == ["contract   kept by 5 samples", "problems   none"]
 
 
+@pytest.mark.slow
 def test_check_says_where_the_counts_differ_from_the_published_ones(run: Run) -> None:
     status, out, _ = run("check", *TOY)
     assert status == 0 and out.splitlines()[2].endswith("): differs")
@@ -216,6 +219,7 @@ def test_check_of_a_dataset_that_cannot_be_opened(run: Run, mine: list[str]) -> 
     assert err == "error: dataset: Mine cannot be built: RuntimeError: no wheels\n"
 
 
+@pytest.mark.slow
 def test_check_of_a_users_class(run: Run, mine: list[str]) -> None:
     assert run("check", "mine", *mine)[0] == 0
     status, out, _ = run("check", "mine", *mine, "dataset.count=2", "+dataset.area=9", "+dataset.problems=4")
@@ -227,6 +231,7 @@ def test_check_of_a_users_class(run: Run, mine: list[str]) -> None:
     assert lines[-4:-2] == ["mine.txt: is crooked", "mine.txt: line 1: is crooked"]
 
 
+@pytest.mark.slow
 def test_check_shows_no_more_than_the_limit(run: Run, mine: list[str]) -> None:
     out = run("check", "mine", "--limit", "2", "+dataset.problems=7", *mine)[1]
     assert out.splitlines()[-3:] == ["mine.txt: is crooked", "mine.txt: line 1: is crooked", "... and 5 more"]
@@ -234,6 +239,7 @@ def test_check_shows_no_more_than_the_limit(run: Run, mine: list[str]) -> None:
     assert run("check", "mine", "--limit", "7", "+dataset.problems=7", *mine)[1].endswith("line 6: is crooked\n")
 
 
+@pytest.mark.slow
 def test_check_of_a_users_class_from_a_shell(mine: list[str], tmp_path: Path) -> None:
     """The class lies in the working folder, which a console script does not look into by itself."""
     code = "import sys; sys.path = [p for p in sys.path if p]; from amodal_bench.cli.main import main; main()"

@@ -37,6 +37,7 @@ def methods(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
                 yield owner.name, node
 
 
+@pytest.mark.slow
 def test_a_first_line_is_a_sentence_that_can_be_read_alone() -> None:
     found = [
         f"{file.relative_to(REPOSITORY)}:{line}" for file in FILES for line in fragments(file.read_text("utf-8"))
@@ -52,6 +53,7 @@ def test_a_fragment_is_found(text: str) -> None:
     assert fragments('def f():\n    """Assert that it is offered.\n\n    As here.\n    """') == []
 
 
+@pytest.mark.slow
 def test_a_method_without_a_docstring_has_one_where_it_is_declared() -> None:
     """Ruff cannot see that a method is an interface's; this sees it by the name."""
     found = [pair for file in FILES if file.is_relative_to(REPOSITORY / "amodal_bench")

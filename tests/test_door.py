@@ -121,6 +121,7 @@ def test_a_failure_has_status_1_and_names_the_setting_and_the_verb_that_helps(ru
     )
 
 
+@pytest.mark.slow
 def test_an_interruption_has_status_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -157,6 +158,7 @@ def test_a_choice_without_effect_is_a_warning_and_the_run_goes_on(run: Run) -> N
     assert "warning: leakage=none has no effect: the model hull does not use leakage\n" in err
 
 
+@pytest.mark.slow
 def test_settings_are_printed_with_the_folders_of_the_user(run: Run, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name / "leakage").mkdir(parents=True)
@@ -169,6 +171,7 @@ def test_settings_are_printed_with_the_folders_of_the_user(run: Run, tmp_path: P
     assert str(tmp_path / "one") in run("--config-dir", "one", "--info", "searchpath")[1]
 
 
+@pytest.mark.slow
 def test_options_may_stand_between_settings(run: Run) -> None:
     status, out, _ = run("model=hull", "-m", "seed=1,2", *SMALL)
     assert status == 0 and "hull seed=2" in out

@@ -118,6 +118,7 @@ def test_draws_have_seeds_of_their_own() -> None:
 # What is kept
 
 
+@pytest.mark.slow
 def test_draws_are_added_and_nothing_is_predicted_twice() -> None:
     one, three, again = Guess(), Guess(), Guess()
     first = stored(evaluated(one), 1)
@@ -143,6 +144,7 @@ def test_samples_is_no_part_of_a_runs_identity() -> None:
     assert len(digests) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"engine.batch_size": 1}, {"engine.batch_size": 7, "engine.shuffle": True}])
 def test_a_draw_is_the_same_whatever_batch_order_and_samples(settings: dict[str, Any], tmp_path: Path) -> None:
     usual = stored(evaluated(samples=2), 2)
@@ -151,6 +153,7 @@ def test_a_draw_is_the_same_whatever_batch_order_and_samples(settings: dict[str,
     assert len({mask for (id, _), mask in other.items() if id == next(iter(usual))[0]}) > 1
 
 
+@pytest.mark.slow
 def test_the_methods_draws_are_the_same_alone_and_in_company(tmp_path: Path) -> None:
     words = ["dataset.images=1", "limit=2", "model.steps=2", "baselines={}", "sheet=0"]
     found = []
@@ -162,6 +165,7 @@ def test_the_methods_draws_are_the_same_alone_and_in_company(tmp_path: Path) -> 
     assert any(whole[id, 0] != whole[id, 1] for id, _ in whole)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """The draws of an instance may lie on both sides of the interruption."""
     batches = {"engine.batch_size": 4, "engine.shuffle": True}
@@ -186,6 +190,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
 # What is scored
 
 
+@pytest.mark.slow
 def test_numbers_equal_those_of_the_stored_masks() -> None:
     outcome = evaluated(samples=3)
     found, ious = row(outcome), ious_of(outcome)
@@ -209,6 +214,7 @@ def test_numbers_equal_those_of_the_stored_masks() -> None:
     assert abs(found["majority_miou"] - found["mean_miou"]) > 1e-4
 
 
+@pytest.mark.slow
 def test_other_protocols_score_the_first_draw_alone() -> None:
     one, three = evaluated(), evaluated(samples=3)
     for protocol in ("instance@2", "pooled@2"):
@@ -219,6 +225,7 @@ def test_other_protocols_score_the_first_draw_alone() -> None:
     assert row(three, "instance@2")["miou"] == pytest.approx(ious_of(three)[:, 0].mean())
 
 
+@pytest.mark.slow
 def test_the_protocol_is_shown_where_there_are_several_draws_and_only_once(run: Run) -> None:
     assert set(evaluated().table()["protocol"]) == {"instance@2", "pooled@2"}
     assert set(evaluated(samples=2).table()["protocol"]) == {"instance@2", "pooled@2", "draws@1"}
@@ -230,6 +237,7 @@ def test_the_protocol_is_shown_where_there_are_several_draws_and_only_once(run: 
     assert status == 0 and "majority mIoU" in out and "draws@1" in out
 
 
+@pytest.mark.slow
 def test_deterministic_models_have_one_draw() -> None:
     outcome = evaluated(samples=3)
     for name in ("visible", "hull"):
@@ -252,6 +260,7 @@ def test_a_model_says_whether_it_is_deterministic(name: str, draws: int) -> None
     assert draws_of(Guess(), 3) == 3
 
 
+@pytest.mark.slow
 def test_a_failed_draw_is_an_empty_one() -> None:
     whole = evaluated(samples=3)
     lost = str(whole.main.records["id"].iloc[0])
@@ -277,12 +286,14 @@ def test_a_failed_draw_is_an_empty_one() -> None:
     assert mended.main.errors().empty
 
 
+@pytest.mark.slow
 def test_too_many_failed_predictions_are_an_error() -> None:
     model = Guess(lambda id, seed: seed % 2 == 0)
     with pytest.raises(amodal_bench.BenchError, match=r"guess: \d+ of \d+ predictions failed"):
         evaluated(model, {"engine.max_error_share": 0.1}, samples=3)
 
 
+@pytest.mark.slow
 def test_draws_move_with_the_cluster_of_their_instance() -> None:
     """More draws of the same instances are no more images: the interval of their mean stays about as wide."""
     outcome = evaluated(samples=8, settings={"dataset.images": 30})
@@ -295,6 +306,7 @@ def test_draws_move_with_the_cluster_of_their_instance() -> None:
 # Folders and later scores
 
 
+@pytest.mark.slow
 def test_no_number_of_draws_overwrites_another() -> None:
     one = evaluated().main
     kept = {file: file.read_bytes() for file in one.folder.rglob("*.csv") if file.name != "timing.csv"}
@@ -309,6 +321,7 @@ def test_no_number_of_draws_overwrites_another() -> None:
     assert [name.rpartition("-")[2] for name in hull[1:]] == ["samples2", "samples3"]
 
 
+@pytest.mark.slow
 def test_a_run_is_scored_again_for_as_many_draws_as_are_asked_for(run: Run) -> None:
     outcome = evaluated(samples=3)
     folder = outcome.main.folder
@@ -333,6 +346,7 @@ def test_a_run_is_scored_again_for_as_many_draws_as_are_asked_for(run: Run) -> N
     assert (folder / "scores" / out.split()[-1].rpartition("/")[2]).name.endswith("-samples3")
 
 
+@pytest.mark.slow
 def test_instances_without_all_draws_are_counted_as_missing() -> None:
     everything, few = evaluated(), evaluated(samples=3, limit=4)
     tables = amodal_bench.score(few.main.folder, "draws")
@@ -342,6 +356,7 @@ def test_instances_without_all_draws_are_counted_as_missing() -> None:
     assert (alone.missing, alone.summary["instances"][0]) == (0, len(everything.main.records))
 
 
+@pytest.mark.slow
 def test_scoring_again_leaves_the_runs_own_table_with_its_baselines(run: Run) -> None:
     main = evaluated(samples=2).main
     before = {file: file.read_bytes() for file in main.score_folder.iterdir()}
@@ -350,6 +365,7 @@ def test_scoring_again_leaves_the_runs_own_table_with_its_baselines(run: Run) ->
     assert {file: file.read_bytes() for file in before} == before
 
 
+@pytest.mark.slow
 def test_the_table_of_all_runs_tells_numbers_of_draws_apart(run: Run) -> None:
     for samples in (2, 3):
         evaluated(samples=samples)
@@ -361,6 +377,7 @@ def test_the_table_of_all_runs_tells_numbers_of_draws_apart(run: Run) -> None:
     assert instance["draws"].tolist() == [1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [None, "2", "majority"])
 def test_an_exported_draw_scores_as_it_did_here(run: Run, which: str | None) -> None:
     outcome = evaluated(samples=3)
@@ -374,6 +391,7 @@ def test_an_exported_draw_scores_as_it_did_here(run: Run, which: str | None) -> 
     assert row(again, "instance@2", "predictions")["miou"] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_an_export_of_a_draw_that_is_not_there_is_one_line(run: Run) -> None:
     folder = evaluated(samples=2).main.folder
     for draw, said in (("2", "has draws 0 to 1"), ("-1", "must be a whole number >= 0, or majority")):
@@ -385,6 +403,7 @@ def test_an_export_of_a_draw_that_is_not_there_is_one_line(run: Run) -> None:
     assert len(json.loads((folder / "predictions-draw-2.json").read_text())) == 4
 
 
+@pytest.mark.slow
 def test_every_draw_is_listed_with_its_counts() -> None:
     main = evaluated(samples=2).main
     table = pd.read_csv(main.score_folder / "draws.csv")
@@ -402,6 +421,7 @@ def test_every_draw_is_listed_with_its_counts() -> None:
         opened.prediction(id, 5)
 
 
+@pytest.mark.slow
 def test_progress_counts_predictions(capsys: pytest.CaptureFixture[str]) -> None:
     count = len(evaluated().main.records)
     capsys.readouterr()
@@ -417,6 +437,7 @@ def test_samples_is_a_whole_number_of_at_least_one(value: float, said: str) -> N
         evaluated(settings={"samples": value})
 
 
+@pytest.mark.slow
 def test_a_store_of_one_draw_per_instance_goes_on_with_more() -> None:
     """A run of an earlier version keeps its predictions as draws 0."""
     main = evaluated().main

@@ -71,6 +71,7 @@ def test_every_family_runs_under_every_strategy(
     assert (timing[["encode", "denoise", "decode", "segment"]] > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", FAMILIES)
 def test_guidance_and_strategies_change_the_picture(folders: Callable[[str], Path], model: str) -> None:
     backbone = build(composed(*overrides(model, folders(model))).model["backbone"], "model.backbone")
@@ -82,6 +83,7 @@ def test_guidance_and_strategies_change_the_picture(folders: Callable[[str], Pat
             assert (one != pictures[j]).mean() > 0.001, (hows[i], hows[j])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", FAMILIES)
 def test_half_precision_stays_near_single_precision(folders: Callable[[str], Path], model: str) -> None:
     """bfloat16 keeps 8 bits of a number: a grey level or two on average, over a few steps of random networks."""

@@ -120,6 +120,7 @@ def test_the_grid_is_part_of_what_identifies_a_model_and_others_are_refused(smal
         inpainting.opened(StableDiffusion, folder, grid="any")
 
 
+@pytest.mark.slow
 def test_the_script_prints_what_the_page_of_backbones_says(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(SCRIPT), run_name="__main__")
     lines = capsys.readouterr().out.splitlines()

@@ -113,6 +113,7 @@ def test_what_json_cannot_hold_is_one_line(facts: Callable[[], Any], wrong: str)
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("library", "changes"),
     [
@@ -131,6 +132,7 @@ def test_a_library_counts_where_it_computes_and_nowhere_else(
     assert {model for model in models if digest(f"model={model}") != before[model]} == changes
 
 
+@pytest.mark.slow
 def test_what_decodes_a_dataset_counts_for_every_model_on_it(tmp_path: Path) -> None:
     from amodal_bench.testing.export.kins import export
 
@@ -221,6 +223,7 @@ def test_the_kind_of_device_is_part_of_a_network_and_of_nothing_else(monkeypatch
     assert device_kind("mps") == "mps"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["backbone", "segmenter", "pix2gestalt"])
 def test_tf32_is_off_wherever_a_network_is_loaded(
     part: str, small: Callable[[str], Path], tiny_by_command: Callable[[str], Path]

@@ -150,6 +150,7 @@ def test_unknown_ids_are_one_line_with_the_first_of_them_and_their_number(tmp_pa
 # What the list does to results
 
 
+@pytest.mark.slow
 def test_the_selection_stands_in_every_result_and_not_in_the_identity(bench: Bench) -> None:
     few, whole = bench(*TOY, "limit=3"), bench(*TOY)
     assert few.main.folder == whole.main.folder
@@ -160,6 +161,7 @@ def test_the_selection_stands_in_every_result_and_not_in_the_identity(bench: Ben
     assert [pd.read_csv(file)["ids"].unique().tolist() for file in summaries] == [[few.ids], [whole.ids]]
 
 
+@pytest.mark.slow
 def test_an_instance_that_cannot_be_read_is_in_nobodys_list(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = bench(*TOY).main
     lost = whole.records["id"].iloc[0]
@@ -176,6 +178,7 @@ def test_an_instance_that_cannot_be_read_is_in_nobodys_list(bench: Bench, monkey
     assert again.ids == label(set(whole.records["id"]) - {lost})
 
 
+@pytest.mark.slow
 def test_collect_keeps_a_baseline_for_each_selection_it_was_scored_on(tmp_path: Path, bench: Bench) -> None:
     """The baseline's run is shared by both commands; its numbers belong to two sets of instances."""
     bench("model=hull", "dataset.images=4", "limit=3")

@@ -119,6 +119,7 @@ def test_the_same_seed_twice_is_no_spread() -> None:
     assert spread(pd.concat([seeds(0.8), seeds(0.8)])).empty
 
 
+@pytest.mark.slow
 def test_a_table_of_two_seeds_prints_their_spread(bench: Callable[..., Outcome], run: Run, tmp_path: Path) -> None:
     found = [bench("dataset.images=3", "model.steps=2", f"seed={seed}").main for seed in (0, 1)]
     means = [100 * scored.summary()["miou"][0] for scored in found]

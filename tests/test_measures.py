@@ -29,6 +29,8 @@ from amodal_bench.toy.sprite import Sprite
 
 HEIGHT, WIDTH = 60, 80
 
+pytestmark = pytest.mark.usefixtures("empty_cache")  # scenes are planted: none may reach other tests
+
 
 def box(left: int, top: int, right: int, bottom: int) -> Mask:
     mask = np.zeros((HEIGHT, WIDTH), bool)

@@ -61,6 +61,7 @@ def test_a_wrong_setting_is_answered_in_plain_words(run: Run, words: list[str], 
     assert "merging" not in err and "ategory" not in err
 
 
+@pytest.mark.slow
 def test_a_key_that_another_setting_reads_may_be_added(run: Run) -> None:
     assert run(*SMALL, "+mine=7", "seed=${mine}")[0] == 0
 
@@ -79,6 +80,7 @@ def test_every_place_that_has_moved_leads_to_something() -> None:
     assert moved_class("amodal_bench.models.hull.Hull") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "answer"),
     [
@@ -98,6 +100,7 @@ def test_a_faulty_yaml_is_named_with_its_place(run: Run, tmp_path: Path, content
     assert status == 0 and answer in out and "flux" in out
 
 
+@pytest.mark.slow
 def test_a_users_own_choice_counts_before_the_shipped_one(run: Run, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "hull.yaml").write_text(
@@ -113,6 +116,7 @@ def test_a_users_own_choice_counts_before_the_shipped_one(run: Run, tmp_path: Pa
 # What is printed
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -199,6 +203,7 @@ def test_a_margin_of_a_frame_is_told_to_have_no_effect(run: Run) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_row_does_not_claim_a_setting_without_effect(run: Run) -> None:
     status, out, err = run("-m", "leakage=none,blend", "seed=1", *SMALL)
     assert status == 0 and "leakage" not in out.partition("all cells")[2]

@@ -130,6 +130,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # The command itself
 
 
+@pytest.mark.slow
 def test_help_and_list_are_instant_and_import_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys, amodal_bench.cli.main as m\n"
@@ -168,6 +169,7 @@ def test_a_usage_error_is_answered_with_status_2(run: Run, arguments: list[str],
 # list
 
 
+@pytest.mark.slow
 def test_list_tells_what_is_on_this_machine(run: Run, cache: Path, mine: list[str]) -> None:
     put(cache, SD15, repository(".fp16"))
     put(cache, DECODER, {**network("unet"), **SCHEDULER})
@@ -229,6 +231,7 @@ def shop(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     return Hub(cache, monkeypatch)
 
 
+@pytest.mark.slow
 def test_fetch_gets_exactly_what_is_needed_of_the_known_commit(run: Run, shop: Hub, cache: Path) -> None:
     status, out, err = run("fetch", "sd15", PLAIN)
     known = catalogue()[SD15].revision
@@ -259,6 +262,7 @@ def test_fetch_of_other_weights_of_a_family(run: Run, shop: Hub) -> None:
     assert f"licence      see {constants.ENDPOINT}/me/tuned\n" in out and f"commit       {COMMIT}\n" in out
 
 
+@pytest.mark.slow
 def test_fetch_of_kandinsky_gets_its_prior_too(run: Run, shop: Hub) -> None:
     encoder = network("image_encoder", "model")
     shop.files = {**network("unet"), **network("movq"), **SCHEDULER, **encoder, **network("prior")}
@@ -285,6 +289,7 @@ def test_fetch_of_a_model_in_small_has_nothing_to_download(run: Run) -> None:
     assert run("fetch", "random/sam2") == (0, nothing, "")
 
 
+@pytest.mark.slow
 def test_fetch_of_a_segmenter_in_any_size(run: Run, shop: Hub) -> None:
     shop.files = {"config.json": b"{}", "model.safetensors": b"sam", "pytorch_model.bin": b"useless"}
     base = "facebook/sam-vit-base"

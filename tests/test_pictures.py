@@ -101,6 +101,7 @@ def whiten(picture: Path) -> None:
     Pillow.new("RGB", size, (255, 255, 255)).save(picture)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tree", KINDS, indirect=True, ids=str)
 def test_a_replaced_picture_is_predicted_again_and_nothing_else(
     tree: tuple[Path, str, dict[str, Any]], tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -130,6 +131,7 @@ def test_a_replaced_picture_is_predicted_again_and_nothing_else(
     assert evaluated(opened(*tree), tmp_path)[1] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tree", [("kins", {})], indirect=True)
 def test_a_file_that_was_only_touched_is_read_once_and_nothing_is_predicted(
     tree: tuple[Path, str, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -150,6 +152,7 @@ def test_a_file_that_was_only_touched_is_read_once_and_nothing_is_predicted(
     assert evaluated(opened(*tree), tmp_path)[1] == [] and read == [picture]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tree", [("kins", {})], indirect=True)
 def test_a_copy_of_the_dataset_elsewhere_is_the_same_run_unless_a_picture_differs(
     tree: tuple[Path, str, dict[str, Any]], tmp_path: Path
@@ -164,6 +167,7 @@ def test_a_copy_of_the_dataset_elsewhere_is_the_same_run_unless_a_picture_differ
     assert seen[0] in evaluated(copy, tmp_path)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tree", [("kins", {})], indirect=True)
 def test_a_look_at_some_instances_leaves_the_others_as_they_are(
     tree: tuple[Path, str, dict[str, Any]], tmp_path: Path
@@ -179,6 +183,7 @@ def test_a_look_at_some_instances_leaves_the_others_as_they_are(
     assert evaluated(dataset, tmp_path)[1] == seen[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tree", [("sailvos", {"source": "folders"})], indirect=True)
 def test_masks_of_the_raw_folders_are_files_too(tree: tuple[Path, str, dict[str, Any]], tmp_path: Path) -> None:
     """Their fingerprint knows names and sizes alone: a map of other objects has the same size."""

@@ -88,6 +88,7 @@ def test_the_schedule_is_that_of_the_librarys_ddim() -> None:
             schedule(ABAR.tolist(), steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
 def test_a_step_is_that_of_the_librarys_ddim(folder: Path, eta: float) -> None:
     from diffusers import DDIMScheduler
@@ -283,6 +284,7 @@ def test_votes() -> None:
     assert vote(masks[:1], "majority").tolist() == vote(masks[:1], "union").tolist() == masks[0].tolist()
 
 
+@pytest.mark.slow
 def test_the_prediction_is_the_vote_over_its_pictures(model: Callable[..., Pix2Gestalt]) -> None:
     asked = queries()[:2]
     for how in ("majority", "union"):
@@ -369,6 +371,7 @@ def test_a_lower_precision_is_that_of_all_networks_and_hardly_shows(
         assert {parameter.dtype for parameter in network.parameters()} == {getattr(torch, precision)}
 
 
+@pytest.mark.slow
 def test_all_tensors_are_on_the_device(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On torch's device without memory, which as a GPU does refuses to mix with the CPU's tensors."""
     made = Pix2GestaltBackbone(str(folder), native=SIDE, device="meta", micro_batch=2, vae_batch=2)
@@ -390,6 +393,7 @@ def small(folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run(bench: Callable[..., Outcome], folder: Path) -> None:
     outcome = bench(*small(folder))
     main = outcome.main

@@ -27,6 +27,7 @@ def literals() -> str:
     return re.sub(r"%[ds]", "…", "\n".join(found))
 
 
+@pytest.mark.slow
 def test_messages_of_the_troubleshooting_page_are_those_of_the_source() -> None:
     said = literals()
     cells = re.findall(r"^\| (`.*?`) \| ", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
@@ -56,6 +57,7 @@ RIDDLES = {
 """Turns of phrase that a reader has to translate, and what to write."""
 
 
+@pytest.mark.slow
 def test_messages_are_plain_english() -> None:
     said = literals()
     assert not [

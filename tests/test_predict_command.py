@@ -112,6 +112,7 @@ def test_a_mask_gives_every_file_and_they_agree(sample: Sample, capsys: pytest.C
         assert np.abs(overlay[mask] - 0.45 * sample.image[mask] - 0.55 * np.array(colour)).max() <= 1
 
 
+@pytest.mark.slow
 def test_the_hidden_pixels_are_those_that_the_model_painted(sample: Sample) -> None:
     model = build(composed(*FAST).model, "model")
     found = model.complete(sample.query, sample_seed(0, sample.id))
@@ -353,6 +354,7 @@ def test_masks_of_every_kind_are_read() -> None:
         read_mask(Path("grey.png"), (8, 6))
 
 
+@pytest.mark.slow
 def test_it_is_reached_from_the_command_line(here: Path, sample: Sample) -> None:
     command = [sys.executable, "-m", "amodal_bench", "predict", f"{sample.id}.png", "model=visible"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

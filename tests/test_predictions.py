@@ -279,6 +279,7 @@ def test_predictions_for_something_else_stop_the_run(bench: Bench, tmp_path: Pat
         bench("model=predictions", f"model.path={file}", "dataset.images=2")
 
 
+@pytest.mark.slow
 def test_a_completed_file_is_another_run_and_the_same_file_predicts_nothing_again(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

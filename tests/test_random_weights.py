@@ -140,6 +140,7 @@ def test_a_model_in_small_differs_in_nothing_but_size_and_weights(name: str) -> 
     assert weights and all(value.startswith("random://") for value in weights)
 
 
+@pytest.mark.slow
 def test_both_experiments_run_the_same_models() -> None:
     real, small = names_of("every_model"), names_of("every_model_random")
     assert [name.removeprefix("random/") for name in small if name != "tiny"] == real

@@ -26,6 +26,7 @@ def test_baselines_run_on_real_records(bench: Bench, real_cocoa: Path, model: st
         assert means.to_dict() == pytest.approx(MEAN_IOU, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_method_runs_on_real_records(bench: Bench, real_cocoa: Path) -> None:
     outcome = bench("dataset=cocoa", f"dataset.root={real_cocoa}", "limit=4", "model.steps=4", "sheet=2")
     assert outcome.main.errors().empty

@@ -38,6 +38,7 @@ def test_tables_can_be_recomputed_from_the_instances_table_by_hand(bench: Bench)
     assert summary.loc["instance@2", "occluded_instances"] == len(occluded) == (table["occlusion_rate"] > 0).sum()
 
 
+@pytest.mark.slow
 def test_bins_of_the_occlusion_rate_hold_every_instance_once(bench: Bench) -> None:
     outcome = bench("model=hull", "dataset.images=10")
     bins = outcome.main.by_occlusion()
@@ -57,6 +58,7 @@ def test_every_table_shows_the_trivial_baselines_and_its_protocol(bench: Bench) 
     assert {"miou_low", "miou_high", "occluded_miou_low", "occluded_miou_high", "instances", "errors"} <= set(table)
 
 
+@pytest.mark.slow
 def test_limit_takes_the_first_instances_and_a_larger_limit_goes_on(bench: Bench) -> None:
     few, more = bench("model=hull", "dataset.images=6", "limit=3").main, bench("model=hull", "dataset.images=6").main
     assert few.folder == more.folder
@@ -64,6 +66,7 @@ def test_limit_takes_the_first_instances_and_a_larger_limit_goes_on(bench: Bench
     assert set(few.instances()["id"]) <= set(more.instances()["id"])
 
 
+@pytest.mark.slow
 def test_scoring_under_another_protocol_predicts_nothing_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     first = bench("model=hull", "dataset.images=4").main
     from amodal_bench.models.hull import ConvexHull
@@ -78,6 +81,7 @@ def test_scoring_under_another_protocol_predicts_nothing_again(bench: Bench, mon
     assert second.errors().empty
 
 
+@pytest.mark.slow
 def test_the_timing_table_has_a_row_for_every_stage_of_the_model(bench: Bench) -> None:
     outcome = bench("model=tiny", "dataset.images=1", "limit=2", "model.steps=2", "baselines={}")
     timing = outcome.main.timing().set_index("stage")

@@ -80,6 +80,7 @@ def test_pycocotools_own_evaluation_runs_and_finds_the_truth_perfect(hull: Outco
     assert 0 < precision[1] < 1
 
 
+@pytest.mark.slow
 def test_an_exported_run_scores_the_same_as_predictions(bench: Bench, hull: Outcome) -> None:
     assert command(["export", str(hull.main.folder)]) == 0
     file = hull.main.folder / "predictions.json"
@@ -106,6 +107,7 @@ def test_an_entry_has_everything_that_coco_asks_for(hull: Outcome, capsys: pytes
         assert entry["area"] == mask.sum()
 
 
+@pytest.mark.slow
 def test_failed_instances_are_told_and_left_out_but_stay_in_the_truth(
     bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str], hull: Outcome
 ) -> None:
@@ -197,6 +199,7 @@ def test_all_of_a_run_is_exported_whatever_was_scored_last(hull: Outcome, bench:
     assert len(json.loads((tmp_path / "all.json").read_text())) == len(hull.main.records) > 2
 
 
+@pytest.mark.slow
 def test_a_score_of_its_own_leaves_the_others_alone(hull: Outcome, capsys: pytest.CaptureFixture[str]) -> None:
     before = {file: file.read_bytes() for file in hull.main.folder.rglob("*.csv")}
     folder = str(hull.main.folder)
@@ -232,6 +235,7 @@ def test_a_record_that_cannot_be_read_costs_itself_alone(
     assert [annotation["id"] for annotation in annotations] == list(range(1, total))
 
 
+@pytest.mark.slow
 def test_runs_are_listed_with_their_predictions_and_errors(
     bench: Bench, hull: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -257,6 +261,7 @@ def test_runs_are_listed_with_their_predictions_and_errors(
     assert "there is no run in" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [80, 120])
 def test_two_protocols_and_two_seeds_of_one_model_are_told_apart_at_a_glance(
     bench: Bench,

@@ -86,6 +86,7 @@ def _changed(spec: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key}={texts[place[-1]]}"
 
 
+@pytest.mark.slow
 def test_a_renamed_model_says_all_that_is_not_its_classes_default() -> None:
     first, second = row("model.name=mine"), row("model=random/sd15", "model.name=mine", "segmenter=grabcut")
     assert first != second and "weights=package://amodal_bench.tiny/weights" in first
@@ -148,6 +149,7 @@ def test_two_classes_of_one_name_are_told_apart() -> None:
     assert said_of(namesakes=("elsewhere.Grow",)) == f"_target_={__name__}.Mine"
 
 
+@pytest.mark.slow
 def test_objects_of_one_class_and_name_are_told_apart_by_their_descriptions(bench: Callable[..., Outcome]) -> None:
     import amodal_bench
 
@@ -172,6 +174,7 @@ def test_what_is_long_in_a_description_becomes_a_digest() -> None:
     assert texts[0] != texts[1] and all(text.startswith("parts.one.n=1 describe=") for text in texts)
 
 
+@pytest.mark.slow
 def test_a_setting_that_is_taken_away_is_shown() -> None:
     assert row("model=random/sd15", "~model.guidance").endswith("segmenter=sam guidance=0 random weights")
     usual = row("model=random/sam")

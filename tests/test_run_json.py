@@ -29,6 +29,7 @@ def said(folder: Path) -> Any:
     return json.loads((folder / "run.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_a_run_says_what_it_was_asked_for(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["/usr/bin/amodal-bench", *SMALL, "seed=3"])
     assert run(*SMALL, "seed=3")[0] == 0

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SIDE = 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("boxed", [False, True])
 @pytest.mark.parametrize("family", KINDS)
 def test_it_finds_what_the_library_finds(family: str, boxed: bool) -> None:

@@ -47,12 +47,14 @@ def test_a_segmenter_alone_is_a_model(bench: Callable[..., Outcome], family: str
     assert "segment" not in timing.index
 
 
+@pytest.mark.slow
 def test_the_method_prompts_it_on_the_inpainted_view(bench: Callable[..., Outcome]) -> None:
     outcome = bench("segmenter=sam2", *small(weights("sam2")), "model.steps=2", "dataset.images=1", "limit=2")
     assert len(outcome.main.counted) == 2 and outcome.main.errors().empty
     assert outcome.main.facts["model"]["segmenter"]["segmenter"] == "sam2"
 
 
+@pytest.mark.slow
 def test_another_segmenter_and_a_view_can_take_their_place(bench: Callable[..., Outcome]) -> None:
     plain = ["model=sam", "segmenter=grabcut", "dataset.images=1", "limit=2"]
     whole = bench(*plain).main

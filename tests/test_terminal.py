@@ -42,6 +42,7 @@ def labels(lines: list[str]) -> list[str]:
     return [line.partition("  ")[0] for line in lines if "@2" in line]
 
 
+@pytest.mark.slow
 def test_a_baseline_stands_once_and_models_with_what_sets_them_apart(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_baseline_stands_once_and_models_with_what_sets_them_apart(
     assert labels(shown(capsys, cells[0], cells[2])) == ["visible", "hull seed=0", "hull seed=1"]
 
 
+@pytest.mark.slow
 def test_models_that_share_a_name_are_told_apart(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     """A run of another name has the digest of the baseline that it is, which is shown all the same."""
     cells = [

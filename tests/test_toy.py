@@ -94,6 +94,7 @@ def test_a_scene_that_is_drawn_otherwise_than_indexed_is_refused(monkeypatch: py
     assert len(other.check()) == 1
 
 
+@pytest.mark.slow
 def test_scenes_that_were_drawn_stay_behind_when_the_dataset_travels(toy: Toy, drawn: list[int]) -> None:
     copy = pickle.loads(pickle.dumps(toy))
     assert len(pickle.dumps(toy)) < 100_000 and copy.records().equals(toy.records()) and drawn == []

@@ -82,6 +82,7 @@ def test_empty_predictions_are_worth_nothing() -> None:
     assert summary["miou"].tolist() == [0, 0] and summary["occluded_miou"].tolist() == [0, 0]
 
 
+@pytest.mark.slow
 def test_a_failed_prediction_counts_as_an_empty_one() -> None:
     """Leaving the worst instances out must not raise a number."""
     toy = Toy("test", 4)
@@ -116,6 +117,7 @@ def test_a_model_cannot_change_what_it_is_given() -> None:
     assert errors["error"].str.contains("read-only").all()
 
 
+@pytest.mark.slow
 def test_perfect_masks_are_worth_one_where_v_is_drawn_too_wide(tmp_path: Path) -> None:
     """Uniting with V is a choice of the model's, off for masks from elsewhere."""
 
@@ -152,6 +154,7 @@ def test_predictions_that_name_another_image_stop_the_run(bench: Bench, tmp_path
         bench("model=predictions", f"model.path={file}", "dataset.images=4")
 
 
+@pytest.mark.slow
 def test_other_code_is_another_run() -> None:
     """A class that is defined again under its name predicts otherwise, and so is not answered from the store."""
     found = []
@@ -213,6 +216,7 @@ def damaged(folder: Path, file: str, tensor: str, value: float) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "tensor", "value", "says"), DAMAGES.values(), ids=DAMAGES)
 def test_weights_that_are_not_finite_give_error_rows_and_no_mask(
     bench: Bench, tmp_path: Path, file: str, tensor: str, value: float, says: str
@@ -252,6 +256,7 @@ def test_scores_of_a_sam_that_are_not_finite_give_error_rows_and_no_mask(
     assert main.summary()["miou"].tolist() == [0, 0]
 
 
+@pytest.mark.slow
 def test_gains_over_v_are_paired(bench: Bench) -> None:
     """The interval of the difference, not the difference of the intervals."""
     table = bench("model=hull", "dataset.images=30").table().query("protocol == 'instance@2'").set_index("model")
@@ -262,6 +267,7 @@ def test_gains_over_v_are_paired(bench: Bench) -> None:
     assert hull["clusters"] == 30
 
 
+@pytest.mark.slow
 def test_a_replaced_picture_is_predicted_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A model that looks at pixels gave the old number; the other pictures' predictions stay."""
     from PIL import Image
@@ -293,6 +299,7 @@ def test_a_replaced_picture_is_predicted_again(tmp_path: Path, caplog: pytest.Lo
     assert command() == (after, [])
 
 
+@pytest.mark.slow
 def test_a_whole_run_and_a_small_one_lie_side_by_side(bench: Bench) -> None:
     """What is finished stays as it is on either side, and the export is of the whole run."""
     words = ["model=hull", "dataset.images=8"]

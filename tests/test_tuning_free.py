@@ -38,7 +38,7 @@ from amodal_bench.views.paste import paste
 from amodal_bench.views.window import Window
 
 Bench = Callable[..., Outcome]
-FAST = ["dataset.images=3", "model.steps=3", "limit=4"]
+FAST = ["dataset.images=3", "model.steps=3", "limit=7"]
 TABLES = ["summary.csv", "by_occlusion.csv", "instances.csv", "errors.csv"]
 
 
@@ -47,6 +47,7 @@ def masks(outcome: Outcome) -> dict[str, bytes]:
         return {id: store.prediction(id).tobytes() for id in outcome.main.joined["id"]}
 
 
+@pytest.mark.slow
 def test_batch_size_and_order_do_not_change_a_row(bench: Bench, tmp_path: Path) -> None:
     found = []
     ways = [["engine.batch_size=1"], ["engine.batch_size=7"], ["engine.batch_size=32"],
@@ -80,11 +81,13 @@ def test_every_part_can_be_switched_and_matters(bench: Bench, usual: tuple[str, 
     assert masks(switched) != found
 
 
+@pytest.mark.slow
 def test_the_table_says_which_view_leakage_and_area_were_used(bench: Bench) -> None:
     table = bench(*FAST, "leakage=blend", "area=full").table()
     assert "view=crop 0.15 leakage=blend area=full segmenter=grabcut area.grow=0 steps=3" in set(table["settings"])
 
 
+@pytest.mark.slow
 def test_the_sheet_shows_every_stage(bench: Bench) -> None:
     outcome = bench(*FAST, "sheet=2")
     assert outcome.sheet is not None
@@ -110,6 +113,7 @@ def model(*overrides: str) -> TuningFree:
     return built
 
 
+@pytest.mark.slow
 def test_completing_gives_the_predicted_mask_bit_for_bit(queries: list[Query]) -> None:
     tiny = model()
     masks = tiny.predict(queries, [1, 2, 3])
@@ -136,6 +140,7 @@ def test_steps_end_with_the_inpainted_view_and_watching_changes_nothing(queries:
         assert not np.array_equal(one.sample, other.sample)
 
 
+@pytest.mark.slow
 def test_a_step_that_repeats_after_the_memory_ran_out_is_shown_once(queries: list[Query]) -> None:
     usual, short = model(), model()
     calls = iter(range(9))
