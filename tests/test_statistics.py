@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from amodal_bench.metrics.numbers.base import Score
-from amodal_bench.metrics.statistics import RESAMPLES, Bootstrap, counted_clusters, holm, interval, p_value
+from amodal_bench.metrics.statistics import RESAMPLES, Bootstrap, holm, interval, p_value
 
 
 def bootstrap_interval(
     score: Score, clusters: list[str], level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[float, float]:
     """The interval of one number alone."""
-    (values,) = Bootstrap(clusters, resamples, seed).values([(score, clusters)])
-    found = interval(values, counted_clusters(score, clusters), level)
+    bootstrap = Bootstrap(clusters, resamples, seed)
+    (values,) = bootstrap.values([(score, clusters)])
+    found = interval(values, bootstrap.counted(score, clusters), level)
     return found.low, found.high
 
 
@@ -150,9 +151,10 @@ def test_rows_of_two_numbers_may_differ() -> None:
     """A protocol with a filter of its own has fewer rows, of the same clusters."""
     score, images = clustered(30, 2)
     part = Score(score.numerator[::2], score.denominator[::2])
-    every = Bootstrap(images).values([(score, images), (part, images[::2])])
+    bootstrap = Bootstrap(images)
+    every = bootstrap.values([(score, images), (part, images[::2])])
     assert every[0] == pytest.approx(Bootstrap(images).values([(score, images)])[0])
-    assert interval(every[1], counted_clusters(part, images[::2])).low < part.value
+    assert interval(every[1], bootstrap.counted(part, images[::2])).low < part.value
 
 
 def test_a_resample_in_which_nothing_counts_is_left_out() -> None:
@@ -166,8 +168,9 @@ def test_a_resample_in_which_nothing_counts_is_left_out() -> None:
 def test_few_clusters_are_marked() -> None:
     for count, few in ((2, True), (19, True), (20, False), (300, False)):
         score, images = clustered(count, 1)
-        (values,) = Bootstrap(images, 50).values([(score, images)])
-        assert interval(values, counted_clusters(score, images)).few is few
+        bootstrap = Bootstrap(images, 50)
+        (values,) = bootstrap.values([(score, images)])
+        assert interval(values, bootstrap.counted(score, images)).few is few
 
 
 @pytest.mark.parametrize("pooled", [False, True])

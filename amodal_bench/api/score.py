@@ -96,12 +96,17 @@ def scored_run(
     protocol: ScoringProtocol,
     ids: str | Path | Sequence[str] | None = None,
     samples: int | None = None,
+    others: Sequence[ScoringProtocol] = (),
 ) -> tuple[Scored, int]:
     """A run under a protocol from its store alone, and how many of the wanted instances it lacks.
 
-    With several `samples`, the protocol `draws` stands beside one that is about draw 0 alone.
+    With several `samples`, the protocol `draws` stands beside one that is about draw 0 alone. So do `others`, but for
+    those that need masks which the store has not counted.
     """
-    return _scored(run, with_draws([protocol], samples or 1), run.records(), ids, samples)
+    protocols = with_draws([protocol], samples or 1)
+    own = {each.digest for each in protocols}
+    beside = [each for each in others if each.digest not in own and not each.of_draws]
+    return _scored(run, protocols, run.records(), ids, samples, beside)
 
 
 def _dataset(run: Run, dataset: str | Dataset | None, folders: list[Path]) -> Dataset:
@@ -141,6 +146,7 @@ def _scored(
     index: pd.DataFrame,
     ids: str | Path | Sequence[str] | None,
     samples: int | None,
+    others: Sequence[ScoringProtocol] = (),
 ) -> tuple[Scored, int]:
     """A run under protocols, and how many of the instances that the first one selects it lacks."""
     everything = run.draws()
@@ -164,6 +170,21 @@ def _scored(
         raise UsageError(
             f"{run.folder}: {protocols[-1].label} needs the masks again ({', '.join(lacking)}); {remedy}"
         )
+    ran = set(drawn["id"])
+    tried = index[[id in ran for id in index["id"].astype(str)]]
+    places = records.index
+    for other in others:
+        selected = records if ids is not None else other.filter.select(tried)[0]
+        more, pairs_too = run.regions(other.regions)
+        if other.regions:
+            needed = set(selected["id"].astype(str)) & _counted(drawn, 1)
+            if not all(needed <= set(known) for known in more.values()):
+                continue
+            if pairs_too is not None and not needed <= set(pairs_too["predicted"]):
+                continue
+            regions, pairs = {**regions, **more}, pairs if pairs_too is None else pairs_too
+        protocols, places = [*protocols, other], places.union(selected.index)
+    records = index.loc[places.sort_values()] if others else records
     scored = Scored(
         run.name,
         run.digest,

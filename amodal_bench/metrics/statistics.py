@@ -31,6 +31,19 @@ class Bootstrap:
     def __init__(self, clusters: Sequence[str], resamples: int = RESAMPLES, seed: int = 0) -> None:
         self.names = np.unique(np.asarray(clusters, dtype=str))
         self.resamples, self.seed = resamples, seed
+        self._owners: dict[int, tuple[Sequence[str], NDArray[np.intp]]] = {}
+
+    def _owner(self, clusters: Sequence[str]) -> NDArray[np.intp]:
+        """The place of each row's cluster in `names`; found once for one list, which many numbers share."""
+        if id(clusters) not in self._owners:
+            places = np.searchsorted(self.names, np.asarray(clusters, dtype=str))
+            self._owners[id(clusters)] = clusters, places  # with the list itself: its id stays its own
+        return self._owners[id(clusters)][1]
+
+    def counted(self, score: Score, clusters: Sequence[str]) -> int:
+        """How many clusters have a row that counts."""
+        counts = (score.denominator > 0) | (score.numerator != 0)
+        return int(np.count_nonzero(np.bincount(self._owner(clusters), counts, len(self.names))))
 
     def _weights(self) -> Iterator[Floats]:
         """How often each cluster is drawn, block by block: (B, C) float32."""
@@ -55,11 +68,8 @@ class Bootstrap:
         if not count or not scores:
             return np.full((len(scores), self.resamples), np.nan)
         sums = np.empty((count, 2 * len(scores)))
-        owners: dict[int, NDArray[np.intp]] = {}  # numbers of one protocol share their clusters
         for k, (score, clusters) in enumerate(scores):
-            if id(clusters) not in owners:
-                owners[id(clusters)] = np.searchsorted(self.names, np.asarray(clusters, dtype=str))
-            owner = owners[id(clusters)]
+            owner = self._owner(clusters)
             sums[:, 2 * k] = np.bincount(owner, score.numerator, count)
             sums[:, 2 * k + 1] = np.bincount(owner, score.denominator, count)
         drawn = np.concatenate([weights.astype(np.float64) @ sums for weights in self._weights()])
@@ -93,12 +103,6 @@ def interval(values: Floats, clusters: int, level: float = 0.95) -> Interval:
         return Interval(float("nan"), float("nan"), clusters)
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), clusters)
-
-
-def counted_clusters(score: Score, clusters: Sequence[str]) -> int:
-    """How many clusters have a row that counts."""
-    counts = (score.denominator > 0) | (score.numerator != 0)
-    return len(np.unique(np.asarray(clusters, dtype=str)[counts]))
 
 
 def p_value(differences: Floats) -> float:

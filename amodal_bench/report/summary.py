@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from amodal_bench.core.ids import label
 from amodal_bench.core.types import Floats
 from amodal_bench.metrics.numbers.base import Score
 from amodal_bench.metrics.protocols import ScoringProtocol, occlusion_rate
-from amodal_bench.metrics.statistics import Bootstrap, counted_clusters, interval, p_value
+from amodal_bench.metrics.statistics import Bootstrap, interval, p_value
 from amodal_bench.report.scored import BINS, FAILED, NOT_RUN, UNREADABLE
 from amodal_bench.runner.store import COUNTS
 
@@ -37,14 +37,20 @@ def summarise(scored: Sequence[Scored]) -> pd.DataFrame:
     """One row per run and protocol, protocols together: numbers, intervals, and gains over `A_hat = V`.
 
     Each number NAME has columns NAME, NAME_low, NAME_high and, where a run called "visible" is among them, the paired
-    difference to it: NAME_gain, NAME_gain_low, NAME_gain_high and NAME_gain_p, its bootstrap p-value.
+    difference to it: NAME_gain, NAME_gain_low, NAME_gain_high and NAME_gain_p, its bootstrap p-value; and NAME_worse,
+    the share of instances on which the run is worse than it.
     """
     protocols = list({p.digest: p for one in scored for p in one.protocols}.values())
-    rows: list[dict[str, Any]] = []
-    for protocol in protocols:
-        under = [one for one in scored if any(each.digest == protocol.digest for each in one.protocols)]
-        rows += _of_protocol(protocol, under)
-    return pd.DataFrame(rows)
+    known: dict[object, Any] = {}
+    parts = [_part(protocol, scored, known) for protocol in protocols]
+    together: dict[int, list[_Part]] = {}
+    for part in parts:
+        together.setdefault(id(part.bootstrap), []).append(part)
+    drawn: dict[str, list[Floats | None]] = {}
+    for some in together.values():
+        values = iter(_values(some[0].bootstrap, [cell for part in some for each in part.cells for cell in each]))
+        drawn |= {part.protocol.digest: [next(values) for each in part.cells for _ in each] for part in some}
+    return pd.DataFrame([row for part in parts for row in _rows(part, drawn[part.protocol.digest])])
 
 
 def by_occlusion(scored: Scored) -> pd.DataFrame:
@@ -56,32 +62,76 @@ def by_occlusion(scored: Scored) -> pd.DataFrame:
     rows = []
     for low, high in BINS:
         chosen = taken[(rate == 0) if high == 0 else (rate > low) & (rate <= high)]
-        cells = _cells(scored, protocol, chosen)
-        numbers, _ = _with_intervals(cells, _values(bootstrap, cells))
+        cells = _cells(scored, protocol, chosen, protocol.cluster_ids(chosen).to_list())
+        numbers, _ = _with_intervals(cells, _values(bootstrap, cells), bootstrap)
         name = "0" if high == 0 else f"({low:g}, {high:g}]"
         rows.append({"occlusion_rate": name, **_head(scored, protocol), **numbers, **_sizes(chosen)})
     return pd.DataFrame(rows)
 
 
-def _of_protocol(protocol: ScoringProtocol, scored: Sequence[Scored]) -> list[dict[str, Any]]:
-    takings = [one.taken(protocol) for one in scored]
-    cells = [_cells(one, protocol, taken) for one, taken in zip(scored, takings, strict=True)]
-    bootstrap = Bootstrap([cluster for each in cells for cluster in each[0].clusters])
-    # In one call: the resamples are drawn once for all runs.
-    drawn = iter(_values(bootstrap, [cell for each in cells for cell in each]))
-    values = [[next(drawn) for _ in each] for each in cells]
+@dataclass(frozen=True)
+class _Part:
+    """The runs of a table under one protocol: the rows that each is about, and its numbers."""
+
+    protocol: ScoringProtocol
+    scored: Sequence[Scored]
+    takings: Sequence[_Taking]
+    cells: Sequence[Sequence[_Cell]]
+    bootstrap: Bootstrap
+
+
+@dataclass(frozen=True)
+class _Taking:
+    """What a protocol's numbers are about in one run.
+
+    Attributes:
+        rows: of `Scored.joined`.
+        clusters: that of each row.
+        told: what a table says of the rows: how many there are, and the digest of their ids.
+    """
+
+    rows: pd.DataFrame
+    clusters: list[str]
+    told: Mapping[str, Any]
+
+
+def _part(protocol: ScoringProtocol, scored: Sequence[Scored], known: dict[object, Any]) -> _Part:
+    """The numbers of one protocol; `known` keeps what protocols share, which takes longer to find than a number."""
+    under = [one for one in scored if any(each.digest == protocol.digest for each in one.protocols)]
+    takings: list[_Taking] = []
+    for one in under:
+        key = (id(one), repr(protocol.filter), protocol.errors, protocol.clusters, protocol.of_draws)
+        if key not in known:
+            rows = one.taken(protocol)
+            told = {**_sizes(rows), "ids": label(rows["id"].astype(str))}
+            known[key] = _Taking(rows, protocol.cluster_ids(rows).to_list(), told)
+        takings.append(known[key])
+    # Protocols about the same clusters share their resamples, too.
+    names = frozenset(cluster for clusters in {id(t): t.clusters for t in takings}.values() for cluster in clusters)
+    if names not in known:
+        known[names] = Bootstrap(sorted(names))
+    cells = [_cells(one, protocol, each.rows, each.clusters) for one, each in zip(under, takings, strict=True)]
+    return _Part(protocol, under, takings, cells, known[names])
+
+
+def _rows(part: _Part, drawn: Sequence[Floats | None]) -> list[dict[str, Any]]:
+    """The rows of one protocol, from all its numbers in all resamples."""
+    protocol, scored, takings, cells = part.protocol, part.scored, part.takings, part.cells
+    remaining = iter(drawn)
+    values = [[next(remaining) for _ in each] for each in cells]
     base = next((k for k, one in enumerate(scored) if one.name == REFERENCE), None)
     rows = []
     for k, (one, taken) in enumerate(zip(scored, takings, strict=True)):
-        numbers, counted = _with_intervals(cells[k], values[k])
-        same = base is not None and base != k and takings[base]["id"].tolist() == taken["id"].tolist()
-        gains = _gains(cells[k], values[k], cells[base], values[base]) if same and base is not None else {}
+        numbers, counted = _with_intervals(cells[k], values[k], part.bootstrap)
+        gains = {}
+        if base is not None and base != k and takings[base].rows["id"].tolist() == taken.rows["id"].tolist():
+            gains = _gains(cells[k], values[k], cells[base], values[base], part.bootstrap)
         rows.append(
             {
                 **_head(one, protocol),
                 **numbers,
                 **gains,
-                **_sizes(taken),
+                **{key: taken.told[key] for key in ("instances", "occluded_instances")},
                 "clusters": counted,
                 **_tail(one, protocol, taken),
             }
@@ -89,8 +139,7 @@ def _of_protocol(protocol: ScoringProtocol, scored: Sequence[Scored]) -> list[di
     return rows
 
 
-def _cells(scored: Scored, protocol: ScoringProtocol, taken: pd.DataFrame) -> list[_Cell]:
-    clusters = protocol.cluster_ids(taken).to_list()
+def _cells(scored: Scored, protocol: ScoringProtocol, taken: pd.DataFrame, clusters: Sequence[str]) -> list[_Cell]:
     scores = protocol.scores(scored.numbers_of(protocol, taken))
     return [_Cell(name, score, clusters) for name, score in scores.items()]
 
@@ -102,13 +151,15 @@ def _values(bootstrap: Bootstrap, cells: Sequence[_Cell]) -> list[Floats | None]
     return [next(drawn) if isinstance(cell.score, Score) else None for cell in cells]
 
 
-def _with_intervals(cells: Sequence[_Cell], values: Sequence[Floats | None]) -> tuple[dict[str, Any], int]:
+def _with_intervals(
+    cells: Sequence[_Cell], values: Sequence[Floats | None], bootstrap: Bootstrap
+) -> tuple[dict[str, Any], int]:
     """The numbers with their intervals, and how many clusters the headline is about."""
     row: dict[str, Any] = {}
     counted: list[int] = []
     for cell, drawn in zip(cells, values, strict=True):
         if isinstance(cell.score, Score) and drawn is not None:
-            counted.append(counted_clusters(cell.score, cell.clusters))
+            counted.append(bootstrap.counted(cell.score, cell.clusters))
             found = interval(drawn, counted[-1])
             row |= {cell.name: cell.score.value, f"{cell.name}_low": found.low, f"{cell.name}_high": found.high}
         else:
@@ -118,19 +169,33 @@ def _with_intervals(cells: Sequence[_Cell], values: Sequence[Floats | None]) -> 
 
 
 def _gains(
-    cells: Sequence[_Cell], values: Sequence[Floats | None], base: Sequence[_Cell], drawn: Sequence[Floats | None]
+    cells: Sequence[_Cell],
+    values: Sequence[Floats | None],
+    base: Sequence[_Cell],
+    drawn: Sequence[Floats | None],
+    bootstrap: Bootstrap,
 ) -> dict[str, Any]:
     """The differences to the reference on the same instances and resamples."""
     row: dict[str, Any] = {}
     for cell, own, other, theirs in zip(cells, values, base, drawn, strict=True):
         if isinstance(cell.score, float) or isinstance(other.score, float) or own is None or theirs is None:
             continue
-        found = interval(own - theirs, counted_clusters(cell.score, cell.clusters))
+        found = interval(own - theirs, bootstrap.counted(cell.score, cell.clusters))
         row[f"{cell.name}_gain"] = cell.score.value - other.score.value
         # Without an interval, since fewer than two clusters count, there is no p-value either.
         p = p_value(own - theirs) if not np.isnan(found.low) else float("nan")
         row |= {f"{cell.name}_gain_low": found.low, f"{cell.name}_gain_high": found.high, f"{cell.name}_gain_p": p}
+        row[f"{cell.name}_worse"] = _worse(cell.score, other.score)
     return row
+
+
+def _worse(score: Score, reference: Score) -> float:
+    """The share of instances whose own value is below the reference's, of those that count in both; or NaN."""
+    both = (score.denominator > 0) & (reference.denominator > 0)
+    if not both.any():
+        return float("nan")
+    own, theirs = (each.numerator[both] / each.denominator[both] for each in (score, reference))
+    return float((own < theirs).mean())
 
 
 def _head(scored: Scored, protocol: ScoringProtocol) -> dict[str, Any]:
@@ -149,13 +214,13 @@ def _sizes(taken: pd.DataFrame) -> dict[str, Any]:
     return {"instances": len(taken), "occluded_instances": int(hidden.sum())}
 
 
-def _tail(scored: Scored, protocol: ScoringProtocol, taken: pd.DataFrame) -> dict[str, Any]:
+def _tail(scored: Scored, protocol: ScoringProtocol, taken: _Taking) -> dict[str, Any]:
     """What went wrong under a protocol's filter, and what the numbers are about."""
     kinds = scored.chosen(protocol)["kind"]
     return {
         "errors": int((kinds == FAILED).sum()),
         "unreadable": int(kinds.isin([UNREADABLE, NOT_RUN]).sum()),
         "fingerprint": str(scored.facts["dataset"]["fingerprint"])[:12],
-        "ids": label(taken["id"].astype(str)),
+        "ids": taken.told["ids"],
         "run": scored.digest,
     }

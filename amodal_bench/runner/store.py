@@ -181,7 +181,8 @@ class Store:
         if not has_table(self._db, "records"):
             return pd.DataFrame()
         found = self._db.execute("SELECT record FROM records ORDER BY rowid")
-        return pd.DataFrame([json.loads(line) for (line,) in found])
+        # Read as one text: a hundred thousand calls of the parser take four times as long.
+        return pd.DataFrame(json.loads(f"[{','.join(line for (line,) in found)}]"))
 
     def write_regions(self, name: str, counts: Mapping[str, Integers]) -> None:
         """Keep the (4,) joint counts of instances in a region that needs their masks."""

@@ -3,10 +3,12 @@
     amodal-bench results score results/runs/toy-hull-0123456789ab protocol=pooled
     amodal-bench results score RUN protocol=instance protocol.filter.min_occlusion=0.2 ids=ids.txt
     amodal-bench results score RUN protocol=draws samples=3
+    amodal-bench results score RUN experiment=protocols
 
 The tables go to a folder of their own in RUN/scores; no other score is changed. A protocol that needs masks again,
 such as boundary, is computed once by the run's own command with protocol=NAME; from then on this works, too.
 
+experiment=protocols scores under every shipped protocol in one table, but for those that need masks again.
 protocol=draws is about all draws that the run has, or with samples=K about the first K of each instance.
 """
 
@@ -21,6 +23,9 @@ from amodal_bench.cli.words import config_dir, overrides, place, runs
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from amodal_bench.config.settings import Settings
+    from amodal_bench.metrics.protocols import ScoringProtocol
 
 
 @verb(__doc__)
@@ -40,19 +45,42 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     opened = open_run(run)
     # Without a word of it all draws are scored: the settings' own default is that of a run.
     samples = settings.samples if any(word.partition("=")[0].lstrip("+") == "samples" for word in overrides) else None
-    scored, missing = scored_run(opened, build(settings.protocol, "protocol"), settings.ids, samples)
+    others = _beside(settings, overrides)
+    scored, missing = scored_run(opened, build(settings.protocol, "protocol"), settings.ids, samples, others)
     summary = scored.summary()
     summary.insert(0, "dataset", opened.facts["dataset"]["name"])
-    known = _stands(scored.score_folder / "summary.csv", summary)
+    beside = summary["protocol_digest"].isin([protocol.digest for protocol in others])
+    beside &= summary["protocol_digest"] != scored.protocols[0].digest
+    own = summary[~beside].dropna(axis="columns", how="all") if others else summary
+    folder = scored.score_folder
+    known = _stands(folder / "summary.csv", own)
     if not known:  # the run's own table has its baselines' rows and the gains, too
         write_score(scored)
-        write_csv(summary, scored.score_folder / "summary.csv")
-        write_csv(scored.by_occlusion(), scored.score_folder / "by_occlusion.csv")
+        write_csv(own, folder / "summary.csv")
+        write_csv(scored.by_occlusion(), folder / "by_occlusion.csv")
+    if others:
+        write_csv(summary, folder / "all_protocols.csv")
     show_rows(f"{opened.facts['dataset']['name']}, % with 95 % intervals", summary)
     if missing:
         print(f"not run: {missing} instances that the protocol selects; the run's command adds them")
-    print(f"{'unchanged:' if known else 'wrote'} {scored.score_folder}")
+    done = {protocol.digest for protocol in scored.protocols}
+    if lacking := [protocol.name for protocol in others if protocol.digest not in done]:
+        print(f"left out: {', '.join(lacking)}: they need masks or draws that are not counted in the store")
+        print("give the run's own command with the same protocols: that adds them and predicts nothing again")
+    print(f"{'unchanged:' if known else 'wrote'} {folder}")
+    if others:
+        print(f"wrote {folder / 'all_protocols.csv'}")
     return 0
+
+
+def _beside(settings: Settings, overrides: Sequence[str]) -> list[ScoringProtocol]:
+    """The other protocols, where the user has named any: those that every run prints are not meant."""
+    from amodal_bench.config.build import build
+
+    keys = [word.partition("=")[0].lstrip("+") for word in overrides]
+    if not any(key == "experiment" or "other_protocols" in key for key in keys):
+        return []
+    return [build(spec, f"other_protocols.{name}") for name, spec in (settings.other_protocols or {}).items()]
 
 
 def _stands(file: Path, summary: pd.DataFrame) -> bool:

@@ -110,9 +110,8 @@ def mean_of_groups(values: Floats, groups: pd.DataFrame) -> Score:
     """
     if not len(values):
         return mean(values)
-    # Rows as keys: the columns may be of any type.
-    keys = groups.apply(tuple, axis=1)
-    sizes = pd.Series(~np.isnan(values), index=keys.index).groupby(keys).transform("sum").to_numpy(float)
+    group = groups.groupby(list(groups.columns), sort=False, dropna=False).ngroup().to_numpy()
+    sizes = np.bincount(group, ~np.isnan(values))[group]
     return mean(values, np.divide(1.0, sizes, out=np.zeros_like(sizes), where=sizes > 0))
 
 
