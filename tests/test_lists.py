@@ -49,6 +49,12 @@ def test_experiments_sweep_over_all_that_there_is() -> None:
     assert set(swept("every_model_random", "model")) == small | {"visible", "hull", "tiny"}
 
 
+def test_the_experiment_of_protocols_names_all_but_those_that_every_run_has() -> None:
+    content: Any = OmegaConf.load(config_folder() / "experiment" / "protocols.yaml")
+    named = [name for line in content.defaults for name in line.values()]
+    assert sorted(named) == sorted(choices("protocol") - {"instance", "pooled", "draws"})
+
+
 def test_tests_try_every_leakage() -> None:
     assert {strategy.name for strategy in STRATEGIES.values()} == choices("leakage")
 

@@ -14,6 +14,9 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from amodal_bench.api.load import load_protocol
+from amodal_bench.api.runs import open_run
+from amodal_bench.api.score import scored_run
 from amodal_bench.cli.results.coco import CocoIds, results
 from amodal_bench.cli.results.command import main as command
 from amodal_bench.core.errors import InputError
@@ -211,6 +214,28 @@ def test_a_score_of_its_own_leaves_the_others_alone(hull: Outcome, capsys: pytes
     assert {file: file.read_bytes() for file in before} == before
     labels = {json.loads(f.read_text())[0]["label"] for f in hull.main.folder.rglob("protocols.json")}
     assert labels == {"instance@2", "instance@2 with filter.min_occlusion=0.2", "pcnet@2"}
+
+
+def test_a_run_is_scored_under_every_protocol_at_once(hull: Outcome, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each number and interval is that of the protocol alone; what needs masks again is named and left out."""
+    CsvLogger().finish(hull)
+    before = {file: file.read_bytes() for file in hull.main.folder.rglob("*.csv")}
+    assert command(["score", str(hull.main.folder), "experiment=protocols"]) == 0
+    printed = capsys.readouterr().out
+    assert "left out: aisformer_ap, boundary, coco_ap, diffusion_vas, diffusion_vas_corrected: they need" in printed
+    (file,) = hull.main.folder.rglob("all_protocols.csv")
+    table = pd.read_csv(file).set_index("protocol")
+    assert {"instance@2", "pooled@2", "tabe51@1", "samba@1"} <= set(table.index) and len(table) == 14
+    assert {path: path.read_bytes() for path in before} == before
+    run = open_run(hull.main.folder)
+    for name in ("instance", "pcnet", "savos", "synergy"):
+        scored, _ = scored_run(run, load_protocol(name))
+        (alone,) = scored.summary().to_dict("records")
+        beside = table.loc[alone["protocol"]]
+        for number in load_protocol(name).numbers:
+            for end in ("", "_low", "_high"):
+                assert beside[number + end] == pytest.approx(alone[number + end], nan_ok=True), (name, number)
+        assert beside["ids"] == alone["ids"]
 
 
 def test_a_record_that_cannot_be_read_costs_itself_alone(

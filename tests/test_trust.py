@@ -259,10 +259,13 @@ def test_scores_of_a_sam_that_are_not_finite_give_error_rows_and_no_mask(
 @pytest.mark.slow
 def test_gains_over_v_are_paired(bench: Bench) -> None:
     """The interval of the difference, not the difference of the intervals."""
-    table = bench("model=hull", "dataset.images=30").table().query("protocol == 'instance@2'").set_index("model")
+    outcome = bench("model=hull", "dataset.images=30")
+    table = outcome.table().query("protocol == 'instance@2'").set_index("model")
     hull, visible = table.loc["hull"], table.loc["visible"]
     assert hull["miou_gain"] == pytest.approx(hull["miou"] - visible["miou"])
     assert hull["miou_gain_low"] < hull["miou_gain"] < hull["miou_gain_high"]
+    theirs, own = (scored.instances() for scored in outcome.scored)
+    assert hull["miou_worse"] == pytest.approx((own["iou"] < theirs["iou"]).mean())
     assert np.isnan(visible["miou_gain"])
     assert hull["clusters"] == 30
 
