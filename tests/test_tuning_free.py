@@ -282,7 +282,7 @@ RUNS: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name * RUNS])
+@pytest.mark.parametrize("name", RUNS)
 def test_the_readme_says_what_the_shipped_model_reaches(bench: Bench, name: str) -> None:
     """The whole test split: the default beats both baselines, intervals apart, and no leakage loses to V."""
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
