@@ -37,11 +37,12 @@ docs: setup ## build the website of docs/ in site/; a warning is an error
 	$(BIN)/python -m pip install --quiet -e '.[docs]'
 	$(BIN)/zensical build --strict
 
-bench: setup ## measure counting, the index of a large dataset, the toy's and shared encodings, each against the plain way
+bench: setup ## measure counting, the index of a large dataset, the toy's, shared encodings and scoring, each against the plain way
 	$(BIN)/python benchmarks/counts.py
 	$(BIN)/python benchmarks/index.py
 	$(BIN)/python benchmarks/toy.py
 	$(BIN)/python benchmarks/segmenters.py
+	$(BIN)/python benchmarks/scoring.py
 
 bench-gpu: setup ## measure the models at their real sizes on a GPU, with random weights (nothing is downloaded)
 	$(BIN)/python benchmarks/gpu.py --json bench-gpu.json

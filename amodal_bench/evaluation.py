@@ -26,7 +26,7 @@ from amodal_bench.core.seeds import sample_seed
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.datasets.reading.doubts import doubts
 from amodal_bench.metrics.protocols import ScoringProtocol, with_draws
-from amodal_bench.metrics.selection import select
+from amodal_bench.metrics.selection import select_for_all
 from amodal_bench.models.absent import check_weights
 from amodal_bench.models.base import Explains, Finite, Model, draws_of
 from amodal_bench.report.completeness import check_complete
@@ -139,7 +139,7 @@ def evaluate(
     _checked_name(str(dataset.name), "dataset")
     for line in doubts(dataset):
         log.warning("%s: %s", dataset.name, line)
-    records, excluded = select(dataset, protocols[0], ids, settings.limit)
+    records, excluded = select_for_all(dataset, protocols, ids, settings.limit)
     specification = settings.dataset if given.dataset is None else None
     origin = Origin(command, _configuration(settings, given), protocols, _split(dataset, specification))
     job = _Job(settings, dataset, specification, records, protocols, bar, ids is not None, origin)

@@ -38,6 +38,31 @@ def select(
     return (chosen if limit is None else chosen.head(limit)), excluded
 
 
+def select_for_all(
+    dataset: Dataset,
+    protocols: Sequence[ScoringProtocol],
+    ids: str | Path | Sequence[str] | None = None,
+    limit: int | None = None,
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """What `select` takes for the first protocol, and all that the others' filters take beside it.
+
+    So each protocol's numbers are about the instances of its own filter. With `ids` or `limit`, which the user has
+    chosen for a reason, the others score the instances of the first.
+
+    Raises:
+        ConfigError: the first protocol selects nothing.
+        InputError: the file of ids cannot be used, or ids are named that the dataset does not have.
+    """
+    if ids is not None or limit is not None:
+        return select(dataset, protocols[0], ids, limit)
+    records = dataset.records()
+    chosen, excluded = select_from(dataset.name, records, protocols[0])
+    places = chosen.index
+    for protocol in protocols[1:]:
+        places = places.union(protocol.filter.select(records)[0].index)
+    return records.loc[places.sort_values()], excluded
+
+
 def select_from(
     name: str, records: pd.DataFrame, protocol: ScoringProtocol, ids: str | Path | Sequence[str] | None = None
 ) -> tuple[pd.DataFrame, dict[str, int]]:
