@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -31,6 +32,7 @@ from amodal_bench.evaluation import evaluate
 from amodal_bench.models.base import Completes, Stepwise
 from amodal_bench.models.trajectory import estimate
 from amodal_bench.models.tuning_free import TuningFree
+from amodal_bench.report.numbers import names, title
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.runner.store import COUNTS, Store
 from amodal_bench.segmenters.base import Prompt
@@ -272,13 +274,36 @@ def rows_in(store: Path) -> int:
 
 
 RUNS: dict[str, tuple[str, ...]] = {
-    "tiny, leakage `conditioning`": (),
+    "tiny, leakage `conditioning`": ("experiment=protocols",),
     "tiny, leakage `none`": ("leakage=none",),
-    "tiny, the paper's settings": (
-        "leakage=blend", "area=hull", "condition=paper", "model.guidance=0.75",
-    ),
-}  # fmt: skip
+    "tiny, the paper's settings": ("leakage=blend", "area=hull", "condition=paper", "model.guidance=0.75"),
+}
 """Rows of the README's table, and how they are made."""
+
+
+def lines_of_the_page() -> list[str]:
+    """The rows of docs/protocols/one-run.md."""
+    page = (Path(__file__).parents[1] / "docs/protocols/one-run.md").read_text(encoding="utf-8")
+    return [line for line in page.splitlines() if re.match(r"\| \w+@\d", line)]
+
+
+def page_of_protocols(summary: pd.DataFrame) -> list[str]:
+    """The rows that the page should have of a run: first and occluded number, against those of `instance`."""
+    base, lines = summary.iloc[0], []
+    for place, row in enumerate(summary.to_dict("records")):
+        own = names(summary.iloc[[place]])
+        told: list[str] = []
+        for name, other in ((next(iter(own), None), "miou"), ("occluded_miou", "occluded_miou")):
+            if name in own:
+                text = f"{100 * row[name]:.1f}"
+                said = f"{title(name)} {text}" if other == "miou" else text
+                told += [said, f"{100 * (row[name] - base[other]):+.1f}"]
+            else:
+                told += ["-", "-"]
+        rest = [f"{title(name)} {100 * row[name]:.1f}" for name in own[1:] if name != "occluded_miou"]
+        cells = [row["protocol"], str(row["instances"]), *told, ", ".join(rest) or "-"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 @pytest.mark.slow
@@ -299,6 +324,7 @@ def test_the_readme_says_what_the_shipped_model_reaches(bench: Bench, name: str)
     if "conditioning" in name:
         assert tiny["miou_low"] > max(visible["miou_high"], hull["miou_high"])
         assert tiny["occluded_miou_low"] > max(visible["occluded_miou_high"], hull["occluded_miou_high"])
+        assert page_of_protocols(outcome.main.summary()) == lines_of_the_page()
     if "none" in name:
         assert tiny["miou_high"] < visible["miou_low"]
 
