@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import random
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from glob import escape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from amodal_bench.config.build import NAME, TARGET, build
 from amodal_bench.config.settings import Settings
-from amodal_bench.core.errors import BenchError, ConfigError, InputError
+from amodal_bench.core.errors import BenchError, ConfigError
 from amodal_bench.core.files import write_whole
 from amodal_bench.core.ids import read_ids
 from amodal_bench.core.seeds import sample_seed
@@ -41,10 +37,10 @@ from amodal_bench.runner.loop import Work, run
 from amodal_bench.runner.nearest import because
 from amodal_bench.runner.origin import Command, Origin
 from amodal_bench.runner.pictures import Pictures
+from amodal_bench.runner.place import check_writable, opened, room
 from amodal_bench.runner.regions import complete
 from amodal_bench.runner.run_json import FILE as RUN_JSON
 from amodal_bench.runner.run_json import finish, last_day, read_facts, write_facts
-from amodal_bench.runner.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +130,7 @@ def evaluate(
     ids = settings.ids if given.ids is None else given.ids
     if isinstance(ids, str):
         read_ids(ids)  # an index may take long, and a path is easily mistyped
-    _check_writable(Path(settings.results))
+    check_writable(Path(settings.results))
     dataset: Dataset = build(settings.dataset, "dataset") if given.dataset is None else given.dataset
     _checked_name(str(dataset.name), "dataset")
     for line in doubts(dataset):
@@ -148,7 +144,7 @@ def evaluate(
     for entry in entries:
         listeners = loggers if entry is entries[-1] else []
         scored.append(_run(job, entry, listeners))
-    with _room(scored[-1].folder):
+    with room(scored[-1].folder):
         sheet = _sheet(settings, dataset, entries[-1].model, scored[-1])
         outcome = Outcome(dataset.name, scored, excluded, sheet)
         written = [path for logger in loggers for path in logger.finish(outcome)]
@@ -198,20 +194,6 @@ def _checked_name(name: str, where: str) -> str:
     return name
 
 
-def _check_writable(results: Path) -> None:
-    """Raise `InputError` where no run could be kept in a folder, which need not be there yet; makes nothing."""
-    there = results.expanduser().absolute()
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    reason = "Not a directory" if not there.is_dir() else "Permission denied" if not os.access(there, os.W_OK) else ""
-    if reason:
-        raise _unwritable(results, reason)
-
-
-def _unwritable(folder: Path, reason: str) -> InputError:
-    return InputError(folder, f"cannot be written ({reason})", "set results to a folder that you can write to")
-
-
 def _configuration(settings: Settings, given: Given) -> dict[str, Any]:
     """All settings as plain values; an object that was given is named by its class."""
     objects = {"dataset": given.dataset, "model": given.model}
@@ -250,7 +232,7 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
         logger.begin(RunInfo(entry.name, dataset.name, identity.digest, identity.facts, folder))
     if not folder.exists() and (why := because(folder.parent, identity, entry.name)):
         log.info("%s: other run because: %s", entry.name, why)
-    with _opened(folder) as store:
+    with opened(folder) as store:
         pictures = Pictures(dataset, store.db)
         if redone := pictures.forget_changed(ids):
             log.warning("%s: %s", entry.name, redone)
@@ -312,42 +294,6 @@ def _reused(folder: Path, count: int) -> str:
     return f"{count} predictions of {day}" if count and (day := last_day(folder)) else ""
 
 
-@contextmanager
-def _opened(folder: Path) -> Iterator[Store]:
-    """A run's store, locked against other processes; the lock ends with the process, however it ends."""
-    with ExitStack() as stack, _room(folder):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(FileLock(folder / ".lock", timeout=0))
-            store = stack.enter_context(Store(folder / "store.sqlite"))
-        except Timeout:
-            raise BenchError(f"{folder}: another process is working on this run; wait until it ends") from None
-        except OSError as error:
-            raise _unwritable(folder, error.strerror or str(error)) from error
-        except sqlite3.Error as error:
-            remedy = "rename its folder and run again"
-            raise InputError(
-                folder / "store.sqlite", f"is damaged, or is not the store of a run ({error})", remedy
-            ) from error
-        yield store
-
-
-@contextmanager
-def _room(folder: Path) -> Iterator[None]:
-    """Say in one line that a disk has become full; what was committed before is kept."""
-    try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        full = sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary part of an extended code
-        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) and code not in full:
-            raise
-        problem = f"cannot be written ({getattr(error, 'strerror', None) or error})"
-        raise InputError(
-            folder, problem, "make room, then give the same command again: finished batches are kept"
-        ) from error
-
-
 def _all_steps(loggers: Sequence[Logger]) -> Callable[[int, int, float], None]:
     def step(done: int, total: int, miou: float) -> None:
         for logger in loggers:
@@ -371,7 +317,7 @@ def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -
         return path
     ious = instances.set_index("id")["iou"]
     rows = []
-    with _opened(scored.folder) as store:
+    with opened(scored.folder) as store:
         for id in chosen:
             sample = dataset.sample(id)
             seed = sample_seed(settings.seed, id)
