@@ -85,7 +85,8 @@ class _Job:
         settings: of the command.
         dataset: what is run on.
         specification: how the dataset is opened; None where it was given as an object.
-        records: the selected rows of its index.
+        index: all rows of its index.
+        records: the selected ones.
         protocols: the command's own first.
         bar: whether a progress bar is shown.
         listed: whether the instances were listed one by one, so that no protocol's filter applies.
@@ -95,6 +96,7 @@ class _Job:
     settings: Settings
     dataset: Dataset
     specification: Mapping[str, Any] | None
+    index: pd.DataFrame
     records: pd.DataFrame
     protocols: Sequence[ScoringProtocol]
     bar: bool
@@ -135,10 +137,11 @@ def evaluate(
     _checked_name(str(dataset.name), "dataset")
     for line in doubts(dataset):
         log.warning("%s: %s", dataset.name, line)
-    records, excluded = select_for_all(dataset, protocols, ids, settings.limit)
+    index = dataset.records()
+    records, excluded = select_for_all(dataset.name, index, protocols, ids, settings.limit)
     specification = settings.dataset if given.dataset is None else None
     origin = Origin(command, _configuration(settings, given), protocols, _split(dataset, specification))
-    job = _Job(settings, dataset, specification, records, protocols, bar, ids is not None, origin)
+    job = _Job(settings, dataset, specification, index, records, protocols, bar, ids is not None, origin)
 
     scored: list[Scored] = []
     for entry in entries:
@@ -169,7 +172,8 @@ def _entries(settings: Settings, given: Given) -> list[Entry]:
     main = _entry(settings.model, "model") if given.model is None else _given_entry(given.model, given.name)
     baselines: dict[str, dict[str, Any]] = settings.baselines or {}
     entries = [_entry(spec, f"baselines.{name}") for name, spec in baselines.items()]
-    return [*(entry for entry in entries if entry.name != main.name), main]
+    same = (main.name, main.target)  # a name alone may be any class's
+    return [*(entry for entry in entries if (entry.name, entry.target) != same), main]
 
 
 def _entry(spec: Mapping[str, Any], where: str) -> Entry:
@@ -233,9 +237,13 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
     if not folder.exists() and (why := because(folder.parent, identity, entry.name)):
         log.info("%s: other run because: %s", entry.name, why)
     with opened(folder) as store:
+        # All of the index, and at once: a score of another selection knows then what this run has not tried.
+        store.write_records(job.index)
         pictures = Pictures(dataset, store.db)
         if redone := pictures.forget_changed(ids):
             log.warning("%s: %s", entry.name, redone)
+            for listed in folder.glob("scores/*/sheet.txt"):
+                listed.unlink()  # contact sheets show the old pictures: they are drawn again
         done = {(id, draw) for draw in range(draws) for id in store.done(draw)}
         lacking = [(id, draw) for id in ids for draw in range(draws) if (id, draw) not in done]
         missing = list(dict.fromkeys(id for id, _ in lacking))
@@ -254,7 +262,6 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
                 except AllFailed as error:
                     raise _stopped(folder, entry.name, error) from error
             finish(folder)
-        store.write_records(job.records)
         regions = tuple(dict.fromkeys(region for protocol in protocols for region in protocol.regions))
         complete(store, dataset, regions, job.records, draws)
         return Scored(

@@ -19,13 +19,14 @@ import amodal_bench
 from amodal_bench.cli.results.command import main as results
 from amodal_bench.cli.results.table import collect
 from amodal_bench.core.errors import InputError, PredictionError
+from amodal_bench.core.parsed import parsed
 from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.report.csv_logger import CsvLogger
 from amodal_bench.report.outcome import Outcome
-from amodal_bench.runner.source import code_digest, parsed
+from amodal_bench.runner.source import code_digest
 from amodal_bench.tiny.networks import WEIGHTS
 
 Bench = Callable[..., Outcome]

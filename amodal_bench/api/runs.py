@@ -79,12 +79,14 @@ class Run:
     def majority(self, id: str, samples: int) -> Mask:
         """The pixels that more than half of the first draws have, (H, W) bool; a draw that failed has none.
 
-        Raises `UsageError` where none of them has a prediction.
+        Raises `UsageError` where the run has fewer draws of it, or none has a prediction.
         """
         try:
             return self._read(lambda store: store.majority(id, samples))
         except KeyError:
-            raise UsageError(f"{self.folder}: no draw of instance {id!r} has a prediction") from None
+            made = int((self.draws()["id"] == id).sum())
+            which = "none of them has a prediction" if made >= samples else f"{samples} are asked for"
+            raise UsageError(f"{self.folder}: has {made} draws of instance {id!r}, and {which}") from None
 
     def timing(self) -> pd.DataFrame:
         """Seconds per prediction of reading, of predicting, and of each of the model's stages; one row for each."""
@@ -95,9 +97,9 @@ class Run:
         """What the model's stages have cost in all: stage, seconds, instances, batch, peak (bytes)."""
         return self._read(lambda store: store.stages())
 
-    def records(self) -> pd.DataFrame:
-        """What the dataset's index said of the run's instances; empty for a run of a version before 0.2.0."""
-        return self._read(lambda store: store.records())
+    def records(self, every: bool = False) -> pd.DataFrame:
+        """What the dataset's index said of the run's instances, or of `every` one; empty for a run of 0.1."""
+        return self._read(lambda store: store.records(every))
 
     def regions(self, names: Collection[str]) -> tuple[dict[str, dict[str, Integers]], pd.DataFrame | None]:
         """The counts of regions by name and instance, and the IoUs of pairs where `names` has "pairs"."""

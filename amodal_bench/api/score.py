@@ -106,7 +106,7 @@ def scored_run(
     protocols = with_draws([protocol], samples or 1)
     own = {each.digest for each in protocols}
     beside = [each for each in others if each.digest not in own and not each.of_draws]
-    return _scored(run, protocols, run.records(), ids, samples, beside)
+    return _scored(run, protocols, run.records(every=True), ids, samples, beside)
 
 
 def _dataset(run: Run, dataset: str | Dataset | None, folders: list[Path]) -> Dataset:
@@ -149,6 +149,8 @@ def _scored(
     others: Sequence[ScoringProtocol] = (),
 ) -> tuple[Scored, int]:
     """A run under protocols, and how many of the instances that the first one selects it lacks."""
+    if samples is not None and (isinstance(samples, bool) or not isinstance(samples, int) or samples < 1):
+        raise ConfigError(f"samples: {samples!r} must be a whole number >= 1")
     everything = run.draws()
     draws = _draws(run, everything) if samples is None else samples
     if not any(protocol.of_draws for protocol in protocols):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from amodal_bench.core.bytecode import told
 from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.parsed import parsed
 from amodal_bench.core.types import Floats, Integers
 from amodal_bench.metrics.counts import total
 from amodal_bench.metrics.numbers.base import DRAWS, Number, Rows, Score, WholeNumber, divided, hidden_pixels
@@ -216,7 +220,16 @@ def _described(number: Number | WholeNumber) -> dict[str, Any]:
     settings = {field.name: getattr(number, field.name) for field in fields(number) if field.init}
     # The package's own are named by their class: where its file lies changes no number.
     own = kind.__module__.startswith("amodal_bench.metrics.numbers.")
-    return {"kind": kind.__qualname__ if own else path, **settings}
+    return {"kind": kind.__qualname__, **settings} if own else {"kind": path, "code": _code(kind), **settings}
+
+
+def _code(kind: type) -> str:
+    """Sixteen hex digits over a user's class: its own code, and the file that defines it."""
+    digest = hashlib.sha256("\n".join(told((kind,))).encode())
+    file = Path(str(getattr(sys.modules.get(kind.__module__), "__file__", None)))
+    if file.is_file():
+        digest.update(parsed(file.read_text(encoding="utf-8")).encode())
+    return digest.hexdigest()[:16]
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -39,28 +39,40 @@ def select(
 
 
 def select_for_all(
-    dataset: Dataset,
+    name: str,
+    records: pd.DataFrame,
     protocols: Sequence[ScoringProtocol],
     ids: str | Path | Sequence[str] | None = None,
     limit: int | None = None,
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """What `select` takes for the first protocol, and all that the others' filters take beside it.
+    """What `select` takes of an index for the first protocol, and all that the others' filters take beside it.
 
     So each protocol's numbers are about the instances of its own filter. With `ids` or `limit`, which the user has
     chosen for a reason, the others score the instances of the first.
 
     Raises:
-        ConfigError: the first protocol selects nothing.
-        InputError: the file of ids cannot be used, or ids are named that the dataset does not have.
+        ConfigError: the first protocol selects nothing, or a filter is changed although `ids` are listed.
+        InputError: the file of ids cannot be used, or ids are named that the index does not have.
     """
+    chosen, excluded = select_from(name, records, protocols[0], ids)
+    if ids is not None:
+        for protocol in protocols[1:]:
+            refuse_filter(protocol)
     if ids is not None or limit is not None:
-        return select(dataset, protocols[0], ids, limit)
-    records = dataset.records()
-    chosen, excluded = select_from(dataset.name, records, protocols[0])
+        return (chosen if limit is None else chosen.head(limit)), excluded
     places = chosen.index
     for protocol in protocols[1:]:
         places = places.union(protocol.filter.select(records)[0].index)
     return records.loc[places.sort_values()], excluded
+
+
+def refuse_filter(protocol: ScoringProtocol) -> None:
+    """Raise `ConfigError` where a protocol's filter is changed, which a list of ids would leave without effect."""
+    if changed := [word for word in protocol.changes() if word.startswith("filter.")]:
+        raise ConfigError(
+            f"ids: lists the instances one by one, so that {changed[0]} of {protocol.name} would have no effect; "
+            "leave one of them out (`amodal-bench data ids` with the filter prints a list)"
+        )
 
 
 def select_from(
@@ -78,6 +90,8 @@ def select_from(
         ConfigError: nothing is selected.
         InputError: the file of ids cannot be used, or ids are named that the index does not have.
     """
+    if ids is not None:
+        refuse_filter(protocol)
     if ids is None:
         chosen, excluded = protocol.filter.select(records)
         source = f"protocol {protocol.label}"

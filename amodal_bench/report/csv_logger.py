@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from amodal_bench.core.files import write_whole
+from amodal_bench.report.joined import with_earlier
 from amodal_bench.report.outcome import Outcome, RunInfo
 from amodal_bench.report.scored import Scored
 
@@ -26,8 +28,8 @@ class CsvLogger:
             write_score(scored)
             write_csv(scored.timing(), scored.folder / "timing.csv")
         folder = outcome.main.score_folder
-        write_csv(outcome.table(), folder / "summary.csv")
-        write_csv(outcome.by_occlusion(), folder / "by_occlusion.csv")
+        write_joined(outcome.table(), folder / "summary.csv")
+        write_joined(outcome.by_occlusion(), folder / "by_occlusion.csv")
         names = ["summary", "by_occlusion", "instances", "errors", *(["draws"] if outcome.main.draws > 1 else [])]
         tables = [folder / f"{name}.csv" for name in names]
         return [*tables, outcome.main.folder / "timing.csv"]
@@ -42,8 +44,23 @@ def write_score(scored: Scored) -> None:
     if scored.draws > 1:
         write_csv(scored.each_draw(), folder / "draws.csv")
     protocols = [{**each.content, "label": each.label, "digest": each.digest} for each in scored.protocols]
+    protocols += _earlier(folder / "protocols.json", {each.digest for each in scored.protocols})
     text = json.dumps(protocols, indent=2, sort_keys=True) + "\n"
     write_whole(folder / "protocols.json", lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def _earlier(file: Path, known: set[str]) -> list[dict[str, Any]]:
+    """The protocols that a file has beside those that are known: rows of an earlier command are about them."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return [each for each in found if each["digest"] not in known]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def write_joined(table: pd.DataFrame, path: Path) -> None:
+    """Write a table beside what an earlier command has said of other rows; nothing that is finished is lost."""
+    write_csv(with_earlier(table, path), path)
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

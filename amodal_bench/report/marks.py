@@ -49,7 +49,7 @@ def spread(rows: pd.DataFrame) -> pd.DataFrame:
     """
     if "seed" not in rows:
         return pd.DataFrame()
-    keys = [key for key in ["dataset", "model", "settings", *TABLE[1:]] if key in rows]
+    keys = [key for key in ["dataset", "model", "settings", "but_for_seed", "draws", *TABLE[1:]] if key in rows]
     rows = rows.assign(settings=[_without_seed(text) for text in rows["settings"]])
     found = []
     for values, part in rows.groupby(keys, sort=False, dropna=False):

@@ -75,8 +75,7 @@ def spread_lines(spread: pd.DataFrame) -> list[str]:
         texts = [
             f"{title(name)} {100 * row[name]:.1f} ± {100 * row[f'{name}_sd']:.1f} "
             f"({100 * row[f'{name}_min']:.1f} to {100 * row[f'{name}_max']:.1f})"
-            for name in shown[:WITH_INTERVALS]
-            if not math.isnan(row[name])
+            for name in [name for name in shown if not math.isnan(row[name])][:WITH_INTERVALS]
         ]
         who = f"{row.get('dataset', '')} {row['model']} {row['settings']}".strip()
         lines.append(f"{who}, {row['protocol']}, {row['seeds']} seeds: {', '.join(texts)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -162,6 +163,17 @@ class Scored:
     def ids(self) -> str:
         """Number and digest of the instances under the run's own protocol."""
         return self.ids_of(self.protocols[0])
+
+    @property
+    def target(self) -> str:
+        """The dotted path of the model's class."""
+        return str(self.facts["model"].get("target", ""))
+
+    @property
+    def but_for_seed(self) -> str:
+        """Eight hex digits over the identity without its seed: runs that agree in them differ by chance alone."""
+        facts = {key: value for key, value in self.facts.items() if key != "seed"}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
 
     @property
     def score_folder(self) -> Path:

@@ -20,8 +20,8 @@ from amodal_bench.runner.store import COUNTS
 if TYPE_CHECKING:
     from amodal_bench.report.scored import Scored
 
-REFERENCE = "visible"
-"""The row that gains are measured against: `A_hat = V`."""
+REFERENCE = "amodal_bench.models.visible.VisibleMask"
+"""The class whose row gains are measured against, `A_hat = V`; a name can be any model's."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class _Cell:
 def summarise(scored: Sequence[Scored]) -> pd.DataFrame:
     """One row per run and protocol, protocols together: numbers, intervals, and gains over `A_hat = V`.
 
-    Each number NAME has columns NAME, NAME_low, NAME_high and, where a run called "visible" is among them, the paired
-    difference to it: NAME_gain, NAME_gain_low, NAME_gain_high and NAME_gain_p, its bootstrap p-value; and NAME_worse,
-    the share of instances on which the run is worse than it.
+    Each number NAME has columns NAME, NAME_low, NAME_high and, where one of the runs is of the visible mask itself,
+    the paired difference to it: NAME_gain, NAME_gain_low, NAME_gain_high and NAME_gain_p, its bootstrap p-value; and
+    NAME_worse, the share of instances on which the run is worse than it.
     """
     protocols = list({p.digest: p for one in scored for p in one.protocols}.values())
     known: dict[object, Any] = {}
@@ -119,7 +119,7 @@ def _rows(part: _Part, drawn: Sequence[Floats | None]) -> list[dict[str, Any]]:
     protocol, scored, takings, cells = part.protocol, part.scored, part.takings, part.cells
     remaining = iter(drawn)
     values = [[next(remaining) for _ in each] for each in cells]
-    base = next((k for k, one in enumerate(scored) if one.name == REFERENCE), None)
+    base = next((k for k, one in enumerate(scored) if one.target == REFERENCE), None)
     rows = []
     for k, (one, taken) in enumerate(zip(scored, takings, strict=True)):
         numbers, counted = _with_intervals(cells[k], values[k], part.bootstrap)
@@ -203,6 +203,7 @@ def _head(scored: Scored, protocol: ScoringProtocol) -> dict[str, Any]:
         "model": scored.name,
         "settings": scored.settings,
         "seed": scored.facts.get("seed", 0),
+        "but_for_seed": scored.but_for_seed,
         "protocol": protocol.label,
         "protocol_digest": protocol.digest,
         "draws": scored.draws if protocol.of_draws else 1,

@@ -5,16 +5,16 @@ Code is compared as it is parsed: comments, layout and docstrings change nothing
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any
 
+from amodal_bench.core.bytecode import told
+from amodal_bench.core.parsed import parsed
 from amodal_bench.core.versions import versions
 from amodal_bench.runner.imports import is_library_file, reached
 
@@ -104,9 +104,8 @@ def _digest(value: object, package: str) -> str:
         digest.update(f"{name}\n{parsed(text)}\n".encode())
     for kind in sorted(own.kinds, key=lambda kind: (kind.__module__, kind.__qualname__)):
         digest.update(f"{kind.__qualname__}\n".encode())
-        for code in _codes(kind):
-            digest.update(_fixed(code).encode())
-    for line in sorted(_fixed(function.__code__) for function in own.functions):
+    # A class may be defined twice in one file or session, and one of a notebook has no file at all.
+    for line in told((*own.kinds, *own.functions)):
         digest.update(line.encode())
     return digest.hexdigest()[:16]
 
@@ -140,37 +139,3 @@ def _distributions() -> dict[str, list[str]]:
     from importlib.metadata import packages_distributions
 
     return {module: list(names) for module, names in packages_distributions().items()}
-
-
-def parsed(source: str) -> str:
-    """The syntax tree of a source text without its docstrings. Raises `SyntaxError`."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            body = [part for part in node.body if not _is_text(part)]
-            node.body = body or [ast.Pass()]
-    return ast.dump(tree)
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def _codes(kind: type) -> Iterator[CodeType]:
-    """The code of a class's own methods, by name: a class may be defined twice in one file or session."""
-    for name in sorted(vars(kind)):
-        value = vars(kind)[name]
-        for function in (
-            value,
-            *(getattr(value, part, None) for part in ("__func__", "fget", "func", "__wrapped__")),
-        ):
-            if isinstance(function, FunctionType):
-                yield function.__code__
-
-
-def _fixed(code: CodeType) -> str:
-    """What a code object does, without its place in the file and without its docstring."""
-    constants = [_fixed(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
-    if code.co_consts and isinstance(code.co_consts[0], str):
-        constants = constants[1:]
-    return f"{code.co_name} {code.co_code.hex()} {code.co_names} {code.co_varnames} {constants}"

@@ -176,11 +176,12 @@ class Store:
                 [(str(line["id"]), json.dumps(line, allow_nan=True)) for line in lines],
             )
 
-    def records(self) -> pd.DataFrame:
-        """What the dataset's index says of the instances that were run, in its order."""
+    def records(self, every: bool = False) -> pd.DataFrame:
+        """What the dataset's index says of the instances that were run, or of `every` one, in its order."""
         if not has_table(self._db, "records"):
             return pd.DataFrame()
-        found = self._db.execute("SELECT record FROM records ORDER BY rowid")
+        tried = "" if every else "WHERE id IN (SELECT id FROM instances)"
+        found = self._db.execute(f"SELECT record FROM records {tried} ORDER BY rowid")
         # Read as one text: a hundred thousand calls of the parser take four times as long.
         return pd.DataFrame(json.loads(f"[{','.join(line for (line,) in found)}]"))
 
@@ -233,8 +234,11 @@ class Store:
     def majority(self, id: str, draws: int) -> Mask:
         """The pixels that more than half of the first draws have, (H, W) bool; a failed draw has none.
 
-        Raises KeyError where none of the draws has a prediction.
+        Raises KeyError where a draw was never made, or none has a prediction.
         """
+        tried = self._db.execute("SELECT COUNT(*) FROM instances WHERE id = ? AND draw < ?", (id, draws)).fetchone()
+        if tried[0] < draws:
+            raise KeyError(id)
         found = []
         for draw in range(draws):
             with suppress(KeyError):

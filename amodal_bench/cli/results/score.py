@@ -1,12 +1,14 @@
 """Score a finished run under another protocol, from what it keeps: no model, no picture, no GPU.
 
     amodal-bench results score results/runs/toy-hull-0123456789ab protocol=pooled
-    amodal-bench results score RUN protocol=instance protocol.filter.min_occlusion=0.2 ids=ids.txt
+    amodal-bench results score RUN protocol=instance protocol.filter.min_occlusion=0.2
+    amodal-bench results score RUN protocol=pcnet ids=ids.txt
     amodal-bench results score RUN protocol=draws samples=3
     amodal-bench results score RUN experiment=protocols
 
-The tables go to a folder of their own in RUN/scores; no other score is changed. A protocol that needs masks again,
-such as boundary, is computed once by the run's own command with protocol=NAME; from then on this works, too.
+Without protocol=NAME it is instance, as for a run. The tables go to a folder of their own in RUN/scores, and no other
+score is changed. A protocol that needs masks again, such as boundary, is computed once by the run's own command with
+protocol=NAME; from then on this works, too.
 
 experiment=protocols scores under every shipped protocol in one table, but for those that need masks again.
 protocol=draws is about all draws that the run has, or with samples=K about the first K of each instance.
@@ -22,8 +24,6 @@ from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import config_dir, overrides, place, runs
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from amodal_bench.config.settings import Settings
     from amodal_bench.metrics.protocols import ScoringProtocol
 
@@ -38,7 +38,7 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     from amodal_bench.api.score import scored_run
     from amodal_bench.config.build import build
     from amodal_bench.config.compose import compose
-    from amodal_bench.report.csv_logger import write_csv, write_score
+    from amodal_bench.report.csv_logger import write_csv, write_joined, write_score
     from amodal_bench.report.terminal import show_rows
 
     settings = compose(overrides, config_dir)
@@ -53,11 +53,13 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     beside &= summary["protocol_digest"] != scored.protocols[0].digest
     own = summary[~beside].dropna(axis="columns", how="all") if others else summary
     folder = scored.score_folder
-    known = _stands(folder / "summary.csv", own)
-    if not known:  # the run's own table has its baselines' rows and the gains, too
+    folder.mkdir(parents=True, exist_ok=True)
+    before = _bytes(folder / "summary.csv")
+    write_joined(own, folder / "summary.csv")
+    write_joined(scored.by_occlusion(), folder / "by_occlusion.csv")
+    known = before is not None and before == _bytes(folder / "summary.csv")
+    if not known:
         write_score(scored)
-        write_csv(own, folder / "summary.csv")
-        write_csv(scored.by_occlusion(), folder / "by_occlusion.csv")
     if others:
         write_csv(summary, folder / "all_protocols.csv")
     show_rows(f"{opened.facts['dataset']['name']}, % with 95 % intervals", summary)
@@ -83,18 +85,5 @@ def _beside(settings: Settings, overrides: Sequence[str]) -> list[ScoringProtoco
     return [build(spec, f"other_protocols.{name}") for name, spec in (settings.other_protocols or {}).items()]
 
 
-def _stands(file: Path, summary: pd.DataFrame) -> bool:
-    """Whether a table says all that a summary does."""
-    import io
-
-    import pandas as pd
-
-    try:
-        written = pd.read_csv(file, dtype=str)
-    except (OSError, ValueError):
-        return False
-    wanted = pd.read_csv(io.StringIO(summary.to_csv(index=False)), dtype=str)
-    if not set(wanted) <= set(written):
-        return False
-    lines = set(written[list(wanted)].fillna("").itertuples(index=False, name=None))
-    return lines.issuperset(wanted.fillna("").itertuples(index=False, name=None))
+def _bytes(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None
