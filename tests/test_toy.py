@@ -14,7 +14,7 @@ import amodal_bench.toy
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.datasets import toy as module
 from amodal_bench.datasets.coco_a.cocoa import Cocoa
-from amodal_bench.datasets.toy import Toy
+from amodal_bench.datasets.toy import Split, Toy
 from amodal_bench.testing.export.cocoa import export as export_cocoa
 from amodal_bench.tiny import samples as training
 from amodal_bench.toy.scene import Scene, draw_scene
@@ -108,7 +108,7 @@ def test_same_arguments_draw_the_same_scene() -> None:
 
 
 @pytest.mark.parametrize("other", [("val", 2, 4), ("test", 2, 3), ("val", 3, 3)])
-def test_seed_split_and_size_change_the_fingerprint(other: tuple[str, int, int]) -> None:
+def test_seed_split_and_size_change_the_fingerprint(other: tuple[Split, int, int]) -> None:
     assert Toy(*other).fingerprint() != Toy("val", 2, 3).fingerprint()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import shutil
@@ -16,14 +17,16 @@ import pandas as pd
 import pytest
 
 import amodal_bench
+from amodal_bench.cli.results.command import main as command
 from amodal_bench.cli.results.command import main as results
 from amodal_bench.cli.results.table import collect
-from amodal_bench.core.errors import InputError, PredictionError
+from amodal_bench.core.errors import ConfigError, InputError, PredictionError
 from amodal_bench.core.parsed import parsed
 from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.datasets.toy import Toy
+from amodal_bench.metrics.protocols import Filter, ScoringProtocol
 from amodal_bench.report.csv_logger import CsvLogger
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.runner.source import code_digest
@@ -344,3 +347,58 @@ def test_each_protocol_of_a_table_is_about_the_instances_of_its_own_filter(bench
     assert both["pcnet@2"]["instances"] > both["instance@2"]["instances"]
     limited = bench(*TOY, "+protocol@other_protocols.pcnet=pcnet", "limit=3").table()
     assert set(limited["instances"]) == {3}
+
+
+def test_the_name_of_the_visible_mask_does_not_make_a_model_it() -> None:
+    """Gains are over V itself: another model of that name stands beside it."""
+    outcome = run(lambda query: np.zeros_like(query.visible), name="visible")
+    table = outcome.table().query("protocol == 'instance@2'")
+    assert table["model"].tolist() == ["visible", "hull", "visible"]
+    true, hull, own = table.to_dict("records")
+    assert np.isnan(true["miou_gain"]) and true["miou"] > own["miou"] == 0
+    assert hull["miou_gain"] == pytest.approx(hull["miou"] - true["miou"])
+    assert own["miou_gain"] == pytest.approx(-true["miou"]) and own["miou_worse"] == 1
+
+
+def test_a_list_of_ids_refuses_a_filter_that_it_would_leave_without_effect(bench: Bench, tmp_path: Path) -> None:
+    outcome = bench(*TOY)
+    file = tmp_path / "ids.txt"
+    file.write_text("\n".join(outcome.main.instances()["id"]))
+    for key in ("protocol", "other_protocols.pooled"):
+        with pytest.raises(ConfigError, match=r"so that filter\.min_occlusion=0\.2 of \w+ would have no effect"):
+            bench(*TOY, f"ids={file}", f"{key}.filter.min_occlusion=0.2")
+
+
+def test_a_later_command_with_less_in_it_takes_nothing_from_a_table(bench: Bench) -> None:
+    def written(outcome: Outcome) -> pd.DataFrame:
+        CsvLogger().finish(outcome)
+        return pd.read_csv(outcome.main.score_folder / "summary.csv")
+
+    full = written(bench(*TOY, "+protocol@other_protocols.samba=samba"))
+    assert set(full["protocol"]) == {"instance@2", "pooled@2", "samba@1"} and len(full) == 6
+    again = written(bench(*TOY, "baselines={}", "other_protocols={}"))
+    pd.testing.assert_frame_equal(again, full)
+
+
+def test_a_number_of_ones_own_is_named_by_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = (
+        "from dataclasses import dataclass\nimport numpy as np\n"
+        "from amodal_bench.metrics.numbers.base import mean\n"
+        "LEVEL = 0.5\n\n@dataclass(frozen=True)\nclass Half:\n    regions = ()\n\n"
+        "    def score(self, rows):\n        return mean(np.full(len(rows), LEVEL))\n"
+    )
+    digests = []
+    for name, text in (("one", source), ("two", source.replace("0.5", "0.9")), ("three", f"# told\n{source}")):
+        (tmp_path / f"number_{name}.py").write_text(text)
+        protocol = ScoringProtocol("mine", 1, {"half": importlib.import_module(f"number_{name}").Half()}, Filter())
+        digests.append(protocol.content["numbers"]["half"]["code"])
+    assert digests[0] != digests[1] and digests[0] == digests[2]
+
+
+def test_a_score_says_what_the_run_has_not_tried(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = bench(*TOY, "limit=3").main.folder
+    assert command(["score", str(folder), "protocol=pcnet"]) == 0
+    printed = capsys.readouterr().out
+    everything = len(Toy("test", 4).records())
+    assert f"not run: {everything - 3} instances that the protocol selects" in printed

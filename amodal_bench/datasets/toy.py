@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import cv2
 import numpy as np
@@ -24,7 +24,8 @@ from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset, Masks
 from amodal_bench.datasets.reading.measures import of_masks
 from amodal_bench.toy.scene import Instance, Scene, draw_scene
 
-SPLITS = ("train", "val", "test")
+Split: TypeAlias = Literal["train", "val", "test"]
+SPLITS = get_args(Split)
 
 VERSION = 2
 """Raised when the same arguments would draw other scenes."""
@@ -63,7 +64,7 @@ class Toy(IndexedDataset):
     name = "toy"
     libraries = ("opencv",)
 
-    def __init__(self, split: str = "test", images: int = 200, seed: int = 0) -> None:
+    def __init__(self, split: Split = "test", images: int = 200, seed: int = 0) -> None:
         if images < 1:
             raise ConfigError(f"dataset.images: {images} must be >= 1")
         if seed < 0:
