@@ -96,10 +96,12 @@ def test_rows_of_draws_stand_beside_each_other(tmp_path: Path) -> None:
         assert np.array_equal(store.majority("a", 3), sum(masks(draw)[0].astype(int) for draw in range(3)) >= 2)
         assert np.array_equal(store.majority("a", 2), masks(0)[0] & masks(1)[0])
         assert np.array_equal(store.majority("a", 1), masks(0)[0])
-        # Of four draws, two of which are lacking, both others are not more than half.
+        for id in ("b", "c"):  # draws that nobody has made are not those that failed
+            with pytest.raises(KeyError):
+                store.majority(id, 3)
+        # One of four draws, the others of which failed, is not more than half.
+        store.write([Row("b", error="no face", draw=draw) for draw in (1, 2, 3)])
         assert not store.majority("b", 4).any()
-        with pytest.raises(KeyError):
-            store.majority("c", 3)
     with Store(tmp_path / "empty.sqlite") as store:
         assert store.draws() == 0
 
