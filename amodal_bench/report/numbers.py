@@ -15,8 +15,9 @@ WITH_INTERVALS = 2
 """So many numbers of a protocol stand in a table with their intervals; the CSV has those of all."""
 
 ALPHA = 0.05
-AMONG_MANY = " among many"
-HOLM_NOTE = f"not decisive{AMONG_MANY}: alone it would be, at 5 %, but not after Holm's correction for all gains here"
+NOT_DECISIVE = " not decisive"
+AMONG_MANY = " not decisive among many"
+HOLM_NOTE = f"{AMONG_MANY.strip()}: alone it would be, at 5 %, but not after Holm's correction for all gains here"
 
 FEW = "*"
 FEW_NOTE = f"{FEW} fewer than {FEW_CLUSTERS} images or videos: the interval is too narrow"
@@ -57,8 +58,8 @@ def gain(row: Mapping[Any, Any], name: str, interval: bool = True) -> str:
         return text
     text += f" [{low:.1f}, {high:.1f}]" if interval else ""
     if low <= 0 <= high:
-        return f"{text} not decisive"
-    return text + (f" not decisive{AMONG_MANY}" if float(row.get(f"{name}_gain_holm", 0.0)) >= ALPHA else "")
+        return text + NOT_DECISIVE
+    return text + (AMONG_MANY if float(row.get(f"{name}_gain_holm", 0.0)) >= ALPHA else "")
 
 
 def holm_note(rows: pd.DataFrame) -> str:
