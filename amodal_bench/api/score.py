@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from amodal_bench.api.load import load_dataset, load_protocol
 from amodal_bench.api.reopen import dataset_of, protocol_of
 from amodal_bench.api.runs import Run, open_run
 from amodal_bench.core.errors import ConfigError, UsageError
+from amodal_bench.core.types import Integers
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.numbers.base import MAJORITY, PAIRS
 from amodal_bench.metrics.protocols import ScoringProtocol, with_draws
@@ -161,9 +162,7 @@ def _scored(
     regions, pairs = run.regions(names)
     majorities = run.majorities(draws) if draws > 1 and MAJORITY in names else {}
     wanted = set(records["id"].astype(str)) & _counted(drawn, draws)
-    lacking = [name for name, known in regions.items() if not wanted <= set(known)]
-    if pairs is not None and not wanted <= set(pairs["predicted"]):
-        lacking.append(PAIRS)
+    lacking = _uncounted(wanted, regions, pairs)
     if draws > 1 and MAJORITY in names and not wanted <= set(majorities):
         lacking.append(f"{MAJORITY} of {draws} draws")
     if lacking:
@@ -172,21 +171,18 @@ def _scored(
         raise UsageError(
             f"{run.folder}: {protocols[-1].label} needs the masks again ({', '.join(lacking)}); {remedy}"
         )
-    ran = set(drawn["id"])
-    tried = index[[id in ran for id in index["id"].astype(str)]]
-    places = records.index
-    for other in others:
-        selected = records if ids is not None else other.filter.select(tried)[0]
-        more, pairs_too = run.regions(other.regions)
-        if other.regions:
-            needed = set(selected["id"].astype(str)) & _counted(drawn, 1)
-            if not all(needed <= set(known) for known in more.values()):
-                continue
-            if pairs_too is not None and not needed <= set(pairs_too["predicted"]):
-                continue
-            regions, pairs = {**regions, **more}, pairs if pairs_too is None else pairs_too
-        protocols, places = [*protocols, other], places.union(selected.index)
-    records = index.loc[places.sort_values()] if others else records
+    if others:
+        ran, places = set(drawn["id"]), records.index
+        tried = index[[id in ran for id in index["id"].astype(str)]]
+        for other in others:
+            selected = records if ids is not None else other.filter.select(tried)[0]
+            if other.regions:
+                more, pairs_too = run.regions(other.regions)
+                if _uncounted(set(selected["id"].astype(str)) & _counted(drawn, 1), more, pairs_too):
+                    continue
+                regions, pairs = {**regions, **more}, pairs if pairs_too is None else pairs_too
+            protocols, places = [*protocols, other], places.union(selected.index)
+        records = index.loc[places.sort_values()]
     scored = Scored(
         run.name,
         run.digest,
@@ -206,6 +202,16 @@ def _scored(
         majorities=majorities,
     )
     return scored, missing
+
+
+def _uncounted(
+    wanted: set[str], regions: Mapping[str, Mapping[str, Integers]], pairs: pd.DataFrame | None
+) -> list[str]:
+    """The regions, and pairs, that lack some of the wanted instances."""
+    lacking = [name for name, known in regions.items() if not wanted <= set(known)]
+    if pairs is not None and not wanted <= set(pairs["predicted"]):
+        lacking.append(PAIRS)
+    return lacking
 
 
 def _draws(run: Run, everything: pd.DataFrame) -> int:

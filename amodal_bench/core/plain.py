@@ -1,8 +1,9 @@
-"""A setting's value as people and command lines write it."""
+"""Settings and facts as people and command lines write them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +16,21 @@ def plain(value: Any) -> str:
     if isinstance(value, str) and value and not any(letter.isspace() or letter in "\"'=" for letter in value):
         return json.dumps(value) if _is_other(value) else value
     return json.dumps(value, sort_keys=True, default=str)
+
+
+def leaves(facts: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested facts by their dotted places, below `place`; a list, and an empty mapping, is one fact."""
+    for key, value in facts.items():
+        here = f"{place}.{key}" if place else key
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, here)
+        else:
+            yield here, value
+
+
+def without_seed(settings: str) -> str:
+    """A row's settings without the seed, which has a place of its own."""
+    return " ".join(word for word in settings.split(" ") if not word.startswith("seed="))
 
 
 def _is_other(text: str) -> bool:

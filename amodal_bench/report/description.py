@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-from amodal_bench.core.plain import plain
+from amodal_bench.core.plain import leaves, plain
 from amodal_bench.models.base import Model
 from amodal_bench.runner.identity import described
 
@@ -23,8 +22,8 @@ def told_by_description(model: Model, usual: Model | None, shown: Mapping[str, s
         usual: what the model's name stands for, where it is of the same class.
         shown: what the row shows already, by the places of the settings.
     """
-    expected = {} if usual is None else dict(_leaves(described(usual)))
-    facts = dict(_leaves(described(model)))
+    expected = {} if usual is None else dict(leaves(described(usual)))
+    facts = dict(leaves(described(model)))
     other = {place: value for place, value in facts.items() if place not in expected or value != expected[place]}
     gone = [place for place in expected if place not in facts]
     short = {place: plain(value) for place, value in other.items() if not isinstance(value, list | dict)}
@@ -35,13 +34,3 @@ def told_by_description(model: Model, usual: Model | None, shown: Mapping[str, s
         text = json.dumps(described(model), sort_keys=True)
         words.append(f"describe={hashlib.sha256(text.encode()).hexdigest()[:8]}")
     return words
-
-
-def _leaves(facts: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
-    """The facts of a description by their dotted places; a list, and an empty mapping, is one fact."""
-    for key, value in facts.items():
-        here = f"{place}.{key}" if place else key
-        if isinstance(value, dict) and value:
-            yield from _leaves(value, here)
-        else:
-            yield here, value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from amodal_bench.core.plain import without_seed
 from amodal_bench.metrics.statistics import holm
 from amodal_bench.report.numbers import names
 
@@ -50,7 +51,7 @@ def spread(rows: pd.DataFrame) -> pd.DataFrame:
     if "seed" not in rows:
         return pd.DataFrame()
     keys = [key for key in ["dataset", "model", "settings", "but_for_seed", "draws", *TABLE[1:]] if key in rows]
-    rows = rows.assign(settings=[_without_seed(text) for text in rows["settings"]])
+    rows = rows.assign(settings=[without_seed(str(text)) for text in rows["settings"]])
     found = []
     for values, part in rows.groupby(keys, sort=False, dropna=False):
         if part["seed"].nunique() < 2:
@@ -65,7 +66,3 @@ def spread(rows: pd.DataFrame) -> pd.DataFrame:
             row |= {f"{name}_min": numbers.min(), f"{name}_max": numbers.max()}
         found.append(row)
     return pd.DataFrame(found)
-
-
-def _without_seed(settings: object) -> str:
-    return " ".join(word for word in str(settings).split() if not word.startswith("seed="))

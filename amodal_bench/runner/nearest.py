@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from glob import escape
 from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.errors import BenchError
-from amodal_bench.core.plain import plain
+from amodal_bench.core.plain import leaves, plain
 from amodal_bench.runner.identity import Identity
 from amodal_bench.runner.run_json import FILE, read_facts
 
@@ -40,14 +40,14 @@ def because(runs: Path, identity: Identity, name: str) -> str:
     Returns:
         Text such as `torch 2.13.0, was 2.12.0; seed 1, was 0`.
     """
-    now, dataset = dict(_leaves(identity.facts)), str(identity.facts["dataset"]["name"])
+    now, dataset = dict(leaves(identity.facts)), str(identity.facts["dataset"]["name"])
     files = sorted(runs.glob(f"{escape(dataset)}-{escape(name)}-*/{FILE}"), key=_written, reverse=True)
     found: list[dict[str, tuple[Any, Any]]] = []
     for file in files[:LOOKED_AT]:
         with suppress(BenchError):
             facts = read_facts(file.parent)
             if facts.name == name and facts.digest != identity.digest:
-                found.append(_differences(now, dict(_leaves(facts.identity))))
+                found.append(_differences(now, dict(leaves(facts.identity))))
     nearest = min(found, key=len, default={})
     said = list(dict.fromkeys(_said(place, *values) for place, values in nearest.items()))
     more = f"; and {len(said) - MOST} more" if len(said) > MOST else ""
@@ -65,15 +65,6 @@ def _differences(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str,
     places = [*now, *(place for place in before if place not in now)]
     pairs = {place: (now.get(place, _ABSENT), before.get(place, _ABSENT)) for place in places}
     return {place: pair for place, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _leaves(facts: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in facts.items():
-        here = f"{place}.{key}" if place else key
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, here)
-        else:
-            yield here, value
 
 
 def _said(place: str, now: Any, before: Any) -> str:

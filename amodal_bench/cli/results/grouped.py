@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.cli.columns import columns, room
-from amodal_bench.cli.results.told import UNKNOWN, without_seed
+from amodal_bench.cli.results.told import UNKNOWN
+from amodal_bench.core.plain import without_seed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -49,14 +49,14 @@ def _row(file: Path) -> dict[str, str]:
     row["protocols"] = ", ".join(protocols_of(file.parent)) or UNKNOWN
     try:
         with Store(file, read_only=True) as store:
-            table = store.drawn()
+            table, draws = store.drawn(), store.draws() or 1
     except (sqlite3.Error, pd.errors.DatabaseError) as error:
         return row | {"run": f"{file.parent}: the store is damaged ({error.__cause__ or error})"}
     errors = table["error"].notna()
     counts = {
         "predicted": int((~errors).sum()),
         "errors": int(errors.sum()),
-        "draws": int(table["draw"].max()) + 1 if len(table) else 1,
+        "draws": draws,
     }
     ids = label(table["id"].astype(str).unique())
     return row | {name: str(count) for name, count in counts.items()} | {"ids": ids}

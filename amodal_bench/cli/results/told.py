@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amodal_bench.core.errors import BenchError
+from amodal_bench.core.plain import without_seed
 
 UNKNOWN = "-"
 """Where a run of an earlier version does not say."""
@@ -48,11 +49,6 @@ def by_digest(runs: Path) -> dict[str, Told]:
     """All runs of a folder by the digest that stands in tables."""
     found = (told(file.parent) for file in runs.glob("*/run.json"))
     return {each.digest: each for each in found if each is not None}
-
-
-def without_seed(settings: str) -> str:
-    """A row's settings without the seed, which has a place of its own."""
-    return " ".join(word for word in settings.split(" ") if not word.startswith("seed="))
 
 
 def protocols_of(folder: Path) -> list[str]:
