@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import importlib
 import json
 import logging
@@ -35,6 +36,13 @@ def composed(*overrides: str) -> Settings:
 def _composed_once(*overrides: str) -> Settings:
     """Settings for tests that run the same command: Hydra takes longer than a small run; copy them."""
     return composed(*overrides)
+
+
+def pytest_collection_finish() -> None:
+    """Look less often for circles in memory: with these libraries loaded a look takes long, and there are millions."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 SAMPLES = Path(__file__).parents[2] / "shared/samples/cocoa"
