@@ -249,7 +249,8 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
         missing = list(dict.fromkeys(id for id, _ in lacking))
         reused = _reused(folder, draws * len(ids) - len(lacking))
         if missing:
-            write_facts(folder, entry.name, said, identity, job.specification, settings.protocol, job.origin)
+            alike, scored_with = draws_of(entry.model, 2) == 1, settings.protocol
+            write_facts(folder, entry.name, said, identity, job.specification, scored_with, job.origin, alike)
             if settings.engine.shuffle:
                 random.Random(settings.seed).shuffle(missing)
             hidden = any(protocol.filter.hidden for protocol in protocols)

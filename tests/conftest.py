@@ -39,7 +39,7 @@ def _composed_once(*overrides: str) -> Settings:
 
 
 def pytest_collection_finish() -> None:
-    """Look less often for circles in memory: with these libraries loaded a look takes long, and there are millions."""
+    """Look less often for circles in memory: with these libraries loaded each look takes long."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

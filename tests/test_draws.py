@@ -25,6 +25,7 @@ from amodal_bench.datasets.toy import Toy
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.models.base import draws_of
 from amodal_bench.report.outcome import Outcome
+from amodal_bench.report.summary import summarise
 from amodal_bench.runner.identity import identify
 from amodal_bench.runner.store import COUNTS, Store
 
@@ -465,3 +466,15 @@ def test_a_protocol_of_draws_reads_no_mask_of_other_protocols() -> None:
     protocol = amodal_bench.load_protocol("draws")
     assert isinstance(protocol, ScoringProtocol) and protocol.of_draws
     assert not any(amodal_bench.load_protocol(name).of_draws for name in ("instance", "pooled", "coco_ap"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("run")
+def test_a_model_without_chance_is_scored_as_its_command_did() -> None:
+    """One prediction stands for all draws, also where the run is scored again, and V beside it."""
+    hull = next(one for one in evaluated(samples=3).scored if one.name == "hull")
+    table = amodal_bench.score(hull.folder, "draws", samples=3).summary
+    assert table["draws"].tolist() == [1] and table["miou_spread"].tolist() == [0.0]
+    expected = summarise([hull]).set_index("protocol").loc["draws@1"]
+    assert table["best_of_3_miou"].item() == pytest.approx(expected["best_of_3_miou"])
+    assert table["mean_miou_gain"].notna().all()

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from amodal_bench.core.errors import InputError
 from amodal_bench.core.stages import StageCost
 from amodal_bench.core.types import Mask
 from amodal_bench.metrics.counts import CELLS
 from amodal_bench.runner import schema
+from amodal_bench.runner.place import opened
 from amodal_bench.runner.store import COUNTS, Row, Store, prediction_row
 
 
@@ -231,6 +233,8 @@ def test_a_store_of_a_newer_version_is_refused_in_one_line(tmp_path: Path, read_
         database.execute(f"PRAGMA user_version = {schema.SCHEMA + 1}")
     before = file.read_bytes()
     said = f"it has schema {schema.SCHEMA + 1}, and this version reads up to {schema.SCHEMA}"
-    with pytest.raises(sqlite3.DatabaseError, match=said):
+    with pytest.raises(schema.NewerStore, match=said):
         Store(file, read_only)
+    with pytest.raises(InputError, match=rf"{said}\); install the version that made it"), opened(tmp_path):
+        pass
     assert file.read_bytes() == before

@@ -16,6 +16,7 @@ from amodal_bench.core.types import Integers, Mask
 from amodal_bench.metrics.numbers.base import DRAWS, MAJORITY, PAIRS
 from amodal_bench.report.timing import timing_table
 from amodal_bench.runner.run_json import RunFacts, read_facts
+from amodal_bench.runner.schema import NewerStore
 from amodal_bench.runner.store import Store
 
 Read = TypeVar("Read")
@@ -116,7 +117,8 @@ class Run:
             with Store(self.folder / STORE, read_only=True) as store:
                 return read(store)
         except (sqlite3.Error, pd.errors.DatabaseError) as error:
-            remedy = "rename the folder, and run the same command again"
+            newer = "install the version that made it"
+            remedy = newer if isinstance(error, NewerStore) else "rename the folder, and run the same command again"
             cause = error.__cause__ or error
             raise InputError(self.folder / STORE, f"cannot be read as a run's store ({cause})", remedy) from error
 

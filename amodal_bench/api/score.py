@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,15 +12,17 @@ import pandas as pd
 from amodal_bench.api.composing import Folders, existing
 from amodal_bench.api.given import a_kind, checked, listed
 from amodal_bench.api.load import load_dataset, load_protocol
+from amodal_bench.api.reference import reference_of
 from amodal_bench.api.reopen import dataset_of, protocol_of
 from amodal_bench.api.runs import Run, open_run
-from amodal_bench.core.errors import ConfigError, UsageError
+from amodal_bench.core.errors import BenchError, ConfigError, UsageError
 from amodal_bench.core.types import Integers
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.numbers.base import MAJORITY, PAIRS
 from amodal_bench.metrics.protocols import ScoringProtocol, with_draws
 from amodal_bench.metrics.selection import select_from
 from amodal_bench.report.scored import Scored
+from amodal_bench.report.summary import summarise
 from amodal_bench.runner.store import COUNTS
 
 
@@ -87,8 +90,8 @@ def score(
         )
     index = _dataset(opened, dataset, folders).records()
     scored, missing = _scored(opened, [protocol], index, ids, samples)
-    summary = scored.summary().copy()
-    summary.insert(0, "dataset", opened.facts["dataset"]["name"])
+    summary = summary_beside(opened, scored)
+    summary = summary[summary["run"] == scored.digest].reset_index(drop=True)
     return Tables(summary, scored.by_occlusion(), scored.instances(), scored.errors(), missing)
 
 
@@ -108,6 +111,22 @@ def scored_run(
     own = {each.digest for each in protocols}
     beside = [each for each in others if each.digest not in own and not each.of_draws]
     return _scored(run, protocols, run.records(every=True), ids, samples, beside)
+
+
+def summary_beside(run: Run, scored: Scored) -> pd.DataFrame:
+    """What a run scored: a row for each protocol, and one of `A_hat = V` where its run lies beside this one.
+
+    Gains over V have columns then, if V was run on all of the same instances; one gain needs no correction for many.
+    """
+    every = [scored]
+    if (reference := reference_of(run)) is not None:
+        with suppress(BenchError):  # it lacks what is scored; the run's own command says what to do
+            protocols, samples = scored.protocols, scored.samples
+            found, _ = _scored(reference, protocols, scored.records, list(scored.records["id"].astype(str)), samples)
+            every = [replace(found, listed=scored.listed), scored]
+    summary = summarise(every)
+    summary.insert(0, "dataset", run.facts["dataset"]["name"])
+    return summary
 
 
 def _dataset(run: Run, dataset: str | Dataset | None, folders: list[Path]) -> Dataset:
@@ -153,15 +172,16 @@ def _scored(
     if samples is not None and (isinstance(samples, bool) or not isinstance(samples, int) or samples < 1):
         raise ConfigError(f"samples: {samples!r} must be a whole number >= 1")
     everything = run.draws()
-    draws = _draws(run, everything) if samples is None else samples
+    asked = _draws(run, everything) if samples is None else samples
     if not any(protocol.of_draws for protocol in protocols):
-        draws = 1
+        asked = 1
+    draws = 1 if run.recorded.deterministic else asked
     drawn = everything[everything["draw"] < draws].reset_index(drop=True)
     records, missing = _selected(run, index, protocols[0], ids, drawn, draws)
     names = list(dict.fromkeys(name for protocol in protocols for name in protocol.regions))
     regions, pairs = run.regions(names)
     majorities = run.majorities(draws) if draws > 1 and MAJORITY in names else {}
-    wanted = set(records["id"].astype(str)) & _counted(drawn, draws)
+    wanted = set(records["id"].astype(str).to_list()) & _counted(drawn, draws)
     lacking = _uncounted(wanted, regions, pairs)
     if draws > 1 and MAJORITY in names and not wanted <= set(majorities):
         lacking.append(f"{MAJORITY} of {draws} draws")
@@ -173,12 +193,12 @@ def _scored(
         )
     if others:
         ran, places = set(drawn["id"]), records.index
-        tried = index[[id in ran for id in index["id"].astype(str)]]
+        tried = index[index["id"].astype(str).isin(ran)]
         for other in others:
             selected = records if ids is not None else other.filter.select(tried)[0]
             if other.regions:
                 more, pairs_too = run.regions(other.regions)
-                if _uncounted(set(selected["id"].astype(str)) & _counted(drawn, 1), more, pairs_too):
+                if _uncounted(set(selected["id"].astype(str).to_list()) & _counted(drawn, 1), more, pairs_too):
                     continue
                 regions, pairs = {**regions, **more}, pairs if pairs_too is None else pairs_too
             protocols, places = [*protocols, other], places.union(selected.index)
@@ -196,7 +216,7 @@ def _scored(
         ids is not None,
         regions,
         pairs,
-        samples=draws,
+        samples=asked,
         draws=draws,
         drawn=drawn if draws > 1 else None,
         majorities=majorities,

@@ -157,7 +157,7 @@ class Scored:
 
     def ids_of(self, protocol: ScoringProtocol) -> str:
         """Number and digest of the instances that a protocol's numbers are about: equal ones can be compared."""
-        return label(self.taken(protocol)["id"].astype(str))
+        return label(self.taken(protocol)["id"].astype(str).to_list())
 
     @property
     def ids(self) -> str:
@@ -180,7 +180,9 @@ class Scored:
         """Where the tables of this protocol, these instances and so many draws lie; others never overwrite them."""
         protocol = self.protocols[0]
         changed = "-changed" if protocol.changes() else ""
-        selected = hashlib.sha256("\n".join(sorted(self.records["id"].astype(str))).encode("utf-8", "surrogatepass"))
+        selected = hashlib.sha256(
+            "\n".join(sorted(self.records["id"].astype(str).to_list())).encode("utf-8", "surrogatepass")
+        )
         name = f"{protocol.name}@{protocol.version}{changed}-{protocol.digest}-{selected.hexdigest()[:12]}"
         name += f"-samples{self.samples}" if self.samples > 1 else ""
         return self.folder / "scores" / name

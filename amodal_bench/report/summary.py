@@ -103,15 +103,16 @@ def _part(protocol: ScoringProtocol, scored: Sequence[Scored], known: dict[objec
         key = (id(one), repr(protocol.filter), protocol.errors, protocol.clusters, protocol.of_draws)
         if key not in known:
             rows = one.taken(protocol)
-            told = {**_sizes(rows), "ids": label(rows["id"].astype(str))}
+            told = {**_sizes(rows), "ids": label(rows["id"].astype(str).to_list())}
             known[key] = _Taking(rows, protocol.cluster_ids(rows).to_list(), told)
         takings.append(known[key])
     # Protocols about the same clusters share their resamples, too.
-    names = frozenset(cluster for clusters in {id(t): t.clusters for t in takings}.values() for cluster in clusters)
-    if names not in known:
-        known[names] = Bootstrap(sorted(names))
+    lists = {id(taking.clusters): taking.clusters for taking in takings}
+    if (same := frozenset(lists)) not in known:
+        names = frozenset().union(*lists.values())
+        known[same] = known.setdefault(names, Bootstrap(sorted(names)))
     cells = [_cells(one, protocol, each.rows, each.clusters) for one, each in zip(under, takings, strict=True)]
-    return _Part(protocol, under, takings, cells, known[names])
+    return _Part(protocol, under, takings, cells, known[same])
 
 
 def _rows(part: _Part, drawn: Sequence[Floats | None]) -> list[dict[str, Any]]:

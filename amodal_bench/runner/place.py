@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from amodal_bench.core.errors import BenchError, InputError
+from amodal_bench.runner.schema import NewerStore
 from amodal_bench.runner.store import Store
 
 
@@ -41,6 +42,9 @@ def opened(folder: Path) -> Iterator[Store]:
             raise BenchError(f"{folder}: another process is working on this run; wait until it ends") from None
         except OSError as error:
             raise _unwritable(folder, error.strerror or str(error)) from error
+        except NewerStore as error:
+            remedy = "install the version that made it, or set results to another folder"
+            raise InputError(folder / "store.sqlite", f"cannot be used ({error})", remedy) from error
         except sqlite3.Error as error:
             remedy = "rename its folder and run again"
             raise InputError(

@@ -37,6 +37,8 @@ class RunFacts:
         protocol: the protocol that it was scored with, as a configuration; None where it does not say.
         dates: when it was `begun`, last `continued` and `finished`, in UTC; None where it was not, or does not say.
         split: of the dataset; None where it has none, or does not say.
+        deterministic: whether the model says that no prediction depends on its seed, so that it makes one of each
+            instance, however many are asked for.
     """
 
     name: str
@@ -48,6 +50,7 @@ class RunFacts:
     protocol: Mapping[str, Any] | None
     dates: Mapping[str, str | None]
     split: str | None
+    deterministic: bool
 
 
 def write_facts(
@@ -58,6 +61,7 @@ def write_facts(
     dataset: Mapping[str, Any] | None,
     protocol: Mapping[str, Any],
     origin: Origin | None = None,
+    deterministic: bool = False,
 ) -> None:
     """Write `run.json` as a run begins or goes on; see `private` for what is not written.
 
@@ -69,12 +73,14 @@ def write_facts(
         dataset: as a configuration; None where it was given as an object.
         protocol: as a configuration.
         origin: what the run was asked for by.
+        deterministic: see `RunFacts`.
     """
     begun = _dates(folder)["begun"]
     told = {
         "name": name,
         "settings": settings,
         "digest": identity.digest,
+        "deterministic": deterministic,
         "environment": machine(),
         "components": {"dataset": dataset, "protocol": protocol},
         "dates": {"begun": begun or _now(), "continued": _now() if begun else None, "finished": None},
@@ -136,8 +142,9 @@ def read_facts(folder: Path) -> RunFacts:
         opened = _each_text(components.get("dataset"), _expanded)
         environment, protocol = said.get("environment") or {}, components.get("protocol")
         dates = said.get("dates") or {}
+        split, alike = said.get("split"), said.get("deterministic") is True
         return RunFacts(
-            name, said.get("settings"), digest, identity, environment, opened, protocol, dates, said.get("split")
+            name, said.get("settings"), digest, identity, environment, opened, protocol, dates, split, alike
         )
     except (TypeError, KeyError, AttributeError) as error:
         remedy = "run it again in another results folder, or take this file from a backup"

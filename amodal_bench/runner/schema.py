@@ -40,11 +40,16 @@ _TABLES = {
 }
 
 
+class NewerStore(sqlite3.DatabaseError):
+    """A newer version of the harness made the store."""
+
+
 def prepare(db: sqlite3.Connection) -> None:
     """Make the tables of a new store, and bring those of an earlier version up to date, in one transaction.
 
     Raises:
-        sqlite3.DatabaseError: a newer version made the store, or it is another program's file.
+        NewerStore: a newer version made the store.
+        sqlite3.DatabaseError: it is another program's file.
     """
     refuse_newer(db)
     # Write-ahead logging: a killed process loses at most the transaction it was in.
@@ -70,7 +75,7 @@ def show(db: sqlite3.Connection) -> None:
     """Let a store that is only read answer as one of today's tables would; its file stays as it is.
 
     Raises:
-        sqlite3.DatabaseError: a newer version made the store.
+        NewerStore: a newer version made the store.
     """
     refuse_newer(db)
     if _is_outdated(db):
@@ -80,9 +85,9 @@ def show(db: sqlite3.Connection) -> None:
 
 
 def refuse_newer(db: sqlite3.Connection) -> None:
-    """Raise `sqlite3.DatabaseError` where a newer version of the harness made the store."""
+    """Raise `NewerStore` where a newer version of the harness made the store."""
     if (version := _version(db)) > SCHEMA:
-        raise sqlite3.DatabaseError(f"it has schema {version}, and this version reads up to {SCHEMA}")
+        raise NewerStore(f"it has schema {version}, and this version reads up to {SCHEMA}")
 
 
 def has_table(db: sqlite3.Connection, name: str) -> bool:

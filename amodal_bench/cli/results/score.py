@@ -7,7 +7,8 @@
     amodal-bench results score RUN experiment=protocols
 
 Without protocol=NAME it is instance, as for a run. The tables go to a folder of their own in RUN/scores, and no other
-score is changed. A protocol that needs masks again, such as boundary, is computed once by the run's own command with
+score is changed. Where the folder of runs has one of the visible mask on the same dataset, its row and the gain over
+it are shown, too. A protocol that needs masks again, such as boundary, is computed once by the run's own command with
 protocol=NAME; from then on this works, too.
 
 experiment=protocols scores under every shipped protocol in one table, but for those that need masks again.
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
     """Print the numbers and write their tables."""
     from amodal_bench.api.runs import open_run
-    from amodal_bench.api.score import scored_run
+    from amodal_bench.api.score import scored_run, summary_beside
     from amodal_bench.config.build import build
     from amodal_bench.config.compose import compose
     from amodal_bench.report.csv_logger import write_csv, write_joined, write_score
@@ -47,8 +48,8 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     samples = settings.samples if any(word.partition("=")[0].lstrip("+") == "samples" for word in overrides) else None
     others = _beside(settings, overrides)
     scored, missing = scored_run(opened, build(settings.protocol, "protocol"), settings.ids, samples, others)
-    summary = scored.summary()
-    summary.insert(0, "dataset", opened.facts["dataset"]["name"])
+    shown = summary_beside(opened, scored)
+    summary = shown[shown["run"] == scored.digest]
     beside = summary["protocol_digest"].isin([protocol.digest for protocol in others])
     beside &= summary["protocol_digest"] != scored.protocols[0].digest
     own = summary[~beside].dropna(axis="columns", how="all") if others else summary
@@ -62,7 +63,7 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
         write_score(scored)
     if others:
         write_csv(summary, folder / "all_protocols.csv")
-    show_rows(f"{opened.facts['dataset']['name']}, % with 95 % intervals", summary)
+    show_rows(f"{opened.facts['dataset']['name']}, % with 95 % intervals", shown)
     if missing:
         print(f"not run: {missing} instances that the protocol selects; the run's command adds them")
     done = {protocol.digest for protocol in scored.protocols}

@@ -1,0 +1,36 @@
+"""The run of the visible mask beside another one, so that a score of that one shows its gain over V, too."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from amodal_bench.api.runs import Run, open_run
+from amodal_bench.core.errors import BenchError
+from amodal_bench.report.summary import REFERENCE
+from amodal_bench.runner.run_json import FILE
+
+
+def reference_of(run: Run) -> Run | None:
+    """The newest run of `A_hat = V` on the same dataset among a run's neighbours, or None; never the run itself."""
+    for file in sorted(run.folder.absolute().parent.glob(f"*/{FILE}"), key=_written, reverse=True):
+        with suppress(BenchError):
+            found = open_run(file.parent)
+            if _is_of_visible(found) and found.digest != run.digest and _dataset(found) == _dataset(run):
+                return found
+    return None
+
+
+def _is_of_visible(run: Run) -> bool:
+    return str(run.facts["model"].get("target")) == REFERENCE
+
+
+def _dataset(run: Run) -> tuple[str, str]:
+    return str(run.facts["dataset"]["name"]), str(run.facts["dataset"]["fingerprint"])
+
+
+def _written(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
