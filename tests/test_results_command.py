@@ -195,6 +195,25 @@ def test_a_damaged_run_is_one_line(hull: Outcome, capsys: pytest.CaptureFixture[
     assert "store.sqlite: cannot be read as a run's store (" in capsys.readouterr().err
 
 
+def test_the_ids_that_are_asked_for_are_exported(
+    hull: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, every, some = hull.main.folder, tmp_path / "all.json", tmp_path / "some.json"
+    assert command(["export", str(folder), "-o", str(every)]) == 0
+    entries = json.loads(every.read_text())
+    wanted, ids = {entries[3]["annotation_id"], entries[0]["annotation_id"]}, tmp_path / "ids.txt"
+    ids.write_text("# two\n" + "\n".join(wanted) + "\n")
+    assert command(["export", str(folder), "-o", str(some), "--ids", str(ids)]) == 0
+    assert json.loads(some.read_text()) == [entry for entry in entries if entry["annotation_id"] in wanted]
+    capsys.readouterr()
+    ids.write_text("nobody\n")
+    assert command(["export", str(folder), "-o", str(some), "--ids", str(ids)]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {ids}: nobody: 1 of its 1 ids are not in {folder}; list what was run\n"
+    )
+    assert len(json.loads(some.read_text())) == 2
+
+
 def test_all_of_a_run_is_exported_whatever_was_scored_last(hull: Outcome, bench: Bench, tmp_path: Path) -> None:
     """A quick look at a few instances leaves the run as it is."""
     bench("model=hull", *DATASET, "limit=2")

@@ -7,6 +7,8 @@ The entries are all instances that the run has a prediction of: image_id, catego
 annotation_id, segmentation (compressed RLE), bbox, area and score 1.0. Image ids are the dataset's own, as whole
 numbers where all are; categories are numbered from 1 in the order of their names.
 
+--ids FILE takes the instances that a file lists, one id on each line, and numbers them as the whole run is numbered.
+
 Of a run with samples=K, --draw N writes the predictions of draw N instead of draw 0, and --draw majority the pixels
 that more than half of the draws have (a draw that failed has none).
 
@@ -49,6 +51,7 @@ RUN_AGAIN = "give the run's command again: it completes the run and predicts not
 @word("run", "such as results/runs/toy-hull-0123456789ab", metavar="RUN_FOLDER", type=place, shell_complete=runs)
 @file_option("-o", "--output", metavar="FILE", help="RUN_FOLDER/predictions.json by default.")
 @click.option("--draw", metavar="N|majority", help="Which prediction of each instance; 0 by default.")
+@file_option("--ids", metavar="FILE", help="Only the instances that it lists; all of the run by default.")
 @file_option("--ground-truth", metavar="FILE", help="Also write what they are compared with.")
 @overrides("the run's dataset, such as dataset=cocoa")
 @config_dir
@@ -56,6 +59,7 @@ def main(
     run: Path,
     output: Path | None,
     draw: str | None,
+    ids: Path | None,
     ground_truth: Path | None,
     overrides: Sequence[str],
     config_dir: Sequence[Path],
@@ -72,10 +76,12 @@ def main(
     instances = _instances(run, which)
     # First, since a dataset that is another's is found at once.
     dataset = _dataset(run, overrides, config_dir) if ground_truth else None
-    ids = CocoIds(instances)
-    _write_predictions(run, instances, ids, output, which)
+    numbers = CocoIds(instances)
+    if ids is not None:
+        instances = _listed(run, instances, ids)
+    _write_predictions(run, instances, numbers, output, which)
     if dataset is not None and ground_truth is not None:
-        _write_truth(dataset, instances, ids, ground_truth)
+        _write_truth(dataset, instances, numbers, ground_truth)
     return 0
 
 
@@ -157,6 +163,18 @@ def _instances(run: Path, which: int | str) -> pd.DataFrame:
     rows = rows[["id", "error"]].fillna({"error": ""})
     joined = records[["id", "image_id", "category"]].astype(str).merge(rows, on="id", how="left")
     return joined.fillna({"error": NOT_RUN}).sort_values("id", ignore_index=True)
+
+
+def _listed(run: Path, instances: pd.DataFrame, ids: Path) -> pd.DataFrame:
+    """The instances that a file lists. Raises `InputError` where the run has not all of them."""
+    from amodal_bench.core.ids import read_ids
+
+    wanted = read_ids(ids)
+    if unknown := sorted(set(wanted) - set(instances["id"])):
+        raise InputError(
+            ids, f"{len(unknown)} of its {len(wanted)} ids are not in {run}", "list what was run", unknown[0]
+        )
+    return instances[instances["id"].isin(wanted)].reset_index(drop=True)
 
 
 def _voters(rows: pd.DataFrame) -> pd.DataFrame:
