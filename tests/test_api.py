@@ -267,7 +267,7 @@ def test_too_many_errors_are_an_error_after_the_tables_are_written() -> None:
         ((), {"dataset": 3}, "ConfigError", "dataset: .*lacks name, records, sample, fingerprint, check"),
         (("model.x=1",), {"model": Shifted(1)}, "UsageError", "model.x: cannot be set, since model is an object"),
         ((), {"model": Shifted(1), "name": "a/b"}, "ConfigError", "'a/b' cannot be part of a folder's name"),
-        ((), {"ids": ["nobody"]}, "InputError", "1 of its 1 ids are not in toy: nobody"),
+        ((), {"ids": ["nobody"], "settings": {"dataset.images": 1}}, "InputError", "1 ids are not in toy: nobody"),
         ((), {"dataset": "kins", "settings": {"dataset.root": "nowhere"}}, "InputError", "nowhere"),
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import composed
+from params import mostly_slow
 
 from amodal_bench.config.build import build, find_class, parameters
 from amodal_bench.config.compose import choices, nested_choices
@@ -24,7 +25,7 @@ CHOICES = [
 ]
 
 
-@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("choice", mostly_slow(CHOICES, lambda choice: choice.startswith(("leakage=", "model=sd"))))
 def test_every_choice_builds_every_component(choice: str, tmp_path: Path) -> None:
     settings = composed(
         choice,

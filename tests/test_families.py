@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from conftest import composed
 from inpainting import STRATEGIES, inpaint, inputs
+from params import mostly_slow
 
 from amodal_bench.config.build import build
 from amodal_bench.config.settings import config_folder
@@ -47,7 +48,9 @@ def overrides(model: str, folder: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("leakage", sorted(file.stem for file in (config_folder() / "leakage").glob("*.yaml")))
+@pytest.mark.parametrize(
+    "leakage", mostly_slow(sorted(file.stem for file in (config_folder() / "leakage").glob("*.yaml")))
+)
 @pytest.mark.parametrize(
     "model", [pytest.param(name, marks=pytest.mark.slow if name != "sd15" else ()) for name in FAMILIES]
 )

@@ -17,6 +17,7 @@ from hub_cache import COMMIT, SCHEDULER, network, put, repository
 from huggingface_hub import constants
 from huggingface_hub.errors import GatedRepoError
 from huggingface_hub.utils._paths import filter_repo_objects
+from params import mostly_slow
 from safetensors.torch import load_file, save_file
 
 from amodal_bench.cli.models.command import VERBS
@@ -417,15 +418,17 @@ def test_check_says_what_is_wrong_with_weights(run: Run, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("fault", "answer"),
-    [
-        ("encode", "encode: KeyError: 'no\\nwheels'"),
-        ("infinite", "encode: its numbers are not finite; set model.backbone.precision=float32 or bfloat16"),
-        (
-            "memory",
-            "denoise: does not fit into the memory of cpu; lower model.backbone.micro_batch and vae_batch, or ",
-        ),
-        ("range", "decode: its images are between 0."),
-    ],
+    mostly_slow(
+        [
+            ("encode", "encode: KeyError: 'no\\nwheels'"),
+            ("infinite", "encode: its numbers are not finite; set model.backbone.precision=float32 or bfloat16"),
+            (
+                "memory",
+                "denoise: does not fit into the memory of cpu; lower model.backbone.micro_batch and vae_batch, or ",
+            ),
+            ("range", "decode: its images are between 0."),
+        ]
+    ),
 )
 def test_check_of_a_users_backbone(run: Run, mine: list[str], fault: str, answer: str) -> None:
     status, out, err = run("check", "mine", *mine)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from pages import PAGES, ROOT, Command, all_commands, lines, placeholder, prose, spans
+from params import mostly_slow
 
 from amodal_bench.cli.main import main
 from amodal_bench.config.compose import choices, compose
@@ -43,7 +44,7 @@ def test_a_verb_of_the_pages_exists_and_has_their_options(
             assert option in said, f"{command}: {option}"
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c.overrides], ids=str)
+@pytest.mark.parametrize("command", mostly_slow([c for c in COMMANDS if c.overrides], 5), ids=str)
 def test_the_settings_of_a_command_compose(command: Command) -> None:
     overrides = list(map(_parted, command.overrides))
     if any(placeholder(value) and "." not in key for key, _, value in overrides):

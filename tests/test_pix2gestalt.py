@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from params import mostly_slow
 from torch import Tensor
 
 from amodal_bench.cli.models.command import main as models
@@ -151,7 +152,7 @@ def by_hand(
     return answer
 
 
-@pytest.mark.parametrize("scale", [2.0, 1.0, 0.0])
+@pytest.mark.parametrize("scale", mostly_slow([2.0, 1.0, 0.0]))
 def test_samples_equal_a_loop_from_the_formulas(
     model: Callable[..., Pix2Gestalt], backbone: Pix2GestaltBackbone, scale: float
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from params import mostly_slow
 from PIL import Image as Pictures
 from segmenting import KINDS, REFERENCES, SHAPES, load, prompt_of, samples, weights
 
@@ -56,7 +57,7 @@ def test_pixels_are_the_librarys_up_to_a_grey_level() -> None:
     ("prompt", "by_points", "by_visible"),
     [("points", True, False), ("points_box", True, True), ("mask", False, True)],
 )
-@pytest.mark.parametrize("family", KINDS)
+@pytest.mark.parametrize("family", mostly_slow(KINDS))
 def test_the_prompt_is_what_it_says(family: str, prompt: str, by_points: bool, by_visible: bool) -> None:
     """Which of the points and V change the mask, when the other stays as it is."""
     images, prompts = samples()
