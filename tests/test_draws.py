@@ -156,7 +156,7 @@ def test_a_draw_is_the_same_whatever_batch_order_and_samples(settings: dict[str,
 
 @pytest.mark.slow
 def test_the_methods_draws_are_the_same_alone_and_in_company(tmp_path: Path) -> None:
-    words = ["dataset.images=1", "limit=2", "model.steps=2", "baselines={}", "sheet=0"]
+    words = ["dataset.images=1", "limit=2", "model.steps=2", "baselines=null", "sheet=0"]
     found = []
     for number, more in enumerate((["samples=3", "engine.batch_size=6"], ["samples=1"], ["samples=2"])):
         results = tmp_path / ("whole" if number == 0 else "in parts")

@@ -63,7 +63,7 @@ def test_every_family_runs_under_every_strategy(
         "dataset.images=1",
         "limit=2",
         "sheet=1",
-        "baselines={}",
+        "baselines=null",
     )
     main = outcome.main
     assert len(main.counted) == 2 and main.errors().empty

@@ -34,6 +34,7 @@ ORDER = [
     "tiny",
     "evaluation",
     "api",
+    "paper",
     "cli",
     FACE,
     "__main__",

@@ -75,6 +75,14 @@ def test_the_home_folder_is_expanded_in_a_file_and_of_its_folder(home: Path) -> 
     assert settings.dataset["root"] == str(home / "data") and settings.dataset["parts"] == [str(home / "a"), "b~"]
 
 
+def test_an_empty_mapping_takes_nothing_away_and_null_does() -> None:
+    (line,) = without_effect(composed(["baselines={}"], []), ["baselines={}"])
+    assert line == "baselines={} has no effect: what is in {} is added to what there is; write baselines=null"
+    assert set(composed(["baselines={}"], []).baselines) == {"visible", "hull"}
+    assert composed(["baselines=null"], []).baselines is None
+    assert without_effect(composed(["baselines=null"], []), ["baselines=null"]) == []
+
+
 @pytest.mark.parametrize(
     ("overrides", "idle"),
     [

@@ -90,7 +90,7 @@ def test_the_shipped_model_still_scores_what_the_rows_say(
 ) -> None:
     some = expected.iloc[::EVERY]
     (tmp_path / "ids.txt").write_text("\n".join(map(str, some.index)), encoding="utf-8")
-    found = bench(*ROWS[name], f"ids={tmp_path / 'ids.txt'}", "baselines={}").main.instances().set_index("id")
+    found = bench(*ROWS[name], f"ids={tmp_path / 'ids.txt'}", "baselines=null").main.instances().set_index("id")
     assert list(found.index) == list(some.index) and found["error"].isna().all()
     for column, column_name in (("iou", name), ("occluded_iou", f"{name}, occluded")):
         apart = (found[column] - some[column_name]).abs()
@@ -128,6 +128,6 @@ def test_the_page_shows_the_default_run_under_every_protocol(bench: Callable[...
     """The whole test split; predictions that the README's command has left in this folder are not made again."""
     for run in (REPOSITORY / "results/runs").glob("toy-tiny-*"):
         shutil.copytree(run, tmp_path / "results/runs" / run.name, ignore=shutil.ignore_patterns("scores", ".lock"))
-    outcome = bench("experiment=protocols", "baselines={}")
+    outcome = bench("experiment=protocols", "baselines=null")
     assert outcome.main.errors().empty
     assert page_of_protocols(outcome.main.summary()) == lines_of_the_page()

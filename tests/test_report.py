@@ -83,7 +83,7 @@ def test_scoring_under_another_protocol_predicts_nothing_again(bench: Bench, mon
 
 @pytest.mark.slow
 def test_the_timing_table_has_a_row_for_every_stage_of_the_model(bench: Bench) -> None:
-    outcome = bench("model=tiny", "dataset.images=1", "limit=2", "model.steps=2", "baselines={}")
+    outcome = bench("model=tiny", "dataset.images=1", "limit=2", "model.steps=2", "baselines=null")
     timing = outcome.main.timing().set_index("stage")
     assert timing.index.tolist() == ["read", "predict", "prepare", "encode", "denoise", "decode", "segment"]
     assert (timing["instances"] == 2).all()

@@ -376,7 +376,7 @@ def test_a_later_command_with_less_in_it_takes_nothing_from_a_table(bench: Bench
 
     full = written(bench(*TOY, "+protocol@other_protocols.samba=samba"))
     assert set(full["protocol"]) == {"instance@2", "pooled@2", "samba@1"} and len(full) == 6
-    again = written(bench(*TOY, "baselines={}", "other_protocols={}"))
+    again = written(bench(*TOY, "baselines=null", "other_protocols=null"))
     pd.testing.assert_frame_equal(again, full)
 
 

@@ -54,7 +54,7 @@ def test_batch_size_and_order_do_not_change_a_row(bench: Bench, tmp_path: Path) 
     ways = [["engine.batch_size=1"], ["engine.batch_size=7"], ["engine.batch_size=32"],
             ["engine.batch_size=7", "engine.shuffle=true"]]  # fmt: skip
     for number, way in enumerate(ways):
-        outcome = bench(*FAST, "limit=8", "baselines={}", *way, f"results={tmp_path / str(number)}")
+        outcome = bench(*FAST, "limit=8", "baselines=null", *way, f"results={tmp_path / str(number)}")
         assert outcome.main.errors().empty
         found.append((outcome.main.digest, outcome.main.joined[["id", *COUNTS]].to_csv(), masks(outcome)))
     assert all(one == found[0] for one in found)
@@ -64,7 +64,7 @@ def test_batch_size_and_order_do_not_change_a_row(bench: Bench, tmp_path: Path) 
 def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, object]:
     """The digest and the masks of a run of which nothing is switched."""
     results = tmp_path_factory.mktemp("usual")
-    outcome, _ = evaluate(composed(*FAST, "baselines={}", "sheet=0", f"results={results}"))
+    outcome, _ = evaluate(composed(*FAST, "baselines=null", "sheet=0", f"results={results}"))
     assert outcome.main.errors().empty
     return outcome.main.digest, masks(outcome)
 
@@ -76,7 +76,7 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, object]:
                  "view.mode=frame"], 3),
 )  # fmt: skip
 def test_every_part_can_be_switched_and_matters(bench: Bench, usual: tuple[str, object], override: str) -> None:
-    switched = bench(*FAST, "baselines={}", override)
+    switched = bench(*FAST, "baselines=null", override)
     assert switched.main.errors().empty
     digest, found = usual
     assert switched.main.digest != digest

@@ -46,7 +46,7 @@ class Idles(Protocol):
 def without_effect(
     config: DictConfig, overrides: Sequence[str], used: Iterable[str] = (), given: str | None = None
 ) -> list[str]:
-    """One line for each override of a part that neither the model nor a baseline uses, or of an idle setting.
+    """One line for each override of a part that neither the model nor a baseline uses, of an idle setting, or of {}.
 
     Args:
         config: the composed configuration, with its references.
@@ -68,6 +68,8 @@ def without_effect(
         part, _, setting = key.partition("@")[0].partition(".")
         if part in PARTS and part not in reached:
             lines.append(f"{override} has no effect: the model {name} does not use {part}")
+        elif override.endswith("={}") and raw.get(part):
+            lines.append(f"{override} has no effect: what is in {{}} is added to what there is; write {key}=null")
         elif setting and part in (*PARTS, "model") and (reason := _idle(config, part, setting)):
             lines.append(f"{override} has no effect: {reason}")
     return lines

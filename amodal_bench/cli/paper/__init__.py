@@ -1,0 +1,1 @@
+"""`amodal-bench paper`: the paper's tables, one verb for each."""

@@ -1,0 +1,203 @@
+"""Run what a table lacks, then write it as CSV, Markdown, LaTeX and HTML with the published values beside ours.
+
+    amodal-bench paper table1 data=/data                  # /data/cocoa, /data/bsds, /data/kins, ...
+    amodal-bench paper table1 data=/data sample=2000      # whole images or videos, spread over occlusion rates
+    amodal-bench paper table1 data=/data budget=8h        # as many instances as fit
+    amodal-bench paper table1 toy=1                       # any machine: the toy aquarium
+    amodal-bench paper table2 toy=1 hydra/launcher=joblib # cells side by side
+
+Beside these words, each KEY=VALUE is a setting of all runs (model.backbone.device=cuda), or of Hydra's (hydra/...).
+weights=random takes every model in small with random weights: it shows that all of it runs. What is done is never run
+again; a larger sample keeps what a smaller one has run. The files go to RESULTS/paper.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from amodal_bench.cli.verbs import Verb, verb
+from amodal_bench.cli.words import config_dir, overrides
+from amodal_bench.config.build import suggest
+from amodal_bench.config.overrides import expand_home, readable
+from amodal_bench.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from amodal_bench.paper.cells import Cell, Plan
+    from amodal_bench.paper.table import Table
+
+ALL = "all"
+TRUE, FALSE = ("1", "true", "yes"), ("0", "false", "no")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the words ask for.
+
+    Attributes:
+        plan: of the cells; the samples are not drawn yet.
+        budget: seconds for all cells that are not done; None where there is no limit.
+        hydra: settings of Hydra's own.
+        results: the folder of results.
+        said: whether any word is about the cells.
+    """
+
+    plan: Plan
+    budget: float | None
+    hydra: Sequence[str]
+    results: Path
+    said: bool
+
+
+def made(name: str) -> Verb:
+    """The verb of one table, or of all."""
+
+    @verb(__doc__)
+    @click.option("--render", is_flag=True, help="Run nothing; write what there is, from stores alone.")
+    @click.option(
+        "--dry-run", is_flag=True, help="Run and write nothing; list the cells, their time and what is missing."
+    )
+    @overrides("data=FOLDER, sample=N, budget=8h, toy=1, weights=random, results=FOLDER, and settings of all runs")
+    @config_dir
+    def table(render: bool, dry_run: bool, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
+        return _main(name, render, dry_run, overrides, config_dir)
+
+    table.name = name
+    return table
+
+
+def _main(name: str, render: bool, dry_run: bool, words: Sequence[str], config_dirs: Sequence[Path]) -> int:
+    """Make one table, or every one; a table that cannot be made leaves the others to be made."""
+    from amodal_bench.paper.table import names
+
+    if render and dry_run:
+        raise UsageError("--render and --dry-run: only one of them can be given")
+    asked = asked_for(words, config_dirs)
+    status = 0
+    for each in names(config_dirs) if name == ALL else [name]:
+        try:
+            status |= _one(each, asked, render, dry_run)
+        except UsageError as error:
+            if name != ALL:
+                raise
+            print(f"left out: {each}: {error}", file=sys.stderr)
+            status |= 1
+    return status
+
+
+def _one(name: str, asked: Asked, render: bool, dry_run: bool) -> int:
+    """Make one table. Raises `UsageError` where it cannot be made from these words."""
+    from amodal_bench.paper.launch import launch
+    from amodal_bench.paper.prepared import prepare, recalled, remember
+    from amodal_bench.paper.record import is_done, read
+
+    known = recalled(asked.results, name) if render and not asked.said else None
+    table, every = known or prepare(name, asked.plan, asked.budget, asked.results)
+    if dry_run:
+        return _show_estimates(table, every, asked)
+    if not render:
+        remember(asked.results, table, every)
+    missing = [cell for cell in every if not is_done(asked.results, read(asked.results, cell.key))]
+    if missing and not render:
+        from amodal_bench.cli.run import typed
+
+        print(f"{table.name}: {len(missing)} of {len(every)} cells are run", file=sys.stderr, flush=True)
+        launch(missing, asked.results, asked.hydra, asked.plan.config_dirs, typed(sys.argv))
+    return _write(table, every, asked.results, asked.plan.config_dirs)
+
+
+def _show_estimates(table: Table, every: Sequence[Cell], asked: Asked) -> int:
+    """List the cells with what is known of them before they run."""
+    from amodal_bench.cli.columns import print_columns
+    from amodal_bench.paper.estimate import estimates, in_words
+
+    found = estimates(every, asked.results, asked.plan.config_dirs)
+    print(f"{table.title}: {len(found)} cells, {sum(each.done for each in found)} done")
+    rows = [
+        (
+            each.cell.row,
+            each.cell.column,
+            "done" if each.done else "to run",
+            "" if each.instances is None else str(each.instances),
+            in_words(each.total),
+            each.source,
+            each.lacking,
+        )
+        for each in found
+    ]
+    print_columns(rows, ("row", "column", "state", "instances", "time", "time is", "missing"), ("instances",))
+    waiting = [each.total for each in found if not each.done]
+    known = [total for total in waiting if total is not None]
+    unknown = f", and {len(waiting) - len(known)} cells of which nobody knows" if len(known) < len(waiting) else ""
+    print(f"to run: {in_words(sum(known)) if known else 'nothing that is known'}{unknown}")
+    return 0
+
+
+def _write(table: Table, every: Sequence[Cell], results: Path, config_dirs: Sequence[Path]) -> int:
+    """Write and print the table; returns 1 where a cell failed."""
+    from amodal_bench.paper.against import against
+    from amodal_bench.paper.gather import gather
+    from amodal_bench.paper.record import FOLDER
+    from amodal_bench.paper.written import grids, markdown, notes, write_table
+
+    values = gather(table, every, results, config_dirs)
+    beside = against(table, values)
+    print(markdown(grids(table, values, beside), notes(table, values)))
+    for file in write_table(results / FOLDER, table, values, beside):
+        print(f"wrote {file}")
+    return int(any(value.missing.startswith("failed") for value in values))
+
+
+def asked_for(words: Sequence[str], config_dirs: Sequence[Path]) -> Asked:
+    """What the words of a table ask for.
+
+    Raises:
+        UsageError: one is no `KEY=VALUE`, or its value cannot be used.
+        ConfigError: the budget is no time.
+    """
+    from amodal_bench.paper.cells import TOY_SAMPLE, WEIGHTS, Plan
+    from amodal_bench.paper.estimate import duration
+
+    own: dict[str, str] = {}
+    settings: list[str] = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if key in ("data", "sample", "budget", "toy", "weights", "results") and equals:
+            own[key] = value
+        else:
+            settings.append(word)
+    settings = readable(settings)
+    hydra = [word for word in settings if word.lstrip("+~").startswith("hydra")]
+    toy = _flag("toy", own.get("toy", "0")) or "dataset=toy" in settings
+    settings = [word for word in settings if word not in hydra and word != "dataset=toy"]
+    if (weights := own.get("weights", WEIGHTS[0])) not in WEIGHTS:
+        raise UsageError(f"weights={weights}: {suggest(weights, WEIGHTS)}")
+    sample, budget = _count("sample", own.get("sample")), duration(own["budget"]) if own.get("budget") else None
+    if sample and budget:
+        raise UsageError("sample and budget: only one of them can be given")
+    data = Path(expand_home(own["data"])).absolute() if own.get("data") else None
+    if data is not None and not data.is_dir():
+        raise UsageError(f"data={data}: there is no such folder")
+    sample = TOY_SAMPLE if toy and sample is None and budget is None else sample
+    plan = Plan(toy, weights, data, sample, settings, config_dirs)
+    results = Path(expand_home(own.pop("results", "results")))
+    return Asked(plan, budget, hydra, results, bool(own or settings or toy))
+
+
+def _flag(key: str, text: str) -> bool:
+    if text.lower() not in (*TRUE, *FALSE):
+        raise UsageError(f"{key}={text}: must be 1 or 0")
+    return text.lower() in TRUE
+
+
+def _count(key: str, text: str | None) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise UsageError(f"{key}={text}: must be a whole number >= 1")
+    return int(text)

@@ -1,0 +1,73 @@
+"""Our values beside the published ones: the difference, and what is to be thought of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amodal_bench.paper.gather import Value
+from amodal_bench.paper.table import Line, Table
+from amodal_bench.published.ledger import Published, find
+
+
+@dataclass(frozen=True)
+class Against:
+    """One published value of a cell, and ours.
+
+    Attributes:
+        ours: what our cell holds.
+        published: the ledger's record.
+        difference: ours less the published one, in points; NaN where ours is missing.
+        inside: whether the published value lies in our interval; None where there is none, or random weights made ours.
+    """
+
+    ours: Value
+    published: Published
+    difference: float
+    inside: bool | None
+
+    @property
+    def verdict(self) -> str:
+        """Both parts: inside the interval or not; and what is known of the protocol behind the published number."""
+        if self.ours.missing:
+            what = "not run"
+        elif self.ours.random:
+            what = "random weights"
+        else:
+            what = "no interval" if self.inside is None else "inside" if self.inside else "outside"
+        return f"{what}; protocol {self.published.protocol_status}"
+
+
+def against(table: Table, values: Sequence[Value]) -> list[Against]:
+    """Every published value of every cell, in the order of the cells; a cell may have several."""
+    found = []
+    rows = {row.name: row for row in table.rows}
+    columns = {column.name: column for column in table.columns}
+    for value in values:
+        for published in published_of(table, rows[value.row], columns.get(value.column), value.number):
+            found.append(_against(value, published))
+    return found
+
+
+def published_of(table: Table, row: Line, column: Line | None, number: str) -> Sequence[Published]:
+    """What was published for a cell; `column` is None for the average's."""
+    shown = next((each for each in table.shown if each.name == number), None)
+    if shown is None:  # a category's
+        return ()
+    place = {"dataset": "average"} if column is None else dict(column.published)
+    key = {**place, **shown.published, **row.published}
+    if not row.published or "dataset" not in key or "metric" not in key:
+        return ()
+    wanted = {name: key[name] for name in ("method", "dataset", "metric")}
+    return [each for each in find(**wanted) if each.variant == key.get("variant", "")]
+
+
+def _against(ours: Value, published: Published) -> Against:
+    percent = 1 if ours.cost else 100
+    difference = math.nan if ours.missing else percent * ours.value - published.value
+    known = not (ours.missing or ours.random or math.isnan(ours.low))
+    # A published value is rounded: half of its last digit more is inside, too.
+    slack = 0.05
+    inside = percent * ours.low - slack <= published.value <= percent * ours.high + slack if known else None
+    return Against(ours, published, difference, inside)

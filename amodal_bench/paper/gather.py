@@ -1,0 +1,213 @@
+"""What a table's cells hold, from the stores of their runs alone: no model, no dataset, no GPU."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from amodal_bench.api.runs import Run, open_run
+from amodal_bench.api.score import scored_run
+from amodal_bench.config.build import build
+from amodal_bench.config.compose import compose
+from amodal_bench.core.errors import BenchError
+from amodal_bench.core.ids import read_ids
+from amodal_bench.metrics.protocols import ScoringProtocol
+from amodal_bench.paper.best import best_of
+from amodal_bench.paper.cells import Cell
+from amodal_bench.paper.record import Record, read, said
+from amodal_bench.paper.table import Line, Shown, Table
+from amodal_bench.report.scored import RANDOM_WEIGHTS, Scored, has_random_weights
+from amodal_bench.report.summary import summarise
+
+MOST = 10
+"""Categories that have a column."""
+
+COSTS = {"seconds": "seconds_per_instance", "memory": "peak_gb"}
+"""Numbers of a run that no protocol has, and their columns in its timing."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """What stands in a cell.
+
+    Attributes:
+        row, column, number: where it stands; `number` is the heading of what is shown.
+        value, low, high: a share in [0, 1] with its 95 % interval, or a cost; NaN where there is none.
+        instances: how many it is about.
+        errors: of how many of them the prediction failed.
+        missing: why there is no value; "" where there is one.
+        sampled: whether it is of a sample of the instances.
+        random: whether random weights made it.
+        best: whether no row of its column is better, as far as paired tests tell.
+        cost: whether it is seconds or gigabytes.
+        protocol: its label; "" of a cost.
+        ids: number and digest of the instances.
+        run: digest of the run.
+    """
+
+    row: str
+    column: str
+    number: str
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    instances: int = 0
+    errors: int = 0
+    missing: str = ""
+    sampled: bool = False
+    random: bool = False
+    best: bool = False
+    cost: bool = False
+    protocol: str = ""
+    ids: str = ""
+    run: str = ""
+
+
+def gather(table: Table, cells: Sequence[Cell], results: Path, config_dirs: Sequence[Path] = ()) -> list[Value]:
+    """The values of all cells, row by row, those of the average last in each row.
+
+    Raises:
+        UsageError: a protocol of the table cannot be composed.
+    """
+    if table.by:
+        table = replace(table, shown=_by_category(table, cells, results))
+    protocols = {id(shown): _protocol(shown, config_dirs) for shown in table.shown if shown.number not in COSTS}
+    values: dict[tuple[str, str, str], Value] = {}
+    for column in table.columns:
+        own = [cell for cell in cells if cell.column == column.name]
+        runs = {cell.row: _opened(cell, results) for cell in own}
+        listed = {cell.row: set(read_ids(cell.sampled)) if cell.sampled else None for cell in own}
+        for shown in table.shown:
+            if shown.number in COSTS:
+                found = [_cost(row.name, column, shown, runs[row.name]) for row in table.rows]
+            else:
+                found = _numbers(table.rows, column, shown, runs, protocols[id(shown)], listed)
+            values |= {(value.row, value.column, value.number): value for value in found}
+    every = []
+    for row in table.rows:
+        here = [values[row.name, column.name, shown.name] for column in table.columns for shown in table.shown]
+        every += here + ([_average(table, row, shown, here) for shown in table.shown] if table.average else [])
+    return every
+
+
+def _by_category(table: Table, cells: Sequence[Cell], results: Path) -> list[Shown]:
+    """The table's first number for each of the largest categories that its runs have."""
+    runs = [run for run in (_opened(cell, results) for cell in cells) if isinstance(run, Run)]
+    counts = pd.concat([run.records()["category"] for run in runs]).value_counts() if runs else pd.Series(dtype=int)
+    largest = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))[:MOST]
+    return [replace(table.shown[0], name=str(name), category=str(name)) for name, _ in largest] or [*table.shown]
+
+
+def _protocol(shown: Shown, config_dirs: Sequence[Path]) -> ScoringProtocol:
+    protocol: ScoringProtocol = build(compose(shown.protocol, config_dirs).protocol, "protocol")
+    return protocol
+
+
+def _opened(cell: Cell, results: Path) -> Run | str:
+    """A cell's run, or why there is none."""
+    record: Record | None = read(results, cell.key)
+    if record is None:
+        return "not run"
+    if record.failed:
+        return f"failed: {record.failed}"
+    try:
+        return open_run(results / record.run)
+    except BenchError as error:
+        return f"not here: {said(error)}"
+
+
+def _numbers(
+    rows: Sequence[Line],
+    column: Line,
+    shown: Shown,
+    runs: Mapping[str, Run | str],
+    protocol: ScoringProtocol,
+    listed: Mapping[str, set[str] | None],
+) -> list[Value]:
+    """One number of one column, all rows on the same resamples."""
+    scored: dict[str, Scored] = {}
+    part: set[str] = set()
+    missing: dict[str, str] = {}
+    for row in rows:
+        run = runs[row.name]
+        if isinstance(run, str):
+            missing[row.name] = run
+            continue
+        try:
+            found, lacking = scored_run(run, protocol)
+            wanted = listed[row.name]
+            if wanted is not None:  # a run may have more: a larger sample of another table
+                found = replace(found, records=found.records[found.records["id"].astype(str).isin(wanted)])
+            if shown.category:
+                found = replace(found, records=found.records[found.records["category"] == shown.category])
+            scored[row.name] = found
+            part |= {row.name} if lacking or wanted is not None else set()
+        except BenchError as error:
+            missing[row.name] = f"not scored: {said(error)}"
+    summary = summarise(list(scored.values())) if scored else pd.DataFrame()
+    told = dict(zip(scored, summary.to_dict("records"), strict=True))
+    best = best_of({name: one for name, one in scored.items() if not _random(one)}, protocol, shown.number)
+    return [
+        _value(row.name, column.name, shown, told[row.name], scored[row.name], row.name in best, row.name in part)
+        if row.name in scored
+        else Value(row.name, column.name, shown.name, missing=missing[row.name])
+        for row in rows
+    ]
+
+
+def _value(
+    row: str, column: str, shown: Shown, told: Mapping[Any, Any], scored: Scored, best: bool, sampled: bool
+) -> Value:
+    value, low, high = (float(told.get(f"{shown.number}{end}", math.nan)) for end in ("", "_low", "_high"))
+    missing = "" if not math.isnan(value) else f"{told['protocol']} has no {shown.number} here"
+    return Value(
+        row,
+        column,
+        shown.name,
+        value,
+        low,
+        high,
+        int(told["instances"]),
+        int(told["errors"]),
+        missing,
+        sampled,
+        random=_random(scored),
+        best=best,
+        protocol=str(told["protocol"]),
+        ids=str(told["ids"]),
+        run=scored.digest,
+    )
+
+
+def _random(scored: Scored) -> bool:
+    return has_random_weights(scored.facts) or RANDOM_WEIGHTS in scored.settings
+
+
+def _cost(row: str, column: Line, shown: Shown, run: Run | str) -> Value:
+    """Seconds of an instance, reading included, or gigabytes of GPU memory at the most."""
+    if isinstance(run, str):
+        return Value(row, column.name, shown.name, missing=run, cost=True)
+    timing = run.timing().set_index("stage")[COSTS[shown.number]]
+    value = float(timing.reindex(["read", "predict"]).sum() if shown.number == "seconds" else timing.max())
+    missing = "" if not math.isnan(value) and value else "not measured"
+    random = has_random_weights(run.facts)
+    return Value(row, column.name, shown.name, value, missing=missing, random=random, cost=True, run=run.digest)
+
+
+def _average(table: Table, row: Line, shown: Shown, values: Sequence[Value]) -> Value:
+    """The mean over all columns, as the paper forms it; only where every column has its value."""
+    own = [value for value in values if value.number == shown.name]
+    lacking = [value.column for value in own if value.missing]
+    if lacking:
+        return Value(row.name, table.average, shown.name, missing=f"lacks {', '.join(lacking)}")
+    mean = sum(value.value for value in own) / len(own)
+    sampled, random = any(value.sampled for value in own), any(value.random for value in own)
+    instances, errors = sum(value.instances for value in own), sum(value.errors for value in own)
+    return Value(
+        row.name, table.average, shown.name, mean, instances=instances, errors=errors, sampled=sampled, random=random
+    )

@@ -1,0 +1,78 @@
+"""The run of one cell, in whichever process a launcher starts for it; it leaves a record of what became of it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from amodal_bench.config.mistakes import explain
+from amodal_bench.config.own import name_folders
+from amodal_bench.config.settings import config_folder, settings_from
+from amodal_bench.core.errors import BenchError
+from amodal_bench.paper.record import Record, code_digest, said, write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from omegaconf import DictConfig
+
+    from amodal_bench.report.scored import Scored
+
+
+@dataclass
+class CellJob:
+    """What Hydra's launcher calls for each cell.
+
+    Attributes:
+        keys: of each cell its key, by the overrides of its run joined by newlines.
+        results: the folder of results.
+        line: the command as typed.
+    """
+
+    keys: Mapping[str, str]
+    results: Path
+    line: Sequence[str]
+
+    def __call__(self, config: DictConfig) -> float:
+        """One cell; a failure becomes its record, and the other cells go on. Returns its headline, or NaN."""
+        from hydra.core.hydra_config import HydraConfig
+
+        from amodal_bench.evaluation import evaluate
+        from amodal_bench.runner.origin import Command
+
+        hydra = HydraConfig.get()
+        words = list(hydra.overrides.task)
+        sources = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
+        folders = [Path(folder) for folder in sources if Path(folder) != config_folder()]
+        name_folders(folders)
+        key = self.keys["\n".join(words)]
+        print(f"cell: {' '.join(words)}", file=sys.stderr, flush=True)
+        try:
+            settings = settings_from(config)
+            outcome, _ = evaluate(settings, command=Command(list(self.line), words))
+        except BenchError as error:
+            failed = said(BenchError(explain(error, folders)))
+            write(self.results, key, Record(words, "", failed, code=code_digest()))
+            print(f"failed: {failed}", file=sys.stderr, flush=True)
+            return float("nan")
+        main = outcome.main
+        write(self.results, key, _record(main, words, self.results))
+        value = main.summary()[main.protocols[0].headline].iloc[0]
+        print(f"done: {main.protocols[0].headline} {100 * value:.1f} over {main.ids}", file=sys.stderr, flush=True)
+        return float(value)
+
+
+def _record(main: Scored, words: list[str], results: Path) -> Record:
+    timing = main.timing().set_index("stage")
+    seconds = timing["seconds_per_instance"].reindex(["read", "predict"]).sum()
+    return Record(
+        words,
+        main.folder.relative_to(results).as_posix(),
+        "",
+        len(main.joined),
+        len(main.errors()),
+        float(seconds) or None,
+        code_digest(),
+    )

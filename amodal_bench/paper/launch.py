@@ -1,0 +1,61 @@
+"""Runs cells through Hydra's launcher, so that any of them works: in this process, joblib, submitit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from amodal_bench.config.search import search_path
+from amodal_bench.config.settings import config_folder, register_schema
+from amodal_bench.core.errors import UsageError
+from amodal_bench.paper.cells import Cell
+from amodal_bench.paper.job import CellJob
+
+QUIET = ("baselines=null", "sheet=0")
+"""V and the hull are rows of a table and runs of their own; a contact sheet takes as long as its predictions."""
+
+
+def launch(
+    cells: Sequence[Cell], results: Path, hydra_words: Sequence[str], config_dirs: Sequence[Path], line: Sequence[str]
+) -> None:
+    """Run cells, each once; what became of each stands in its record.
+
+    Args:
+        cells: those that are wanted.
+        results: the folder of results.
+        hydra_words: settings of Hydra's own, such as `hydra/launcher=joblib`.
+        config_dirs: folders of the user's.
+        line: the command as typed.
+
+    Raises:
+        UsageError: Hydra's settings cannot be composed.
+    """
+    from hydra import version
+    from hydra._internal.callbacks import Callbacks
+    from hydra._internal.hydra import Hydra
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.plugins import Plugins
+    from hydra.errors import HydraException
+    from hydra.types import HydraContext, RunMode
+
+    once = {cell.key: cell for cell in cells}
+    commands = {key: [*cell.command, *QUIET, f"results={results}"] for key, cell in once.items()}
+    version.setbase("1.3")
+    register_schema()
+    GlobalHydra.instance().clear()
+    hydra = Hydra.create_main_hydra2("amodal_bench", search_path(config_folder(), config_dirs))
+    try:
+        config = hydra.compose_config(
+            "config", [*hydra_words, f"results={results}"], RunMode.MULTIRUN, with_log_configuration=True
+        )
+        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
+        job = CellJob({"\n".join(words): key for key, words in commands.items()}, results, list(line))
+        launcher: Any = Plugins.instance().instantiate_launcher(
+            hydra_context=context, task_function=job, config=config
+        )
+        launcher.launch(list(commands.values()), initial_job_idx=0)
+    except HydraException as error:
+        raise UsageError(" ".join(str(error).split())) from error
+    finally:
+        GlobalHydra.instance().clear()

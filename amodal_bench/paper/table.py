@@ -1,0 +1,140 @@
+"""A table as a declared thing: rows and columns with the settings of their runs, and what each cell shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from amodal_bench.config.build import suggest
+from amodal_bench.core.errors import ConfigError, UsageError, first_line
+
+TABLES = Path(__file__).parent / "tables"
+OWN = "table"
+"""The folder with tables in a folder of configurations of the user's."""
+
+TOY = "toy"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row or a column.
+
+    Attributes:
+        name: its heading.
+        run: settings of its runs, each `KEY=VALUE`.
+        published: what its published values have in the ledger, such as `{method: sam}`; empty where there are none.
+        only: `toy` where it stands in the table for the toy aquarium alone.
+    """
+
+    name: str
+    run: Sequence[str] = ()
+    published: Mapping[str, str] = field(default_factory=dict)
+    only: str = ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is shown of a run in each column.
+
+    Attributes:
+        name: the heading.
+        number: of the protocol, or `seconds` or `memory` of the run.
+        protocol: settings of the protocol, the first being `protocol=NAME`.
+        published: what its published values have in the ledger.
+        category: of the instances that it is about; "" for all.
+    """
+
+    name: str
+    number: str = "miou"
+    protocol: Sequence[str] = ("protocol=instance",)
+    published: Mapping[str, str] = field(default_factory=dict)
+    category: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of runs.
+
+    Attributes:
+        name: as in `amodal-bench paper NAME`.
+        title: what it shows.
+        rows, columns: with the settings of their runs; a cell's run has the table's, its column's and its row's.
+        shown: of each cell's run, one number or more.
+        run: settings of all runs; a `model=` among them is `model=tiny` on the toy aquarium.
+        average: heading of a column with the mean over all columns, where all are there; "" for none.
+        by: `category` where the first number of `shown` has a column for each category of the data; else "".
+        note: what has to be known to read it.
+    """
+
+    name: str
+    title: str
+    rows: Sequence[Line]
+    columns: Sequence[Line]
+    shown: Sequence[Shown] = (Shown("mIoU"),)
+    run: Sequence[str] = ()
+    average: str = ""
+    by: str = ""
+    note: str = ""
+
+
+def names(config_dirs: Sequence[Path] = ()) -> dict[str, Path]:
+    """The file of each table by name, those of a user's folders instead of the package's."""
+    folders = [TABLES, *(folder / OWN for folder in reversed(config_dirs))]
+    found = {file.stem: file for folder in folders for file in folder.glob("*.yaml")}
+    return dict(sorted(found.items(), key=lambda item: (not item[0].startswith("table"), item[0])))
+
+
+def load_table(name: str, config_dirs: Sequence[Path] = ()) -> Table:
+    """Read a table.
+
+    Raises:
+        UsageError: there is none of that name.
+        ConfigError: its file is not a table.
+    """
+    files = names(config_dirs)
+    if name not in files:
+        raise UsageError(f"paper {name}: there is no such table; {suggest(name, files)}")
+    return _read(files[name])
+
+
+def title_of(file: Path) -> str:
+    """The title of a table."""
+    return _read(file).title
+
+
+@cache
+def _read(file: Path) -> Table:
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        said = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return of_plain_values({"name": file.stem, **said}, file)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
+        raise ConfigError(f"{file}: is not a table ({first_line(error)}); compare it with {TABLES}") from error
+
+
+def of_plain_values(said: Any, file: Path) -> Table:
+    """A table from plain values; `file` is where they are from. Raises `ConfigError` where they are none."""
+    table = _with_parts(_made(Table, said, file), file)
+    if not table.rows or not table.columns or not table.shown:
+        raise ConfigError(f"{file}: must have rows, columns and shown; compare it with {TABLES}")
+    return table
+
+
+def _with_parts(table: Table, file: Path) -> Table:
+    lines = {key: [_made(Line, each, file) for each in getattr(table, key)] for key in ("rows", "columns")}
+    shown = [each if isinstance(each, Shown) else _made(Shown, each, file) for each in table.shown]
+    return Table(**{**vars(table), **lines, "shown": shown})
+
+
+def _made(kind: type[Any], said: Any, file: Path) -> Any:
+    """A part of a table. Raises `ConfigError` where the file says something that it has not."""
+    if not isinstance(said, Mapping):
+        raise ConfigError(f"{file}: {said!r}: must be a mapping with {', '.join(kind.__dataclass_fields__)}")
+    for key in said:
+        if key not in kind.__dataclass_fields__:
+            raise ConfigError(f"{file}: {key}: is not known; {suggest(str(key), kind.__dataclass_fields__)}")
+    return kind(**said)

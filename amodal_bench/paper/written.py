@@ -1,0 +1,238 @@
+"""A gathered table as CSV, Markdown, LaTeX and HTML."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from amodal_bench.core.files import write_whole
+from amodal_bench.paper.against import Against
+from amodal_bench.paper.gather import Value
+from amodal_bench.paper.table import Table
+
+MEANINGLESS = "Random weights: these rows show that the models run, and mean nothing"
+AGAINST = "Published values"
+HEADS = ("row", "column", "ours", "published", "difference", "verdict", "source")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One table of text.
+
+    Attributes:
+        title: above it.
+        heads: of its columns.
+        rows: of cells.
+        bold: places (row, column) of the best values.
+    """
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    bold: frozenset[tuple[int, int]] = frozenset()
+
+
+def grids(table: Table, values: Sequence[Value], beside: Sequence[Against]) -> list[Grid]:
+    """The table, rows with random weights in a second one, and the published values one by one."""
+    random = {value.row for value in values if value.random}
+    parts = [
+        _grid(table.title, [value for value in values if value.row not in random]),
+        _grid(MEANINGLESS, [value for value in values if value.row in random]),
+        Grid(AGAINST, HEADS, [_compared(each) for each in beside]),
+    ]
+    return [part for part in parts if part.rows]
+
+
+def notes(table: Table, values: Sequence[Value]) -> list[str]:
+    """What stands under the table: which protocols and instances, what is lacking and why, and what marks mean."""
+    lines = [table.note] if table.note else []
+    protocols = list(dict.fromkeys(value.protocol for value in values if value.protocol))
+    lines += [f"Protocol: {', '.join(protocols)}."] if protocols else []
+    about = {value.column: f"{value.column} {value.ids}" for value in values if value.ids}
+    lines += [f"Instances: {', '.join(about.values())}."] if about else []
+    if any(value.sampled for value in values):
+        lines.append("~ of a sample of the instances; all others of all of them.")
+    if any(value.best for value in values):
+        lines.append("Bold: better than every other row in paired tests, corrected for their number (Holm, 5 %).")
+    reasons: dict[str, list[str]] = {}
+    for value in values:
+        if value.missing and not value.missing.startswith("lacks "):
+            reasons.setdefault(value.missing, []).append(f"{value.row} / {value.column}")
+    lines += [f"{why}: {', '.join(dict.fromkeys(where))}." for why, where in reasons.items()]
+    errors = [f"{value.row} / {value.column} {value.errors}" for value in values if value.errors and value.ids]
+    lines += [f"Failed predictions, which count as empty: {', '.join(dict.fromkeys(errors))}."] if errors else []
+    return lines
+
+
+def text_of(value: Value) -> str:
+    """A cell: `75.1 [73.9, 76.2]`, with ~ before it where it is of a sample; `-` or `failed` where there is none."""
+    if value.missing:
+        return "failed" if value.missing.startswith("failed") else "-"
+    if value.cost:
+        return f"{value.value:.3g}"
+    interval = "" if math.isnan(value.low) else f" [{100 * value.low:.1f}, {100 * value.high:.1f}]"
+    return f"{'~' if value.sampled else ''}{100 * value.value:.1f}{interval}"
+
+
+def _grid(title: str, values: Sequence[Value]) -> Grid:
+    places = list(dict.fromkeys((value.column, value.number) for value in values))
+    columns, numbers = {column for column, _ in places}, {number for _, number in places}
+    heads = [
+        number if len(columns) == 1 else column if len(numbers) == 1 else f"{column}, {number}"
+        for column, number in places
+    ]
+    rows = list(dict.fromkeys(value.row for value in values))
+    cells = {(value.row, value.column, value.number): value for value in values}
+    found = [[cells[row, *place] for place in places] for row in rows]
+    bold = {(r, c + 1) for r, line in enumerate(found) for c, value in enumerate(line) if value.best}
+    return Grid(
+        title,
+        ["", *heads],
+        [[row, *map(text_of, line)] for row, line in zip(rows, found, strict=True)],
+        frozenset(bold),
+    )
+
+
+def _compared(each: Against) -> list[str]:
+    published, known = each.published, not math.isnan(each.difference)
+    value = f"{published.value:g}" + (f" (best of {published.samples})" if (published.samples or 1) > 1 else "")
+    certainty = "" if published.certainty == "printed" else f", {published.certainty}"
+    return [
+        each.ours.row,
+        each.ours.column,
+        text_of(each.ours),
+        value,
+        f"{each.difference:+.1f}" if known else "",
+        each.verdict,
+        f"{published.source}, {published.place}{certainty}",
+    ]
+
+
+def write_table(folder: Path, table: Table, values: Sequence[Value], beside: Sequence[Against]) -> list[Path]:
+    """Write the table in every format; returns the files.
+
+    Args:
+        folder: where they lie.
+        table: what was asked for.
+        values: of its cells.
+        beside: published values.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parts, under = grids(table, values, beside), notes(table, values)
+    texts: dict[str, Callable[[], str]] = {
+        f"{table.name}.csv": lambda: _csv(values),
+        f"{table.name}_published.csv": lambda: _published_csv(beside),
+        f"{table.name}.md": lambda: markdown(parts, under),
+        f"{table.name}.tex": lambda: latex(parts, under),
+        f"{table.name}.html": lambda: page(table, parts, under),
+    }
+    if not beside:
+        texts.pop(f"{table.name}_published.csv")
+    for name, text in texts.items():
+        write_whole(folder / name, _writer(text()))
+    return [folder / name for name in texts]
+
+
+def _writer(text: str) -> Callable[[Path], object]:
+    return lambda partial: partial.write_text(text, encoding="utf-8")
+
+
+def _csv(values: Sequence[Value]) -> str:
+    return pd.DataFrame([asdict(value) for value in values]).to_csv(index=False, lineterminator="\n")
+
+
+def _published_csv(beside: Sequence[Against]) -> str:
+    rows = [
+        {
+            "row": each.ours.row,
+            "column": each.ours.column,
+            "number": each.ours.number,
+            "ours": 100 * each.ours.value,
+            "low": 100 * each.ours.low,
+            "high": 100 * each.ours.high,
+            "difference": each.difference,
+            "inside": each.inside,
+            "verdict": each.verdict,
+            **{f"published_{key}": value for key, value in asdict(each.published).items()},
+        }
+        for each in beside
+    ]
+    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+
+
+def markdown(parts: Sequence[Grid], under: Sequence[str]) -> str:
+    """Tables in Markdown with the notes under them."""
+    lines: list[str] = []
+    for part in parts:
+        lines += [f"### {part.title}", "", _line(part.heads), "|---" * len(part.heads) + "|"]
+        for r, row in enumerate(part.rows):
+            lines.append(_line([f"**{cell}**" if (r, c) in part.bold else cell for c, cell in enumerate(row)]))
+        lines.append("")
+    return "\n".join([*lines, *(f"{line}\n" for line in under)]).rstrip() + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    escaped = [cell.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ") for cell in cells]
+    return f"| {' | '.join(escaped)} |"
+
+
+SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": r"\textless{}", ">": r"\textgreater{}",
+    "`": r"\textasciigrave{}", "|": r"\textbar{}",
+}  # fmt: skip
+
+
+def escaped(text: str) -> str:
+    """Text for LaTeX, where none of its characters is a command."""
+    return "".join(SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
+
+
+def latex(parts: Sequence[Grid], under: Sequence[str]) -> str:
+    """Tables for LaTeX with booktabs, each to be put into a float by whoever uses it."""
+    lines = ["% Needs \\usepackage{booktabs}."]
+    for part in parts:
+        lines += [f"% {escaped(part.title)}", f"\\begin{{tabular}}{{l{'r' * (len(part.heads) - 1)}}}", "\\toprule"]
+        lines += [" & ".join(map(escaped, part.heads)) + " \\\\", "\\midrule"]
+        for r, row in enumerate(part.rows):
+            cells = [f"\\textbf{{{escaped(c)}}}" if (r, k) in part.bold else escaped(c) for k, c in enumerate(row)]
+            lines.append(" & ".join(cells) + " \\\\")
+        lines += ["\\bottomrule", "\\end{tabular}", ""]
+    return "\n".join([*lines, *(f"% {escaped(line)}" for line in under)]) + "\n"
+
+
+STYLE = (
+    "body{font:16px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}"
+    "div{overflow-x:auto}table{border-collapse:collapse;margin:1rem 0}th,td{padding:.3rem .8rem;text-align:right;"
+    "border-bottom:1px solid #8884;white-space:nowrap}th:first-child,td:first-child{text-align:left}"
+    "@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}"
+)
+
+
+def page(table: Table, parts: Sequence[Grid], under: Sequence[str]) -> str:
+    """A page of its own, which opens from a file."""
+    body = [f"<h1>{html.escape(table.title)}</h1>"]
+    for k, part in enumerate(parts):
+        body += [f"<h2>{html.escape(part.title)}</h2>"] * (k > 0)
+        body.append(
+            "<div><table><thead><tr>"
+            + "".join(f"<th>{html.escape(h)}</th>" for h in part.heads)
+            + "</tr></thead><tbody>"
+        )
+        for r, row in enumerate(part.rows):
+            cells = [f"<b>{html.escape(c)}</b>" if (r, k) in part.bold else html.escape(c) for k, c in enumerate(row)]
+            body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        body.append("</tbody></table></div>")
+    body += [f"<p>{html.escape(line)}</p>" for line in under]
+    title = html.escape(table.title)
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
+    return (
+        f'<!doctype html><html lang="en"><head>{head}<style>{STYLE}</style></head><body>\n'
+        + "\n".join(body)
+        + "\n</body></html>\n"
+    )
