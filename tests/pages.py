@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BESIDE = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "datasets/README.md", "results/README.md")]
 PAGES = sorted([*BESIDE, *(ROOT / "docs").glob("*.md")])
-VERBS = ("data", "models", "results", "toy", "predict")
+VERBS = ("data", "models", "results", "published", "toy", "predict")
 PROGRAM = re.compile(r"^(\S*/)?(amodal-bench|python3? -m amodal_bench)\s+")
 
 
@@ -27,6 +27,8 @@ class Command:
         """`("data", "check")`, `("predict",)`, or nothing for a run."""
         if not self.words or self.words[0] not in VERBS:
             return ()
+        if self.words[0] == "published" and (len(self.words) == 1 or self.words[1].startswith("-")):
+            return ("published", "list")  # what it does where no verb is named
         return self.words[:1] if self.words[0] == "predict" else self.words[:2]
 
     @property

@@ -37,7 +37,7 @@ def test_help_shows_the_settings_of_a_run_and_the_verbs(run: Run, tmp_path: Path
     assert run("help")[1] == out
 
 
-@pytest.mark.parametrize("verb", [name for name in VERBS if name != "predict"])
+@pytest.mark.parametrize("verb", [name for name in VERBS if name not in ("predict", "published")])
 def test_a_verb_without_a_word_shows_its_verbs_as_a_usage_error(run: Run, verb: str) -> None:
     status, out, err = run(verb)
     assert status == 2 and out == "" and err.startswith(f"Usage: amodal-bench {verb} VERB ...")
@@ -54,7 +54,7 @@ def test_the_version_is_ours(run: Run) -> None:
         ("dta list", "did you mean 'data list'? "),
         ("modells list", "did you mean 'models list'? "),
         ("results lst", "did you mean 'list'? "),
-        ("list", "did you mean 'data list' or 'models list' or 'results list'? "),
+        ("list", "did you mean 'data list' or 'models list' or 'results list' or 'published list'? "),
         ("exprot", "did you mean 'results export' or 'toy export'? "),
         ("predikt x.jpg", "did you mean 'predict'? "),
         ("cocoa", "did you mean 'dataset=cocoa'? "),

@@ -26,6 +26,7 @@ ORDER = [
     "segmenters",
     "datasets",
     "metrics",
+    "published",
     "method",
     "models",
     "runner",

@@ -1,0 +1,1 @@
+"""`amodal-bench published`: the ledger of published values, one module per verb."""
