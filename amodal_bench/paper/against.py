@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from amodal_bench.paper.gather import Value
+from amodal_bench.paper.gather import COSTS, Value
 from amodal_bench.paper.table import Line, Table
-from amodal_bench.published.ledger import Published, find
+from amodal_bench.published.ledger import AVERAGE, Published, find
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Against:
         ours: what our cell holds.
         published: the ledger's record.
         difference: ours less the published one, in points; NaN where ours is missing.
-        inside: whether the published value lies in our interval; None where there is none, or random weights made ours.
+        inside: whether the published value lies in our interval; None without one, or where random weights made ours.
     """
 
     ours: Value
@@ -55,7 +55,9 @@ def published_of(table: Table, row: Line, column: Line | None, number: str) -> S
     shown = next((each for each in table.shown if each.name == number), None)
     if shown is None:  # a category's
         return ()
-    place = {"dataset": "average"} if column is None else dict(column.published)
+    place = {"dataset": AVERAGE} if column is None else dict(column.published)
+    if shown.number in COSTS:
+        place["dataset"] = ""  # a cost was published for no dataset in particular
     key = {**place, **shown.published, **row.published}
     if not row.published or "dataset" not in key or "metric" not in key:
         return ()

@@ -80,7 +80,7 @@ def _estimate(cell: Cell, results: Path, known: Sequence[Record], config_dirs: S
 
 
 def _seconds(cell: Cell, known: Sequence[Record]) -> tuple[float | None, str]:
-    """Seconds of an instance: of a run of the same model here, on the same dataset if there is one; else by operations."""
+    """Seconds of an instance: of the same model here, on the same dataset if it was run there; else by operations."""
     model = _value(cell.words, "model")
     alike = [each for each in known if each.seconds and _value(each.words, "model") == model]
     same = [each for each in alike if _value(each.words, "dataset") == _value(cell.words, "dataset")]

@@ -16,7 +16,7 @@ from amodal_bench.report.scored import BINS
 
 
 def sampled(records: pd.DataFrame, protocol: ScoringProtocol, wanted: int, seed: int = 0) -> list[str]:
-    """Ids of `wanted` instances or a few more that a protocol selects, in whole images or videos; all if it has fewer.
+    """Ids of `wanted` instances or a few more that a protocol selects, in whole images or videos; else all.
 
     Clusters are ordered by a seeded hash within the stratum of their mean occlusion rate, and strata take turns in
     proportion to their sizes; the sample is the beginning of that order.

@@ -13,7 +13,7 @@ ALL = "all"
 class Tables(Verbs):
     """A verb for each table; its file is read when help is shown or it is called."""
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The verb that makes one table, or all of them; None where there is no such table."""
         if cmd_name not in self.verbs:
             return None
