@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,16 +101,20 @@ def scored_run(
     ids: str | Path | Sequence[str] | None = None,
     samples: int | None = None,
     others: Sequence[ScoringProtocol] = (),
+    among: Collection[str] | None = None,
 ) -> tuple[Scored, int]:
     """A run under a protocol from its store alone, and how many of the wanted instances it lacks.
 
     With several `samples`, the protocol `draws` stands beside one that is about draw 0 alone. So do `others`, but for
-    those that need masks which the store has not counted.
+    those that need masks which the store has not counted. With `among`, the protocol's filter selects from these ids.
     """
     protocols = with_draws([protocol], samples or 1)
     own = {each.digest for each in protocols}
     beside = [each for each in others if each.digest not in own and not each.of_draws]
-    return _scored(run, protocols, run.records(every=True), ids, samples, beside)
+    index = run.records(every=True)
+    if among is not None and not index.empty:
+        index = index[index["id"].astype(str).isin(among)]
+    return _scored(run, protocols, index, ids, samples, beside)
 
 
 def summary_beside(run: Run, scored: Scored) -> pd.DataFrame:

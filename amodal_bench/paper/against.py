@@ -53,7 +53,8 @@ def against(table: Table, values: Sequence[Value]) -> list[Against]:
 def published_of(table: Table, row: Line, column: Line | None, number: str) -> Sequence[Published]:
     """What was published for a cell; `column` is None for the average's."""
     shown = next((each for each in table.shown if each.name == number), None)
-    if shown is None:  # a category's
+    # A category has none, and neither has a dataset of our own.
+    if shown is None or (column is not None and not column.published):
         return ()
     place = {"dataset": AVERAGE} if column is None else dict(column.published)
     if shown.number in COSTS:

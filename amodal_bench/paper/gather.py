@@ -139,16 +139,14 @@ def _numbers(
             missing[row.name] = run
             continue
         try:
-            found, lacking = scored_run(run, protocol)
             wanted = listed[row.name]
-            if wanted is not None:  # a run may have more: a larger sample of another table
-                found = replace(found, records=found.records[found.records["id"].astype(str).isin(wanted)])
+            found, lacking = scored_run(run, protocol, among=wanted)  # a run may have more: another table's sample
             if shown.category:
                 found = replace(found, records=found.records[found.records["category"] == shown.category])
             scored[row.name] = found
             part |= {row.name} if lacking or wanted is not None else set()
         except BenchError as error:
-            missing[row.name] = f"not scored: {said(error)}"
+            missing[row.name] = f"not scored: {said(error).removeprefix(f'{run.folder}: ')}"
     summary = summarise(list(scored.values())) if scored else pd.DataFrame()
     told = dict(zip(scored, summary.to_dict("records"), strict=True))
     best = best_of({name: one for name, one in scored.items() if not _random(one)}, protocol, shown.number)

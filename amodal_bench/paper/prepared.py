@@ -58,8 +58,8 @@ def _samples(table: Table, plan: Plan, size: int, results: Path) -> dict[str, Pa
 
 
 def _opened(table: Table, column: Line, plan: Plan) -> tuple[Dataset, ScoringProtocol]:
-    """A column's dataset, and the protocol of the first number that has one."""
-    first = table.shown[0].protocol
+    """A column's dataset, and the first number's protocol as it is shipped: a sample is not of one bin alone."""
+    first = [word for word in table.shown[0].protocol if word.startswith("protocol=")]
     about = [word for word in [*table.run, *column.run, *plan.overrides] if word.startswith("dataset")]
     settings = compose([*first, *about], plan.config_dirs)
     dataset: Dataset = build(settings.dataset, "dataset")

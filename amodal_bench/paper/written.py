@@ -109,7 +109,7 @@ def _compared(each: Against) -> list[str]:
         value,
         f"{each.difference:+.1f}" if known else "",
         each.verdict,
-        f"{published.source}, {published.place}{certainty}",
+        ", ".join(part for part in (published.source, published.place) if part) + certainty,
     ]
 
 
