@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from amodal_bench.cli.verbs import Verbs
+from amodal_bench.cli.words import folders_behind, place
 from amodal_bench.paper.table import names, title_of
 
 ALL = "all"
@@ -20,6 +21,14 @@ class Tables(Verbs):
         from amodal_bench.cli.paper.table import made
 
         return made(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the table that the words begin with, among those of the user's folders, too."""
+        own = names([place(folder) for folder in folders_behind(args)])
+        self.verbs = {**dict.fromkeys(own, ("table", "")), **self.verbs}
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the tables with their titles."""
