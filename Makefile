@@ -2,8 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RESULTS ?= results
+# Of protocol-search: the folder with the datasets (their own settings where it is empty), datasets and models.
+DATA ?=
+DATASETS ?= cocoa bsds kins fishbowl sailvos
+MODELS ?= sam sam2
 
-.PHONY: help setup run test test-all lint format docs bench bench-gpu ablation every-model table clean
+.PHONY: help setup run test test-all lint format docs bench bench-gpu ablation every-model table protocol-search clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +60,20 @@ every-model: setup ## every model on the toy aquarium, those with published weig
 
 table: setup ## one table of every run in $(RESULTS)
 	$(BIN)/amodal-bench results table $(RESULTS)
+
+SEARCH := $(RESULTS)/protocol-search
+
+protocol-search: setup ## which protocol explains the published numbers of SAM and SAM2? Runs what is missing, without V added
+	set -e; for model in $(MODELS); do \
+	  for dataset in $(DATASETS); do \
+	    for view in null '$${view}'; do \
+	      $(BIN)/amodal-bench dataset=$$dataset $(if $(DATA),dataset.root=$(DATA)/$$dataset) model=$$model \
+	        "model.view=$$view" model.union_visible=false protocol=pcnet sheet=0 results=$(SEARCH); \
+	    done; \
+	  done; \
+	  $(BIN)/amodal-bench published explain --method $${model#random/} -o $(SEARCH)/$${model#random/}.csv \
+	    $$(for run in $(SEARCH)/runs/*-$$(echo $$model | tr / -)-*; do echo --run $$run; done); \
+	done
 
 clean: ## remove the virtual environment and caches; results stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage

@@ -24,7 +24,7 @@ TFLOP = {
     "kandinsky": (1.99, 2.50, 4.89),
     "flux": (74.4, 4.88, 10.5),
 }
-"""Operations of one pass of the denoiser, one encoding and one decoding at the published size; see docs/benchmarks.md."""
+"""Operations of a pass, an encoding and a decoding at the published size; see docs/benchmarks.md."""
 
 H200 = 0.45 * 989.0
 """TFLOP/s that are assumed of one H200 in bfloat16: 45 % of its dense peak. Nothing of this was measured."""
