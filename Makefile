@@ -10,7 +10,7 @@ MODELS ?= sam sam2
 .PHONY: help setup run test test-all lint format docs bench bench-gpu ablation every-model table protocol-search clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(BIN)/amodal-bench ## make .venv and install the package with its tools
 
@@ -74,6 +74,30 @@ protocol-search: setup ## which protocol explains the published numbers of SAM a
 	  $(BIN)/amodal-bench published explain --method $${model#random/} -o $(SEARCH)/$${model#random/}.csv \
 	    $$(for run in $(SEARCH)/runs/*-$$(echo $$model | tr / -)-*; do echo --run $$run; done); \
 	done
+
+# The paper's tables. toy=1 or DATASET=toy: any machine. DATA=FOLDER: the five datasets in folders of their names.
+PAPER = $(if $(filter toy,$(DATASET))$(filter 1,$(toy)),toy=1) $(if $(DATA),data=$(DATA)) \
+	$(if $(SAMPLE),sample=$(SAMPLE)) $(if $(BUDGET),budget=$(BUDGET)) $(if $(WEIGHTS),weights=$(WEIGHTS)) \
+	results=$(RESULTS) $(ARGS)
+.PHONY: paper table1 table2
+
+paper: setup ## every table of the paper; `make paper toy=1` on any machine, else DATA=FOLDER
+	$(BIN)/amodal-bench paper all $(PAPER)
+
+table1: setup ## methods on five datasets, and the average
+	$(BIN)/amodal-bench paper table1 $(PAPER)
+
+table2: setup ## the ablation: all parts, and without each
+	$(BIN)/amodal-bench paper table2 $(PAPER)
+
+# `amodal-bench paper --help` says what each of these shows.
+.PHONY: table-backbones table-segmenters table-leakage table-area table-steps table-points table-guidance table-views
+table-backbones table-segmenters table-leakage table-area table-steps table-points table-guidance table-views: setup
+	$(BIN)/amodal-bench paper $@ $(PAPER)
+
+.PHONY: table-seeds table-draws table-occlusion table-categories table-protocols table-efficiency
+table-seeds table-draws table-occlusion table-categories table-protocols table-efficiency: setup
+	$(BIN)/amodal-bench paper $@ $(PAPER)
 
 clean: ## remove the virtual environment and caches; results stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage
