@@ -392,3 +392,77 @@ def test_cells_run_side_by_side(run: Run, mine: list[str], launcher: list[str]) 
     shutil.rmtree("results")
     assert run("paper", "mine", f"hydra/launcher={launcher[0]}", *launcher[1:], *mine)[0] == 1
     assert (Path("results") / "paper/mine.csv").read_bytes() == before
+
+
+PLANNED = """
+title: Planned
+rows:
+  - {name: V, run: [model=visible], published: {method: visible}}
+  - {name: SAM, run: [model=sam], published: {method: sam}}
+columns:
+  - {name: first, run: [dataset=toy, dataset.images=2], published: {dataset: sailvos}}
+shown:
+  - {name: mIoU, number: miou, published: {metric: miou}}
+"""
+
+
+@pytest.fixture
+def planned(mine: list[str]) -> list[str]:
+    """Words that add a table with published values, `planned`."""
+    (Path(mine[1]) / "table/planned.yaml").write_text(PLANNED)
+    return mine
+
+
+def planned_verdicts(run: Run, words: list[str], file: str = "plan.yaml") -> tuple[int, list[str]]:
+    status, out, _ = run("paper", "verdict", file, *words)
+    return status, [line for line in out.splitlines() if line.startswith(("V ", "SAM "))]
+
+
+def test_a_plan_is_frozen_before_its_runs_and_judged_afterwards(run: Run, planned: list[str]) -> None:
+    status, plan, err = run("paper", "plan", "planned", "tolerance=40", *planned)
+    assert status == 0 and "2 cells, of which 1 cannot be planned: their weights or data are missing" in err
+    Path("plan.yaml").write_text(plan)
+    assert "not run" in planned_verdicts(run, planned)[1][0]
+    run("paper", "planned", *planned)
+    status, (visible, sam) = planned_verdicts(run, planned)
+    # V is given as 67.89 by one paper; 40 points are enough for the toy's.
+    assert status == 1 and visible.endswith("held") and "not planned: " in sam
+    # A stricter plan after the run is not one before it; and one that is edited has lost its seal.
+    late = run("paper", "plan", "planned", "tolerance=0", *planned)[1]
+    Path("late.yaml").write_text(late)
+    assert "run before the plan, or by another one" in planned_verdicts(run, planned, "late.yaml")[1][0]
+    Path("edited.yaml").write_text(plan.replace("tolerance: 40.0", "tolerance: 50.0"))
+    status, _, err = run("paper", "verdict", "edited.yaml", *planned)
+    assert status == 1 and "edited.yaml: was changed after it was made" in err and err.count("\n") == 1
+    for text in ("", "- 1", "seal: x", "{"):
+        Path("edited.yaml").write_text(text)
+        status, _, err = run("paper", "verdict", "edited.yaml", *planned)
+        assert status == 1 and "is not a plan" in err and err.count("\n") == 1
+
+
+def test_what_a_strict_plan_denies_did_not_hold(run: Run, planned: list[str]) -> None:
+    Path("plan.yaml").write_text(run("paper", "plan", "planned", "tolerance=0", *planned)[1])
+    run("paper", "planned", *planned)
+    status, (visible, _) = planned_verdicts(run, planned)
+    value = table_of(Path("results"), "planned").loc["V", "first", "mIoU"]
+    held = value["low"] <= 0.6789 <= value["high"]
+    assert status == 1 and visible.endswith("held" if held else "did not hold")
+    # The protocol is another one than was planned.
+    other = PLANNED.replace("number: miou", "number: miou, protocol: [protocol=instance, protocol.errors=exclude]")
+    (Path(planned[1]) / "table/planned.yaml").write_text(other)
+    assert run("paper", "verdict", "plan.yaml", *planned)[0] == 1  # the plan's own table counts
+
+
+def test_another_run_than_planned_is_told(run: Run, planned: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from amodal_bench.runner import identity
+
+    Path("plan.yaml").write_text(run("paper", "plan", "planned", "tolerance=40", *planned)[1])
+    monkeypatch.setattr(identity, "__version__", "9.9.9")
+    run("paper", "planned", *planned)
+    assert "another run than planned: amodal_bench changed" in planned_verdicts(run, planned)[1][0]
+
+
+@pytest.mark.parametrize("word", ["tolerance=x", "tolerance=-1", "tolerance=nan", "tolerance=100"])
+def test_a_tolerance_is_points(run: Run, planned: list[str], word: str) -> None:
+    status, _, err = run("paper", "plan", "planned", word, *planned)
+    assert status == 2 and f"{word}: must be a number of points from 0 to 100" in err

@@ -9,15 +9,19 @@ from amodal_bench.cli.words import folders_behind, place
 from amodal_bench.paper.table import names, title_of
 
 ALL = "all"
+OTHERS = {
+    "plan": ("plan", "freeze a table's cells before they are run"),
+    "verdict": ("verdict", "say of a frozen plan, cell by cell, what held"),
+}
 
 
 class Tables(Verbs):
     """A verb for each table; its file is read when help is shown or it is called."""
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The verb that makes one table, or all of them; None where there is no such table."""
-        if cmd_name not in self.verbs:
-            return None
+        if cmd_name not in self.verbs or cmd_name in OTHERS:
+            return super().get_command(ctx, cmd_name)
         from amodal_bench.cli.paper.table import made
 
         return made(cmd_name)
@@ -38,5 +42,7 @@ class Tables(Verbs):
 
 
 main = Tables(
-    "paper", "amodal_bench.cli.paper", {**dict.fromkeys(names(), ("table", "")), ALL: ("table", "every table")}
+    "paper",
+    "amodal_bench.cli.paper",
+    {**dict.fromkeys(names(), ("table", "")), ALL: ("table", "every table"), **OTHERS},
 )
