@@ -26,7 +26,7 @@ def test_the_readme_is_short() -> None:
 
 def test_pages_have_commands() -> None:
     assert len(COMMANDS) > 60
-    assert {verb[0] for verb in VERBS} == {"data", "models", "results", "published", "toy", "predict"}
+    assert {verb[0] for verb in VERBS} == {"data", "models", "results", "published", "paper", "toy", "predict"}
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
