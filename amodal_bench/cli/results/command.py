@@ -7,6 +7,7 @@ from amodal_bench.cli.verbs import Verbs
 VERBS = {
     "list": ("listing", "show the runs, and how many predictions and errors each one has"),
     "score": ("score", "score a finished run under another protocol, without its model"),
+    "compare": ("compare", "compare finished runs on the same instances: differences, verdicts, where each wins"),
     "export": ("export", "write a run's predictions, and the ground truth, in COCO's format"),
     "table": ("table", "one table of what all runs scored"),
 }
