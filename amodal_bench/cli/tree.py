@@ -5,7 +5,7 @@ from __future__ import annotations
 VERBS = {
     "data": ("data.command", "datasets: list, fetch, check, info, preview, ids, readme"),
     "models": ("models.command", "models and their weights: list, fetch, check, tiny"),
-    "results": ("results.command", "finished and unfinished runs: list, score, compare, export, table"),
+    "results": ("results.command", "runs: list, score, compare, export, table, pack, verify, unpack"),
     "predict": ("predict.command", "any model on a picture of your own"),
     "toy": ("toy.command", "the toy aquarium: export it in official formats, train the tiny model"),
 }
