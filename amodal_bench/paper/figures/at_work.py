@@ -20,7 +20,7 @@ from amodal_bench.models.tuning_free import TuningFree
 from amodal_bench.paper.cells import Cell
 from amodal_bench.paper.figures.chosen import Example, Predicted
 from amodal_bench.paper.figures.declared import Declared
-from amodal_bench.paper.figures.drawing import GREEN, ORANGE, SKY
+from amodal_bench.paper.figures.drawing import SKY, VERMILION, YELLOW
 from amodal_bench.paper.figures.examples import RANDOM, iou_of
 from amodal_bench.paper.figures.pictures import Fill, Key, Outline, Strip, Tile, draw_grid
 from amodal_bench.paper.record import code_digest
@@ -134,17 +134,21 @@ def draw_scene(figure: Declared, made: AtWork) -> Figure:
     visible, amodal, mask = arrays["visible"], arrays["amodal"], arrays["mask"]
     x, y, width, height = (int(value) for value in arrays["box"])
     frame = (float(x), float(y), float(max(width, height)))
-    v, truth = Outline(visible, SKY), Outline(amodal, GREEN, dashed=True)
+    v, truth = Outline(visible, SKY), Outline(amodal, YELLOW, dashed=True)
     text = f"{100 * iou_of(mask, amodal):.0f} %"
     tiles = [
         Tile(arrays["image"], [Fill(visible, SKY)], [v], box=(x, y, width, height)),
         Tile(arrays["condition"]),
         Tile(arrays["area"]),
         Tile(arrays["painted"]),
-        Tile(arrays["image"], [Fill(mask, ORANGE)], [truth, Outline(mask, ORANGE)], text, frame=frame),
+        Tile(arrays["image"], [Fill(mask, VERMILION)], [truth, Outline(mask, VERMILION)], text, frame=frame),
     ]
     heads = ["picture, V and the view", "condition image", "area M, white", "inpainted", "mask, with its IoU"]
-    keys = [Key("V, what is visible", SKY), Key("predicted mask", ORANGE), Key("ground truth", GREEN, dashed=True)]
+    keys = [
+        Key("V, what is visible", SKY),
+        Key("predicted mask", VERMILION),
+        Key("ground truth", YELLOW, dashed=True),
+    ]
     notes = [*_notes(figure, made), "The box is the view that the model is given; all other pictures are of it."]
     return draw_grid(figure.title, heads, [Strip(f"{made.label}; {made.row}", tiles)], keys, notes)
 

@@ -135,16 +135,17 @@ def draw_bars(figure: Declared, bars: Sequence[Bar], random: Sequence[str]) -> F
     handles = _handles(bars, groups, bool(apart))
     notes = [line for note in _notes(figure, bars, random) for line in wrapped(note, room)]
     label = min(LABEL, max(width_of(row) for row in rows) + 0.08)
-    band = 2 * len(groups) * THICK + 0.08
+    each = 1 + any(not math.isnan(bar.published) for bar in bars)
+    band = each * len(groups) * THICK + 0.08
     start = MARGIN + 1.2 * LINE * len(title) + 0.04
     whole = start + legend_height(len(handles), 1) + 0.22 + band * len(rows) + 0.28 + LINE * len(notes) + MARGIN
     drawn = new_figure(COLUMN, whole)
     write_at(drawn, MARGIN, MARGIN, title, TITLE)
     top = start + add_legend(drawn, handles, MARGIN, start, 1) + 0.22
-    width = room - label - 0.06
+    width = room - label - 0.1
     first = (0.6 if apart else 1.0) * width
     axes = axes_at(drawn, MARGIN + label, top, first, band * len(rows))
-    _draw_means(axes, rows, groups, bars, band)
+    _draw_means(axes, rows, groups, bars, THICK / band, each)
     _finish(axes, rows, "mIoU (%)", ["\n".join(wrapped(row, label - 0.06)[:2]) for row in rows])
     axes.set_xlim(0, 100)
     if apart:
@@ -155,10 +156,11 @@ def draw_bars(figure: Declared, bars: Sequence[Bar], random: Sequence[str]) -> F
     return drawn
 
 
-def _draw_means(axes: Axes, rows: Sequence[str], groups: Sequence[str], bars: Sequence[Bar], band: float) -> None:
-    thick = THICK / band
+def _draw_means(
+    axes: Axes, rows: Sequence[str], groups: Sequence[str], bars: Sequence[Bar], thick: float, each: int
+) -> None:
     for bar in bars:
-        place = rows.index(bar.row) + (2 * groups.index(bar.group) - len(groups) + 0.5) * thick
+        place = rows.index(bar.row) + (each * (groups.index(bar.group) - len(groups) / 2) + 0.5) * thick
         colour = _colour(groups.index(bar.group))
         if bar.ours:
             ends = _ends(bar.ours)
@@ -225,8 +227,10 @@ def _handles(bars: Sequence[Bar], groups: Sequence[str], apart: bool) -> list[An
 
 def _notes(figure: Declared, bars: Sequence[Bar], random: Sequence[str]) -> list[str]:
     notes = [figure.note] if figure.note else []
+    if figure.groups and len({bar.group for bar in bars}) < 2:
+        notes.append("Not all of the datasets are here, so that there are no groups and no gap.")
     several = any(bar.datasets > 1 for bar in bars)
     made = "; those of means are made from the intervals of the datasets, which are independent" if several else ""
     notes.append(f"Lines are 95 % intervals{made}.")
-    notes += [f"Left out, since their weights are random: {', '.join(random)}."] if random else []
+    notes += [f"Left out, since their weights are random: {'; '.join(random)}."] if random else []
     return notes

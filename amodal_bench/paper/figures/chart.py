@@ -26,16 +26,16 @@ from amodal_bench.paper.figures.drawing import (
     wrapped,
     write_at,
 )
-from amodal_bench.paper.gather import Value
+from amodal_bench.paper.gather import COSTS, Value
 from amodal_bench.paper.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-OURS, SAMPLED = "ours, with its 95 % interval", "ours, of a sample"
+OURS, SAMPLED = "ours", "ours, of a sample"
 PRINTED, OTHERWISE = "published", "published, copied or by users"
-ROW, MARGIN, LABEL, GAP = 0.165, 0.06, 1.25, 0.12
+ROW, MARGIN, LABEL, GAP = 0.165, 0.06, 1.25, 0.2
 ACROSS = 2
 """Panels side by side in one column of print."""
 
@@ -83,7 +83,7 @@ def draw_chart(table: Table, values: Sequence[Value], beside: Sequence[Against])
     write_at(figure, MARGIN, MARGIN, title, TITLE)
     top = start + add_legend(figure, handles, MARGIN, start, 1)
     across = min(ACROSS, len(places))
-    width = (COLUMN - 2 * MARGIN - label - GAP * (across - 1) - 0.06) / across
+    width = (COLUMN - 2 * MARGIN - label - GAP * (across - 1) - 0.1) / across
     limits = _limits(table, values, beside, places, rows)
     for k, place in enumerate(places):
         level, side = divmod(k, across)
@@ -102,6 +102,7 @@ def _draw_panel(
     axes: Axes, place: Place, rows: Sequence[str], values: Sequence[Value], beside: Sequence[Against]
 ) -> None:
     lines = {row: k for k, row in enumerate(rows)}
+    above = 0.15 if any(each.ours.row in lines for each in beside) else 0.0
     for value in values:
         if (value.column, value.number) == place and value.row in lines and _is_drawn(value):
             scale = 1 if value.cost else 100
@@ -109,7 +110,7 @@ def _draw_panel(
             if not math.isnan(value.low):
                 ends = [[scale * (value.value - value.low)], [scale * (value.high - value.value)]]
             axes.errorbar(
-                [scale * value.value], [lines[value.row] - 0.12], xerr=ends, fmt="o", ms=4, color=BLUE, lw=1,
+                [scale * value.value], [lines[value.row] - above], xerr=ends, fmt="o", ms=3.4, color=BLUE, lw=1,
                 capsize=2, mfc="white" if value.sampled else BLUE, label=SAMPLED if value.sampled else OURS,
             )  # fmt: skip
     for each in beside:
@@ -161,6 +162,7 @@ def _limits(
             found.setdefault(kinds[place], []).append(each.published.value)
     spans = {}
     for kind, ends in found.items():
+        ends += [0.0] if kind in COSTS else []
         pad = 0.06 * (max(ends) - min(ends)) or 0.06 * abs(max(ends)) or 1.0
         spans[kind] = min(ends) - pad, max(ends) + pad
     return {place: spans[kind] for place, kind in kinds.items()}
@@ -175,8 +177,8 @@ def _handles(values: Sequence[Value], beside: Sequence[Against], rows: Sequence[
     return [
         Line2D([], [], color=colour, marker=mark, ms=size, mfc=face, mew=0.9, lw=line, label=name)
         for name, there, colour, mark, size, face, line in (
-            (OURS, any(not value.sampled for value in drawn), BLUE, "o", 4, BLUE, 1),
-            (f"{SAMPLED}, with its 95 % interval", any(value.sampled for value in drawn), BLUE, "o", 4, "white", 1),
+            (OURS, any(not value.sampled for value in drawn), BLUE, "o", 3.4, BLUE, 1),
+            (SAMPLED, any(value.sampled for value in drawn), BLUE, "o", 3.4, "white", 1),
             (PRINTED, True in published, VERMILION, "D", 3.4, VERMILION, 0),
             (OTHERWISE, False in published, VERMILION, "D", 3.4, "white", 0),
         )
@@ -185,9 +187,10 @@ def _handles(values: Sequence[Value], beside: Sequence[Against], rows: Sequence[
 
 
 def _notes(values: Sequence[Value], random: Sequence[str], width: float) -> list[str]:
-    protocols = list(dict.fromkeys(value.protocol for value in values if value.protocol and _is_drawn(value)))
+    # The headings of panels say what of a protocol is not as it is shipped.
+    drawn = [value for value in values if _is_drawn(value)]
+    protocols = list(dict.fromkeys(value.protocol.partition(" with ")[0] for value in drawn if value.protocol))
     notes = [f"Protocol: {', '.join(protocols)}."] if protocols else []
-    if any(math.isnan(value.low) and not value.cost for value in values if _is_drawn(value)):
-        notes.append("A dot without a line has no interval.")
-    notes += [f"Left out, since their weights are random: {', '.join(random)}."] if random else []
+    notes += ["Lines are 95 % intervals."] if any(not math.isnan(value.low) for value in drawn) else []
+    notes += [f"Left out, since their weights are random: {'; '.join(random)}."] if random else []
     return [line for note in notes for line in wrapped(note, width)]

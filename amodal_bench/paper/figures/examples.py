@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from amodal_bench.core.types import Mask
 from amodal_bench.paper.figures.chosen import Example, Predicted
 from amodal_bench.paper.figures.declared import Declared
-from amodal_bench.paper.figures.drawing import BLUE, GREEN, ORANGE, SKY
+from amodal_bench.paper.figures.drawing import BLUE, ORANGE, SKY, VERMILION, YELLOW
 from amodal_bench.paper.figures.pictures import Fill, Frame, Key, Outline, Strip, Tile, draw_grid, frame_of
 
 if TYPE_CHECKING:
@@ -24,18 +24,18 @@ def draw_examples(figure: Declared, examples: Sequence[Example]) -> Figure:
     A row that has no prediction of any of the instances has no column, and a note says so.
     """
     rows, notes = _rows(figure, examples)
-    keys = [Key("V, what is visible", SKY), Key("prediction, with its IoU", ORANGE)]
-    keys.append(Key("ground truth", GREEN, dashed=True))
+    keys = [Key("V, what is visible", SKY), Key("prediction, with its IoU", VERMILION)]
+    keys.append(Key("ground truth", YELLOW, dashed=True))
     strips = []
     for each in examples:
         frame, sample = frame_of(each.sample.amodal | each.sample.visible), each.sample
-        truth = Outline(sample.amodal, GREEN, dashed=True)
+        truth = Outline(sample.amodal, YELLOW, dashed=True)
         tiles = [Tile(sample.image, frame=frame)]
         tiles.append(Tile(sample.image, [Fill(sample.visible, SKY)], [Outline(sample.visible, SKY)], frame=frame))
         for found in _of(each, rows):
-            outlines = [truth] if found.mask is None else [truth, Outline(found.mask, ORANGE)]
+            outlines = [truth] if found.mask is None else [truth, Outline(found.mask, VERMILION)]
             tiles.append(_tile(each, found, frame, [], outlines))
-        tiles.append(Tile(sample.image, [Fill(sample.amodal, GREEN)], [truth], frame=frame))
+        tiles.append(Tile(sample.image, [Fill(sample.amodal, YELLOW)], [truth], frame=frame))
         strips.append(Strip(each.label, tiles))
     return draw_grid(figure.title, _heads(examples, rows), strips, keys, notes)
 
@@ -46,19 +46,18 @@ def draw_gains(figure: Declared, examples: Sequence[Example]) -> Figure:
     keys = [
         Key("gained over V, of the object", BLUE, area=True),
         Key("gained over V, not of the object", ORANGE, area=True),
-        Key("V", SKY),
-        Key("ground truth", GREEN, dashed=True),
+        Key("V, what is visible", SKY, area=True),
     ]
     strips = []
     for each in examples:
         frame, sample = frame_of(each.sample.amodal | each.sample.visible), each.sample
-        outlines = [Outline(sample.visible, SKY), Outline(sample.amodal, GREEN, dashed=True)]
-        tiles = [Tile(sample.image, frame=frame), Tile(sample.image, outlines=outlines[:1], frame=frame)]
+        v = Fill(sample.visible, SKY)
+        tiles = [Tile(sample.image, frame=frame), Tile(sample.image, [v], frame=frame, faded=True)]
         for found in _of(each, rows):
             fills = [] if found.mask is None else gained(each, found.mask)
-            tiles.append(_tile(each, found, frame, fills, outlines))
+            tiles.append(_tile(each, found, frame, [v, *fills], [], faded=True))
         hidden = Fill(sample.amodal & ~sample.visible, BLUE)
-        tiles.append(Tile(sample.image, [hidden], outlines, frame=frame))
+        tiles.append(Tile(sample.image, [v, hidden], frame=frame, faded=True))
         strips.append(Strip(each.label, tiles))
     return draw_grid(figure.title, _heads(examples, rows), strips, keys, notes)
 
@@ -101,9 +100,14 @@ def _of(example: Example, rows: Sequence[str]) -> list[Predicted]:
 
 
 def _tile(
-    example: Example, found: Predicted, frame: Frame, fills: Sequence[Fill], outlines: Sequence[Outline]
+    example: Example,
+    found: Predicted,
+    frame: Frame,
+    fills: Sequence[Fill],
+    outlines: Sequence[Outline],
+    faded: bool = False,
 ) -> Tile:
     if found.mask is None:
         return Tile(None, text=found.why)
     text = f"{100 * iou_of(found.mask, example.sample.amodal):.0f} %"
-    return Tile(example.sample.image, fills, outlines, text, frame=frame)
+    return Tile(example.sample.image, fills, outlines, text, frame=frame, faded=faded)

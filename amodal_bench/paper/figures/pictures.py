@@ -17,6 +17,7 @@ from amodal_bench.paper.figures.drawing import (
     PAGE,
     SIZE,
     TITLE,
+    VERMILION,
     add_legend,
     axes_at,
     legend_height,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MARGIN, GAP, LARGEST = 0.06, 0.04, 1.35
+MARGIN, GAP, BETWEEN, LARGEST = 0.06, 0.04, 0.1, 1.35
 SPACE = 0.25
 """Space around an object, in longer sides of it."""
 
@@ -66,6 +67,7 @@ class Tile:
         text: in its lower left corner.
         box: a rectangle (x, y, width, height) in pixels of the picture.
         frame: what of it is seen; None for all of it.
+        faded: whether the picture is light and grey, and the colours over it are strong.
     """
 
     picture: Image | None
@@ -74,6 +76,7 @@ class Tile:
     text: str = ""
     box: tuple[int, int, int, int] | None = None
     frame: Frame | None = None
+    faded: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,13 +129,13 @@ def draw_grid(
     label = LINE + 0.03 if any(strip.label for strip in strips) else 0.0
     start = MARGIN + 1.2 * LINE * len(titles) + 0.05
     foot = (legend_height(len(keys), across) + 0.04 if keys else 0.0) + LINE * len(under) + MARGIN
-    whole = start + head + len(strips) * (label + side + GAP) + 0.04 + foot
+    whole = start + head + len(strips) * (label + side + BETWEEN) + foot
     figure = new_figure(PAGE, whole)
     write_at(figure, MARGIN, MARGIN, titles, TITLE)
     for c, words in enumerate(lines):
         write_at(figure, MARGIN + c * (side + GAP), start + head - 0.04 - LINE * len(words), words)
     for r, strip in enumerate(strips):
-        top = start + head + r * (label + side + GAP)
+        top = start + head + r * (label + side + BETWEEN)
         if strip.label:
             write_at(figure, MARGIN, top, [strip.label])
         for c, tile in enumerate(strip.tiles):
@@ -168,7 +171,8 @@ def _draw(axes: Axes, tile: Tile, side: float) -> None:
     y0, x0 = max(int(top), 0), max(int(left), 0)
     y1, x1 = min(int(np.ceil(top + edge)) + 1, height), min(int(np.ceil(left + edge)) + 1, width)
     part = slice(y0, y1), slice(x0, x1)
-    shown = overlay(tile.picture[part], [(fill.mask[part], _rgb(fill.colour)) for fill in tile.fills])
+    layers = [(fill.mask[part], _rgb(fill.colour)) for fill in tile.fills]
+    shown = overlay(_faded(tile.picture[part]), 2 * layers) if tile.faded else overlay(tile.picture[part], layers)
     axes.imshow(shown, extent=(x0 - 0.5, x1 - 0.5, y1 - 0.5, y0 - 0.5))
     for line in tile.outlines:
         _outline(axes, line, part, x0, y0)
@@ -187,6 +191,12 @@ def _draw(axes: Axes, tile: Tile, side: float) -> None:
         )  # fmt: skip
 
 
+def _faded(picture: Image) -> Image:
+    """A light picture in grey."""
+    grey = 0.5 * picture.mean(axis=2, keepdims=True) + 127
+    return np.repeat(grey, 3, axis=2).astype(np.uint8)
+
+
 def _outline(axes: Axes, line: Outline, part: tuple[slice, slice], x0: int, y0: int) -> None:
     from matplotlib.patheffects import Normal, Stroke
 
@@ -198,10 +208,11 @@ def _outline(axes: Axes, line: Outline, part: tuple[slice, slice], x0: int, y0: 
         return
     drawn = axes.contour(
         np.arange(cols) + x0, np.arange(rows) + y0, mask.astype(float), levels=[0.5], colors=[line.colour],
-        linewidths=[0.9], linestyles=["--" if line.dashed else "-"],
+        linewidths=[0.8], linestyles=["--" if line.dashed else "-"],
     )  # fmt: skip
-    # A dark rim, so that the line is seen on any picture and in grey.
-    drawn.set_path_effects([Stroke(linewidth=1.9, foreground="black"), Normal()])
+    # A rim of the other brightness, so that the line is seen on any picture and in grey.
+    rim = "white" if line.colour == VERMILION else "black"
+    drawn.set_path_effects([Stroke(linewidth=1.6, foreground=rim), Normal()])
 
 
 def _handle(key: Key) -> Any:
