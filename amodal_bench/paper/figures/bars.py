@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 OURS, PUBLISHED = "ours", "published"
 ALL = "mean over all datasets"
-MARGIN, LABEL, GAP, THICK = 0.06, 1.2, 0.16, 0.1
+MARGIN, LABEL, GAP, THICK = 0.06, 1.2, 0.16, 0.085
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,15 @@ def _draw_gaps(axes: Axes, rows: Sequence[str], apart: Mapping[str, tuple[Mean |
         place = rows.index(row)
         if ours:
             axes.errorbar(
-                [ours.value], [place - 0.12], xerr=_ends(ours), fmt="o", ms=4, color=BLUE, lw=1, capsize=2, label=OURS
+                [ours.value],
+                [place - 0.12],
+                xerr=_ends(ours),
+                fmt="o",
+                ms=3.4,
+                color=BLUE,
+                lw=0.9,
+                capsize=2.6,
+                label=OURS,
             )
         if not math.isnan(published):
             axes.plot([published], [place + 0.15], "D", ms=3.4, color=VERMILION, label=PUBLISHED)
@@ -200,7 +208,7 @@ def _finish(axes: Axes, rows: Sequence[str], title: str, labels: Sequence[str]) 
     axes.grid(axis="x", color=FAINT, lw=0.4)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.locator_params(axis="x", nbins=4)
+    axes.locator_params(axis="x", nbins=4, steps=[1, 2, 2.5, 5, 10])
     axes.tick_params(axis="x", pad=2)
 
 

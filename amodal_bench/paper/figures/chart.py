@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OURS, SAMPLED = "ours", "ours, of a sample"
-PRINTED, OTHERWISE = "published", "published, copied or by users"
+PRINTED, OTHERWISE = "published", "published, copied or reproduced"
 ROW, MARGIN, LABEL, GAP = 0.165, 0.06, 1.25, 0.2
 ACROSS = 2
 """Panels side by side in one column of print."""
@@ -74,14 +74,20 @@ def draw_chart(table: Table, values: Sequence[Value], beside: Sequence[Against])
     room = COLUMN - 2 * MARGIN
     title, notes = wrapped(table.title, room, TITLE), _notes(values, random, room)
     label = min(LABEL, max(width_of(row) for row in rows) + 0.08)
-    height = ROW * len(rows)
+    height, abreast = ROW * len(rows), 2 if len(handles) > 2 else 1
     levels = math.ceil(len(places) / ACROSS)
     head, foot = LINE * max(len(_heading(p, places, 9.0)) for p in places) + 0.06, 0.24
     start = MARGIN + 1.2 * LINE * len(title) + 0.04
-    whole = start + legend_height(len(handles), 1) + levels * (head + height + foot) + LINE * len(notes) + 2 * MARGIN
+    whole = (
+        start
+        + legend_height(len(handles), abreast)
+        + levels * (head + height + foot)
+        + LINE * len(notes)
+        + 2 * MARGIN
+    )
     figure = new_figure(COLUMN, whole)
     write_at(figure, MARGIN, MARGIN, title, TITLE)
-    top = start + add_legend(figure, handles, MARGIN, start, 1)
+    top = start + add_legend(figure, handles, MARGIN, start, abreast)
     across = min(ACROSS, len(places))
     width = (COLUMN - 2 * MARGIN - label - GAP * (across - 1) - 0.1) / across
     limits = _limits(table, values, beside, places, rows)
@@ -110,8 +116,8 @@ def _draw_panel(
             if not math.isnan(value.low):
                 ends = [[scale * (value.value - value.low)], [scale * (value.high - value.value)]]
             axes.errorbar(
-                [scale * value.value], [lines[value.row] - above], xerr=ends, fmt="o", ms=3.4, color=BLUE, lw=1,
-                capsize=2, mfc="white" if value.sampled else BLUE, label=SAMPLED if value.sampled else OURS,
+                [scale * value.value], [lines[value.row] - above], xerr=ends, fmt="o", ms=3.4, color=BLUE, lw=0.9,
+                capsize=2.6, capthick=0.8, mfc="white" if value.sampled else BLUE, label=SAMPLED if value.sampled else OURS,
             )  # fmt: skip
     for each in beside:
         if (each.ours.column, each.ours.number) == place and each.ours.row in lines:
@@ -126,7 +132,7 @@ def _draw_panel(
     for k in range(len(rows) - 1):
         axes.axhline(k + 0.5, color=FAINT, lw=0.3, zorder=0, label="_between")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.locator_params(axis="x", nbins=4)
+    axes.locator_params(axis="x", nbins=4, steps=[1, 2, 5, 10])
     axes.tick_params(axis="x", pad=2)
 
 
