@@ -195,10 +195,8 @@ def _draw_gaps(axes: Axes, rows: Sequence[str], apart: Mapping[str, tuple[Mean |
             axes.plot([published], [place + 0.15], "D", ms=3.4, color=VERMILION, label=PUBLISHED)
 
 
-def _ends(mean: Mean) -> list[list[float]]:
-    if math.isnan(mean.low):
-        return [[0.0], [0.0]]
-    return [[mean.value - mean.low], [mean.high - mean.value]]
+def _ends(mean: Mean) -> list[list[float]] | None:
+    return None if math.isnan(mean.low) else [[mean.value - mean.low], [mean.high - mean.value]]
 
 
 def _finish(axes: Axes, rows: Sequence[str], title: str, labels: Sequence[str]) -> None:

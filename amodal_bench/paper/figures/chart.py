@@ -112,12 +112,11 @@ def _draw_panel(
     for value in values:
         if (value.column, value.number) == place and value.row in lines and _is_drawn(value):
             scale = 1 if value.cost else 100
-            ends = [[0.0], [0.0]]
-            if not math.isnan(value.low):
-                ends = [[scale * (value.value - value.low)], [scale * (value.high - value.value)]]
+            ends = [[scale * (value.value - value.low)], [scale * (value.high - value.value)]]
+            face, label = ("white", SAMPLED) if value.sampled else (BLUE, OURS)
             axes.errorbar(
-                [scale * value.value], [lines[value.row] - above], xerr=ends, fmt="o", ms=3.4, color=BLUE, lw=0.9,
-                capsize=2.6, capthick=0.8, mfc="white" if value.sampled else BLUE, label=SAMPLED if value.sampled else OURS,
+                [scale * value.value], [lines[value.row] - above], xerr=None if math.isnan(value.low) else ends, fmt="o",
+                ms=3.4, color=BLUE, lw=0.9, capsize=2.6, capthick=0.8, mfc=face, label=label,
             )  # fmt: skip
     for each in beside:
         if (each.ours.column, each.ours.number) == place and each.ours.row in lines:
