@@ -2,11 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RESULTS ?= results
+# Of protocol-search: the folder with the datasets (their own settings where it is empty), datasets and models.
+DATA ?=
+DATASETS ?= cocoa bsds kins fishbowl sailvos
+MODELS ?= sam sam2
 
-.PHONY: help setup run test test-all lint format docs bench bench-gpu ablation every-model table clean
+.PHONY: help setup run test test-all lint format docs bench bench-gpu ablation every-model table protocol-search clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(BIN)/amodal-bench ## make .venv and install the package with its tools
 
@@ -56,6 +60,44 @@ every-model: setup ## every model on the toy aquarium, those with published weig
 
 table: setup ## one table of every run in $(RESULTS)
 	$(BIN)/amodal-bench results table $(RESULTS)
+
+SEARCH := $(RESULTS)/protocol-search
+
+protocol-search: setup ## which protocol explains the published numbers of SAM and SAM2? Runs what is missing, without V added
+	set -e; for model in $(MODELS); do \
+	  for dataset in $(DATASETS); do \
+	    for view in null '$${view}'; do \
+	      $(BIN)/amodal-bench dataset=$$dataset $(if $(DATA),dataset.root=$(DATA)/$$dataset) model=$$model \
+	        "model.view=$$view" model.union_visible=false protocol=pcnet sheet=0 results=$(SEARCH); \
+	    done; \
+	  done; \
+	  $(BIN)/amodal-bench published explain --method $${model#random/} -o $(SEARCH)/$${model#random/}.csv \
+	    $$(for run in $(SEARCH)/runs/*-$$(echo $$model | tr / -)-*; do echo --run $$run; done); \
+	done
+
+# The paper's tables. toy=1 or DATASET=toy: any machine. DATA=FOLDER: the five datasets in folders of their names.
+PAPER = $(if $(filter toy,$(DATASET))$(filter 1,$(toy)),toy=1) $(if $(DATA),data=$(DATA)) \
+	$(if $(SAMPLE),sample=$(SAMPLE)) $(if $(BUDGET),budget=$(BUDGET)) $(if $(WEIGHTS),weights=$(WEIGHTS)) \
+	results=$(RESULTS) $(ARGS)
+.PHONY: paper table1 table2
+
+paper: setup ## every table of the paper; `make paper toy=1` on any machine, else DATA=FOLDER
+	$(BIN)/amodal-bench paper all $(PAPER)
+
+table1: setup ## methods on five datasets, and the average
+	$(BIN)/amodal-bench paper table1 $(PAPER)
+
+table2: setup ## the ablation: all parts, and without each
+	$(BIN)/amodal-bench paper table2 $(PAPER)
+
+# `amodal-bench paper --help` says what each of these shows.
+.PHONY: table-backbones table-segmenters table-leakage table-area table-steps table-points table-guidance table-views
+table-backbones table-segmenters table-leakage table-area table-steps table-points table-guidance table-views: setup
+	$(BIN)/amodal-bench paper $@ $(PAPER)
+
+.PHONY: table-seeds table-draws table-occlusion table-categories table-protocols table-efficiency
+table-seeds table-draws table-occlusion table-categories table-protocols table-efficiency: setup
+	$(BIN)/amodal-bench paper $@ $(PAPER)
 
 clean: ## remove the virtual environment and caches; results stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage

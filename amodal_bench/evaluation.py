@@ -146,7 +146,7 @@ def evaluate(
     scored: list[Scored] = []
     for entry in entries:
         listeners = loggers if entry is entries[-1] else []
-        scored.append(_run(job, entry, listeners))
+        scored.append(_run(job, entry, listeners, baseline=entry is not entries[-1]))
     with room(scored[-1].folder):
         sheet = _sheet(settings, dataset, entries[-1].model, scored[-1])
         outcome = Outcome(dataset.name, scored, excluded, sheet)
@@ -221,8 +221,8 @@ def _namesakes(runs: Path, name: str) -> set[str]:
     return found
 
 
-def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
-    """Run the instances that the run's store lacks."""
+def _run(job: _Job, entry: Entry, loggers: Sequence[Logger], baseline: bool) -> Scored:
+    """Run the instances that the run's store lacks; a `baseline` that another process is running is waited for."""
     settings, dataset, protocols = job.settings, job.dataset, job.protocols
     identity = identify(dataset, entry.model, entry.target, settings.seed)
     folder = Path(settings.results) / "runs" / f"{dataset.name}-{entry.name}-{identity.digest}"
@@ -236,7 +236,7 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
         logger.begin(RunInfo(entry.name, dataset.name, identity.digest, identity.facts, folder))
     if not folder.exists() and (why := because(folder.parent, identity, entry.name)):
         log.info("%s: other run because: %s", entry.name, why)
-    with opened(folder) as store:
+    with opened(folder, wait=baseline) as store:
         # All of the index, and at once: a score of another selection knows then what this run has not tried.
         store.write_records(job.index)
         pictures = Pictures(dataset, store.db)

@@ -11,7 +11,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BESIDE = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "datasets/README.md", "results/README.md")]
 PAGES = sorted([*BESIDE, *(ROOT / "docs").glob("*.md")])
-VERBS = ("data", "models", "results", "published", "toy", "predict")
+VERBS = ("data", "models", "results", "published", "paper", "toy", "predict")
+PAPER = ("data", "sample", "budget", "toy", "weights", "tolerance")
+"""Words of `amodal-bench paper` that are no settings of a run."""
+
 PROGRAM = re.compile(r"^(\S*/)?(amodal-bench|python3? -m amodal_bench)\s+")
 
 
@@ -35,6 +38,8 @@ class Command:
     def overrides(self) -> list[str]:
         """Its words of the form KEY=VALUE, and the one that the name behind `data VERB` or `models VERB` means."""
         given = [word for word in self.words if re.match(r"^[a-z_][\w.@]*=", word)]
+        if self.verb[:1] == ("paper",):
+            given = [word for word in given if word.partition("=")[0] not in PAPER]
         group = {"data": "dataset", "models": "model"}.get(self.verb[0]) if self.verb else None
         return [f"{group}={self.name}", *given] if group and self.name else given
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.cli.answers import FAILED, USAGE, answered, complain, is_expected, status_of, traceback_wanted
+from amodal_bench.cli.sweep import Sweep
 from amodal_bench.config.compose import refuse_choices, require_folders
 from amodal_bench.config.effect import without_effect
 from amodal_bench.config.faulty import faults_named, refuse_faulty
@@ -26,8 +27,6 @@ from amodal_bench.core.errors import BenchError, UsageError
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
     from omegaconf import DictConfig
-
-    from amodal_bench.report.terminal import Cell
 
 INTERRUPTED = "interrupted: all finished batches are kept; give the same command again to continue"
 CONFIG = "config"
@@ -57,16 +56,14 @@ class Job:
     """What Hydra calls for each cell, and what came of the cells in this process.
 
     Attributes:
-        sweeping: whether there are several.
-        cells: those that are done.
-        failed: the overrides and the error of each that failed.
+        sweep: where the cells are kept; None where there is one alone.
+        failed: the error of each cell that failed in this process.
         line: the command's words as typed; a launcher's processes have others.
         process: the one in which `failed` can be read afterwards; a launcher may run cells in others.
     """
 
-    sweeping: bool
-    cells: list[Cell] = field(default_factory=list)
-    failed: list[tuple[str, BenchError]] = field(default_factory=list)
+    sweep: Sweep | None
+    failed: list[BenchError] = field(default_factory=list)
     line: list[str] = field(default_factory=lambda: typed(sys.argv))
     process: int = field(default_factory=os.getpid)
 
@@ -83,6 +80,7 @@ class Job:
         # Of the configuration and not of the command line: a launcher may have started another process for this.
         sources = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
         name_folders(folder for folder in sources if Path(folder) != config_folder())
+        cell = None
         try:
             refuse_faulty(hydra.runtime.choices, [Path(source) for source in sources if source])
             for line in without_effect(config, words):
@@ -91,12 +89,15 @@ class Job:
             outcome, written = evaluate(settings, command=Command(self.line, words))
             show(outcome, written)
             unused = {line.partition(" has no effect")[0] for line in without_effect(config, words)}
-            self.cells.append(Cell.of(outcome, [word for word in words if word not in unused]))
+            if self.sweep is not None:
+                cell = Cell.of(outcome, [word for word in words if word not in unused])
+                self.sweep.keep(hydra.job.num, words, cell)
             check_errors(outcome, settings.engine.max_error_share)
         except BenchError as error:
-            if self.sweeping:
+            if self.sweep is not None:
                 complain(explain(error))  # at once: the other cells may take hours
-                self.failed.append((" ".join(words), error))
+                self.failed.append(error)
+                self.sweep.keep(hydra.job.num, words, cell, explain(error))
                 if self.process == os.getpid():  # what is raised Hydra tells a second time, in words of its own
                     return float("nan")
             raise
@@ -108,7 +109,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.experimental_rerun:
         from hydra.main import _get_rerun_conf
 
-        Job(sweeping=False)(_get_rerun_conf(options.experimental_rerun, options.overrides))
+        Job(sweep=None)(_get_rerun_conf(options.experimental_rerun, options.overrides))
         return 0
     with _composer(options) as hydra:
         name, overrides = options.config_name or CONFIG, options.overrides
@@ -121,8 +122,10 @@ def _run(options: argparse.Namespace) -> int:
             hydra.shell_completion(name, overrides)
         elif options.info:
             hydra.show_info(options.info, name, overrides)
-        elif _asks_for_a_sweep(hydra, name, [*overrides, *(["hydra.mode=MULTIRUN"] if options.multirun else [])]):
-            return _sweep(hydra, name, [*overrides, "hydra.mode=MULTIRUN"])
+        elif sweep := _sweep_asked_for(
+            hydra, name, [*overrides, *(["hydra.mode=MULTIRUN"] if options.multirun else [])]
+        ):
+            return _run_sweep(hydra, name, [*overrides, "hydra.mode=MULTIRUN"], sweep)
         else:
             refuse_sweeps(overrides, of_a_run=True)
             return _single(hydra, name, overrides)
@@ -140,7 +143,7 @@ def _single(hydra: Hydra, name: str, overrides: list[str]) -> int:
     callbacks = Callbacks(config)
     callbacks.on_run_start(config=config, config_name=name)
     context = HydraContext(config_loader=hydra.config_loader, callbacks=callbacks)
-    done = run_job(Job(sweeping=False), config, "hydra.run.dir", None, context)
+    done = run_job(Job(sweep=None), config, "hydra.run.dir", None, context)
     callbacks.on_run_end(config=config, config_name=name, job_return=done)
     if done.status is JobStatus.FAILED:
         error: BaseException = done._return_value
@@ -148,9 +151,9 @@ def _single(hydra: Hydra, name: str, overrides: list[str]) -> int:
     return 0
 
 
-def _sweep(hydra: Hydra, name: str, overrides: list[str]) -> int:
+def _run_sweep(hydra: Hydra, name: str, overrides: list[str], sweep: Sweep) -> int:
     """Every cell; one that fails leaves the others to run, and what is done stands in one table."""
-    job = Job(sweeping=True)
+    job = Job(sweep)
     try:
         hydra.multirun(config_name=name, task_function=job, overrides=overrides)
     except Exception as error:
@@ -159,25 +162,27 @@ def _sweep(hydra: Hydra, name: str, overrides: list[str]) -> int:
         if not job.failed:
             raise
     finally:
-        if len(job.cells) > 1:
-            from amodal_bench.report.terminal import show_cells
+        if len(done := sweep.cells()) > 1:
+            from amodal_bench.report.terminal import joined, show_cells
 
-            show_cells(job.cells)
-    if job.failed:  # each has said why
-        cells = "1 cell" if len(job.failed) == 1 else f"{len(job.failed)} cells"
-        complain(f"{cells} of the sweep failed: {'; '.join(words for words, _ in job.failed)}")
-        return USAGE if all(status_of(each) == USAGE for _, each in job.failed) else FAILED
+            show_cells(done)
+            print(f"wrote {sweep.write_table(joined(done))}")
+    if failed := sweep.failed():  # each has said why
+        cells = "1 cell" if len(failed) == 1 else f"{len(failed)} cells"
+        complain(f"{cells} of the sweep failed: {'; '.join(failed)}")
+        return USAGE if job.failed and all(status_of(each) == USAGE for each in job.failed) else FAILED
     return 0
 
 
-def _asks_for_a_sweep(hydra: Hydra, name: str, overrides: list[str]) -> bool:
-    """Whether the settings themselves ask for several runs, as `experiment=leakage` does."""
+def _sweep_asked_for(hydra: Hydra, name: str, overrides: list[str]) -> Sweep | None:
+    """The folder of a sweep where the settings ask for several runs, as `experiment=leakage` does; else None."""
     from hydra.types import RunMode
 
     config = hydra.compose_config(name, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False)
-    if config.hydra.mode is RunMode.MULTIRUN:
-        _check_folder("hydra.sweep.dir", config.hydra.sweep.dir)
-    return bool(config.hydra.mode is RunMode.MULTIRUN)
+    if config.hydra.mode is not RunMode.MULTIRUN:
+        return None
+    _check_folder("hydra.sweep.dir", config.hydra.sweep.dir)
+    return Sweep.new(Path(config.hydra.sweep.dir))
 
 
 def _check_folder(setting: str, folder: str) -> None:

@@ -127,12 +127,12 @@ def overrides_like(beginning: str, config_dirs: list[Path]) -> list[str]:
 def folders_in(ctx: click.Context) -> list[Path]:
     """The folders of the user's configurations in what has been typed so far, as far as they exist."""
     words = ctx.meta.get("words") or ()
-    given = [*(ctx.params.get("config_dir") or ()), *_behind_option(words)]
+    given = [*(ctx.params.get("config_dir") or ()), *folders_behind(words)]
     return [folder for folder in map(Path, given) if folder.is_dir()]
 
 
-def _behind_option(words: Sequence[str]) -> list[str]:
-    """The folders behind --config-dir, of a run, whose words click does not read."""
+def folders_behind(words: Sequence[str]) -> list[str]:
+    """The folders behind --config-dir, in words that click has not read."""
     options = ("--config-dir", "-cd")
     beginnings = tuple(f"{name}=" for name in options)
     spaced = [after for word, after in pairwise(words) if word in options]

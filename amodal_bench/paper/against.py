@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from amodal_bench.paper.gather import COSTS, Value
-from amodal_bench.paper.table import Line, Table
+from amodal_bench.paper.gather import Value
+from amodal_bench.paper.table import COSTS, Line, Table
 from amodal_bench.published.ledger import AVERAGE, Published, find
 
 

@@ -17,7 +17,7 @@ from amodal_bench.paper.table import TOY, Line, Table
 RANDOM, TINY = "random/", "tiny"
 WEIGHTS = ("published", "random")
 TOY_COLUMN = Line("toy", ("dataset=toy",))
-TOY_SAMPLE = 48
+TOY_SAMPLE = 32
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _protocols(table: Table) -> list[str]:
 
 
 def _last_of_each(words: Sequence[str]) -> list[str]:
-    """Of several values of one setting the last: a row overrules the table, and the user overrules both."""
+    """The words with the last value of each setting: a row overrules the table, and the user overrules both."""
     return list({word.partition("=")[0]: word for word in words}.values())
 
 

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
+from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError
 from amodal_bench.datasets.card import load_card
 from amodal_bench.models.absent import check_weights
 from amodal_bench.paper.cells import Cell
 from amodal_bench.paper.record import Record, all_records, is_done, read
 
-TFLOP = {"sd15": 20.8, "sd2": 20.8, "sdxl": 155.0, "inpaint_sdxl": 155.0, "kandinsky": 49.7, "flux": 1508.0}
-"""Operations of an instance at the published size, 20 steps in one pass each; see docs/benchmarks.md."""
+TFLOP = {
+    "sd15": (0.80, 1.12, 2.51),
+    "sd2": (0.80, 1.12, 2.51),
+    "sdxl": (6.76, 4.88, 10.5),
+    "inpaint_sdxl": (6.76, 4.88, 10.5),
+    "kandinsky": (1.99, 2.50, 4.89),
+    "flux": (74.4, 4.88, 10.5),
+}
+"""Operations of a pass, an encoding and a decoding at the published size; see docs/benchmarks.md."""
 
 H200 = 0.45 * 989.0
 """TFLOP/s that are assumed of one H200 in bfloat16: 45 % of its dense peak. Nothing of this was measured."""
 
 ASSUMED, MEASURED = "one H200, by the number of operations", "measured here"
+EVALUATED = {"sailvos": 507_000}
+"""Instances by the paper, of a dataset whose own source gives no number."""
+
 SPREAD = 0.25
 """Standard deviation of an instance's IoU that is assumed where nothing has been run yet."""
 
@@ -55,7 +67,7 @@ class Estimate:
 
 
 def estimates(cells: Sequence[Cell], results: Path, config_dirs: Sequence[Path]) -> list[Estimate]:
-    """An estimate for each cell; nothing is loaded, and no dataset is read.
+    """An estimate for each cell; nothing is loaded, and of datasets that are here the index is read.
 
     Raises:
         UsageError: a cell's settings cannot be composed.
@@ -75,11 +87,12 @@ def _estimate(cell: Cell, results: Path, known: Sequence[Record], config_dirs: S
         check_weights([build(settings.model, "model")])
     except BenchError as error:
         lacking.append(" ".join(str(error).split()))
-    seconds, source = _seconds(cell, known)
-    return Estimate(cell, is_done(results, record), _instances(cell), seconds, source, "; ".join(lacking))
+    seconds, source = _seconds(cell, known, settings.model)
+    instances = _instances(cell, settings, here=not lacking or not lacking[0].startswith("dataset.root"))
+    return Estimate(cell, is_done(results, record), instances, seconds, source, "; ".join(lacking))
 
 
-def _seconds(cell: Cell, known: Sequence[Record]) -> tuple[float | None, str]:
+def _seconds(cell: Cell, known: Sequence[Record], settings: Mapping[str, Any]) -> tuple[float | None, str]:
     """Seconds of an instance: of the same model here, on the same dataset if it was run there; else by operations."""
     model = _value(cell.words, "model")
     alike = [each for each in known if each.seconds and _value(each.words, "model") == model]
@@ -87,21 +100,25 @@ def _seconds(cell: Cell, known: Sequence[Record]) -> tuple[float | None, str]:
     if found := same or alike:
         return max(each.seconds or 0.0 for each in found), MEASURED
     if model in TFLOP:
-        passes = 2 if any(w.startswith("model.guidance=") and w != "model.guidance=0" for w in cell.words) else 1
-        return passes * TFLOP[model] / H200, ASSUMED
+        one_pass, encode, decode = TFLOP[model]
+        passes = int(settings.get("steps", 20)) * (2 if settings.get("guidance") else 1)  # Eq. 11 needs two a step
+        return (passes * one_pass + 2 * encode + decode) / H200, ASSUMED
     return None, ""
 
 
-def _instances(cell: Cell) -> int | None:
+def _instances(cell: Cell, settings: Settings, here: bool) -> int | None:
+    """How many instances a cell has: of its sample, of the dataset where it is here, else by published counts."""
     if cell.sampled is not None:
         return len(cell.sampled.read_text(encoding="utf-8").splitlines())
-    dataset, split = _value(cell.words, "dataset"), _value(cell.words, "dataset.split")
-    try:
-        published = load_card(dataset).published
-    except BenchError:
-        return None
-    counts = [each.instances for each in published if each.instances and (not split or each.split == split)]
-    return int(counts[0]) if counts else None
+    if here:
+        try:
+            dataset, protocol = build(settings.dataset, "dataset"), build(settings.protocol, "protocol")
+            return len(protocol.filter.select(dataset.records())[0])
+        except BenchError:  # told when it is run
+            return None
+    name, split = _value(cell.words, "dataset"), str(settings.dataset.get("split"))
+    counts = [each.instances for each in load_card(name).published if each.instances and each.split == split]
+    return counts[0] if counts else EVALUATED.get(name)
 
 
 def _value(words: Sequence[str], key: str) -> str:

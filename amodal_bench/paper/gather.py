@@ -20,15 +20,12 @@ from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.paper.best import best_of
 from amodal_bench.paper.cells import Cell
 from amodal_bench.paper.record import Record, read, said
-from amodal_bench.paper.table import Line, Shown, Table
+from amodal_bench.paper.table import COSTS, Line, Shown, Table
 from amodal_bench.report.scored import RANDOM_WEIGHTS, Scored, has_random_weights
 from amodal_bench.report.summary import summarise
 
 MOST = 10
 """Categories that have a column."""
-
-COSTS = {"seconds": "seconds_per_instance", "memory": "peak_gb"}
-"""Numbers of a run that no protocol has, and their columns in its timing."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Value:
         random: whether random weights made it.
         best: whether no row of its column is better, as far as paired tests tell.
         cost: whether it is seconds or gigabytes.
-        protocol: its label; "" of a cost.
+        protocol, digest: its label and the digest of its content; "" of a cost.
         ids: number and digest of the instances.
         run: digest of the run.
     """
@@ -64,6 +61,7 @@ class Value:
     best: bool = False
     cost: bool = False
     protocol: str = ""
+    digest: str = ""
     ids: str = ""
     run: str = ""
 
@@ -177,6 +175,7 @@ def _value(
         random=_random(scored),
         best=best,
         protocol=str(told["protocol"]),
+        digest=str(told["protocol_digest"]),
         ids=str(told["ids"]),
         run=scored.digest,
     )

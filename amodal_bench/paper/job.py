@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,11 +29,13 @@ class CellJob:
         keys: of each cell its key, by the overrides of its run joined by newlines.
         results: the folder of results.
         line: the command as typed.
+        plans: those that are noted before it.
     """
 
     keys: Mapping[str, str]
     results: Path
     line: Sequence[str]
+    plans: list[str]
 
     def __call__(self, config: DictConfig) -> float:
         """One cell; a failure becomes its record, and the other cells go on. Returns its headline, or NaN."""
@@ -54,11 +56,11 @@ class CellJob:
             outcome, _ = evaluate(settings, command=Command(list(self.line), words))
         except BenchError as error:
             failed = said(BenchError(explain(error, folders)))
-            write(self.results, key, Record(words, "", failed, code=code_digest()))
+            write(self.results, key, Record(words, "", failed, code=code_digest(), plans=self.plans))
             print(f"failed: {failed}", file=sys.stderr, flush=True)
             return float("nan")
         main = outcome.main
-        write(self.results, key, _record(main, words, self.results))
+        write(self.results, key, replace(_record(main, words, self.results), plans=self.plans))
         value = main.summary()[main.protocols[0].headline].iloc[0]
         print(f"done: {main.protocols[0].headline} {100 * value:.1f} over {main.ids}", file=sys.stderr, flush=True)
         return float(value)

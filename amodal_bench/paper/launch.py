@@ -10,6 +10,7 @@ from amodal_bench.config.search import search_path
 from amodal_bench.config.settings import config_folder, register_schema
 from amodal_bench.core.errors import UsageError
 from amodal_bench.paper.cells import Cell
+from amodal_bench.paper.frozen import registered
 from amodal_bench.paper.job import CellJob
 
 QUIET = ("baselines=null", "sheet=0")
@@ -50,7 +51,9 @@ def launch(
             "config", [*hydra_words, f"results={results}"], RunMode.MULTIRUN, with_log_configuration=True
         )
         context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
-        job = CellJob({"\n".join(words): key for key, words in commands.items()}, results, list(line))
+        job = CellJob(
+            {"\n".join(words): key for key, words in commands.items()}, results, list(line), registered(results)
+        )
         launcher: Any = Plugins.instance().instantiate_launcher(
             hydra_context=context, task_function=job, config=config
         )

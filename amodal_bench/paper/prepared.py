@@ -50,7 +50,7 @@ def ready(table: Table, plan: Plan, budget: float | None, results: Path) -> tupl
 
 
 def _samples(table: Table, plan: Plan, size: int, results: Path) -> dict[str, Path]:
-    """Of each column the file that lists its sample; a dataset that cannot be read has none, and its cells fail."""
+    """The file that lists the sample, by column; a dataset that cannot be read has none, and its cells fail."""
     found = {}
     for column in table.columns:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ class Record:
         errors: predictions that failed.
         seconds: of one instance, reading included; None where none was made.
         code: digest of the package that made it.
+        plans: those that were noted before it ran, by the first digits of their seals.
     """
 
     words: list[str]
@@ -39,6 +40,7 @@ class Record:
     errors: int = 0
     seconds: float | None = None
     code: str = ""
+    plans: list[str] = field(default_factory=list)
 
 
 def place(results: Path, key: str) -> Path:

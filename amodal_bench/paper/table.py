@@ -17,6 +17,9 @@ OWN = "table"
 
 TOY = "toy"
 
+COSTS = {"seconds": "seconds_per_instance", "memory": "peak_gb"}
+"""Numbers of a run that no protocol has, and their columns in its timing."""
+
 
 @dataclass(frozen=True)
 class Line:

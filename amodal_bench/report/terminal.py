@@ -77,7 +77,7 @@ class Cell:
 
 def show_cells(cells: Sequence[Cell]) -> None:
     """Print the models of a sweep's cells beside each other, each run once; those with random weights stand apart."""
-    rows = _joined(cells)
+    rows = joined(cells)
     for dataset in rows["dataset"].unique():
         _print_rows(_console(), f"{dataset}, all cells", rows[rows["dataset"] == dataset])
     if lines := spread_lines(spread(rows)):
@@ -89,7 +89,7 @@ def show_rows(title: str, rows: pd.DataFrame) -> None:
     _print_rows(_console(), title, rows)
 
 
-def _joined(cells: Sequence[Cell]) -> pd.DataFrame:
+def joined(cells: Sequence[Cell]) -> pd.DataFrame:
     """The baselines, each once, then the cells' own models with the overrides that set them apart."""
     shared = set.intersection(*(set(cell.overrides) for cell in cells))
     own = pd.concat([cell.rows.tail(1) for cell in cells], ignore_index=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from filelock import FileLock, Timeout
 from amodal_bench.core.errors import BenchError, InputError
 from amodal_bench.runner.schema import NewerStore
 from amodal_bench.runner.store import Store
+
+log = logging.getLogger(__name__)
 
 
 def check_writable(results: Path) -> None:
@@ -31,12 +34,29 @@ def _unwritable(folder: Path, reason: str) -> InputError:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Store]:
-    """A run's store, locked against other processes; the lock ends with the process, however it ends."""
+def opened(folder: Path, wait: bool = False) -> Iterator[Store]:
+    """A run's store, locked against other processes; the lock ends with the process, however it ends.
+
+    Args:
+        folder: the run's.
+        wait: whether to wait for another process that works on the run, such as another cell of a sweep that has the
+            same baseline, instead of raising.
+
+    Raises:
+        BenchError: another process works on the run.
+        InputError: the store cannot be written or read.
+    """
     with ExitStack() as stack, room(folder):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(FileLock(folder / ".lock", timeout=0))
+            lock = FileLock(folder / ".lock", timeout=0)
+            try:
+                stack.enter_context(lock)
+            except Timeout:
+                if not wait:
+                    raise
+                log.warning("%s: another process is working on this run; waiting for it", folder)
+                stack.enter_context(FileLock(folder / ".lock", timeout=-1))
             store = stack.enter_context(Store(folder / "store.sqlite"))
         except Timeout:
             raise BenchError(f"{folder}: another process is working on this run; wait until it ends") from None

@@ -8,6 +8,7 @@ from amodal_bench.cli.verbs import HELP, Verbs
 
 VERBS = {
     "list": ("listing", "show published values, every one where several disagree; the verb where none is named"),
+    "explain": ("explain", "which way of scoring a stored run explains a published number?"),
 }
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.types import Integers
-from amodal_bench.metrics.counts import total
+from amodal_bench.metrics.counts import AMODAL, CELLS, OTHERS, PREDICTED, VISIBLE, total
 
 Bits = Callable[[bool, bool, bool, bool], bool]
 """A condition on (predicted, amodal, visible, others)."""
@@ -38,3 +40,21 @@ def one_of(name: str, value: str, valid: Mapping[str, object]) -> None:
     """Raise `ConfigError` unless a setting has a valid value."""
     if value not in valid:
         raise ConfigError(f"{name}: {value!r} is not one of {', '.join(map(repr, valid))}")
+
+
+def recounted(counts: Integers, prediction: str) -> Integers:
+    """The joint counts of a changed prediction, from those of the one that was given.
+
+    Args:
+        counts: (..., 16) int64.
+        prediction: one of `PREDICTIONS`.
+
+    Returns:
+        (..., 16) int64 with the same sum; A, V and the others are as they were.
+    """
+    holds = PREDICTIONS[prediction]
+    found = np.zeros_like(counts)
+    for cell in range(CELLS):
+        bits = [bool(cell & bit) for bit in (PREDICTED, AMODAL, VISIBLE, OTHERS)]
+        found[..., cell & ~PREDICTED | (PREDICTED if holds(*bits) else 0)] += counts[..., cell]
+    return found

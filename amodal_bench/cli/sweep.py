@@ -1,0 +1,73 @@
+"""What the cells of a sweep have found, kept in the sweep's folder: a launcher may run them in other processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from amodal_bench.core.files import write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from amodal_bench.report.terminal import Cell
+
+TABLE = "table.csv"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The folder of one sweep.
+
+    Attributes:
+        folder: where its cells and its table lie.
+    """
+
+    folder: Path
+
+    @classmethod
+    def new(cls, results: Path) -> Sweep:
+        """A folder for a sweep that begins now, such as `results/sweeps/2026-11-29_14-03-59`; it is not made yet."""
+        day = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+        names = (day, *(f"{day}-{number}" for number in range(2, 1000)))
+        return cls(next(at for name in names if not (at := results / "sweeps" / name).exists()))
+
+    def keep(self, number: int, overrides: Sequence[str], cell: Cell | None, error: str = "") -> None:
+        """Keep what a cell has found, or why it has found nothing."""
+        folder = self.folder / "cells"
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = None if cell is None else cell.rows.to_dict("records")
+        words = list(overrides if cell is None else cell.overrides)
+        text = json.dumps({"overrides": words, "rows": rows, "error": error}, default=str) + "\n"
+        write_whole(folder / f"{number:05d}.json", lambda partial: partial.write_text(text, encoding="utf-8"))
+
+    def cells(self) -> list[Cell]:
+        """The cells that are done, in their order."""
+        import pandas as pd
+
+        from amodal_bench.report.terminal import Cell
+
+        return [Cell(said["overrides"], pd.DataFrame(said["rows"])) for said in self._said() if said["rows"]]
+
+    def failed(self) -> list[str]:
+        """The overrides of each cell that failed."""
+        return [" ".join(said["overrides"]) for said in self._said() if said["error"]]
+
+    def _said(self) -> Iterator[dict[str, Any]]:
+        for file in sorted((self.folder / "cells").glob("*.json")):
+            yield json.loads(file.read_text(encoding="utf-8"))
+
+    def write_table(self, joined: pd.DataFrame) -> Path:
+        """Write the joined table of all cells, those that failed with their error; returns its file."""
+        import pandas as pd
+
+        failed = [said for said in self._said() if said["error"]]
+        errors = [{"settings": " ".join(said["overrides"]), "error": said["error"]} for said in failed]
+        table = pd.concat([joined, pd.DataFrame(errors)], ignore_index=True) if errors else joined
+        file = self.folder / TABLE
+        write_whole(file, lambda partial: table.to_csv(partial, index=False, lineterminator="\n"))
+        return file

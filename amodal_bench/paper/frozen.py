@@ -1,0 +1,121 @@
+"""A plan that is frozen before its runs: what will be run, on what, and what will count as the published value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from amodal_bench.config.build import TARGET, build
+from amodal_bench.config.compose import compose
+from amodal_bench.core.errors import BenchError, InputError, first_line
+from amodal_bench.core.files import write_whole
+from amodal_bench.metrics.protocols import ScoringProtocol
+from amodal_bench.paper.against import published_of
+from amodal_bench.paper.cells import Cell, told
+from amodal_bench.paper.record import FOLDER, said
+from amodal_bench.paper.table import COSTS, Table
+from amodal_bench.runner.identity import identify
+
+TOLERANCE = 1.0
+"""Points by which a value may lie from the published one and still hold, beside lying within the interval."""
+
+SEAL = "seal"
+REMEDY = "make a new plan before the runs"
+
+
+def frozen(table: Table, cells: Sequence[Cell], tolerance: float, config_dirs: Sequence[Path]) -> dict[str, Any]:
+    """A plan as plain values, sealed with the SHA-256 of its content.
+
+    Weights and datasets are looked at: each cell has the identity of its run, in which their digests are. A cell
+    whose weights or dataset are missing says so, and its verdict will be that it was not planned.
+
+    Args:
+        table: adapted.
+        cells: of the table, with their samples.
+        tolerance: in points.
+        config_dirs: folders of the user's.
+    """
+    content = {
+        "table": told(table),
+        "tolerance": tolerance,
+        "made": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S+00:00}",
+        "protocols": {
+            shown.name: _protocol(shown.protocol, config_dirs) for shown in table.shown if shown.number not in COSTS
+        },
+        "cells": [_cell(table, cell, config_dirs) for cell in cells],
+    }
+    return {**content, SEAL: sealed(content)}
+
+
+def sealed(content: Mapping[str, Any]) -> str:
+    """Hex SHA-256 over a plan's content."""
+    known = {key: value for key, value in content.items() if key != SEAL}
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+
+
+def _protocol(words: Sequence[str], config_dirs: Sequence[Path]) -> dict[str, str]:
+    protocol: ScoringProtocol = build(compose(words, config_dirs).protocol, "protocol")
+    return {"label": protocol.label, "digest": protocol.digest}
+
+
+def _cell(table: Table, cell: Cell, config_dirs: Sequence[Path]) -> dict[str, Any]:
+    (row,) = [line for line in table.rows if line.name == cell.row]
+    (column,) = [line for line in table.columns if line.name == cell.column]
+    found: dict[str, Any] = {
+        "row": cell.row,
+        "column": cell.column,
+        "key": cell.key,
+        "words": list(cell.words),
+        "published": {
+            shown.name: [asdict(each) for each in published_of(table, row, column, shown.name)]
+            for shown in table.shown
+        },
+    }
+    if cell.sampled is not None:
+        found["sample"] = cell.sampled.stem
+    try:
+        settings = compose([*cell.words], config_dirs)
+        dataset, model = build(settings.dataset, "dataset"), build(settings.model, "model")
+        identity = identify(dataset, model, str(settings.model[TARGET]), settings.seed)
+    except BenchError as error:
+        return {**found, "missing": said(error)}
+    return {**found, "identity": identity.digest, "facts": identity.facts}
+
+
+def register(results: Path, plan: Mapping[str, Any]) -> Path:
+    """Note a plan in a folder of results, so that every run from now on says that it was made after it."""
+    file = results / FOLDER / "plans" / f"{plan[SEAL][:16]}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, lambda partial: partial.write_text(json.dumps(plan) + "\n", encoding="utf-8"))
+    return file
+
+
+def registered(results: Path) -> list[str]:
+    """The plans that are noted in a folder of results, by the first digits of their seals."""
+    return sorted(file.stem for file in (results / FOLDER / "plans").glob("*.json"))
+
+
+def read_plan(file: Path) -> dict[str, Any]:
+    """A plan out of its YAML file.
+
+    Raises:
+        InputError: it cannot be read, is no plan, or was changed after it was made.
+    """
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        plan = yaml.safe_load(file.read_text(encoding="utf-8"))
+        seal = plan[SEAL]
+        lacking = {"table", "tolerance", "protocols", "cells"} - set(plan)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise InputError(file, f"is not a plan ({first_line(error)})", "make one with `paper plan TABLE`") from error
+    if lacking or not isinstance(plan, dict):
+        raise InputError(file, "is not a plan", "make one with `paper plan TABLE`")
+    if sealed(plan) != seal:
+        raise InputError(file, "was changed after it was made: its seal does not fit", REMEDY)
+    return plan

@@ -1,0 +1,126 @@
+"""What has become of a frozen plan, cell by cell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amodal_bench.core.plain import leaves
+from amodal_bench.paper.cells import Cell
+from amodal_bench.paper.frozen import SEAL
+from amodal_bench.paper.gather import Value, gather
+from amodal_bench.paper.record import FOLDER, read
+from amodal_bench.paper.table import COSTS, of_plain_values
+
+HELD, FAILED = "held", "did not hold"
+NEAR = 1e-9
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One published value of a cell, or a cell without one.
+
+    Attributes:
+        row, column, number: which cell.
+        ours: text of our value; "" where there is none.
+        published: text of the published value; "" where there is none.
+        what: `held`, `did not hold`, or why nothing can be said.
+    """
+
+    row: str
+    column: str
+    number: str
+    ours: str
+    published: str
+    what: str
+
+
+def verdicts(plan: Mapping[str, Any], results: Path, config_dirs: Sequence[Path]) -> list[Verdict]:
+    """The verdict on every published value of a plan.
+
+    Args:
+        plan: as `read_plan` gives it.
+        results: the folder of results.
+        config_dirs: folders of the user's.
+
+    Raises:
+        InputError: the plan's table cannot be read.
+    """
+    table = of_plain_values(plan["table"], Path(FOLDER))
+    cells = [_cell(said, results) for said in plan["cells"]]
+    values = {(v.row, v.column, v.number): v for v in gather(table, cells, results, config_dirs)}
+    found = []
+    for said, cell in zip(plan["cells"], cells, strict=True):
+        why = _unplanned(said, cell, plan, results)
+        for shown in table.shown:
+            value = values[cell.row, cell.column, shown.name]
+            changed = "" if shown.number in COSTS else _other_protocol(value, plan["protocols"][shown.name])
+            for published in said["published"][shown.name] or [None]:
+                found.append(_verdict(value, published, float(plan["tolerance"]), why or changed))
+    return found
+
+
+def _cell(said: Mapping[str, Any], results: Path) -> Cell:
+    sample = said.get("sample")
+    return Cell(
+        said["row"], said["column"], said["words"], results / FOLDER / "ids" / f"{sample}.txt" if sample else None
+    )
+
+
+def _unplanned(said: Mapping[str, Any], cell: Cell, plan: Mapping[str, Any], results: Path) -> str:
+    """Why a cell's run is not the one that was planned; "" where it is."""
+    if "missing" in said:
+        return f"not planned: {said['missing']}"
+    if cell.sampled is not None and not cell.sampled.is_file():
+        return f"its sample {cell.sampled} is not there"
+    if cell.key != said["key"]:
+        return "its sample is another one than planned"
+    record = read(results, cell.key)
+    if record is None:
+        return "not run"
+    if record.failed:
+        return f"failed: {record.failed}"
+    if plan[SEAL][:16] not in record.plans:
+        return "run before the plan, or by another one"
+    from amodal_bench.api.runs import open_run
+    from amodal_bench.core.errors import BenchError
+
+    try:
+        run = open_run(results / record.run)
+    except BenchError as error:
+        return str(error)
+    if run.digest == said["identity"]:
+        return ""
+    planned, ran = dict(leaves(said["facts"])), dict(leaves(run.facts))
+    places = [place for place in {**planned, **ran} if planned.get(place) != ran.get(place)]
+    return f"another run than planned: {', '.join(places[:3]) or 'its identity'} changed"
+
+
+def _other_protocol(value: Value, planned: Mapping[str, str]) -> str:
+    if value.protocol and value.protocol != planned["label"]:
+        return f"scored under {value.protocol}, planned was {planned['label']}"
+    if value.digest and value.digest != planned["digest"]:
+        return f"{planned['label']} is no longer what it was: {value.digest}, planned was {planned['digest']}"
+    return ""
+
+
+def _verdict(value: Value, published: Mapping[str, Any] | None, tolerance: float, why: str) -> Verdict:
+    from amodal_bench.paper.written import text_of
+
+    ours = "" if value.missing else text_of(value)
+    stated = "" if published is None else f"{published['value']:g} ({published['source']})"
+    if why or value.missing:
+        what = why or value.missing
+    elif value.random:
+        what = "random weights: its number means nothing"
+    elif published is None:
+        what = "nothing was published"
+    else:
+        percent = 1 if value.cost else 100
+        near = abs(percent * value.value - published["value"]) <= tolerance + NEAR
+        inside = not math.isnan(value.low) and percent * value.low <= published["value"] <= percent * value.high
+        what = HELD if near or inside else FAILED
+    return Verdict(value.row, value.column, value.number, ours, stated, what)
