@@ -20,6 +20,7 @@ from amodal_bench.paper.figures.drawing import (
     VERMILION,
     add_legend,
     axes_at,
+    draw_interval,
     legend_height,
     new_figure,
     width_of,
@@ -163,11 +164,8 @@ def _draw_means(
         place = rows.index(bar.row) + (each * (groups.index(bar.group) - len(groups) / 2) + 0.5) * thick
         colour = _colour(groups.index(bar.group))
         if bar.ours:
-            ends = _ends(bar.ours)
-            axes.barh(
-                [place], [bar.ours.value], thick, color=colour, xerr=ends, label=f"{OURS}: {bar.group}",
-                error_kw={"lw": 0.8, "capsize": 1.5, "ecolor": INK},
-            )  # fmt: skip
+            axes.barh([place], [bar.ours.value], thick, color=colour, label=f"{OURS}: {bar.group}")
+            draw_interval(axes, bar.ours.low, bar.ours.high, place, INK)
         if not math.isnan(bar.published):
             axes.barh(
                 [place + thick], [bar.published], thick, color="white", edgecolor=colour, hatch="/////", lw=0.6,
@@ -180,23 +178,10 @@ def _draw_gaps(axes: Axes, rows: Sequence[str], apart: Mapping[str, tuple[Mean |
     for row, (ours, published) in apart.items():
         place = rows.index(row)
         if ours:
-            axes.errorbar(
-                [ours.value],
-                [place - 0.12],
-                xerr=_ends(ours),
-                fmt="o",
-                ms=3.4,
-                color=BLUE,
-                lw=0.9,
-                capsize=2.6,
-                label=OURS,
-            )
+            draw_interval(axes, ours.low, ours.high, place - 0.12, BLUE)
+            axes.plot([ours.value], [place - 0.12], "o", ms=3.4, color=BLUE, label=OURS)
         if not math.isnan(published):
             axes.plot([published], [place + 0.15], "D", ms=3.4, color=VERMILION, label=PUBLISHED)
-
-
-def _ends(mean: Mean) -> list[list[float]] | None:
-    return None if math.isnan(mean.low) else [[mean.value - mean.low], [mean.high - mean.value]]
 
 
 def _finish(axes: Axes, rows: Sequence[str], title: str, labels: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from amodal_bench.paper.figures.drawing import (
     VERMILION,
     add_legend,
     axes_at,
+    draw_interval,
     legend_height,
     new_figure,
     require,
@@ -112,13 +113,10 @@ def _draw_panel(
     for value in values:
         if (value.column, value.number) == place and value.row in lines and _is_drawn(value):
             scale = 1 if value.cost else 100
-            known = not math.isnan(value.low)
-            ends = [[scale * (value.value - value.low)], [scale * (value.high - value.value)]]
             face, label = ("white", SAMPLED) if value.sampled else (BLUE, OURS)
-            axes.errorbar(
-                [scale * value.value], [lines[value.row] - above], xerr=ends if known else None, fmt="o", ms=3.4,
-                color=BLUE, lw=0.9, capsize=2.6, capthick=0.8, mfc=face, label=label,
-            )  # fmt: skip
+            line = lines[value.row] - above
+            draw_interval(axes, scale * value.low, scale * value.high, line, BLUE)
+            axes.plot([scale * value.value], [line], "o", ms=3.4, color=BLUE, mfc=face, label=label)
     for each in beside:
         if (each.ours.column, each.ours.number) == place and each.ours.row in lines:
             printed = each.published.certainty == "printed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ LINE = 1.35 * SIZE / 72
 
 BLUE, ORANGE, VERMILION, SKY, YELLOW = "#0072B2", "#E69F00", "#D55E00", "#56B4E9", "#F0E442"
 """Okabe and Ito's colours, which the colour-blind can tell apart."""
+
+INTERVAL = "interval"
 
 INK, FAINT, BACK = "#222222", "#CCCCCC", "#EEEEEE"
 
@@ -113,6 +116,15 @@ def wrapped(text: str, width: float, size: float = SIZE) -> list[str]:
         room = min(room, max(map(len, lines))) - 1
         lines = textwrap.wrap(text, max(room, 1))
     return lines
+
+
+def draw_interval(axes: Axes, low: float, high: float, place: float, colour: str) -> None:
+    """Draw an interval as a line with ends, labelled `INTERVAL`; nothing where it is NaN.
+
+    It need not contain the value: a percentile interval of few clusters may miss it.
+    """
+    if not math.isnan(low):
+        axes.plot([low, high], [place, place], "-|", color=colour, lw=0.9, ms=5, mew=0.8, label=INTERVAL)
 
 
 def add_legend(figure: Figure, handles: Sequence[Any], left: float, top: float, columns: int) -> float:
