@@ -113,6 +113,7 @@ def _cells(figure: Declared, asked: Asked, ids: Sequence[str], render: bool) -> 
         table = replace(table, name=name, title=figure.title, rows=rows, columns=columns, average="")
         if ids:
             plan = replace(plan, sample=None, ids=lists_of(table, plan, ids, asked.results))
+            table = replace(table, columns=[column for column in columns if column.name in plan.ids])
         elif plan.sample is None and asked.budget is None:
             plan = replace(plan, sample=figure.sample)
     return ready(table, plan, None if ids else asked.budget, asked.results)

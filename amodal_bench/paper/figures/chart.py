@@ -27,8 +27,8 @@ from amodal_bench.paper.figures.drawing import (
     wrapped,
     write_at,
 )
-from amodal_bench.paper.gather import COSTS, Value
-from amodal_bench.paper.table import Table
+from amodal_bench.paper.gather import Value
+from amodal_bench.paper.table import COSTS, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -33,11 +33,7 @@ def dataset_of(cell: Cell, config_dirs: Sequence[Path]) -> Dataset:
 def of_columns(
     figure: Declared, table: Table, every: Sequence[Cell], asked: Sequence[str], config_dirs: Sequence[Path]
 ) -> tuple[list[tuple[str, Dataset, list[str]]], list[str]]:
-    """Of each column that can be opened its name, its dataset and the ids to show, and a line for each that cannot.
-
-    Raises:
-        UsageError: an id that was asked for is in no dataset.
-    """
+    """Name, dataset and ids to show of each column that can be opened, and a line for each that cannot."""
     found: list[tuple[str, Dataset, list[str]]] = []
     lines = []
     count = math.ceil(figure.count / len(table.columns))
@@ -55,9 +51,6 @@ def of_columns(
         elif not asked:
             rates = " to ".join(f"{100 * rate:.0f}" for rate in figure.occlusion)
             lines.append(f"{figure.name}: {column.name} has no instance with an occlusion rate of {rates} % here")
-    known = {id for _, _, ids in found for id in ids}
-    if found and (unknown := [id for id in asked if id not in known]):
-        raise UsageError(f"ids: {unknown[0]}: is in none of {', '.join(name for name, _, _ in found)}")
     return found, lines
 
 
@@ -109,16 +102,28 @@ def _predicted(row: str, run: Run | str, id: str) -> Predicted:
 
 
 def lists_of(table: Table, plan: Plan, ids: Sequence[str], results: Path) -> dict[str, Path]:
-    """The file with the ids that a column's dataset has, by column; none where it has none or cannot be opened."""
-    found = {}
+    """The file with the ids that a column's dataset has, by column; none where it has none or cannot be opened.
+
+    Raises:
+        UsageError: an id is in no dataset that can be opened, or none can be.
+    """
+    found: dict[str, Path] = {}
+    unknown, opened, errors = set(ids), [], []
     every = cells(table, plan)
     for column in table.columns:
         own = next(each for each in every if each.column == column.name)
         try:
             dataset = dataset_of(own, plan.config_dirs)
             known = known_ids(dataset.records(), ids)
-        except BenchError:  # it is told of where its pictures are wanted
+        except BenchError as error:
+            errors.append(f"{column.name}: {in_one_line(error)}")
             continue
+        opened.append(column.name)
+        unknown -= set(known)
         if known:
             found[column.name] = written(results, dataset.name, known)
+    if not opened:
+        raise UsageError(f"ids: no dataset can be opened; {errors[0]}")
+    if unknown:
+        raise UsageError(f"ids: {min(unknown)}: is in none of {', '.join(opened)}")
     return found
