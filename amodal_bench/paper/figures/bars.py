@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 OURS, PUBLISHED = "ours", "published"
 ALL = "mean over all datasets"
-MARGIN, LABEL, GAP, THICK = 0.06, 1.2, 0.16, 0.085
+MARGIN, LABEL, GAP, THICK = 0.06, 1.2, 0.2, 0.085
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def random_rows(values: Sequence[Value]) -> list[str]:
 
 
 def gaps(bars: Sequence[Bar]) -> dict[str, tuple[Mean | None, float]]:
-    """Of each row the first group less the second, ours and the published one; empty where there is one group."""
+    """The first group less the second of each row, ours and the published one; empty where there is one group."""
     groups = list(dict.fromkeys(bar.group for bar in bars))
     if len(groups) < 2:
         return {}
@@ -133,7 +133,7 @@ def draw_bars(figure: Declared, bars: Sequence[Bar], random: Sequence[str]) -> F
     apart = gaps(bars)
     room = COLUMN - 2 * MARGIN
     title = wrapped(figure.title, room, TITLE)
-    handles = _handles(bars, groups, bool(apart))
+    handles = _handles(bars, groups, apart)
     notes = [line for note in _notes(figure, bars, random) for line in wrapped(note, room)]
     label = min(LABEL, max(width_of(row) for row in rows) + 0.08)
     each = 1 + any(not math.isnan(bar.published) for bar in bars)
@@ -199,7 +199,7 @@ def _colour(group: int) -> str:
     return (BLUE, ORANGE)[group % 2]
 
 
-def _handles(bars: Sequence[Bar], groups: Sequence[str], apart: bool) -> list[Any]:
+def _handles(bars: Sequence[Bar], groups: Sequence[str], apart: Mapping[str, tuple[Mean | None, float]]) -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -210,9 +210,15 @@ def _handles(bars: Sequence[Bar], groups: Sequence[str], apart: bool) -> list[An
             found.append(Patch(facecolor=_colour(k), label=f"ours, {group}"))
         if any(not math.isnan(bar.published) for bar in own):
             found.append(Patch(facecolor="white", edgecolor=_colour(k), hatch="/////", label=f"published, {group}"))
-    if apart:
-        marks = (("our gap", BLUE, "o", 1), ("published gap", VERMILION, "D", 0))
-        found += [Line2D([], [], color=c, marker=mark, ms=3.6, lw=line, label=name) for name, c, mark, line in marks]
+    marks = (
+        ("our gap", any(ours for ours, _ in apart.values()), BLUE, "o", 1),
+        ("published gap", any(not math.isnan(gap) for _, gap in apart.values()), VERMILION, "D", 0),
+    )
+    found += [
+        Line2D([], [], color=colour, marker=mark, ms=3.6, lw=line, label=name)
+        for name, there, colour, mark, line in marks
+        if there
+    ]
     return found
 
 

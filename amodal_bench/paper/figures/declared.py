@@ -10,7 +10,7 @@ from pathlib import Path
 from amodal_bench.config.build import suggest
 from amodal_bench.core.errors import ConfigError, UsageError, first_line
 
-FIGURES = Path(__file__).parent / "declared"
+FIGURES = Path(__file__).parent / "shipped"
 OWN = "figure"
 """The folder with figures in a folder of configurations of the user's."""
 
