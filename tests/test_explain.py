@@ -75,6 +75,7 @@ def test_the_protocol_that_a_number_was_made_with_is_found_first(bench: Bench, r
     assert name in {label.partition("@")[0] for labels in exact["shipped"].dropna() for label in labels.split(" ")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "label", "prediction"),
     [
@@ -97,6 +98,7 @@ def test_a_way_has_the_number_and_the_interval_of_its_protocol(
     assert len(hits) >= 1 and set(hits["instances"]) == {expected["instances"]}
 
 
+@pytest.mark.slow
 def test_what_was_not_run_is_not_tried(bench: Bench, run: Run) -> None:
     folder = ran(bench)
     found = candidates(open_run(folder))

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Run
+from params import mostly_slow
 
 import amodal_bench
 from amodal_bench.config.compose import compose
@@ -58,7 +59,7 @@ def table_of(folder: Path, name: str = "mine") -> Any:
     return pd.read_csv(folder / "paper" / f"{name}.csv").set_index(["row", "column", "number"])
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", mostly_slow(names(), 2))
 def test_every_cell_of_every_table_composes(name: str) -> None:
     """Under the plans that a user can ask for, the settings of the first and the last cell are settings of a run."""
     table = load_table(name)
@@ -128,6 +129,7 @@ def test_a_table_is_run_written_and_not_run_twice(run: Run, mine: list[str], tmp
         recalled(tmp_path / "elsewhere", "mine")
 
 
+@pytest.mark.slow
 def test_a_larger_sample_keeps_what_a_smaller_one_has_run(run: Run, mine: list[str]) -> None:
     assert run("paper", "mine", "sample=3", *mine)[0] == 1
     small = table_of(Path("results"))
@@ -303,6 +305,7 @@ def test_the_time_of_an_instance_is_that_of_earlier_runs_or_of_its_operations(tm
     assert guess.seconds == pytest.approx((40 * 6.76 + 2 * 4.88 + 10.5) / (0.45 * 989), rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_budget_becomes_a_sample(run: Run, mine: list[str]) -> None:
     text = Path(mine[1]) / "table/mine.yaml"
     text.write_text(

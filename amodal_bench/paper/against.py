@@ -18,7 +18,7 @@ class Against:
     Attributes:
         ours: what our cell holds.
         published: the ledger's record.
-        difference: ours less the published one, in points; NaN where ours is missing.
+        difference: ours less the published one, in points; NaN where ours is missing, or of random weights.
         inside: whether the published value lies in our interval; None without one, or where random weights made ours.
     """
 
@@ -68,7 +68,7 @@ def published_of(table: Table, row: Line, column: Line | None, number: str) -> S
 
 def _against(ours: Value, published: Published) -> Against:
     percent = 1 if ours.cost else 100
-    difference = math.nan if ours.missing else percent * ours.value - published.value
+    difference = math.nan if ours.missing or ours.random else percent * ours.value - published.value
     known = not (ours.missing or ours.random or math.isnan(ours.low))
     # A published value is rounded: half of its last digit more is inside, too.
     slack = 0.05

@@ -17,7 +17,7 @@ from amodal_bench.paper.table import TOY, Line, Table
 RANDOM, TINY = "random/", "tiny"
 WEIGHTS = ("published", "random")
 TOY_COLUMN = Line("toy", ("dataset=toy",))
-TOY_SAMPLE = 32
+TOY_SAMPLE = 24
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def _grid(title: str, values: Sequence[Value]) -> Grid:
 def _compared(each: Against) -> list[str]:
     published, known = each.published, not math.isnan(each.difference)
     value = f"{published.value:g}" + (f" (best of {published.samples})" if (published.samples or 1) > 1 else "")
-    certainty = "" if published.certainty == "printed" else f", {published.certainty}"
+    certainty = "" if published.certainty == "printed" else published.certainty
     return [
         each.ours.row,
         each.ours.column,
@@ -109,7 +109,7 @@ def _compared(each: Against) -> list[str]:
         value,
         f"{each.difference:+.1f}" if known else "",
         each.verdict,
-        ", ".join(part for part in (published.source, published.place) if part) + certainty,
+        ", ".join(part for part in (published.source, published.place, certainty) if part),
     ]
 
 

@@ -33,13 +33,26 @@ def draw_row(sample: Sample, predicted: Mask, iou: float, between: Mapping[str, 
 
     In "prediction", blue is what was gained over V and belongs to A, red is wrong, green is V.
     """
-    window = _window(sample.amodal | predicted)
-    wrong = predicted & ~sample.amodal
-    gained = predicted & sample.amodal & ~sample.visible
-    layers = [(sample.visible, GREEN), (gained, BLUE), (wrong, RED)]
+    return _drawn(sample, between, {f"prediction {100 * iou:.0f}": predicted})
+
+
+def draw_predictions(sample: Sample, predicted: Mapping[str, Mask]) -> dict[str, Image]:
+    """The titled pictures of one instance with several predictions beside each other, coloured as in `draw_row`."""
+    return _drawn(sample, {}, predicted)
+
+
+def _drawn(sample: Sample, between: Mapping[str, Image], predicted: Mapping[str, Mask]) -> dict[str, Image]:
+    """Image, V, the pictures `between`, predictions by their titles, and ground truth, all of one window."""
+    shown = sample.amodal.copy()
+    for mask in predicted.values():
+        shown |= mask
+    window = _window(shown)
     row = {"image": sample.image[window], "V": overlay(sample.image, [(sample.visible, GREEN)])[window]}
     row |= between
-    row[f"prediction {100 * iou:.0f}"] = overlay(sample.image, layers)[window]
+    for title, mask in predicted.items():
+        wrong, gained = mask & ~sample.amodal, mask & sample.amodal & ~sample.visible
+        layers = [(sample.visible, GREEN), (gained, BLUE), (wrong, RED)]
+        row[title] = overlay(sample.image, layers)[window]
     row["ground truth"] = overlay(sample.image, _truth(sample))[window]
     return row
 

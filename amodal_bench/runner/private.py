@@ -18,6 +18,9 @@ _NAMED = re.compile(
 )
 _URL = re.compile(r"(\w://)[^/@\s]+@")
 _SHAPED = re.compile(r"\b(?:hf_|ghp_|github_pat_|glpat-|sk-|xox[abp]-|AKIA|eyJ)[\w.-]{12,}")
+_PATH = re.compile(r"(?<![\w.:/~@<>\\])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\'\",;:=()\[\]{}<>]+)+[/\\]?")
+_WHOLE = re.compile(r"((?:^|.*?[\w\]]=))(?:~?/|[A-Za-z]:\\).*", re.DOTALL)
+PATH = "<path>"
 _SHORTEST = 8
 """Letters from which on the value of a variable of the environment is looked for."""
 
@@ -29,6 +32,23 @@ def private(value: Any) -> Any:
     of a known service's token, and the values of the environment's variables with such names.
     """
     return _private(value, _known())
+
+
+def without_paths(value: Any) -> Any:
+    """A plain value in which every absolute path, and every one below the home folder, is `<path>`.
+
+    A text that begins as a path, also behind `KEY=`, is one to its end, since names of folders may have blanks.
+    Addresses (`https://...`) stay, and so do relative paths.
+    """
+    if isinstance(value, Mapping):
+        return {key: without_paths(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_paths(part) for part in value]
+    if not isinstance(value, str):
+        return value
+    if "\n" not in value and (whole := _WHOLE.fullmatch(value)):
+        return whole[1] + PATH
+    return _PATH.sub(PATH, value)
 
 
 def _private(value: Any, known: list[str]) -> Any:

@@ -37,9 +37,10 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     """Print the numbers and write their tables."""
     from amodal_bench.api.runs import open_run
     from amodal_bench.api.score import scored_run, summary_beside
+    from amodal_bench.cli.results.tables import write_summary
     from amodal_bench.config.build import build
     from amodal_bench.config.compose import compose
-    from amodal_bench.report.csv_logger import write_csv, write_joined, write_score
+    from amodal_bench.report.csv_logger import write_csv
     from amodal_bench.report.terminal import show_rows
 
     settings = compose(overrides, config_dir)
@@ -53,14 +54,7 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     beside = summary["protocol_digest"].isin([protocol.digest for protocol in others])
     beside &= summary["protocol_digest"] != scored.protocols[0].digest
     own = summary[~beside].dropna(axis="columns", how="all") if others else summary
-    folder = scored.score_folder
-    folder.mkdir(parents=True, exist_ok=True)
-    before = _bytes(folder / "summary.csv")
-    write_joined(own, folder / "summary.csv")
-    write_joined(scored.by_occlusion(), folder / "by_occlusion.csv")
-    known = before is not None and before == _bytes(folder / "summary.csv")
-    if not known:
-        write_score(scored)
+    folder, known = scored.score_folder, write_summary(scored, own)
     if others:
         write_csv(summary, folder / "all_protocols.csv")
     show_rows(f"{opened.facts['dataset']['name']}, % with 95 % intervals", shown)
@@ -84,7 +78,3 @@ def _beside(settings: Settings, overrides: Sequence[str]) -> list[ScoringProtoco
     if not any(key == "experiment" or "other_protocols" in key for key in keys):
         return []
     return [build(spec, f"other_protocols.{name}") for name, spec in (settings.other_protocols or {}).items()]
-
-
-def _bytes(file: Path) -> bytes | None:
-    return file.read_bytes() if file.is_file() else None

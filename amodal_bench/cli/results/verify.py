@@ -1,0 +1,62 @@
+"""Recount a packed run against your own copy of its dataset.
+
+    amodal-bench results verify hull.zip
+    amodal-bench results verify theirs.zip dataset=cocoa dataset.root=/data/cocoa -o differences.csv
+
+Every mask of the file is counted again with the masks of your dataset, and all numbers are computed again under the
+protocols in the file. It prints "same numbers", or the first things that differ, and ends with status 1 then; -o FILE
+writes them all. Without settings the dataset is opened as the run's was, which works for the toy aquarium. With
+another version of the dataset, what has the same ids is compared.
+
+Nothing in the file is believed: sizes, ids and masks are checked, and no class is loaded that it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from amodal_bench.cli.answers import DONE, FAILED
+from amodal_bench.cli.verbs import verb, word
+from amodal_bench.cli.words import config_dir, file_option, files, overrides, place
+from amodal_bench.core.errors import BenchError, UsageError
+
+SHOWN = 5
+
+
+@verb(__doc__)
+@word("file", "that `results pack` has written", metavar="FILE", type=place, shell_complete=files)
+@file_option("-o", "--output", metavar="FILE", help="Write all differences there, as CSV.")
+@overrides("your dataset, such as dataset=cocoa dataset.root=/data/cocoa")
+@config_dir
+def main(file: Path, output: Path | None, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
+    """Print whether the numbers are the same."""
+    if output is not None and (output.is_dir() or not output.parent.is_dir()):
+        raise UsageError(f"{output}: cannot be a file, since it {'is a' if output.is_dir() else 'lies in no'} folder")
+    from amodal_bench.api.verified import first_lines
+    from amodal_bench.api.verify import verify
+    from amodal_bench.cli.data.compose import open_dataset
+    from amodal_bench.config.compose import compose
+    from amodal_bench.report.csv_logger import write_csv
+
+    dataset = open_dataset(compose(overrides, config_dir)) if overrides else None
+    found = verify(file, dataset, config_dir)
+    for note in found.notes:
+        print(note)
+    if output is not None:
+        try:
+            write_csv(found.table(), output)
+        except OSError as error:
+            raise BenchError(f"{output}: cannot be written ({error.strerror})") from error
+    counted = f"{found.recounted} predictions recounted with {found.dataset}"
+    if found.same:
+        print(f"same numbers: {counted}; {', '.join(found.scores) or 'no scores'}")
+        return DONE
+    print(f"{len(found.differences)} differences: {counted}")
+    for line in first_lines(found, SHOWN):
+        print(f"  {line}")
+    if len(found.differences) > SHOWN:
+        print(f"  ... and {len(found.differences) - SHOWN} more" + ("" if output else "; -o FILE writes them all"))
+    if output is not None:
+        print(f"wrote {output}")
+    return FAILED
