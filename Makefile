@@ -81,7 +81,7 @@ PAPER = $(if $(filter toy,$(DATASET))$(filter 1,$(toy)),toy=1) $(if $(DATA),data
 	results=$(RESULTS) $(ARGS)
 .PHONY: paper table1 table2
 
-paper: setup ## every table of the paper; `make paper toy=1` on any machine, else DATA=FOLDER
+paper: setup ## every table and figure of the paper; `make paper toy=1` on any machine, else DATA=FOLDER
 	$(BIN)/amodal-bench paper all $(PAPER)
 
 table1: setup ## methods on five datasets, and the average
@@ -98,6 +98,18 @@ table-backbones table-segmenters table-leakage table-area table-steps table-poin
 .PHONY: table-seeds table-draws table-occlusion table-categories table-protocols table-efficiency
 table-seeds table-draws table-occlusion table-categories table-protocols table-efficiency: setup
 	$(BIN)/amodal-bench paper $@ $(PAPER)
+
+# The paper's figures; the words are those of the tables. IDS=ID,ID or IDS=FILE chooses the instances of figures 1, 3, 6 to 8.
+.PHONY: figure1 figure3 figure4 figure5 figure6 figure7 figure8
+figure1: setup ## a picture, V, the condition image, the area, what is painted, the mask
+figure3: setup ## the denoising, step by step
+figure4: setup ## the datasets that pix2gestalt reported on against the others
+figure5: setup ## bars of the averages
+figure6: setup ## examples: picture, V, each model, ground truth
+figure7: setup ## examples that are hidden by half or more
+figure8: setup ## pixels gained over V
+figure1 figure3 figure4 figure5 figure6 figure7 figure8:
+	$(BIN)/amodal-bench paper $@ $(PAPER) $(if $(IDS),ids=$(IDS))
 
 clean: ## remove the virtual environment and caches; results stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage

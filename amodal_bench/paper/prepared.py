@@ -34,7 +34,11 @@ def prepare(name: str, plan: Plan, budget: float | None, results: Path) -> tuple
         UsageError: there is no such table, or it cannot be made so.
         ConfigError: what is asked for cannot be used.
     """
-    table = adapted(load_table(name, plan.config_dirs), plan)
+    return ready(adapted(load_table(name, plan.config_dirs), plan), plan, budget, results)
+
+
+def ready(table: Table, plan: Plan, budget: float | None, results: Path) -> tuple[Table, list[Cell]]:
+    """An adapted table and its cells, as `prepare` makes them. Raises `ConfigError` as it does."""
     size = plan.sample
     if budget is not None:
         size = affordable(estimates(cells(table, plan), results, plan.config_dirs), budget)

@@ -87,6 +87,10 @@ def _main(name: str, render: bool, dry_run: bool, words: Sequence[str], config_d
                 raise
             print(f"left out: {each}: {error}", file=sys.stderr)
             status |= 1
+    if name == ALL:
+        from amodal_bench.cli.paper.figure import every
+
+        status |= every(asked, render, dry_run)
     return status
 
 
@@ -99,7 +103,7 @@ def _one(name: str, asked: Asked, render: bool, dry_run: bool) -> int:
     known = recalled(asked.results, name) if render and not asked.said else None
     table, every = known or prepare(name, asked.plan, asked.budget, asked.results)
     if dry_run:
-        return _show_estimates(table, every, asked)
+        return show_estimates(table, every, asked)
     if not render:
         remember(asked.results, table, every)
     missing = [cell for cell in every if not is_done(asked.results, read(asked.results, cell.key))]
@@ -111,7 +115,7 @@ def _one(name: str, asked: Asked, render: bool, dry_run: bool) -> int:
     return _write(table, every, asked.results, asked.plan.config_dirs)
 
 
-def _show_estimates(table: Table, every: Sequence[Cell], asked: Asked) -> int:
+def show_estimates(table: Table, every: Sequence[Cell], asked: Asked) -> int:
     """List the cells with what is known of them before they run."""
     from amodal_bench.cli.columns import print_columns
     from amodal_bench.paper.estimate import estimates, in_words
@@ -141,6 +145,7 @@ def _show_estimates(table: Table, every: Sequence[Cell], asked: Asked) -> int:
 def _write(table: Table, every: Sequence[Cell], results: Path, config_dirs: Sequence[Path]) -> int:
     """Write and print the table; returns 1 where a cell failed."""
     from amodal_bench.paper.against import against
+    from amodal_bench.paper.figures.chart import write_chart
     from amodal_bench.paper.gather import gather
     from amodal_bench.paper.record import FOLDER
     from amodal_bench.paper.written import grids, markdown, notes, write_table
@@ -150,6 +155,11 @@ def _write(table: Table, every: Sequence[Cell], results: Path, config_dirs: Sequ
     print(markdown(grids(table, values, beside), notes(table, values)))
     for file in write_table(results / FOLDER, table, values, beside):
         print(f"wrote {file}")
+    try:
+        for file in write_chart(results / FOLDER, table, values, beside):
+            print(f"wrote {file}")
+    except UsageError as error:
+        print(f"no chart: {error}", file=sys.stderr)
     return int(any(value.missing.startswith("failed") for value in values))
 
 
