@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BESIDE = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "datasets/README.md", "results/README.md")]
 PAGES = sorted([*BESIDE, *(ROOT / "docs").glob("*.md")])
 VERBS = ("data", "models", "results", "published", "paper", "toy", "predict")
-PAPER = ("data", "sample", "budget", "toy", "weights", "tolerance", "ids")
+PAPER = ("data", "sample", "budget", "toy", "weights", "tolerance", "again", "ids")
 """Words of `amodal-bench paper` that are no settings of a run."""
 
 PROGRAM = re.compile(r"^(\S*/)?(amodal-bench|python3? -m amodal_bench)\s+")

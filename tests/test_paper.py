@@ -469,3 +469,28 @@ def test_another_run_than_planned_is_told(run: Run, planned: list[str], monkeypa
 def test_a_tolerance_is_points(run: Run, planned: list[str], word: str) -> None:
     status, _, err = run("paper", "plan", "planned", word, *planned)
     assert status == 2 and f"{word}: must be a number of points from 0 to 100" in err
+
+
+def test_a_cell_whose_data_have_changed_is_run_again(run: Run, tmp_path: Path) -> None:
+    """A dataset's annotations, a file that a setting names, and files of a user's folder; nothing else."""
+    from amodal_bench.testing.export.kins import export
+
+    export(tmp_path / "kins", "test", 2)
+    (tmp_path / "conf/table").mkdir(parents=True)
+    (tmp_path / "conf/table/one.yaml").write_text(
+        "title: One\nrows: [{name: hull, run: [model=hull]}]\ncolumns: [{name: KINS, run: [dataset=kins]}]\n"
+    )
+    words = ["paper", "one", f"dataset.root={tmp_path / 'kins'}", "--config-dir", str(tmp_path / "conf")]
+    assert "1 of 1 cells are run" in run(*words)[2]
+    assert "cells are run" not in run(*words)[2]
+    first = table_of(Path("results"), "one").loc["hull", "KINS", "mIoU"]
+    file = tmp_path / "kins/update_test_2020.json"
+    said = json.loads(file.read_text())
+    said["annotations"] = said["annotations"][:-1]
+    file.write_text(json.dumps(said))
+    assert "1 of 1 cells are run" in run(*words)[2]
+    assert table_of(Path("results"), "one").loc["hull", "KINS", "mIoU"]["instances"] == first["instances"] - 1
+    assert "cells are run" not in run(*words)[2]
+    assert "1 of 1 cells are run" in run(*words, "again=1")[2]
+    (tmp_path / "conf/mine.py").write_text("X = 1\n")
+    assert "1 of 1 cells are run" in run(*words)[2]

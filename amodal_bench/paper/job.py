@@ -30,12 +30,14 @@ class CellJob:
         results: the folder of results.
         line: the command as typed.
         plans: those that are noted before it.
+        inputs: of each cell the digest of what it is made from, by its key.
     """
 
     keys: Mapping[str, str]
     results: Path
     line: Sequence[str]
     plans: list[str]
+    inputs: Mapping[str, str]
 
     def __call__(self, config: DictConfig) -> float:
         """One cell; a failure becomes its record, and the other cells go on. Returns its headline, or NaN."""
@@ -60,7 +62,11 @@ class CellJob:
             print(f"failed: {failed}", file=sys.stderr, flush=True)
             return float("nan")
         main = outcome.main
-        write(self.results, key, replace(_record(main, words, self.results), plans=self.plans))
+        write(
+            self.results,
+            key,
+            replace(_record(main, words, self.results), plans=self.plans, inputs=self.inputs.get(key, "")),
+        )
         value = main.summary()[main.protocols[0].headline].iloc[0]
         print(f"done: {main.protocols[0].headline} {100 * value:.1f} over {main.ids}", file=sys.stderr, flush=True)
         return float(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,12 @@ QUIET = ("baselines=null", "sheet=0")
 
 
 def launch(
-    cells: Sequence[Cell], results: Path, hydra_words: Sequence[str], config_dirs: Sequence[Path], line: Sequence[str]
+    cells: Sequence[Cell],
+    results: Path,
+    hydra_words: Sequence[str],
+    config_dirs: Sequence[Path],
+    line: Sequence[str],
+    inputs: Mapping[str, str] | None = None,
 ) -> None:
     """Run cells, each once; what became of each stands in its record.
 
@@ -28,6 +33,7 @@ def launch(
         hydra_words: settings of Hydra's own, such as `hydra/launcher=joblib`.
         config_dirs: folders of the user's.
         line: the command as typed.
+        inputs: of each cell the digest of what it is made from, by its key; see `inputs.digests`.
 
     Raises:
         UsageError: Hydra's settings cannot be composed.
@@ -51,9 +57,8 @@ def launch(
             "config", [*hydra_words, f"results={results}"], RunMode.MULTIRUN, with_log_configuration=True
         )
         context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
-        job = CellJob(
-            {"\n".join(words): key for key, words in commands.items()}, results, list(line), registered(results)
-        )
+        keys = {"\n".join(words): key for key, words in commands.items()}
+        job = CellJob(keys, results, list(line), registered(results), inputs or {})
         launcher: Any = Plugins.instance().instantiate_launcher(
             hydra_context=context, task_function=job, config=config
         )

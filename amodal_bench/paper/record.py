@@ -29,7 +29,7 @@ class Record:
         instances, predicted: how many are scored, and how many predictions this run has made itself.
         errors: predictions that failed.
         seconds: of one instance, reading included; None where none was made.
-        code: digest of the package that made it.
+        code, inputs: digests of the package that made it, and of what it was made from; see `inputs.digests`.
         plans: those that were noted before it ran, by the first digits of their seals.
     """
 
@@ -40,6 +40,7 @@ class Record:
     errors: int = 0
     seconds: float | None = None
     code: str = ""
+    inputs: str = ""
     plans: list[str] = field(default_factory=list)
 
 
@@ -65,9 +66,17 @@ def write(results: Path, key: str, record: Record) -> None:
     write_whole(file, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
-def is_done(results: Path, record: Record | None) -> bool:
-    """Whether a cell need not be run again: it did not fail, the package is the same, and its run is still there."""
+def is_done(results: Path, record: Record | None, inputs: str | None = None) -> bool:
+    """Whether a cell need not be run again: it did not fail, its run is there, and package and inputs are the same.
+
+    Args:
+        results: the folder of results.
+        record: the cell's.
+        inputs: their digest now; None where nobody has looked.
+    """
     if record is None or record.failed or record.code != code_digest():
+        return False
+    if inputs is not None and record.inputs != inputs:
         return False
     return (results / record.run / "store.sqlite").is_file()
 

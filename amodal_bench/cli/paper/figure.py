@@ -121,16 +121,11 @@ def _cells(figure: Declared, asked: Asked, ids: Sequence[str], render: bool) -> 
 
 def _run(name: str, table: Table, cells: Sequence[Cell], asked: Asked) -> None:
     """Run the cells that are missing, as a table does."""
-    from amodal_bench.cli.run import typed
-    from amodal_bench.paper.launch import launch
+    from amodal_bench.cli.paper.table import run_missing
     from amodal_bench.paper.prepared import remember
-    from amodal_bench.paper.record import is_done, read
 
     remember(asked.results, table, cells)
-    missing = [cell for cell in cells if not is_done(asked.results, read(asked.results, cell.key))]
-    if missing:
-        print(f"{name}: {len(missing)} of {len(cells)} cells are run", file=sys.stderr, flush=True)
-        launch(missing, asked.results, asked.hydra, asked.plan.config_dirs, typed(sys.argv))
+    run_missing(name, cells, asked)
 
 
 def _bars(figure: Declared, table: Table, cells: Sequence[Cell], asked: Asked, _: Sequence[str]) -> int:

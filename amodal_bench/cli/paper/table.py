@@ -45,6 +45,7 @@ class Asked:
         hydra: settings of Hydra's own.
         results: the folder of results.
         said: whether any word is about the cells.
+        again: whether the command of every cell is given again.
     """
 
     plan: Plan
@@ -52,6 +53,7 @@ class Asked:
     hydra: Sequence[str]
     results: Path
     said: bool
+    again: bool
 
 
 def made(name: str) -> Verb:
@@ -96,9 +98,7 @@ def _main(name: str, render: bool, dry_run: bool, words: Sequence[str], config_d
 
 def _one(name: str, asked: Asked, render: bool, dry_run: bool) -> int:
     """Make one table. Raises `UsageError` where it cannot be made from these words."""
-    from amodal_bench.paper.launch import launch
     from amodal_bench.paper.prepared import prepare, recalled, remember
-    from amodal_bench.paper.record import is_done, read
 
     known = recalled(asked.results, name) if render and not asked.said else None
     table, every = known or prepare(name, asked.plan, asked.budget, asked.results)
@@ -106,13 +106,22 @@ def _one(name: str, asked: Asked, render: bool, dry_run: bool) -> int:
         return show_estimates(table, every, asked)
     if not render:
         remember(asked.results, table, every)
-    missing = [cell for cell in every if not is_done(asked.results, read(asked.results, cell.key))]
-    if missing and not render:
-        from amodal_bench.cli.run import typed
-
-        print(f"{table.name}: {len(missing)} of {len(every)} cells are run", file=sys.stderr, flush=True)
-        launch(missing, asked.results, asked.hydra, asked.plan.config_dirs, typed(sys.argv))
+        run_missing(table.name, every, asked)
     return _write(table, every, asked.results, asked.plan.config_dirs)
+
+
+def run_missing(name: str, every: Sequence[Cell], asked: Asked) -> None:
+    """Run the cells that are not done, or that were made by other code or from other data."""
+    from amodal_bench.cli.run import typed
+    from amodal_bench.paper.inputs import digests, to_run
+    from amodal_bench.paper.launch import launch
+
+    config_dirs = asked.plan.config_dirs
+    inputs = digests(every, config_dirs)
+    missing = list(every) if asked.again else to_run(every, asked.results, inputs)
+    if missing:
+        print(f"{name}: {len(missing)} of {len(every)} cells are run", file=sys.stderr, flush=True)
+        launch(missing, asked.results, asked.hydra, config_dirs, typed(sys.argv), inputs)
 
 
 def show_estimates(table: Table, every: Sequence[Cell], asked: Asked) -> int:
@@ -177,7 +186,7 @@ def asked_for(words: Sequence[str], config_dirs: Sequence[Path]) -> Asked:
     settings: list[str] = []
     for word in words:
         key, equals, value = word.partition("=")
-        if key in ("data", "sample", "budget", "toy", "weights", "results") and equals:
+        if key in ("data", "sample", "budget", "toy", "weights", "results", "again") and equals:
             own[key] = value
         else:
             settings.append(word)
@@ -195,8 +204,8 @@ def asked_for(words: Sequence[str], config_dirs: Sequence[Path]) -> Asked:
         raise UsageError(f"data={data}: there is no such folder")
     sample = TOY_SAMPLE if toy and sample is None and budget is None else sample
     plan = Plan(toy, weights, data, sample, settings, config_dirs)
-    results = Path(expand_home(own.pop("results", "results")))
-    return Asked(plan, budget, hydra, results, bool(own or settings or toy))
+    results, again = Path(expand_home(own.pop("results", "results"))), _flag("again", own.pop("again", "0"))
+    return Asked(plan, budget, hydra, results, bool(own or settings or toy), again)
 
 
 def _flag(key: str, text: str) -> bool:
