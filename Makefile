@@ -72,7 +72,7 @@ protocol-search: setup ## which protocol explains the published numbers of SAM a
 	    done; \
 	  done; \
 	  $(BIN)/amodal-bench published explain --method $${model#random/} -o $(SEARCH)/$${model#random/}.csv \
-	    $$(for run in $(SEARCH)/runs/*-$$(echo $$model | tr / -)-*; do echo --run $$run; done); \
+	    $$(ls -d $(SEARCH)/runs/*-$$(echo $$model | tr / -)-* | if [ "$$model" = "$${model#random/}" ]; then grep -v -e -random-; else cat; fi | sed 's/^/--run /'); \
 	done
 
 # The paper's tables. toy=1 or DATASET=toy: any machine. DATA=FOLDER: the five datasets in folders of their names.

@@ -91,7 +91,7 @@ def test_the_rows_of_table_1_have_the_published_values() -> None:
     assert cell == [82.7, 76.5]
     mean = [each.published.value for each in beside if (each.ours.row, each.ours.column) == ("SAM2", "average")]
     assert mean == [60.5]
-    assert {each.verdict.partition(";")[0] for each in beside} == {"not run"}
+    assert {each.verdict.partition(";")[0] for each in beside} == {"no value"}
 
 
 def test_a_table_is_run_written_and_not_run_twice(run: Run, mine: list[str], tmp_path: Path) -> None:
@@ -176,10 +176,10 @@ def test_a_sample_is_whole_images_spread_over_occlusion_and_part_of_every_larger
 
 
 def test_the_best_is_marked_where_every_paired_gain_is_decisive(tmp_path: Path) -> None:
-    """On 12 scenes V is far above the hull; a row beside its own copy is the best of nothing."""
-    settings = {"dataset.images": 12, "sheet": 0}
+    """On 24 scenes V is far above the hull; a row beside its own copy is the best of nothing."""
+    settings = {"dataset.images": 24, "sheet": 0}
     amodal_bench.evaluate(model="hull", settings=settings, results=str(tmp_path))
-    plan = Plan(overrides=["dataset.images=12"])
+    plan = Plan(overrides=["dataset.images=24"])
     apart = Table(
         "t", "t", [Line("V", ["model=visible"]), Line("hull", ["model=hull"])], [Line("toy", ["dataset=toy"])]
     )
@@ -270,7 +270,7 @@ def test_latex_compiles(tmp_path: Path) -> None:
 def test_random_rows_stand_apart_and_gaps_say_why() -> None:
     table = Table("t", "Title", [Line("real"), Line("random"), Line("none")], [Line("toy")])
     values = [
-        Value("real", "toy", "mIoU", 0.5, 0.4, 0.6, 10, ids="10:abc", protocol="instance@2", sampled=True),
+        Value("real", "toy", "mIoU", 0.5, 0.4, 0.6, 30, 20, ids="10:abc", protocol="instance@2", sampled=True),
         Value("random", "toy", "mIoU", 0.9, 0.8, 1.0, 10, random=True, ids="10:abc", protocol="instance@2"),
         Value("none", "toy", "mIoU", missing="failed: no weights; fetch them"),
     ]
@@ -344,6 +344,10 @@ def test_what_is_no_duration_is_one_line(text: str) -> None:
         (["table1", "data=nowhere"], "there is no such folder"),
         (["table1", "--render", "--dry-run"], "--render and --dry-run: only one of them can be given"),
         (["table1", "nonsense"], "nonsense"),
+        (["table1", "toy=1", "sample=2", "model=tiny"], "model=tiny: table1 sets model itself"),
+        (["table1", "toy=1", "sample=2", "dataset=kins"], "dataset=kins: table1 sets dataset itself"),
+        (["table1", "toy=1", "sample=2", "protocol.errors=exclude"], "table1 sets protocol.errors itself"),
+        (["table1", "toy=1", "--render", "results=nowhere"], "results=nowhere: there is no such folder"),
     ],
 )
 def test_a_mistake_is_one_line(run: Run, words: list[str], said: str) -> None:
@@ -358,6 +362,7 @@ def test_a_mistake_is_one_line(run: Run, words: list[str], said: str) -> None:
         ("title: x\nrows: [{nam: a}]\ncolumns: [{name: a}]\n", "nam: is not known; did you mean 'name'?"),
         ("title: x\nrows: [3]\ncolumns: [{name: a}]\n", "3: must be a mapping with name"),
         ("rows: [{name: a}]\ncolumns: [{name: a}]\n", "is not a table"),
+        ("title: x\nrows: [{name: a}, {name: a}]\ncolumns: [{name: a}]\n", "'a' stands there twice"),
         ("- a\n", "is not a table"),
         ("{", "is not a table"),
     ],
@@ -494,3 +499,42 @@ def test_a_cell_whose_data_have_changed_is_run_again(run: Run, tmp_path: Path) -
     assert "1 of 1 cells are run" in run(*words, "again=1")[2]
     (tmp_path / "conf/mine.py").write_text("X = 1\n")
     assert "1 of 1 cells are run" in run(*words)[2]
+
+
+def test_a_sample_that_was_damaged_is_written_again_and_is_never_scored(run: Run, mine: list[str]) -> None:
+    assert run("paper", "mine", "sample=3", *mine)[0] == 1
+    before = table_of(Path("results"))
+    for file in Path("results/paper/ids").iterdir():
+        file.write_text("".join(file.read_text().splitlines(keepends=True)[:2]))
+    _, out, err = run("paper", "mine", "--render", *mine)
+    assert "lists other ids than its name says" in out and "Traceback" not in err
+    run("paper", "mine", "sample=3", *mine)
+    pd.testing.assert_frame_equal(table_of(Path("results")), before)
+    for file in Path("results/paper/ids").iterdir():
+        file.unlink()
+    _, out, err = run("paper", "mine", "--render", *mine)
+    assert "no such file of ids" in out and "Traceback" not in err
+
+
+def test_what_was_never_run_replaces_no_table(run: Run, mine: list[str]) -> None:
+    assert run("paper", "mine", *mine)[0] == 1
+    before = Path("results/paper/mine.csv").read_bytes()
+    status, _, err = run("paper", "mine", "--render", "seed=5", *mine)
+    assert status == 2 and "none of its cells has been run with these words" in err
+    assert Path("results/paper/mine.csv").read_bytes() == before
+    Path("afile").touch()
+    for words in (["results=afile"], ["results=/proc/x"]):
+        status, _, err = run("paper", "mine", *words, *mine)
+        assert status in (1, 2) and err.count("\n") == 1
+
+
+def test_a_plan_counts_only_predictions_that_were_begun_after_it(run: Run, planned: list[str]) -> None:
+    run("paper", "planned", *planned)
+    (file,) = Path("results/runs").glob("toy-visible-*/run.json")
+    said = json.loads(file.read_text())
+    said["dates"]["begun"] = "2020-01-01T00:00:00+00:00"
+    file.write_text(json.dumps(said))
+    Path("plan.yaml").write_text(run("paper", "plan", "planned", "tolerance=40", *planned)[1])
+    shutil.rmtree("results/paper/cells")
+    run("paper", "planned", *planned)
+    assert "its predictions were begun before the plan" in planned_verdicts(run, planned)[1][0]

@@ -31,7 +31,7 @@ class Against:
     def verdict(self) -> str:
         """Both parts: inside the interval or not; and what is known of the protocol behind the published number."""
         if self.ours.missing:
-            what = "not run"
+            what = "failed" if self.ours.missing.startswith("failed") else "no value"
         elif self.ours.random:
             what = "random weights"
         else:

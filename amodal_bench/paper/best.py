@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from amodal_bench.metrics.numbers.base import Score
 from amodal_bench.metrics.protocols import ScoringProtocol
-from amodal_bench.metrics.statistics import Bootstrap, holm, interval, p_value
+from amodal_bench.metrics.statistics import FEW_CLUSTERS, Bootstrap, holm, interval, p_value
 from amodal_bench.report.numbers import ALPHA
 from amodal_bench.report.scored import Scored
 
@@ -23,7 +23,7 @@ def best_of(scored: Mapping[str, Scored], protocol: ScoringProtocol, number: str
         number: its name.
 
     Returns:
-        One name, or none where the tests do not tell.
+        One name, or none where the tests do not tell, or there are fewer than twenty images or videos.
     """
     found: dict[str, tuple[Score, list[str]]] = {}
     ids = set()
@@ -36,6 +36,8 @@ def best_of(scored: Mapping[str, Scored], protocol: ScoringProtocol, number: str
         ids.add(tuple(taken["id"]))
     if len(found) < 2 or len(ids) > 1:
         return set()
+    if any(len(set(clusters)) < FEW_CLUSTERS for _, clusters in found.values()):
+        return set()  # resamples of so few say less than they seem to
     highest = max(found, key=lambda name: found[name][0].value)
     clusters = found[highest][1]
     bootstrap = Bootstrap(clusters)

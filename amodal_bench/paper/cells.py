@@ -61,7 +61,7 @@ class Cell:
     @property
     def key(self) -> str:
         """Sixteen hex digits that tell runs apart: tables that need the same run have it once."""
-        listed = hashlib.sha256(self.sampled.read_bytes()).hexdigest() if self.sampled else ""
+        listed = self.sampled.stem if self.sampled else ""  # it ends in the digest of the ids
         return hashlib.sha256(json.dumps([sorted(self.words), listed]).encode()).hexdigest()[:16]
 
     @property
@@ -89,6 +89,7 @@ def adapted(table: Table, plan: Plan) -> Table:
 def cells(table: Table, plan: Plan) -> list[Cell]:
     """The cells of an adapted table, row by row."""
     found = []
+    refuse_fixed(table, plan)
     for row in table.rows:
         for column in table.columns:
             words = [*_protocols(table), *table.run, *column.run, *row.run, *plan.overrides]
@@ -127,6 +128,23 @@ def _protocols(table: Table) -> list[str]:
     first, *others = dict.fromkeys(named)
     beside = [name for name in others if name != "pooled"]  # which every run has beside its own
     return [f"protocol={first}", *(f"+protocol@other_protocols.{name}={name}" for name in beside)]
+
+
+def refuse_fixed(table: Table, plan: Plan) -> None:
+    """Raise `UsageError` for the first setting of the user's that rows or columns have themselves."""
+    fixed = {_key(word) for line in [*table.rows, *table.columns] for word in line.run} | {
+        "protocol",
+        "baselines",
+        "ids",
+    }
+    for word in plan.overrides:
+        if _key(word) in fixed or _key(word).partition(".")[0] == "protocol":
+            raise UsageError(f"{word}: {table.name} sets {_key(word)} itself, so its rows would not be what they say")
+
+
+def _key(word: str) -> str:
+    """The setting that a word is about."""
+    return word.lstrip("+~").partition("=")[0]
 
 
 def _last_of_each(words: Sequence[str]) -> list[str]:

@@ -34,6 +34,7 @@ ASSUMED, MEASURED = "one H200, by the number of operations", "measured here"
 EVALUATED = {"sailvos": 507_000}
 """Instances by the paper, of a dataset whose own source gives no number."""
 
+ELSEWHERE = "measured here, on another dataset"
 SPREAD = 0.25
 """Standard deviation of an instance's IoU that is assumed where nothing has been run yet."""
 
@@ -98,7 +99,7 @@ def _seconds(cell: Cell, known: Sequence[Record], settings: Mapping[str, Any]) -
     alike = [each for each in known if each.seconds and _value(each.words, "model") == model]
     same = [each for each in alike if _value(each.words, "dataset") == _value(cell.words, "dataset")]
     if found := same or alike:
-        return max(each.seconds or 0.0 for each in found), MEASURED
+        return max(each.seconds or 0.0 for each in found), MEASURED if same else ELSEWHERE
     if model in TFLOP:
         one_pass, encode, decode = TFLOP[model]
         passes = int(settings.get("steps", 20)) * (2 if settings.get("guidance") else 1)  # Eq. 11 needs two a step

@@ -15,14 +15,17 @@ from amodal_bench.api.score import scored_run
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError
-from amodal_bench.core.ids import read_ids
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.paper.best import best_of
 from amodal_bench.paper.cells import Cell
 from amodal_bench.paper.record import Record, read, said
+from amodal_bench.paper.sample import listed_in
 from amodal_bench.paper.table import COSTS, Line, Shown, Table
 from amodal_bench.report.scored import RANDOM_WEIGHTS, Scored, has_random_weights
 from amodal_bench.report.summary import summarise
+
+NOT_RUN = "not run"
+"""Why a cell that nobody has tried holds nothing."""
 
 MOST = 10
 """Categories that have a column."""
@@ -35,7 +38,7 @@ class Value:
     Attributes:
         row, column, number: where it stands; `number` is the heading of what is shown.
         value, low, high: a share in [0, 1] with its 95 % interval, or a cost; NaN where there is none.
-        instances: how many it is about.
+        instances, clusters: how many it is about, and in how many images or videos.
         errors: of how many of them the prediction failed.
         missing: why there is no value; "" where there is one.
         sampled: whether it is of a sample of the instances.
@@ -54,6 +57,7 @@ class Value:
     low: float = math.nan
     high: float = math.nan
     instances: int = 0
+    clusters: int = 0
     errors: int = 0
     missing: str = ""
     sampled: bool = False
@@ -79,7 +83,12 @@ def gather(table: Table, cells: Sequence[Cell], results: Path, config_dirs: Sequ
     for column in table.columns:
         own = [cell for cell in cells if cell.column == column.name]
         runs = {cell.row: _opened(cell, results) for cell in own}
-        listed = {cell.row: set(read_ids(cell.sampled)) if cell.sampled else None for cell in own}
+        runs, listed = dict(runs), {}
+        for cell in own:
+            try:
+                listed[cell.row] = None if cell.sampled is None else set(listed_in(cell.sampled))
+            except BenchError as error:
+                runs[cell.row], listed[cell.row] = f"not here: {said(error)}", None
         for shown in table.shown:
             if shown.number in COSTS:
                 found = [_cost(row.name, column, shown, runs[row.name]) for row in table.rows]
@@ -110,7 +119,7 @@ def _opened(cell: Cell, results: Path) -> Run | str:
     """A cell's run, or why there is none."""
     record: Record | None = read(results, cell.key)
     if record is None:
-        return "not run"
+        return NOT_RUN
     if record.failed:
         return f"failed: {record.failed}"
     try:
@@ -169,6 +178,7 @@ def _value(
         low,
         high,
         int(told["instances"]),
+        int(told["clusters"]),
         int(told["errors"]),
         missing,
         sampled,

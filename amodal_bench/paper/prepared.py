@@ -14,7 +14,7 @@ from amodal_bench.core.errors import BenchError, InputError
 from amodal_bench.core.files import write_whole
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
-from amodal_bench.paper.cells import Cell, Plan, adapted, cells, told
+from amodal_bench.paper.cells import Cell, Plan, adapted, cells, refuse_fixed, told
 from amodal_bench.paper.estimate import affordable, estimates, half_width, in_words
 from amodal_bench.paper.record import FOLDER
 from amodal_bench.paper.sample import sampled, written
@@ -39,6 +39,7 @@ def prepare(name: str, plan: Plan, budget: float | None, results: Path) -> tuple
 
 def ready(table: Table, plan: Plan, budget: float | None, results: Path) -> tuple[Table, list[Cell]]:
     """An adapted table and its cells, as `prepare` makes them. Raises `ConfigError` as it does."""
+    refuse_fixed(table, plan)
     size = plan.sample
     if budget is not None:
         size = affordable(estimates(cells(table, plan), results, plan.config_dirs), budget)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from amodal_bench.core.errors import InputError
 from amodal_bench.core.files import write_whole
-from amodal_bench.core.ids import label
+from amodal_bench.core.ids import label, read_ids
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.paper.record import FOLDER
 from amodal_bench.report.scored import BINS
@@ -52,8 +53,23 @@ def written(results: Path, dataset: str, ids: list[str]) -> Path:
     """The file that lists a sample; its name has number and digest, so that another sample is another file."""
     name = f"{dataset}-{label(ids).replace(':', '-')}.txt"
     file = results / FOLDER / "ids" / name
-    if not file.is_file():
+    if not _is_whole(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         text = "".join(f"{id}\n" for id in ids)
         write_whole(file, lambda partial: partial.write_text(text, encoding="utf-8"))
     return file
+
+
+def listed_in(file: Path) -> list[str]:
+    """The ids of a sample. Raises `InputError` where the file is not there, or is not what its name says."""
+    ids = read_ids(file)
+    if not file.stem.endswith(label(ids).replace(":", "-")):
+        raise InputError(file, "lists other ids than its name says", "delete it and make the table again")
+    return ids
+
+
+def _is_whole(file: Path) -> bool:
+    try:
+        return bool(listed_in(file))
+    except InputError:
+        return False

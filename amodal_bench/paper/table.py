@@ -122,6 +122,12 @@ def _read(file: Path) -> Table:
 def of_plain_values(said: Any, file: Path) -> Table:
     """A table from plain values; `file` is where they are from. Raises `ConfigError` where they are none."""
     table = _with_parts(_made(Table, said, file), file)
+    for lines in (table.rows, table.columns, table.shown):
+        said_names = [line.name for line in lines]
+        if twice := [name for name in said_names if said_names.count(name) > 1]:
+            raise ConfigError(
+                f"{file}: {twice[0]!r} stands there twice; give each row, column and number its own name"
+            )
     if not table.rows or not table.columns or not table.shown:
         raise ConfigError(f"{file}: must have rows, columns and shown; compare it with {TABLES}")
     return table

@@ -74,8 +74,6 @@ def _unplanned(said: Mapping[str, Any], cell: Cell, plan: Mapping[str, Any], res
     """Why a cell's run is not the one that was planned; "" where it is."""
     if "missing" in said:
         return f"not planned: {said['missing']}"
-    if cell.sampled is not None and not cell.sampled.is_file():
-        return f"its sample {cell.sampled} is not there"
     if cell.key != said["key"]:
         return "its sample is another one than planned"
     record = read(results, cell.key)
@@ -92,6 +90,8 @@ def _unplanned(said: Mapping[str, Any], cell: Cell, plan: Mapping[str, Any], res
         run = open_run(results / record.run)
     except BenchError as error:
         return str(error)
+    if (run.recorded.dates.get("begun") or "") < str(plan["made"]):
+        return "its predictions were begun before the plan"
     if run.digest == said["identity"]:
         return ""
     planned, ran = dict(leaves(said["facts"])), dict(leaves(run.facts))

@@ -11,9 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from amodal_bench.core.files import write_whole
+from amodal_bench.metrics.statistics import FEW_CLUSTERS
 from amodal_bench.paper.against import Against
 from amodal_bench.paper.gather import Value
 from amodal_bench.paper.table import Table
+from amodal_bench.report.numbers import FEW, FEW_NOTE
 
 MEANINGLESS = "Random weights: these rows show that the models run, and mean nothing"
 AGAINST = "Published values"
@@ -53,8 +55,17 @@ def notes(table: Table, values: Sequence[Value]) -> list[str]:
     lines = [table.note] if table.note else []
     protocols = list(dict.fromkeys(value.protocol for value in values if value.protocol))
     lines += [f"Protocol: {', '.join(protocols)}."] if protocols else []
-    about = {value.column: f"{value.column} {value.ids}" for value in values if value.ids}
-    lines += [f"Instances: {', '.join(about.values())}."] if about else []
+    about: dict[str, list[str]] = {}
+    for value in values:
+        if value.ids:
+            about.setdefault(f"{value.column} {value.ids}", []).append(value.number)
+    several = len({(value.column, value.ids) for value in values if value.ids}) > len(
+        {v.column for v in values if v.ids}
+    )
+    shown = [f"{ids} ({', '.join(dict.fromkeys(numbers))})" if several else ids for ids, numbers in about.items()]
+    lines += [f"Instances: {'; '.join(shown)}."] if shown else []
+    if any(_is_few(value) for value in values):
+        lines.append(f"{FEW_NOTE}; with one there is no interval.")
     if any(value.sampled for value in values):
         lines.append("~ of a sample of the instances; all others of all of them.")
     if any(value.best for value in values):
@@ -62,11 +73,17 @@ def notes(table: Table, values: Sequence[Value]) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for value in values:
         if value.missing and not value.missing.startswith("lacks "):
-            reasons.setdefault(value.missing, []).append(f"{value.row} / {value.column}")
+            where = f"{value.row} / {value.column}" + (f", {value.number}" if value.cost else "")
+            reasons.setdefault(value.missing, []).append(where)
     lines += [f"{why}: {', '.join(dict.fromkeys(where))}." for why, where in reasons.items()]
     errors = [f"{value.row} / {value.column} {value.errors}" for value in values if value.errors and value.ids]
     lines += [f"Failed predictions, which count as empty: {', '.join(dict.fromkeys(errors))}."] if errors else []
     return lines
+
+
+def _is_few(value: Value) -> bool:
+    """Whether so few images or videos are behind a value that its interval is too narrow, or there is none."""
+    return bool(value.ids) and not value.missing and value.clusters < FEW_CLUSTERS
 
 
 def text_of(value: Value) -> str:
@@ -76,6 +93,7 @@ def text_of(value: Value) -> str:
     if value.cost:
         return f"{value.value:.3g}"
     interval = "" if math.isnan(value.low) else f" [{100 * value.low:.1f}, {100 * value.high:.1f}]"
+    interval += FEW if _is_few(value) else ""
     return f"{'~' if value.sampled else ''}{100 * value.value:.1f}{interval}"
 
 
@@ -100,7 +118,10 @@ def _grid(title: str, values: Sequence[Value]) -> Grid:
 
 def _compared(each: Against) -> list[str]:
     published, known = each.published, not math.isnan(each.difference)
-    value = f"{published.value:g}" + (f" (best of {published.samples})" if (published.samples or 1) > 1 else "")
+    split = f" (split {published.split})" if published.split else ""
+    value = f"{published.value:g}{split}" + (
+        f" (best of {published.samples})" if (published.samples or 1) > 1 else ""
+    )
     certainty = "" if published.certainty == "printed" else published.certainty
     return [
         each.ours.row,

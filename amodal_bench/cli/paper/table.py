@@ -100,6 +100,8 @@ def _one(name: str, asked: Asked, render: bool, dry_run: bool) -> int:
     """Make one table. Raises `UsageError` where it cannot be made from these words."""
     from amodal_bench.paper.prepared import prepare, recalled, remember
 
+    if not dry_run:
+        check_results(asked.results, render)
     known = recalled(asked.results, name) if render and not asked.said else None
     table, every = known or prepare(name, asked.plan, asked.budget, asked.results)
     if dry_run:
@@ -108,6 +110,20 @@ def _one(name: str, asked: Asked, render: bool, dry_run: bool) -> int:
         remember(asked.results, table, every)
         run_missing(table.name, every, asked)
     return _write(table, every, asked.results, asked.plan.config_dirs)
+
+
+def check_results(results: Path, render: bool) -> None:
+    """Raise `UsageError` where there is nothing to be written again, `InputError` where nothing can be written."""
+    from amodal_bench.paper.record import FOLDER
+    from amodal_bench.runner.place import check_writable
+
+    if render and not results.is_dir():
+        raise UsageError(f"results={results}: there is no such folder, so there is nothing to write again")
+    check_writable(results)
+    try:
+        (results / FOLDER).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"results={results}: cannot be made ({error.strerror}); name another folder") from error
 
 
 def run_missing(name: str, every: Sequence[Cell], asked: Asked) -> None:
@@ -155,11 +171,13 @@ def _write(table: Table, every: Sequence[Cell], results: Path, config_dirs: Sequ
     """Write and print the table; returns 1 where a cell failed."""
     from amodal_bench.paper.against import against
     from amodal_bench.paper.figures.chart import write_chart
-    from amodal_bench.paper.gather import gather
+    from amodal_bench.paper.gather import NOT_RUN, gather
     from amodal_bench.paper.record import FOLDER
     from amodal_bench.paper.written import grids, markdown, notes, write_table
 
     values = gather(table, every, results, config_dirs)
+    if all(value.missing == NOT_RUN or value.missing.startswith("lacks ") for value in values):
+        raise UsageError(f"{table.name}: none of its cells has been run with these words in {results}")
     beside = against(table, values)
     print(markdown(grids(table, values, beside), notes(table, values)))
     for file in write_table(results / FOLDER, table, values, beside):
