@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
 
 from amodal_bench.api.runs import Run, open_run
 from amodal_bench.core.errors import BenchError
 from amodal_bench.report.summary import REFERENCE
-from amodal_bench.runner.run_json import FILE
+from amodal_bench.runner.run_json import newest_first
 
 
 def reference_of(run: Run) -> Run | None:
     """The newest run of `A_hat = V` on the same dataset among a run's neighbours, or None; never the run itself."""
-    for file in sorted(run.folder.absolute().parent.glob(f"*/{FILE}"), key=_written, reverse=True):
+    for file in newest_first(run.folder.absolute().parent):
         with suppress(BenchError):
             found = open_run(file.parent)
             if _is_of_visible(found) and found.digest != run.digest and _dataset(found) == _dataset(run):
@@ -27,10 +26,3 @@ def _is_of_visible(run: Run) -> bool:
 
 def _dataset(run: Run) -> tuple[str, str]:
     return str(run.facts["dataset"]["name"]), str(run.facts["dataset"]["fingerprint"])
-
-
-def _written(file: Path) -> float:
-    try:
-        return file.stat().st_mtime
-    except OSError:
-        return 0.0

@@ -11,7 +11,7 @@ from typing import Any
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
 from amodal_bench.config.settings import Settings
-from amodal_bench.core.errors import BenchError, ConfigError
+from amodal_bench.core.errors import BenchError, ConfigError, unbroken
 from amodal_bench.datasets.card import load_card
 from amodal_bench.models.absent import check_weights
 from amodal_bench.paper.cells import Cell
@@ -31,10 +31,11 @@ H200 = 0.45 * 989.0
 """TFLOP/s that are assumed of one H200 in bfloat16: 45 % of its dense peak. Nothing of this was measured."""
 
 ASSUMED, MEASURED = "one H200, by the number of operations", "measured here"
+ELSEWHERE = "measured here, on another dataset"
+
 EVALUATED = {"sailvos": 507_000}
 """Instances by the paper, of a dataset whose own source gives no number."""
 
-ELSEWHERE = "measured here, on another dataset"
 SPREAD = 0.25
 """Standard deviation of an instance's IoU that is assumed where nothing has been run yet."""
 
@@ -87,7 +88,7 @@ def _estimate(cell: Cell, results: Path, known: Sequence[Record], config_dirs: S
     try:
         check_weights([build(settings.model, "model")])
     except BenchError as error:
-        lacking.append(" ".join(str(error).split()))
+        lacking.append(unbroken(error))
     seconds, source = _seconds(cell, known, settings.model)
     instances = _instances(cell, settings, here=not lacking or not lacking[0].startswith("dataset.root"))
     return Estimate(cell, is_done(results, record), instances, seconds, source, "; ".join(lacking))

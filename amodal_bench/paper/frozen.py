@@ -12,12 +12,13 @@ from typing import Any
 
 from amodal_bench.config.build import TARGET, build
 from amodal_bench.config.compose import compose
-from amodal_bench.core.errors import BenchError, InputError, first_line
+from amodal_bench.core.errors import BenchError, InputError, first_line, unbroken
 from amodal_bench.core.files import write_whole
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.paper.against import published_of
 from amodal_bench.paper.cells import Cell, told
-from amodal_bench.paper.record import FOLDER, said
+from amodal_bench.paper.gather import protocol_of
+from amodal_bench.paper.record import FOLDER
 from amodal_bench.paper.table import COSTS, Table
 from amodal_bench.runner.identity import identify
 
@@ -45,7 +46,7 @@ def frozen(table: Table, cells: Sequence[Cell], tolerance: float, config_dirs: S
         "tolerance": tolerance,
         "made": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S+00:00}",
         "protocols": {
-            shown.name: _protocol(shown.protocol, config_dirs) for shown in table.shown if shown.number not in COSTS
+            shown.name: _told(protocol_of(shown, config_dirs)) for shown in table.shown if shown.number not in COSTS
         },
         "cells": [_cell(table, cell, config_dirs) for cell in cells],
     }
@@ -58,8 +59,7 @@ def sealed(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 
-def _protocol(words: Sequence[str], config_dirs: Sequence[Path]) -> dict[str, str]:
-    protocol: ScoringProtocol = build(compose(words, config_dirs).protocol, "protocol")
+def _told(protocol: ScoringProtocol) -> dict[str, str]:
     return {"label": protocol.label, "digest": protocol.digest}
 
 
@@ -83,7 +83,7 @@ def _cell(table: Table, cell: Cell, config_dirs: Sequence[Path]) -> dict[str, An
         dataset, model = build(settings.dataset, "dataset"), build(settings.model, "model")
         identity = identify(dataset, model, str(settings.model[TARGET]), settings.seed)
     except BenchError as error:
-        return {**found, "missing": said(error)}
+        return {**found, "missing": unbroken(error)}
     return {**found, "identity": identity.digest, "facts": identity.facts}
 
 

@@ -14,15 +14,16 @@ from amodal_bench.api.runs import Run, open_run
 from amodal_bench.api.score import scored_run
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
-from amodal_bench.core.errors import BenchError
+from amodal_bench.core.errors import BenchError, unbroken
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.paper.best import best_of
 from amodal_bench.paper.cells import Cell
-from amodal_bench.paper.record import Record, read, said
+from amodal_bench.paper.record import Record, read
 from amodal_bench.paper.sample import listed_in
 from amodal_bench.paper.table import COSTS, Line, Shown, Table
 from amodal_bench.report.scored import RANDOM_WEIGHTS, Scored, has_random_weights
 from amodal_bench.report.summary import summarise
+from amodal_bench.report.timing import seconds_of
 
 NOT_RUN = "not run"
 """Why a cell that nobody has tried holds nothing."""
@@ -78,17 +79,17 @@ def gather(table: Table, cells: Sequence[Cell], results: Path, config_dirs: Sequ
     """
     if table.by:
         table = replace(table, shown=_by_category(table, cells, results))
-    protocols = {id(shown): _protocol(shown, config_dirs) for shown in table.shown if shown.number not in COSTS}
+    protocols = {id(shown): protocol_of(shown, config_dirs) for shown in table.shown if shown.number not in COSTS}
     values: dict[tuple[str, str, str], Value] = {}
     for column in table.columns:
         own = [cell for cell in cells if cell.column == column.name]
         runs = {cell.row: _opened(cell, results) for cell in own}
-        runs, listed = dict(runs), {}
-        for cell in own:
+        listed: set[str] | None = None
+        for file in {cell.sampled for cell in own if cell.sampled is not None}:  # one for the whole column
             try:
-                listed[cell.row] = None if cell.sampled is None else set(listed_in(cell.sampled))
+                listed = set(listed_in(file))
             except BenchError as error:
-                runs[cell.row], listed[cell.row] = f"not here: {said(error)}", None
+                runs = dict.fromkeys(runs, f"not here: {unbroken(error)}")
         for shown in table.shown:
             if shown.number in COSTS:
                 found = [_cost(row.name, column, shown, runs[row.name]) for row in table.rows]
@@ -110,7 +111,8 @@ def _by_category(table: Table, cells: Sequence[Cell], results: Path) -> list[Sho
     return [replace(table.shown[0], name=str(name), category=str(name)) for name, _ in largest] or [*table.shown]
 
 
-def _protocol(shown: Shown, config_dirs: Sequence[Path]) -> ScoringProtocol:
+def protocol_of(shown: Shown, config_dirs: Sequence[Path]) -> ScoringProtocol:
+    """The protocol of a number. Raises `UsageError` where its settings cannot be composed."""
     protocol: ScoringProtocol = build(compose(shown.protocol, config_dirs).protocol, "protocol")
     return protocol
 
@@ -125,7 +127,7 @@ def _opened(cell: Cell, results: Path) -> Run | str:
     try:
         return open_run(results / record.run)
     except BenchError as error:
-        return f"not here: {said(error)}"
+        return f"not here: {unbroken(error)}"
 
 
 def _numbers(
@@ -134,7 +136,7 @@ def _numbers(
     shown: Shown,
     runs: Mapping[str, Run | str],
     protocol: ScoringProtocol,
-    listed: Mapping[str, set[str] | None],
+    wanted: set[str] | None,
 ) -> list[Value]:
     """One number of one column, all rows on the same resamples."""
     scored: dict[str, Scored] = {}
@@ -146,14 +148,13 @@ def _numbers(
             missing[row.name] = run
             continue
         try:
-            wanted = listed[row.name]
             found, lacking = scored_run(run, protocol, among=wanted)  # a run may have more: another table's sample
             if shown.category:
                 found = replace(found, records=found.records[found.records["category"] == shown.category])
             scored[row.name] = found
             part |= {row.name} if lacking or wanted is not None else set()
         except BenchError as error:
-            missing[row.name] = f"not scored: {said(error).removeprefix(f'{run.folder}: ')}"
+            missing[row.name] = f"not scored: {unbroken(error).removeprefix(f'{run.folder}: ')}"
     summary = summarise(list(scored.values())) if scored else pd.DataFrame()
     told = dict(zip(scored, summary.to_dict("records"), strict=True))
     best = best_of({name: one for name, one in scored.items() if not _random(one)}, protocol, shown.number)
@@ -199,8 +200,8 @@ def _cost(row: str, column: Line, shown: Shown, run: Run | str) -> Value:
     """Seconds of an instance, reading included, or gigabytes of GPU memory at the most."""
     if isinstance(run, str):
         return Value(row, column.name, shown.name, missing=run, cost=True)
-    timing = run.timing().set_index("stage")[COSTS[shown.number]]
-    value = float(timing.reindex(["read", "predict"]).sum() if shown.number == "seconds" else timing.max())
+    timing = run.timing()
+    value = seconds_of(timing) if shown.number == "seconds" else float(timing[COSTS[shown.number]].max())
     missing = "" if not math.isnan(value) and value else "not measured"
     random = has_random_weights(run.facts)
     return Value(row, column.name, shown.name, value, missing=missing, random=random, cost=True, run=run.digest)

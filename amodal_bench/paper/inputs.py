@@ -30,8 +30,8 @@ def digests(cells: Sequence[Cell], config_dirs: Sequence[Path]) -> dict[str, str
         about = tuple(word for word in cell.words if word.startswith("dataset"))
         if about not in fingerprints:
             fingerprints[about] = _fingerprint(about, config_dirs)
-        named = [Path(word.partition("=")[2].strip("\"'")).expanduser() for word in cell.words if word not in about]
-        stats = [stat for path in named for stat in _stats(path)]
+        values = [word.partition("=")[2].strip("\"'") for word in cell.words if word not in about]
+        stats = [stat for value in values if value for stat in _stats(Path(value).expanduser())]
         told = "\n".join([fingerprints[about], *stats, *own])
         found[cell.key] = hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()[:16]
     return found

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amodal_bench.config.mistakes import explain
 from amodal_bench.config.own import name_folders
 from amodal_bench.config.settings import config_folder, settings_from
-from amodal_bench.core.errors import BenchError
-from amodal_bench.paper.record import Record, code_digest, said, write
+from amodal_bench.core.errors import BenchError, unbroken
+from amodal_bench.paper.record import Record, code_digest, write
+from amodal_bench.report.timing import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,30 +58,25 @@ class CellJob:
             settings = settings_from(config)
             outcome, _ = evaluate(settings, command=Command(list(self.line), words))
         except BenchError as error:
-            failed = said(BenchError(explain(error, folders)))
+            failed = unbroken(explain(error, folders))
             write(self.results, key, Record(words, "", failed, code=code_digest(), plans=self.plans))
             print(f"failed: {failed}", file=sys.stderr, flush=True)
             return float("nan")
         main = outcome.main
-        write(
-            self.results,
-            key,
-            replace(_record(main, words, self.results), plans=self.plans, inputs=self.inputs.get(key, "")),
-        )
+        write(self.results, key, self._record(main, words, self.inputs.get(key, "")))
         value = main.summary()[main.protocols[0].headline].iloc[0]
         print(f"done: {main.protocols[0].headline} {100 * value:.1f} over {main.ids}", file=sys.stderr, flush=True)
         return float(value)
 
-
-def _record(main: Scored, words: list[str], results: Path) -> Record:
-    timing = main.timing().set_index("stage")
-    seconds = timing["seconds_per_instance"].reindex(["read", "predict"]).sum()
-    return Record(
-        words,
-        main.folder.relative_to(results).as_posix(),
-        "",
-        len(main.joined),
-        len(main.errors()),
-        float(seconds) or None,
-        code_digest(),
-    )
+    def _record(self, main: Scored, words: list[str], inputs: str) -> Record:
+        return Record(
+            words,
+            main.folder.relative_to(self.results).as_posix(),
+            "",
+            len(main.joined),
+            len(main.errors()),
+            seconds_of(main.timing()) or None,
+            code_digest(),
+            inputs,
+            self.plans,
+        )

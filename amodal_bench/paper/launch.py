@@ -8,7 +8,7 @@ from typing import Any
 
 from amodal_bench.config.search import search_path
 from amodal_bench.config.settings import config_folder, register_schema
-from amodal_bench.core.errors import UsageError
+from amodal_bench.core.errors import UsageError, unbroken
 from amodal_bench.paper.cells import Cell
 from amodal_bench.paper.frozen import registered
 from amodal_bench.paper.job import CellJob
@@ -64,6 +64,6 @@ def launch(
         )
         launcher.launch(list(commands.values()), initial_job_idx=0)
     except HydraException as error:
-        raise UsageError(" ".join(str(error).split())) from error
+        raise UsageError(unbroken(error)) from error
     finally:
         GlobalHydra.instance().clear()

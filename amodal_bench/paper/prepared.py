@@ -10,7 +10,7 @@ from pathlib import Path
 
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
-from amodal_bench.core.errors import BenchError, InputError
+from amodal_bench.core.errors import BenchError, InputError, unbroken
 from amodal_bench.core.files import write_whole
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
@@ -58,7 +58,7 @@ def _samples(table: Table, plan: Plan, size: int, results: Path) -> dict[str, Pa
             dataset, protocol = _opened(table, column, plan)
             found[column.name] = written(results, dataset.name, sampled(dataset.records(), protocol, size))
         except BenchError as error:
-            print(f"no sample of {column.name}: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"no sample of {column.name}: {unbroken(error)}", file=sys.stderr)
     return found
 
 

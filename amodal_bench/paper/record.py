@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from amodal_bench.config.settings import config_folder
-from amodal_bench.core.errors import BenchError
 from amodal_bench.core.files import write_whole
 
 FOLDER = "paper"
@@ -97,8 +96,3 @@ def all_records(results: Path) -> list[Record]:
     """Every record in a folder of results; those that cannot be read are left out."""
     found = [read(results, file.stem) for file in sorted((results / FOLDER / "cells").glob("*.json"))]
     return [record for record in found if record is not None]
-
-
-def said(error: BenchError) -> str:
-    """Why a cell has no run, in one line."""
-    return " ".join(str(error).split())

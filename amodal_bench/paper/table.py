@@ -8,12 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.config.build import suggest
-from amodal_bench.core.errors import ConfigError, UsageError, first_line
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.paper.declarations import Declarations, refuse_unknown
 
-TABLES = Path(__file__).parent / "tables"
-OWN = "table"
-"""The folder with tables in a folder of configurations of the user's."""
+DECLARED = Declarations("table", Path(__file__).parent / "tables")
 
 TOY = "toy"
 
@@ -84,9 +82,8 @@ class Table:
 
 
 def names(config_dirs: Sequence[Path] = ()) -> dict[str, Path]:
-    """The file of each table by name, those of a user's folders instead of the package's."""
-    folders = [TABLES, *(folder / OWN for folder in reversed(config_dirs))]
-    found = {file.stem: file for folder in folders for file in folder.glob("*.yaml")}
+    """The file of each table by name, those of a user's folders instead of the package's; the package's first."""
+    found = DECLARED.files(config_dirs)
     return dict(sorted(found.items(), key=lambda item: (not item[0].startswith("table"), item[0])))
 
 
@@ -97,10 +94,7 @@ def load_table(name: str, config_dirs: Sequence[Path] = ()) -> Table:
         UsageError: there is none of that name.
         ConfigError: its file is not a table.
     """
-    files = names(config_dirs)
-    if name not in files:
-        raise UsageError(f"paper {name}: there is no such table; {suggest(name, files)}")
-    return _read(files[name])
+    return _read(DECLARED.file_of(name, config_dirs))
 
 
 def title_of(file: Path) -> str:
@@ -110,13 +104,7 @@ def title_of(file: Path) -> str:
 
 @cache
 def _read(file: Path) -> Table:
-    import yaml  # type: ignore[import-untyped]
-
-    try:
-        said = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return of_plain_values({"name": file.stem, **said}, file)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
-        raise ConfigError(f"{file}: is not a table ({first_line(error)}); compare it with {TABLES}") from error
+    return DECLARED.read(file, lambda said: of_plain_values(said, file))
 
 
 def of_plain_values(said: Any, file: Path) -> Table:
@@ -129,7 +117,7 @@ def of_plain_values(said: Any, file: Path) -> Table:
                 f"{file}: {twice[0]!r} stands there twice; give each row, column and number its own name"
             )
     if not table.rows or not table.columns or not table.shown:
-        raise ConfigError(f"{file}: must have rows, columns and shown; compare it with {TABLES}")
+        raise ConfigError(f"{file}: must have rows, columns and shown; compare it with {DECLARED.shipped}")
     return table
 
 
@@ -143,7 +131,5 @@ def _made(kind: type[Any], said: Any, file: Path) -> Any:
     """A part of a table. Raises `ConfigError` where the file says something that it has not."""
     if not isinstance(said, Mapping):
         raise ConfigError(f"{file}: {said!r}: must be a mapping with {', '.join(kind.__dataclass_fields__)}")
-    for key in said:
-        if key not in kind.__dataclass_fields__:
-            raise ConfigError(f"{file}: {key}: is not known; {suggest(str(key), kind.__dataclass_fields__)}")
+    refuse_unknown(said, list(kind.__dataclass_fields__), file)
     return kind(**said)

@@ -26,3 +26,8 @@ def timing_table(name: str, counted: pd.DataFrame, stages: pd.DataFrame) -> pd.D
     table["batch"] = table["batch"].where(table["batch"] > 0).astype("Int64")
     table["peak_gb"] = table["peak"].where(table["peak"] > 0) / 1e9
     return table[["model", "stage", "seconds_per_instance", "instances", "batch", "peak_gb"]]
+
+
+def seconds_of(timing: pd.DataFrame) -> float:
+    """Seconds of an instance, reading and predicting, out of such a table; 0 where nothing was measured."""
+    return float(timing.set_index("stage")["seconds_per_instance"].reindex(["read", "predict"]).sum())

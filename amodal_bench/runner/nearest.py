@@ -12,7 +12,7 @@ from typing import Any
 from amodal_bench.core.errors import BenchError
 from amodal_bench.core.plain import leaves, plain
 from amodal_bench.runner.identity import Identity
-from amodal_bench.runner.run_json import FILE, read_facts
+from amodal_bench.runner.run_json import newest_first, read_facts
 
 MOST = 4
 """Differences that are told one by one."""
@@ -41,7 +41,7 @@ def because(runs: Path, identity: Identity, name: str) -> str:
         Text such as `torch 2.13.0, was 2.12.0; seed 1, was 0`.
     """
     now, dataset = dict(leaves(identity.facts)), str(identity.facts["dataset"]["name"])
-    files = sorted(runs.glob(f"{escape(dataset)}-{escape(name)}-*/{FILE}"), key=_written, reverse=True)
+    files = newest_first(runs, f"{escape(dataset)}-{escape(name)}-*")
     found: list[dict[str, tuple[Any, Any]]] = []
     for file in files[:LOOKED_AT]:
         with suppress(BenchError):
@@ -52,13 +52,6 @@ def because(runs: Path, identity: Identity, name: str) -> str:
     said = list(dict.fromkeys(_said(place, *values) for place, values in nearest.items()))
     more = f"; and {len(said) - MOST} more" if len(said) > MOST else ""
     return "; ".join(said[:MOST]) + more
-
-
-def _written(file: Path) -> float:
-    try:
-        return file.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def _differences(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -151,6 +151,18 @@ def read_facts(folder: Path) -> RunFacts:
         raise InputError(folder / FILE, "does not describe a run", remedy) from error
 
 
+def newest_first(runs: Path, folders: str = "*") -> list[Path]:
+    """The `run.json` of each run in a folder of runs whose name is like `folders`, the last one written first."""
+    return sorted(runs.glob(f"{folders}/{FILE}"), key=_written, reverse=True)
+
+
+def _written(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def _each_text(value: Any, change: Any) -> Any:
     """A plain value with every text in it changed."""
     if isinstance(value, Mapping):

@@ -23,7 +23,7 @@ import click
 
 from amodal_bench.cli.verbs import Verb, verb
 from amodal_bench.cli.words import config_dir, overrides
-from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.errors import BenchError, UsageError, unbroken
 
 if TYPE_CHECKING:
     from amodal_bench.cli.paper.table import Asked
@@ -62,7 +62,7 @@ def every(asked: Asked, render: bool, dry_run: bool) -> int:
         try:
             status |= draw(name, asked, render, dry_run, "")
         except BenchError as error:
-            print(f"left out: {name}: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"left out: {name}: {unbroken(error)}", file=sys.stderr)
             status |= 1
     return status
 

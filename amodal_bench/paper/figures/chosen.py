@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.errors import UsageError
 from amodal_bench.core.ids import read_ids
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Sample
@@ -109,8 +109,3 @@ def known_ids(records: pd.DataFrame, wanted: Collection[str]) -> list[str]:
     """Those of the wanted ids that an index has, in the order in which they are wanted."""
     known = set(records["id"].astype(str))
     return [id for id in wanted if id in known]
-
-
-def in_one_line(error: BenchError) -> str:
-    """What a dataset that cannot be shown says, in one line."""
-    return " ".join(str(error).split())

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from amodal_bench.config.build import suggest
-from amodal_bench.core.errors import ConfigError, UsageError, first_line
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.paper.declarations import Declarations, refuse_unknown
 
-FIGURES = Path(__file__).parent / "shipped"
-OWN = "figure"
-"""The folder with figures in a folder of configurations of the user's."""
+DECLARED = Declarations("figure", Path(__file__).parent / "shipped")
 
 BARS = ("groups", "averages")
 """Kinds of figures of numbers; they are drawn from the stores of all cells of a table."""
@@ -59,8 +59,7 @@ class Declared:
 
 def figure_names(config_dirs: Sequence[Path] = ()) -> dict[str, Path]:
     """The file of each figure by name, those of a user's folders instead of the package's."""
-    folders = [FIGURES, *(folder / OWN for folder in reversed(config_dirs))]
-    return dict(sorted((file.stem, file) for folder in folders for file in folder.glob("*.yaml")))
+    return DECLARED.files(config_dirs)
 
 
 def load_figure(name: str, config_dirs: Sequence[Path] = ()) -> Declared:
@@ -70,25 +69,18 @@ def load_figure(name: str, config_dirs: Sequence[Path] = ()) -> Declared:
         UsageError: there is none of that name.
         ConfigError: its file is not a figure.
     """
-    files = figure_names(config_dirs)
-    if name not in files:
-        raise UsageError(f"paper {name}: there is no such figure; {suggest(name, files)}")
-    return read_figure(files[name])
+    return read_figure(DECLARED.file_of(name, config_dirs))
 
 
 @cache
 def read_figure(file: Path) -> Declared:
     """The figure that a YAML file declares. Raises `ConfigError` where it declares none."""
-    import yaml  # type: ignore[import-untyped]
 
-    known = [each.name for each in fields(Declared)]
-    try:
-        said = yaml.safe_load(file.read_text(encoding="utf-8"))
-        if unknown := [key for key in said if key not in known]:
-            raise ConfigError(f"{file}: {unknown[0]}: is not known; {suggest(str(unknown[0]), known)}")
-        found = Declared(**{"name": file.stem, **said})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
-        raise ConfigError(f"{file}: is not a figure ({first_line(error)}); compare it with {FIGURES}") from error
+    def made(said: dict[str, Any]) -> Declared:
+        refuse_unknown(said, [each.name for each in fields(Declared)], file)
+        return Declared(**said)
+
+    found = DECLARED.read(file, made)
     kinds = [*BARS, *OF_RUNS, *OF_A_MODEL]
     if found.kind not in kinds:
         raise ConfigError(f"{file}: kind: {found.kind!r} is not known; {suggest(str(found.kind), kinds)}")

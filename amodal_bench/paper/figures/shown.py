@@ -11,11 +11,11 @@ import pandas as pd
 from amodal_bench.api.runs import Run, open_run
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
-from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.errors import BenchError, UsageError, unbroken
 from amodal_bench.core.ids import read_ids
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.paper.cells import Cell, Plan, cells
-from amodal_bench.paper.figures.chosen import Example, Predicted, choose, in_one_line, known_ids
+from amodal_bench.paper.figures.chosen import Example, Predicted, choose, known_ids
 from amodal_bench.paper.figures.declared import Declared
 from amodal_bench.paper.record import read
 from amodal_bench.paper.sample import written
@@ -44,7 +44,7 @@ def of_columns(
             records = dataset.records()
             ids = known_ids(records, asked) if asked else choose(_listed(records, own[0]), count, figure.occlusion)
         except BenchError as error:
-            lines.append(f"{figure.name}: no pictures of {column.name}: {in_one_line(error)}")
+            lines.append(f"{figure.name}: no pictures of {column.name}: {unbroken(error)}")
             continue
         if ids:
             found.append((column.name, dataset, ids))
@@ -73,7 +73,7 @@ def examples_of(
             try:
                 sample = dataset.sample(id)
             except BenchError as error:
-                lines.append(f"no picture of {name} {id}: {in_one_line(error)}")
+                lines.append(f"no picture of {name} {id}: {unbroken(error)}")
                 continue
             own.append(Example(name, sample, [_predicted(row, run, id) for row, run in runs.items()]))
         found += sorted(own, key=lambda each: each.rate)
@@ -116,7 +116,7 @@ def lists_of(table: Table, plan: Plan, ids: Sequence[str], results: Path) -> dic
             dataset = dataset_of(own, plan.config_dirs)
             known = known_ids(dataset.records(), ids)
         except BenchError as error:
-            errors.append(f"{column.name}: {in_one_line(error)}")
+            errors.append(f"{column.name}: {unbroken(error)}")
             continue
         opened.append(column.name)
         unknown -= set(known)
