@@ -14,7 +14,7 @@ from amodal_bench.cli.data.command import main as data
 from amodal_bench.cli.results.table import collect
 from amodal_bench.config.build import build
 from amodal_bench.core.errors import ConfigError, InputError
-from amodal_bench.core.ids import is_listable, label, read_ids
+from amodal_bench.core.ids import among, is_listable, label, read_ids
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.evaluation import evaluate
 from amodal_bench.metrics.selection import select
@@ -197,3 +197,12 @@ def test_tables_from_before_the_column_can_still_be_collected(tmp_path: Path, be
     table = collect(tmp_path / "results")
     assert set(table["ids"]) == {""}
     assert set(table["run"]) == {"0123456789e5"}  # not the number it looks like
+
+
+def test_among_tells_which_ids_are_wanted_as_isin_does() -> None:
+    ids = pd.Series(["b", "a", "c", "a"], index=[7, 3, 5, 9])
+    for wanted in (["a", "x"], {"c"}, [], pd.Series(["a", "b"])):
+        assert among(ids, wanted).tolist() == ids.isin(list(wanted)).tolist()
+    assert among(pd.Series([7, 8]), ["8"]).tolist() == [False, True], (
+        "numbers are compared as the texts they print as"
+    )

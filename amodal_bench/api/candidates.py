@@ -14,6 +14,7 @@ from amodal_bench.api.runs import Run
 from amodal_bench.api.score import scored_run
 from amodal_bench.config.compose import choices
 from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.ids import among
 from amodal_bench.core.plain import without_seed
 from amodal_bench.metrics.numbers.overlap import recounted
 from amodal_bench.metrics.protocols import ScoringProtocol, flag, shipped
@@ -54,7 +55,7 @@ def candidates(run: Run, metric: str = "miou") -> Candidates:
     index = run.records(every=True)
     if index.empty:
         raise UsageError(f"{run.folder}: does not say what its instances are; run its command again")
-    tried = index["id"].astype(str).isin(run.draws()["id"].astype(str))
+    tried = pd.Series(among(index["id"], set(run.draws()["id"].astype(str))), index.index)
     parts = effective(index)
     ways: dict[str, list[Variation]] = {}
     for each in variations([p for name in choices("protocol", []) if (p := shipped(name)) is not None], metric):

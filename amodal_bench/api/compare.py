@@ -13,6 +13,7 @@ import pandas as pd
 from amodal_bench.api.runs import Run
 from amodal_bench.api.score import scored_run
 from amodal_bench.core.errors import ConfigError, UsageError
+from amodal_bench.core.ids import among
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.report.compare import AT_LEAST, changes, differences, ordered, wins
 from amodal_bench.report.scored import Scored
@@ -149,7 +150,7 @@ def _alike(scored: Sequence[Scored], common: bool) -> tuple[list[Scored], int]:
             f"{scored[1].folder}: has no instance in common with {scored[0].folder}, or none that both annotate "
             "alike; compare runs of one dataset"
         )
-    chosen = [replace(one, records=one.records[one.records["id"].astype(str).isin(kept)]) for one in scored]
+    chosen = [replace(one, records=one.records[among(one.records["id"], kept)]) for one in scored]
     return chosen, len(every) - len(kept)
 
 
@@ -173,7 +174,7 @@ def _annotated_alike(scored: Sequence[Scored], takings: Sequence[pd.DataFrame], 
         return shared
     annotated = []
     for taken in takings:
-        rows = taken[taken["id"].astype(str).isin(shared)]
+        rows = taken[among(taken["id"], shared)]
         # A cell and the next one differ in the bit of the prediction alone.
         sums = rows[COUNTS].to_numpy(np.int64).reshape(len(rows), len(COUNTS) // 2, 2).sum(axis=2)
         annotated.append(np.column_stack([rows[["height", "width"]].to_numpy(np.int64), sums]))

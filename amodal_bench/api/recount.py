@@ -12,6 +12,7 @@ import pandas as pd
 from amodal_bench.api.runs import STORE, Run, open_run
 from amodal_bench.api.verified import TOLERANCE, Verification, alike
 from amodal_bench.core.errors import one_line
+from amodal_bench.core.ids import among
 from amodal_bench.core.rle import decode
 from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Dataset, Sample
 from amodal_bench.metrics.numbers.base import MAJORITY, PAIRS
@@ -28,7 +29,7 @@ def recount(found: Verification, run: Run, dataset: Dataset, folder: Path) -> Ru
     folder.mkdir()
     (folder / FILE).write_bytes((run.folder / FILE).read_bytes())
     index = dataset.records()
-    index = index[index["id"].astype(str).isin(set(run.records(every=True)["id"].astype(str)))]
+    index = index[among(index["id"], set(run.records(every=True)["id"].astype(str)))]
     with Store(run.folder / STORE, read_only=True) as store, Store(folder / STORE) as again:
         again.write_records(index)
         _compare_records(found, store.records(), index)
@@ -126,7 +127,7 @@ def _derived(found: Verification, store: Store, again: Store, dataset: Dataset, 
             if wrong := _unequal(COUNTS, counts, recounted.get(id, [-1] * len(COUNTS))):
                 found.differ("majority", f"of {draws} draws: {wrong[0]}", *wrong[1:], id)
     pairs = store.pairs()
-    pairs = pairs[pairs["predicted"].isin(counted) & pairs["amodal"].isin(counted)]
+    pairs = pairs[among(pairs["predicted"], counted) & among(pairs["amodal"], counted)]
     if len(pairs):
         complete(again, dataset, [PAIRS], _of(index, {*pairs["predicted"], *pairs["amodal"]}))
         known = {(row["predicted"], row["amodal"]): row["iou"] for row in again.pairs().to_dict("records")}
@@ -137,4 +138,4 @@ def _derived(found: Verification, store: Store, again: Store, dataset: Dataset, 
 
 
 def _of(index: pd.DataFrame, ids: Mapping[str, Any] | set[str]) -> pd.DataFrame:
-    return index[index["id"].astype(str).isin(set(ids))]
+    return index[among(index["id"], ids)]

@@ -16,6 +16,7 @@ from amodal_bench.api.reference import reference_of
 from amodal_bench.api.reopen import dataset_of, protocol_of
 from amodal_bench.api.runs import Run, open_run
 from amodal_bench.core.errors import BenchError, ConfigError, UsageError
+from amodal_bench.core.ids import among
 from amodal_bench.core.types import Integers
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.numbers.base import MAJORITY, PAIRS
@@ -101,19 +102,19 @@ def scored_run(
     ids: str | Path | Sequence[str] | None = None,
     samples: int | None = None,
     others: Sequence[ScoringProtocol] = (),
-    among: Collection[str] | None = None,
+    within: Collection[str] | None = None,
 ) -> tuple[Scored, int]:
     """A run under a protocol from its store alone, and how many of the wanted instances it lacks.
 
     With several `samples`, the protocol `draws` stands beside one that is about draw 0 alone. So do `others`, but for
-    those that need masks which the store has not counted. With `among`, the protocol's filter selects from these ids.
+    those that need masks which the store has not counted. With `within`, its filter selects from these ids.
     """
     protocols = with_draws([protocol], samples or 1)
     own = {each.digest for each in protocols}
     beside = [each for each in others if each.digest not in own and not each.of_draws]
     index = run.records(every=True)
-    if among is not None and not index.empty:
-        index = index[index["id"].astype(str).isin(among)]
+    if within is not None and not index.empty:
+        index = index[among(index["id"], within)]
     return _scored(run, protocols, index, ids, samples, beside)
 
 
@@ -197,7 +198,7 @@ def _scored(
         )
     if others:
         ran, places = set(drawn["id"]), records.index
-        tried = index[index["id"].astype(str).isin(ran)]
+        tried = index[among(index["id"], ran)]
         for other in others:
             selected = records if ids is not None else other.filter.select(tried)[0]
             if other.regions:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from amodal_bench.core.errors import ConfigError, InputError
-from amodal_bench.core.ids import read_ids
+from amodal_bench.core.ids import among, read_ids
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import EMPTY, ScoringProtocol, flag, without_pixels
 
@@ -114,7 +114,7 @@ def _listed(
         some = ", ".join(unknown[:SHOWN]) + (", ..." if len(unknown) > SHOWN else "")
         problem = f"{len(unknown)} of its {len(listed)} ids are not in {name}: {some}"
         raise InputError(source, problem, "was it made for another dataset, split or variant?")
-    chosen = records[own.isin(listed)]
+    chosen = records[among(own, listed)]
     empty = without_pixels(chosen)
     hidden = flag(chosen, "hidden") & (not keep_hidden) & ~empty
     excluded = {EMPTY: int(empty.sum()), "hidden": int(hidden.sum())}

@@ -148,7 +148,7 @@ def _numbers(
             missing[row.name] = run
             continue
         try:
-            found, lacking = scored_run(run, protocol, among=wanted)  # a run may have more: another table's sample
+            found, lacking = scored_run(run, protocol, within=wanted)  # a run may have more: another table's sample
             if shown.category:
                 found = replace(found, records=found.records[found.records["category"] == shown.category])
             scored[row.name] = found

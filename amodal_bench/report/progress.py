@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from amodal_bench.core.ids import among
 from amodal_bench.core.types import Integers
 from amodal_bench.metrics.numbers.base import mean
 from amodal_bench.metrics.protocols import iou
@@ -38,7 +39,7 @@ class Progress:
         draws: int = 1,
     ) -> None:
         self._listener = listener
-        done = earlier[earlier["id"].isin(list(ids)) & earlier["error"].isna()]
+        done = earlier[among(earlier["id"], ids) & earlier["error"].isna()]
         self._above, self._below = _sums(done[COUNTS].to_numpy(np.int64))
         self._errors = 0
         self._done, self._total = len(done), len(ids) * draws

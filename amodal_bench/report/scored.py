@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from amodal_bench.core.ids import label
+from amodal_bench.core.ids import among, label
 from amodal_bench.core.types import Integers
 from amodal_bench.datasets.base import TRACK_COLUMNS
 from amodal_bench.metrics.numbers.base import DRAWS, MAJORITY, PAIRS, Rows
@@ -151,8 +151,8 @@ class Scored:
 
     def _pairs_of(self, ids: pd.Series[str]) -> pd.DataFrame:
         assert self.pairs is not None
-        places = pd.Series(range(len(ids)), index=ids.to_list(), dtype="int64")
-        known = self.pairs[self.pairs["predicted"].isin(ids) & self.pairs["amodal"].isin(ids)]
+        places = {id: place for place, id in enumerate(ids)}
+        known = self.pairs[among(self.pairs["predicted"], places) & among(self.pairs["amodal"], places)]
         return known.assign(predicted=known["predicted"].map(places), amodal=known["amodal"].map(places))
 
     def ids_of(self, protocol: ScoringProtocol) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from pycocotools import mask as coco_mask
 
 from amodal_bench.core.errors import BenchError
+from amodal_bench.core.ids import among
 from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Integers, Mask
 from amodal_bench.datasets.base import Dataset, Sample
@@ -36,7 +37,7 @@ def complete(store: Store, dataset: Dataset, names: Sequence[str], records: pd.D
     ids = [str(id) for id in records["id"] if str(id) in counted]
     for name in names:
         if name == PAIRS:
-            _complete_pairs(store, dataset, records[records["id"].astype(str).isin(ids)])
+            _complete_pairs(store, dataset, records[among(records["id"], ids)])
         elif name == MAJORITY:
             _complete_majorities(store, dataset, ids, draws)
         elif name != DRAWS:  # their counts are the store's own

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from pycocotools import mask as coco_mask
 
+from amodal_bench.core.ids import among
 from amodal_bench.core.rle import Rle
 from amodal_bench.core.stages import StageCost
 from amodal_bench.core.types import Integers, Mask
@@ -166,7 +167,7 @@ class Store:
     def write_records(self, records: pd.DataFrame) -> None:
         """Keep what the dataset's index says of instances that are new, so that a score needs the store alone."""
         known = {id for (id,) in self._db.execute("SELECT id FROM records")}
-        new = records[~records["id"].astype(str).isin(known)]
+        new = records[~among(records["id"], known)]
         if new.empty:
             return
         lines = new.to_dict("records")

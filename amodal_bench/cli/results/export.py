@@ -167,14 +167,14 @@ def _instances(run: Path, which: int | str) -> pd.DataFrame:
 
 def _listed(run: Path, instances: pd.DataFrame, ids: Path) -> pd.DataFrame:
     """The instances that a file lists. Raises `InputError` where the run has not all of them."""
-    from amodal_bench.core.ids import read_ids
+    from amodal_bench.core.ids import among, read_ids
 
     wanted = read_ids(ids)
     if unknown := sorted(set(wanted) - set(instances["id"])):
         raise InputError(
             ids, f"{len(unknown)} of its {len(wanted)} ids are not in {run}", "list what was run", unknown[0]
         )
-    return instances[instances["id"].isin(wanted)].reset_index(drop=True)
+    return instances[among(instances["id"], wanted)].reset_index(drop=True)
 
 
 def _voters(rows: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from amodal_bench.api.runs import Run, open_run
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError, UsageError, unbroken
-from amodal_bench.core.ids import read_ids
+from amodal_bench.core.ids import among, read_ids
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.paper.cells import Cell, Plan, cells
 from amodal_bench.paper.figures.chosen import Example, Predicted, choose, known_ids
@@ -58,7 +58,7 @@ def _listed(records: pd.DataFrame, cell: Cell) -> pd.DataFrame:
     """The records of a cell's sample, or all."""
     if cell.sampled is None:
         return records
-    return records[records["id"].astype(str).isin(read_ids(cell.sampled))]
+    return records[among(records["id"], read_ids(cell.sampled))]
 
 
 def examples_of(
