@@ -20,7 +20,7 @@ $(BIN)/amodal-bench: pyproject.toml
 	@touch $@
 
 run: setup ## the whole job: tiny model, toy aquarium, tables, contact sheet
-	$(BIN)/amodal-bench results=$(RESULTS)
+	$(BIN)/amodal-bench "results=$(RESULTS)"
 
 test: setup ## the fast tests
 	$(BIN)/python -m pytest -n auto
@@ -52,14 +52,14 @@ bench-gpu: setup ## measure the models at their real sizes on a GPU, with random
 	$(BIN)/python benchmarks/gpu.py --json bench-gpu.json
 
 ablation: setup ## all five leakage strategies on the toy aquarium, then their table
-	$(BIN)/amodal-bench experiment=leakage results=$(RESULTS)
-	$(BIN)/amodal-bench results table $(RESULTS)
+	$(BIN)/amodal-bench experiment=leakage "results=$(RESULTS)"
+	$(BIN)/amodal-bench results table "$(RESULTS)"
 
 every-model: setup ## every model on the toy aquarium, those with published weights in small and random, in one table
-	$(BIN)/amodal-bench experiment=every_model_random results=$(RESULTS)
+	$(BIN)/amodal-bench experiment=every_model_random "results=$(RESULTS)"
 
 table: setup ## one table of every run in $(RESULTS)
-	$(BIN)/amodal-bench results table $(RESULTS)
+	$(BIN)/amodal-bench results table "$(RESULTS)"
 
 SEARCH := $(RESULTS)/protocol-search
 
@@ -67,18 +67,18 @@ protocol-search: setup ## which protocol explains the published numbers of SAM a
 	set -e; for model in $(MODELS); do \
 	  for dataset in $(DATASETS); do \
 	    for view in null '$${view}'; do \
-	      $(BIN)/amodal-bench dataset=$$dataset $(if $(DATA),dataset.root=$(DATA)/$$dataset) model=$$model \
-	        "model.view=$$view" model.union_visible=false protocol=pcnet sheet=0 results=$(SEARCH); \
+	      $(BIN)/amodal-bench dataset=$$dataset $(if $(DATA),"dataset.root=$(DATA)/$$dataset") model=$$model \
+	        "model.view=$$view" model.union_visible=false protocol=pcnet sheet=0 "results=$(SEARCH)"; \
 	    done; \
 	  done; \
-	  $(BIN)/amodal-bench published explain --method $${model#random/} -o $(SEARCH)/$${model#random/}.csv \
-	    $$(ls -d $(SEARCH)/runs/*-$$(echo $$model | tr / -)-* | if [ "$$model" = "$${model#random/}" ]; then grep -v -e -random-; else cat; fi | sed 's/^/--run /'); \
+	  $(BIN)/amodal-bench published explain --method $${model#random/} -o "$(SEARCH)"/$${model#random/}.csv \
+	    $$(ls -d "$(SEARCH)"/runs/*-$$(echo $$model | tr / -)-* | if [ "$$model" = "$${model#random/}" ]; then grep -v -e -random-; else cat; fi | sed 's/^/--run /'); \
 	done
 
 # The paper's tables. toy=1 or DATASET=toy: any machine. DATA=FOLDER: the five datasets in folders of their names.
-PAPER = $(if $(filter toy,$(DATASET))$(filter 1,$(toy)),toy=1) $(if $(DATA),data=$(DATA)) \
+PAPER = $(if $(filter toy,$(DATASET))$(filter 1,$(toy)),toy=1) $(if $(DATA),"data=$(DATA)") \
 	$(if $(SAMPLE),sample=$(SAMPLE)) $(if $(BUDGET),budget=$(BUDGET)) $(if $(WEIGHTS),weights=$(WEIGHTS)) \
-	results=$(RESULTS) $(ARGS)
+	"results=$(RESULTS)" $(ARGS)
 .PHONY: paper table1 table2
 
 paper: setup ## every table and figure of the paper; `make paper toy=1` on any machine, else DATA=FOLDER
@@ -109,7 +109,7 @@ figure6: setup ## examples: picture, V, each model, ground truth
 figure7: setup ## examples that are hidden by half or more
 figure8: setup ## pixels gained over V
 figure1 figure3 figure4 figure5 figure6 figure7 figure8:
-	$(BIN)/amodal-bench paper $@ $(PAPER) $(if $(IDS),ids=$(IDS))
+	$(BIN)/amodal-bench paper $@ $(PAPER) $(if $(IDS),"ids=$(IDS)")
 
 clean: ## remove the virtual environment and caches; results stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage

@@ -109,7 +109,11 @@ def test_a_table_is_run_written_and_not_run_twice(run: Run, mine: list[str], tmp
             assert (found["low"], found["high"]) == pytest.approx((expected["miou_low"], expected["miou_high"]))
             assert (found["ids"], found["protocol"]) == (expected["ids"], "instance@2")
             assert 0 < table.loc[row, column, "AP"]["value"] <= 1
-        assert table.loc[row, "mean of both", "mIoU"]["value"] == pytest.approx(np.mean(means))
+        mean = table.loc[row, "mean of both", "mIoU"]
+        assert mean["value"] == pytest.approx(np.mean(means))
+        two = table.loc[[(row, "first", "mIoU"), (row, "second", "mIoU")]]
+        below = np.sqrt(((two["value"] - two["low"]) ** 2).sum()) / 2
+        assert mean["low"] == pytest.approx(mean["value"] - below) and mean["high"] > mean["value"]
     failed = table.loc["file | of_mine", "first", "mIoU"]
     assert failed["missing"].startswith("failed: ") and "nowhere.json" in failed["missing"]
     assert table.loc["file | of_mine", "mean of both", "mIoU"]["missing"] == "lacks first, second"
@@ -286,7 +290,7 @@ def test_what_will_be_run_is_told_before(run: Run, tmp_path: Path) -> None:
     assert (status, err) == (0, "") and "4 cells, 0 done" in out
     assert "one H200, by the number of operations" in out and "weights" in out and not Path("results").exists()
     status, out, _ = run("paper", "table2", "--dry-run", "dataset.root=nowhere")
-    assert "dataset.root nowhere is not there" in out
+    assert "nowhere: the folder of COCO-A does not exist" in out
 
 
 def test_the_time_of_an_instance_is_that_of_earlier_runs_or_of_its_operations(tmp_path: Path) -> None:
@@ -361,7 +365,11 @@ def test_a_mistake_is_one_line(run: Run, words: list[str], said: str) -> None:
         ("title: x\nrows: []\ncolumns: [{name: a}]\n", "must have rows, columns and shown"),
         ("title: x\nrows: [{nam: a}]\ncolumns: [{name: a}]\n", "nam: is not known; did you mean 'name'?"),
         ("title: x\nrows: [3]\ncolumns: [{name: a}]\n", "3: must be a mapping with name"),
-        ("rows: [{name: a}]\ncolumns: [{name: a}]\n", "is not a table"),
+        ("rows: [{name: a}]\ncolumns: [{name: a}]\n", "bad.yaml: title is missing"),
+        ("title: x\nrows: [{run: []}]\ncolumns: [{name: a}]\n", "{'run': []}: name is missing"),
+        ("title: x\nrows: [{name: a, published: {method: samm}}]\ncolumns: [{name: a}]\n", "did you mean 'sam'"),
+        ("title: x\nrows: [{name: a, published: {by: sam}}]\ncolumns: [{name: a}]\n", "by: is not known"),
+        ("title: x\nrows: [{name: a, published: sam}]\ncolumns: [{name: a}]\n", "must be a mapping"),
         ("title: x\nrows: [{name: a}, {name: a}]\ncolumns: [{name: a}]\n", "'a' stands there twice"),
         ("- a\n", "is not a table"),
         ("{", "is not a table"),
@@ -402,6 +410,33 @@ def test_cells_run_side_by_side(run: Run, mine: list[str], launcher: list[str]) 
     assert (Path("results") / "paper/mine.csv").read_bytes() == before
 
 
+def test_a_row_that_cannot_be_composed_fails_alone(run: Run, mine: list[str]) -> None:
+    file = Path(mine[1]) / "table/mine.yaml"
+    file.write_text(MINE.replace("model=predictions, model.path=nowhere.json", "modl=hull"))
+    status, out, _ = run("paper", "mine", "--dry-run", *mine)
+    assert status == 0 and out.count("did you mean 'model'") == 2
+    status, out, err = run("paper", "mine", *mine)
+    assert status == 1 and "failed: file | of_mine / first: modl" in err
+    assert "| file \\| of_mine | failed | failed | failed | failed | - | - |" in out
+    assert table_of(Path("results")).loc["hull", "second", "mIoU"]["missing"] != "failed"
+    # What no cell can be composed with is one line.
+    status, out, err = run("paper", "mine", "sed=1", *mine)
+    assert status == 2 and out == "" and err.splitlines()[1].startswith("error: sed: unknown key")
+    file.with_name("other.yaml").write_text(MINE.replace("number: miou", "number: miuo"))
+    status, out, err = run("paper", "other", *mine)
+    assert status == 2 and out == "" and "mIoU: instance@2 has no number miuo; did you mean 'miou'" in err
+
+
+def test_a_ratio_is_the_cost_of_another_row_by_ones_own(run: Run, mine: list[str]) -> None:
+    shown = "  - {name: s, number: seconds}\n  - {name: times, number: speed_ratio, to: V}\n"
+    file = Path(mine[1]) / "table/mine.yaml"
+    file.write_text(MINE.replace("shown:\n", f"shown:\n{shown}").replace("average: mean of both\n", ""))
+    assert run("paper", "mine", *mine)[0] == 1
+    table = table_of(Path("results"))["value"]
+    assert table["V", "first", "times"] == 1
+    assert table["hull", "first", "times"] == pytest.approx(table["V", "first", "s"] / table["hull", "first", "s"])
+
+
 PLANNED = """
 title: Planned
 rows:
@@ -409,6 +444,7 @@ rows:
   - {name: SAM, run: [model=sam], published: {method: sam}}
 columns:
   - {name: first, run: [dataset=toy, dataset.images=2], published: {dataset: sailvos}}
+average: mean
 shown:
   - {name: mIoU, number: miou, published: {metric: miou}}
 """
@@ -421,9 +457,12 @@ def planned(mine: list[str]) -> list[str]:
     return mine
 
 
-def planned_verdicts(run: Run, words: list[str], file: str = "plan.yaml") -> tuple[int, list[str]]:
+def planned_verdicts(
+    run: Run, words: list[str], file: str = "plan.yaml", column: str = "first"
+) -> tuple[int, list[str]]:
     status, out, _ = run("paper", "verdict", file, *words)
-    return status, [line for line in out.splitlines() if line.startswith(("V ", "SAM "))]
+    lines = [line for line in out.splitlines() if line.startswith(("V ", "SAM "))]
+    return status, [line for line in lines if line.split()[1] == column]
 
 
 def test_a_plan_is_frozen_before_its_runs_and_judged_afterwards(run: Run, planned: list[str]) -> None:
@@ -435,6 +474,9 @@ def test_a_plan_is_frozen_before_its_runs_and_judged_afterwards(run: Run, planne
     status, (visible, sam) = planned_verdicts(run, planned)
     # V is given as 67.89 by one paper; 40 points are enough for the toy's.
     assert status == 1 and visible.endswith("held") and "not planned: " in sam
+    # So is the average, which says which of its cells was not as planned.
+    _, (nothing, average) = planned_verdicts(run, planned, column="mean")
+    assert nothing.endswith("nothing was published") and "60.5" not in average and "first: not planned: " in average
     # A stricter plan after the run is not one before it; and one that is edited has lost its seal.
     late = run("paper", "plan", "planned", "tolerance=0", *planned)[1]
     Path("late.yaml").write_text(late)

@@ -10,6 +10,9 @@ from amodal_bench.paper.gather import Value
 from amodal_bench.paper.table import COSTS, Line, Table
 from amodal_bench.published.ledger import AVERAGE, Published, find
 
+ROUNDED = 0.05
+"""Points by which a printed value may lie from the one that was rounded."""
+
 
 @dataclass(frozen=True)
 class Against:
@@ -69,8 +72,14 @@ def published_of(table: Table, row: Line, column: Line | None, number: str) -> S
 def _against(ours: Value, published: Published) -> Against:
     percent = 1 if ours.cost else 100
     difference = math.nan if ours.missing or ours.random else percent * ours.value - published.value
-    known = not (ours.missing or ours.random or math.isnan(ours.low))
-    # A published value is rounded: half of its last digit more is inside, too.
-    slack = 0.05
-    inside = percent * ours.low - slack <= published.value <= percent * ours.high + slack if known else None
+    inside = None if ours.missing or ours.random else is_inside(ours, published.value)
     return Against(ours, published, difference, inside)
+
+
+def is_inside(ours: Value, published: float) -> bool | None:
+    """Whether a published value lies in our interval; None where ours has none."""
+    if math.isnan(ours.low):
+        return None
+    percent = 1 if ours.cost else 100
+    # A published value is rounded: half of its last digit more is inside, too.
+    return percent * ours.low - ROUNDED <= published <= percent * ours.high + ROUNDED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,3 +54,16 @@ def refuse_unknown(said: Mapping[str, Any], known: Sequence[str], file: Path) ->
     for key in said:
         if key not in known:
             raise ConfigError(f"{file}: {key}: is not known; {suggest(str(key), known)}")
+
+
+def refuse_unpublished(said: Any, file: Path) -> None:
+    """Raise `ConfigError` for the first word on published values that no record of the ledger has."""
+    from amodal_bench.published.ledger import Published, ledger
+
+    if not isinstance(said, Mapping):
+        raise ConfigError(f"{file}: published: {said!r} must be a mapping, such as {{method: sam}}")
+    refuse_unknown(said, [each.name for each in fields(Published)], file)
+    for key, value in said.items():
+        if value not in (known := {getattr(record, key) for record in ledger()}):
+            hint = suggest(str(value), sorted(map(str, known)))
+            raise ConfigError(f"{file}: published: no published value has {key} {value!r}; {hint}; or leave it out")

@@ -11,7 +11,7 @@ from typing import Any
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
 from amodal_bench.config.settings import Settings
-from amodal_bench.core.errors import BenchError, ConfigError, unbroken
+from amodal_bench.core.errors import BenchError, ConfigError, UsageError, unbroken
 from amodal_bench.datasets.card import load_card
 from amodal_bench.models.absent import check_weights
 from amodal_bench.paper.cells import Cell
@@ -68,29 +68,46 @@ class Estimate:
         return None if self.seconds is None or self.instances is None else self.seconds * self.instances
 
 
-def estimates(cells: Sequence[Cell], results: Path, config_dirs: Sequence[Path]) -> list[Estimate]:
+def estimates(
+    cells: Sequence[Cell], results: Path, config_dirs: Sequence[Path], sample: int | None = None
+) -> list[Estimate]:
     """An estimate for each cell; nothing is loaded, and of datasets that are here the index is read.
 
+    Args:
+        cells: of a table.
+        results: the folder of results.
+        config_dirs: folders of the user's.
+        sample: of how many instances a dataset that is not here will be sampled; None for all of them.
+
     Raises:
-        UsageError: a cell's settings cannot be composed.
+        UsageError: no cell's settings can be composed.
     """
     known = all_records(results)
-    return [_estimate(cell, results, known, config_dirs) for cell in cells]
+    found: list[Estimate] = []
+    wrong: list[UsageError] = []
+    for cell in cells:
+        try:
+            found.append(_estimate(cell, results, known, config_dirs, sample))
+        except UsageError as error:
+            wrong.append(error)
+            found.append(Estimate(cell, False, None, None, "", unbroken(error)))
+    if wrong and len(wrong) == len(found):
+        raise wrong[0]
+    return found
 
 
-def _estimate(cell: Cell, results: Path, known: Sequence[Record], config_dirs: Sequence[Path]) -> Estimate:
+def _estimate(
+    cell: Cell, results: Path, known: Sequence[Record], config_dirs: Sequence[Path], sample: int | None
+) -> Estimate:
     record = read(results, cell.key)
     settings = compose([*cell.words, "baselines=null"], config_dirs)
-    lacking = []
-    root = settings.dataset.get("root")
-    if root is not None and not Path(str(root)).expanduser().is_dir():
-        lacking.append(f"dataset.root {root} is not there")
+    instances, absent = _instances(cell, settings, sample)
+    lacking = [absent] if absent else []
     try:
         check_weights([build(settings.model, "model")])
     except BenchError as error:
         lacking.append(unbroken(error))
     seconds, source = _seconds(cell, known, settings.model)
-    instances = _instances(cell, settings, here=not lacking or not lacking[0].startswith("dataset.root"))
     return Estimate(cell, is_done(results, record), instances, seconds, source, "; ".join(lacking))
 
 
@@ -108,16 +125,23 @@ def _seconds(cell: Cell, known: Sequence[Record], settings: Mapping[str, Any]) -
     return None, ""
 
 
-def _instances(cell: Cell, settings: Settings, here: bool) -> int | None:
-    """How many instances a cell has: of its sample, of the dataset where it is here, else by published counts."""
+def _instances(cell: Cell, settings: Settings, sample: int | None) -> tuple[int | None, str]:
+    """How many instances a cell has, and what of its dataset is missing; "" where nothing is.
+
+    They are those of its sample, of the dataset where it is here, or else as many as were published.
+    """
     if cell.sampled is not None:
-        return len(cell.sampled.read_text(encoding="utf-8").splitlines())
-    if here:
-        try:
-            dataset, protocol = build(settings.dataset, "dataset"), build(settings.protocol, "protocol")
-            return len(protocol.filter.select(dataset.records())[0])
-        except BenchError:  # told when it is run
-            return None
+        return len(cell.sampled.read_text(encoding="utf-8").splitlines()), ""
+    try:
+        dataset, protocol = build(settings.dataset, "dataset"), build(settings.protocol, "protocol")
+        return len(protocol.filter.select(dataset.records())[0]), ""
+    except BenchError as error:
+        absent = unbroken(error)
+    every = _published_instances(cell, settings)
+    return (every if every is None or sample is None else min(every, sample)), absent
+
+
+def _published_instances(cell: Cell, settings: Settings) -> int | None:
     name, split = _value(cell.words, "dataset"), str(settings.dataset.get("split"))
     counts = [each.instances for each in load_card(name).published if each.instances and each.split == split]
     return counts[0] if counts else EVALUATED.get(name)

@@ -17,9 +17,9 @@ from amodal_bench.core.files import write_whole
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.paper.against import published_of
 from amodal_bench.paper.cells import Cell, told
-from amodal_bench.paper.gather import protocol_of
+from amodal_bench.paper.gather import protocols_of
 from amodal_bench.paper.record import FOLDER
-from amodal_bench.paper.table import COSTS, Table
+from amodal_bench.paper.table import Line, Shown, Table
 from amodal_bench.runner.identity import identify
 
 TOLERANCE = 1.0
@@ -45,10 +45,9 @@ def frozen(table: Table, cells: Sequence[Cell], tolerance: float, config_dirs: S
         "table": told(table),
         "tolerance": tolerance,
         "made": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S+00:00}",
-        "protocols": {
-            shown.name: _told(protocol_of(shown, config_dirs)) for shown in table.shown if shown.number not in COSTS
-        },
+        "protocols": {name: _told(protocol) for name, protocol in protocols_of(table, config_dirs).items()},
         "cells": [_cell(table, cell, config_dirs) for cell in cells],
+        "averages": [_average(table, row, shown) for row in table.rows for shown in table.shown if table.average],
     }
     return {**content, SEAL: sealed(content)}
 
@@ -61,6 +60,11 @@ def sealed(content: Mapping[str, Any]) -> str:
 
 def _told(protocol: ScoringProtocol) -> dict[str, str]:
     return {"label": protocol.label, "digest": protocol.digest}
+
+
+def _average(table: Table, row: Line, shown: Shown) -> dict[str, Any]:
+    published = [asdict(each) for each in published_of(table, row, None, shown.name)]
+    return {"row": row.name, "number": shown.name, "published": published}
 
 
 def _cell(table: Table, cell: Cell, config_dirs: Sequence[Path]) -> dict[str, Any]:

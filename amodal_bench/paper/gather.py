@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,16 @@ import pandas as pd
 
 from amodal_bench.api.runs import Run, open_run
 from amodal_bench.api.score import scored_run
-from amodal_bench.config.build import build
+from amodal_bench.config.build import build, suggest
 from amodal_bench.config.compose import compose
-from amodal_bench.core.errors import BenchError, unbroken
+from amodal_bench.core.errors import BenchError, UsageError, unbroken
 from amodal_bench.metrics.protocols import ScoringProtocol
+from amodal_bench.metrics.statistics import mean_interval
 from amodal_bench.paper.best import best_of
 from amodal_bench.paper.cells import Cell
 from amodal_bench.paper.record import Record, read
 from amodal_bench.paper.sample import listed_in
-from amodal_bench.paper.table import COSTS, Line, Shown, Table
+from amodal_bench.paper.table import COSTS, RATIOS, Line, Shown, Table
 from amodal_bench.report.scored import RANDOM_WEIGHTS, Scored, has_random_weights
 from amodal_bench.report.summary import summarise
 from amodal_bench.report.timing import seconds_of
@@ -39,13 +41,13 @@ class Value:
     Attributes:
         row, column, number: where it stands; `number` is the heading of what is shown.
         value, low, high: a share in [0, 1] with its 95 % interval, or a cost; NaN where there is none.
-        instances, clusters: how many it is about, and in how many images or videos.
+        instances, clusters: how many it is about, and in how many images or videos; of an average in the fewest.
         errors: of how many of them the prediction failed.
         missing: why there is no value; "" where there is one.
         sampled: whether it is of a sample of the instances.
         random: whether random weights made it.
         best: whether no row of its column is better, as far as paired tests tell.
-        cost: whether it is seconds or gigabytes.
+        cost: whether it is seconds, gigabytes or a ratio of them.
         protocol, digest: its label and the digest of its content; "" of a cost.
         ids: number and digest of the instances.
         run: digest of the run.
@@ -79,7 +81,7 @@ def gather(table: Table, cells: Sequence[Cell], results: Path, config_dirs: Sequ
     """
     if table.by:
         table = replace(table, shown=_by_category(table, cells, results))
-    protocols = {id(shown): protocol_of(shown, config_dirs) for shown in table.shown if shown.number not in COSTS}
+    protocols = protocols_of(table, config_dirs)
     values: dict[tuple[str, str, str], Value] = {}
     for column in table.columns:
         own = [cell for cell in cells if cell.column == column.name]
@@ -91,10 +93,12 @@ def gather(table: Table, cells: Sequence[Cell], results: Path, config_dirs: Sequ
             except BenchError as error:
                 runs = dict.fromkeys(runs, f"not here: {unbroken(error)}")
         for shown in table.shown:
-            if shown.number in COSTS:
+            if shown.number in RATIOS:
+                found = [_ratio(row.name, column, shown, runs) for row in table.rows]
+            elif shown.number in COSTS:
                 found = [_cost(row.name, column, shown, runs[row.name]) for row in table.rows]
             else:
-                found = _numbers(table.rows, column, shown, runs, protocols[id(shown)], listed)
+                found = _numbers(table.rows, column, shown, runs, protocols[shown.name], listed)
             values |= {(value.row, value.column, value.number): value for value in found}
     every = []
     for row in table.rows:
@@ -111,9 +115,24 @@ def _by_category(table: Table, cells: Sequence[Cell], results: Path) -> list[Sho
     return [replace(table.shown[0], name=str(name), category=str(name)) for name, _ in largest] or [*table.shown]
 
 
+def protocols_of(table: Table, config_dirs: Sequence[Path]) -> dict[str, ScoringProtocol]:
+    """The protocol of each number of a table that is no cost, by its heading. Raises as `protocol_of` does."""
+    return {each.name: protocol_of(each, config_dirs) for each in table.shown if each.number not in COSTS}
+
+
 def protocol_of(shown: Shown, config_dirs: Sequence[Path]) -> ScoringProtocol:
-    """The protocol of a number. Raises `UsageError` where its settings cannot be composed."""
-    protocol: ScoringProtocol = build(compose(shown.protocol, config_dirs).protocol, "protocol")
+    """The protocol of a number. Raises `UsageError` where it cannot be composed, or has no such number."""
+    protocol = _protocol(tuple(shown.protocol), tuple(config_dirs))
+    if shown.number not in protocol.numbers:
+        hint = suggest(shown.number, [*protocol.numbers, *COSTS])
+        raise UsageError(f"{shown.name}: {protocol.label} has no number {shown.number}; {hint}")
+    return protocol
+
+
+@cache
+def _protocol(words: tuple[str, ...], config_dirs: tuple[Path, ...]) -> ScoringProtocol:
+    """Kept, since Hydra takes longer to compose one than a table's numbers take."""
+    protocol: ScoringProtocol = build(compose(words, config_dirs).protocol, "protocol")
     return protocol
 
 
@@ -207,15 +226,39 @@ def _cost(row: str, column: Line, shown: Shown, run: Run | str) -> Value:
     return Value(row, column.name, shown.name, value, missing=missing, random=random, cost=True, run=run.digest)
 
 
+def _ratio(row: str, column: Line, shown: Shown, runs: Mapping[str, Run | str]) -> Value:
+    """How many times a cost of the row that is compared with is this one's."""
+    cost = replace(shown, number=RATIOS[shown.number])
+    own, theirs = (_cost(name, column, cost, runs[name]) for name in (row, shown.to))
+    if own.missing or theirs.missing:
+        return replace(own, value=math.nan, missing=own.missing or f"lacks {shown.to}")
+    return replace(own, value=theirs.value / own.value, random=own.random or theirs.random)
+
+
 def _average(table: Table, row: Line, shown: Shown, values: Sequence[Value]) -> Value:
-    """The mean over all columns, as the paper forms it; only where every column has its value."""
+    """The mean over all columns, as the paper forms it; only where every column has its value.
+
+    Its interval takes the datasets as independent of each other.
+    """
     own = [value for value in values if value.number == shown.name]
     lacking = [value.column for value in own if value.missing]
     if lacking:
         return Value(row.name, table.average, shown.name, missing=f"lacks {', '.join(lacking)}")
     mean = sum(value.value for value in own) / len(own)
+    low, high = mean_interval([(value.value, value.low, value.high) for value in own])
     sampled, random = any(value.sampled for value in own), any(value.random for value in own)
     instances, errors = sum(value.instances for value in own), sum(value.errors for value in own)
+    clusters = min(value.clusters for value in own)
     return Value(
-        row.name, table.average, shown.name, mean, instances=instances, errors=errors, sampled=sampled, random=random
+        row.name,
+        table.average,
+        shown.name,
+        mean,
+        low,
+        high,
+        instances,
+        clusters,
+        errors,
+        sampled=sampled,
+        random=random,
     )

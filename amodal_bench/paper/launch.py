@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from amodal_bench.config.compose import compose
 from amodal_bench.config.search import search_path
 from amodal_bench.config.settings import config_folder, register_schema
 from amodal_bench.core.errors import UsageError, unbroken
 from amodal_bench.paper.cells import Cell
 from amodal_bench.paper.frozen import registered
 from amodal_bench.paper.job import CellJob
+from amodal_bench.paper.record import Record, code_digest, write
 
 QUIET = ("baselines=null", "sheet=0")
 """V and the hull are rows of a table and runs of their own; a contact sheet takes as long as its predictions."""
@@ -36,7 +39,7 @@ def launch(
         inputs: of each cell the digest of what it is made from, by its key; see `inputs.digests`.
 
     Raises:
-        UsageError: Hydra's settings cannot be composed.
+        UsageError: Hydra's settings, or those of every cell, cannot be composed.
     """
     from hydra import version
     from hydra._internal.callbacks import Callbacks
@@ -46,7 +49,7 @@ def launch(
     from hydra.errors import HydraException
     from hydra.types import HydraContext, RunMode
 
-    once = {cell.key: cell for cell in cells}
+    once = composable({cell.key: cell for cell in cells}, results, config_dirs)
     commands = {key: [*cell.command, *QUIET, f"results={results}"] for key, cell in once.items()}
     version.setbase("1.3")
     register_schema()
@@ -67,3 +70,28 @@ def launch(
         raise UsageError(unbroken(error)) from error
     finally:
         GlobalHydra.instance().clear()
+
+
+def composable(cells: Mapping[str, Cell], results: Path, config_dirs: Sequence[Path]) -> dict[str, Cell]:
+    """The cells whose settings can be composed; each other one is noted as failed, so that it ends no table.
+
+    Raises:
+        UsageError: none of them can be composed.
+    """
+    found: dict[str, Cell] = {}
+    wrong: dict[str, UsageError] = {}
+    for key, cell in cells.items():
+        try:
+            compose(cell.command, config_dirs)
+            found[key] = cell
+        except UsageError as refused:
+            wrong[key] = refused
+    if wrong and not found:
+        raise next(iter(wrong.values()))
+    for key, error in wrong.items():
+        cell = cells[key]
+        print(f"failed: {cell.row} / {cell.column}: {unbroken(error)}", file=sys.stderr, flush=True)
+        write(
+            results, key, Record([*cell.command], "", unbroken(error), code=code_digest(), plans=registered(results))
+        )
+    return found

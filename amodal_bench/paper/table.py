@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.errors import ConfigError
-from amodal_bench.paper.declarations import Declarations, refuse_unknown
+from amodal_bench.paper.declarations import Declarations, refuse_unknown, refuse_unpublished
 
 DECLARED = Declarations("table", Path(__file__).parent / "tables")
 
 TOY = "toy"
 
-COSTS = {"seconds": "seconds_per_instance", "memory": "peak_gb"}
+RATIOS = {"speed_ratio": "seconds", "memory_ratio": "memory"}
+"""Costs of another row's run divided by those of a run, and which cost each is of."""
+
+COSTS = {"seconds": "seconds_per_instance", "memory": "peak_gb", **RATIOS}
 """Numbers of a run that no protocol has, and their columns in its timing."""
 
 
@@ -42,10 +45,11 @@ class Shown:
 
     Attributes:
         name: the heading.
-        number: of the protocol, or `seconds` or `memory` of the run.
+        number: of the protocol, or `seconds`, `memory`, `speed_ratio` or `memory_ratio` of the run.
         protocol: settings of the protocol, the first being `protocol=NAME`.
         published: what its published values have in the ledger.
         category: of the instances that it is about; "" for all.
+        to: the row to which a ratio is: how many times its cost is the run's.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Shown:
     protocol: Sequence[str] = ("protocol=instance",)
     published: Mapping[str, str] = field(default_factory=dict)
     category: str = ""
+    to: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,4 +137,9 @@ def _made(kind: type[Any], said: Any, file: Path) -> Any:
     if not isinstance(said, Mapping):
         raise ConfigError(f"{file}: {said!r}: must be a mapping with {', '.join(kind.__dataclass_fields__)}")
     refuse_unknown(said, list(kind.__dataclass_fields__), file)
+    for each in fields(kind):
+        if each.name not in said and each.default is MISSING and each.default_factory is MISSING:
+            which = "" if kind is Table else f"{dict(said)!r}: "
+            raise ConfigError(f"{file}: {which}{each.name} is missing; compare it with {DECLARED.shipped}")
+    refuse_unpublished(said.get("published") or {}, file)
     return kind(**said)

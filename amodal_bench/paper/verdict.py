@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.plain import leaves
+from amodal_bench.paper.against import is_inside
 from amodal_bench.paper.cells import Cell
 from amodal_bench.paper.frozen import SEAL
 from amodal_bench.paper.gather import Value, gather
@@ -28,6 +28,7 @@ class Verdict:
         ours: text of our value; "" where there is none.
         published: text of the published value; "" where there is none.
         what: `held`, `did not hold`, or why nothing can be said.
+        unplanned: whether its run, or its protocol, is not the one that was planned.
     """
 
     row: str
@@ -36,6 +37,7 @@ class Verdict:
     ours: str
     published: str
     what: str
+    unplanned: bool = False
 
 
 def verdicts(plan: Mapping[str, Any], results: Path, config_dirs: Sequence[Path]) -> list[Verdict]:
@@ -52,7 +54,8 @@ def verdicts(plan: Mapping[str, Any], results: Path, config_dirs: Sequence[Path]
     table = of_plain_values(plan["table"], Path(FOLDER))
     cells = [_cell(said, results) for said in plan["cells"]]
     values = {(v.row, v.column, v.number): v for v in gather(table, cells, results, config_dirs)}
-    found = []
+    found: list[Verdict] = []
+    averages: list[Verdict] = []
     for said, cell in zip(plan["cells"], cells, strict=True):
         why = _unplanned(said, cell, plan, results)
         for shown in table.shown:
@@ -60,7 +63,14 @@ def verdicts(plan: Mapping[str, Any], results: Path, config_dirs: Sequence[Path]
             changed = "" if shown.number in COSTS else _other_protocol(value, plan["protocols"][shown.name])
             for published in said["published"][shown.name] or [None]:
                 found.append(_verdict(value, published, float(plan["tolerance"]), why or changed))
-    return found
+    # Of an average the first cell that is not as planned says why nothing can be said.
+    for said in plan.get("averages", []):
+        own = [each for each in found if each.row == said["row"] and each.number == said["number"]]
+        why = next((f"{each.column}: {each.what}" for each in own if each.unplanned), "")
+        for published in said["published"] or [None]:
+            value = values[said["row"], table.average, said["number"]]
+            averages.append(_verdict(value, published, float(plan["tolerance"]), why))
+    return found + averages
 
 
 def _cell(said: Mapping[str, Any], results: Path) -> Cell:
@@ -121,6 +131,5 @@ def _verdict(value: Value, published: Mapping[str, Any] | None, tolerance: float
     else:
         percent = 1 if value.cost else 100
         near = abs(percent * value.value - published["value"]) <= tolerance + NEAR
-        inside = not math.isnan(value.low) and percent * value.low <= published["value"] <= percent * value.high
-        what = HELD if near or inside else FAILED
-    return Verdict(value.row, value.column, value.number, ours, stated, what)
+        what = HELD if near or is_inside(value, float(published["value"])) else FAILED
+    return Verdict(value.row, value.column, value.number, ours, stated, what, bool(why))

@@ -66,6 +66,8 @@ def notes(table: Table, values: Sequence[Value]) -> list[str]:
     lines += [f"Instances: {'; '.join(shown)}."] if shown else []
     if any(_is_few(value) for value in values):
         lines.append(f"{FEW_NOTE}; with one there is no interval.")
+    if any(value.column == table.average and not math.isnan(value.low) for value in values):
+        lines.append(f"The interval of the {table.average} takes the datasets as independent of each other.")
     if any(value.sampled for value in values):
         lines.append("~ of a sample of the instances; all others of all of them.")
     if any(value.best for value in values):
@@ -83,7 +85,7 @@ def notes(table: Table, values: Sequence[Value]) -> list[str]:
 
 def _is_few(value: Value) -> bool:
     """Whether so few images or videos are behind a value that its interval is too narrow, or there is none."""
-    return bool(value.ids) and not value.missing and value.clusters < FEW_CLUSTERS
+    return not (value.cost or value.missing) and value.clusters < FEW_CLUSTERS
 
 
 def text_of(value: Value) -> str:

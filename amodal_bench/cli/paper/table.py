@@ -98,12 +98,14 @@ def _main(name: str, render: bool, dry_run: bool, words: Sequence[str], config_d
 
 def _one(name: str, asked: Asked, render: bool, dry_run: bool) -> int:
     """Make one table. Raises `UsageError` where it cannot be made from these words."""
+    from amodal_bench.paper.gather import protocols_of
     from amodal_bench.paper.prepared import prepare, recalled, remember
 
     if not dry_run:
         check_results(asked.results, render)
     known = recalled(asked.results, name) if render and not asked.said else None
     table, every = known or prepare(name, asked.plan, asked.budget, asked.results)
+    protocols_of(table, asked.plan.config_dirs)
     if dry_run:
         return show_estimates(table, every, asked)
     if not render:
@@ -145,7 +147,7 @@ def show_estimates(table: Table, every: Sequence[Cell], asked: Asked) -> int:
     from amodal_bench.cli.columns import print_columns
     from amodal_bench.paper.estimate import estimates, in_words
 
-    found = estimates(every, asked.results, asked.plan.config_dirs)
+    found = estimates(every, asked.results, asked.plan.config_dirs, asked.plan.sample)
     print(f"{table.title}: {len(found)} cells, {sum(each.done for each in found)} done")
     rows = [
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OURS, SAMPLED = "ours", "ours, of a sample"
-PRINTED, OTHERWISE = "published", "published, copied or reproduced"
+PRINTED, OTHERWISE = "published", "published, not first hand"
 ROW, MARGIN, LABEL, GAP = 0.165, 0.06, 1.25, 0.2
 ACROSS = 2
 """Panels side by side in one column of print."""
@@ -117,11 +118,15 @@ def _draw_panel(
             line = lines[value.row] - above
             draw_interval(axes, scale * value.low, scale * value.high, line, BLUE)
             axes.plot([scale * value.value], [line], "o", ms=3.4, color=BLUE, mfc=face, label=label)
+    published: Counter[str] = Counter()
     for each in beside:
         if (each.ours.column, each.ours.number) == place and each.ours.row in lines:
+            # Several of one cell stand below each other, or one would hide another.
+            below = 0.2 + 0.1 * min(published[each.ours.row], 2)
+            published[each.ours.row] += 1
             printed = each.published.certainty == "printed"
             axes.plot(
-                [each.published.value], [lines[each.ours.row] + 0.2], "D", ms=3.4, mew=0.8, color=VERMILION,
+                [each.published.value], [lines[each.ours.row] + below], "D", ms=3.4, mew=0.8, color=VERMILION,
                 mfc=VERMILION if printed else "white", label=PRINTED if printed else OTHERWISE,
             )  # fmt: skip
     axes.set_ylim(len(rows) - 0.5, -0.5)

@@ -10,7 +10,7 @@ from typing import Any
 
 from amodal_bench.config.build import suggest
 from amodal_bench.core.errors import ConfigError
-from amodal_bench.paper.declarations import Declarations, refuse_unknown
+from amodal_bench.paper.declarations import Declarations, refuse_unknown, refuse_unpublished
 
 DECLARED = Declarations("figure", Path(__file__).parent / "shipped")
 
@@ -78,6 +78,7 @@ def read_figure(file: Path) -> Declared:
 
     def made(said: dict[str, Any]) -> Declared:
         refuse_unknown(said, [each.name for each in fields(Declared)], file)
+        refuse_unpublished(said.get("published") or {}, file)
         return Declared(**said)
 
     found = DECLARED.read(file, made)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from amodal_bench.metrics.statistics import mean_interval
 from amodal_bench.paper.gather import Value
 
 
@@ -21,16 +22,12 @@ class Mean:
 def mean_of(values: Sequence[Value]) -> Mean | None:
     """The mean over datasets in points; None where one of them has no value, or random weights made it.
 
-    The datasets are independent, so the distances to the ends of their intervals add as squares (the method of
-    variance estimates recovery, MOVER).
+    The datasets are independent of each other: see `mean_interval`.
     """
     if not values or any(value.missing or value.random or value.cost for value in values):
         return None
-    count = len(values)
-    below = math.sqrt(sum((value.value - value.low) ** 2 for value in values))
-    above = math.sqrt(sum((value.high - value.value) ** 2 for value in values))
-    mean = 100 * sum(value.value for value in values) / count
-    return Mean(mean, mean - 100 * below / count, mean + 100 * above / count)
+    low, high = mean_interval([(value.value, value.low, value.high) for value in values])
+    return Mean(100 * sum(value.value for value in values) / len(values), 100 * low, 100 * high)
 
 
 def difference_of(first: Mean, second: Mean) -> Mean:
