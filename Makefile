@@ -7,7 +7,7 @@ DATA ?=
 DATASETS ?= cocoa bsds kins fishbowl sailvos
 MODELS ?= sam sam2
 
-.PHONY: help setup run test test-all lint format docs bench bench-gpu ablation every-model table protocol-search clean
+.PHONY: help setup run test test-all coverage lint format docs bench bench-gpu ablation every-model table protocol-search clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,10 @@ test: setup ## the fast tests
 
 test-all: setup ## all tests, slow ones included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m '' -n auto
+
+coverage: setup ## which lines the fast tests run; takes twice as long as they do
+	$(BIN)/python -m pytest -n auto --cov --cov-report=
+	$(BIN)/coverage report
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
