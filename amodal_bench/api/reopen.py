@@ -16,6 +16,7 @@ from amodal_bench.config.compose import choices
 from amodal_bench.core.errors import BenchError, UsageError
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
+from amodal_bench.metrics.rebuild import in_order
 
 
 def dataset_of(run: Run, config_dirs: list[Path]) -> Dataset:
@@ -41,7 +42,7 @@ def protocol_of(run: Run, config_dirs: list[Path]) -> ScoringProtocol:
     if specification is None:
         raise UsageError(f"{run.folder}: does not say how it was scored; {way_out}")
     _require_known(run, specification, "protocol", config_dirs, way_out)
-    protocol: ScoringProtocol = build(specification, "protocol")
+    protocol: ScoringProtocol = build({**specification, "numbers": dict(in_order(specification))}, "protocol")
     return protocol
 
 

@@ -42,7 +42,7 @@ def protocol_from(content: Any) -> ScoringProtocol:
         raise ValueError("it has no name and version that can be used")
     own = {str(key): value for key, value in content.items() if key not in _TOLD}
     numbers: dict[str, Any] = {}
-    for key, told in _in_order(own):
+    for key, told in in_order(own):
         if not _NAME.fullmatch(key):
             raise ValueError("it has a number without a name that can be used")
         kind = told.get("kind") if isinstance(told, Mapping) else None
@@ -70,9 +70,9 @@ def protocol_from(content: Any) -> ScoringProtocol:
     return made
 
 
-def _in_order(content: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def in_order(content: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """The numbers in the order of the shipped protocol of that name: files keep them in that of the alphabet."""
-    usual = shipped_content(content["name"])
+    usual = shipped_content(str(content.get("name")))
     places = {name: place for place, name in enumerate((usual or {}).get("numbers", ()))}
     return sorted(content["numbers"].items(), key=lambda each: places.get(each[0], len(places)))
 

@@ -23,7 +23,7 @@ import click
 
 from amodal_bench.cli.verbs import Verb, verb
 from amodal_bench.cli.words import config_dir, overrides
-from amodal_bench.core.errors import BenchError, UsageError, unbroken
+from amodal_bench.core.errors import BenchError, UsageError
 
 if TYPE_CHECKING:
     from amodal_bench.cli.paper.table import Asked
@@ -55,6 +55,7 @@ def made(name: str) -> Verb:
 
 def every(asked: Asked, render: bool, dry_run: bool) -> int:
     """Draw every figure; one that cannot be drawn leaves the others to be drawn."""
+    from amodal_bench.cli.paper.table import left_out
     from amodal_bench.paper.figures.declared import figure_names
 
     status = 0
@@ -62,7 +63,7 @@ def every(asked: Asked, render: bool, dry_run: bool) -> int:
         try:
             status |= draw(name, asked, render, dry_run, "")
         except BenchError as error:
-            print(f"left out: {name}: {unbroken(error)}", file=sys.stderr)
+            print(left_out(name, error), file=sys.stderr)
             status |= 1
     return status
 
@@ -95,6 +96,7 @@ def draw(name: str, asked: Asked, render: bool, dry_run: bool, ids: str) -> int:
 
 def _cells(figure: Declared, asked: Asked, ids: Sequence[str], render: bool) -> tuple[Table, list[Cell]]:
     """The figure's part of its table, and the cells of it."""
+    from amodal_bench.cli.paper.table import never_made
     from amodal_bench.paper.cells import adapted
     from amodal_bench.paper.figures.declared import BARS, OF_A_MODEL
     from amodal_bench.paper.figures.shown import lists_of
@@ -102,7 +104,9 @@ def _cells(figure: Declared, asked: Asked, ids: Sequence[str], render: bool) -> 
     from amodal_bench.paper.table import load_table
 
     name = figure.table if figure.kind in BARS else figure.name
-    if render and not asked.said and not ids and (known := recalled(asked.results, name)):
+    if render and not asked.said and not ids:
+        if (known := recalled(asked.results, name)) is None:
+            raise never_made(figure.name, asked.results)
         return known
     plan = asked.plan
     table = adapted(load_table(figure.table, plan.config_dirs), plan)

@@ -25,7 +25,7 @@ from amodal_bench.cli.verbs import Verb, verb
 from amodal_bench.cli.words import config_dir, overrides
 from amodal_bench.config.build import suggest
 from amodal_bench.config.overrides import expand_home, readable
-from amodal_bench.core.errors import UsageError
+from amodal_bench.core.errors import UsageError, unbroken
 
 if TYPE_CHECKING:
     from amodal_bench.paper.cells import Cell, Plan
@@ -87,13 +87,24 @@ def _main(name: str, render: bool, dry_run: bool, words: Sequence[str], config_d
         except UsageError as error:
             if name != ALL:
                 raise
-            print(f"left out: {each}: {error}", file=sys.stderr)
+            print(left_out(each, error), file=sys.stderr)
             status |= 1
     if name == ALL:
         from amodal_bench.cli.paper.figure import every
 
         status |= every(asked, render, dry_run)
     return status
+
+
+def left_out(name: str, error: Exception) -> str:
+    """The line on a table or figure that is not made among all."""
+    said = unbroken(error)
+    return f"left out: {said if said.startswith(f'{name}: ') else f'{name}: {said}'}"
+
+
+def never_made(name: str, results: Path) -> UsageError:
+    """What to say where something is to be written again that never was."""
+    return UsageError(f"{name}: was never made in {results}; call it without --render, or with its words")
 
 
 def _one(name: str, asked: Asked, render: bool, dry_run: bool) -> int:
@@ -104,6 +115,8 @@ def _one(name: str, asked: Asked, render: bool, dry_run: bool) -> int:
     if not dry_run:
         check_results(asked.results, render)
     known = recalled(asked.results, name) if render and not asked.said else None
+    if render and not asked.said and known is None:
+        raise never_made(name, asked.results)
     table, every = known or prepare(name, asked.plan, asked.budget, asked.results)
     protocols_of(table, asked.plan.config_dirs)
     if dry_run:
