@@ -18,7 +18,8 @@ from amodal_bench.core.types import Floats, Integers, Mask
 from amodal_bench.metrics.counts import joint_counts
 from amodal_bench.metrics.numbers.base import Rows, Score
 from amodal_bench.metrics.numbers.iou import MeanIou, PooledIou
-from amodal_bench.metrics.protocols import Filter, ScoringProtocol, occlusion_rate, shipped
+from amodal_bench.metrics.protocols import Filter, ScoringProtocol, occlusion_rate
+from amodal_bench.metrics.protocols import shipped as shipped_as
 from amodal_bench.metrics.rebuild import in_order
 
 Instance = tuple[Mask, Mask, Mask]
@@ -412,7 +413,7 @@ def test_a_wrong_setting_is_refused(changes: dict[str, Any], what: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in (config_folder() / "protocol").glob("*.yaml")))
 def test_numbers_that_a_file_has_sorted_stand_in_their_own_order_again(name: str) -> None:
-    protocol = shipped(name)
+    protocol = shipped_as(name)
     assert protocol is not None
     numbers = dict(sorted(protocol.content["numbers"].items()))
     assert [key for key, _ in in_order({**protocol.content, "numbers": numbers})] == list(protocol.numbers)
