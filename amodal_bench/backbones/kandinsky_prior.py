@@ -78,7 +78,11 @@ class Prior:
         kind: Any = CLIPVisionModelWithProjection
         try:
             encoder, report = kind.from_pretrained(
-                folder / "image_encoder", local_files_only=True, dtype=torch.float32, output_loading_info=True
+                folder / "image_encoder",
+                local_files_only=True,
+                use_safetensors=True,  # else a pickle is read where there are none
+                dtype=torch.float32,
+                output_loading_info=True,
             )
         except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
             raise self._unusable(str(error).strip().partition("\n")[0]) from error

@@ -157,9 +157,11 @@ class ResultsFile:
         if not isinstance(stated, str | int) or isinstance(stated, bool) or not is_text(id := str(stated)):
             raise InputError(self.path, f"has no id ({', '.join(ID_KEYS)}) of an instance", MAKE_ENTRIES, record)
         score = fields.get("score")
-        if score is not None and (not isinstance(score, int | float) or math.isnan(score)):
+        if score is not None and not _is_number(score):
             raise InputError(self.path, "its score is not a number", "correct it or leave it out", record)
         image = fields.get("image_id")
+        if isinstance(image, float) and not math.isfinite(image):
+            raise InputError(self.path, "its image_id is not a number", "correct it or leave it out", record)
         image_id = None if image is None else str(int(image) if isinstance(image, float) else image)
         return id, _Entry(place, -math.inf if score is None else score, fields.get("segmentation"), image_id)
 
@@ -230,6 +232,14 @@ class PngFolder:
         if not files:
             raise InputError(self.path, "has no PNG in it", "put one <id>.png for each instance there")
         return files
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number that has a float, infinity among them: the longest whole numbers have none."""
+    try:
+        return isinstance(value, int | float) and not math.isnan(value)
+    except OverflowError:
+        return False
 
 
 def _is_png(name: str) -> bool:
