@@ -65,9 +65,11 @@ class Sweep:
         """Write the joined table of all cells, those that failed with their error; returns its file."""
         import pandas as pd
 
+        from amodal_bench.report.csv_logger import write_csv
+
         failed = [said for said in self._said() if said["error"]]
         errors = [{"settings": " ".join(said["overrides"]), "error": said["error"]} for said in failed]
         table = pd.concat([joined, pd.DataFrame(errors)], ignore_index=True) if errors else joined
         file = self.folder / TABLE
-        write_whole(file, lambda partial: table.to_csv(partial, index=False, lineterminator="\n"))
+        write_csv(table, file)
         return file

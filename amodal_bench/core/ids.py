@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from amodal_bench.core.errors import InputError, NoSuchFile
+from amodal_bench.core.shown import shown
 
 COMMENT = "#"
 MAKE_ONE = "make a list with `amodal-bench data ids dataset=... > FILE`"
@@ -35,7 +36,7 @@ def read_ids(path: Path | str) -> list[str]:
 
 def is_listable(id: str) -> bool:
     """Whether an id survives being written to such a file and read again."""
-    return bool(id) and id == id.strip() and "\n" not in id and not id.startswith(COMMENT)
+    return bool(id) and id == id.strip() and shown(id) == id and "\n" not in id and not id.startswith(COMMENT)
 
 
 def label(ids: Iterable[str]) -> str:

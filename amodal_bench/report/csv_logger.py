@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from amodal_bench.core.files import write_whole
+from amodal_bench.report.cells import as_csv
 from amodal_bench.report.joined import with_earlier
 from amodal_bench.report.outcome import Outcome, RunInfo
 from amodal_bench.report.scored import Scored
@@ -65,4 +66,5 @@ def write_joined(table: pd.DataFrame, path: Path) -> None:
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table as a whole or not at all; numbers keep all their digits."""
-    write_whole(path, lambda partial: table.to_csv(partial, index=False, lineterminator="\n"))
+    text = as_csv(table)
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8", newline=""))

@@ -117,6 +117,7 @@ def _rank(part: pd.DataFrame) -> pd.Series[float]:
 
 def _print(table: pd.DataFrame) -> None:
     """Rows in Markdown, a table for each group of protocols with the same numbers."""
+    from amodal_bench.core.shown import markdown
     from amodal_bench.metrics.statistics import FEW_CLUSTERS
     from amodal_bench.report.numbers import FEW_NOTE, alike, gain, names, percent, title
 
@@ -134,6 +135,6 @@ def _print(table: pd.DataFrame) -> None:
             cells += [row[name] for name in ("protocol", "protocol_digest", "split", "seed")]
             cells += [percent(row, name) for name in shown] + ([gain(row, shown[0])] if gains else [])
             cells += [row[name] for name in (*drawn, "instances", "errors", "ids", "run")]
-            print(f"| {' | '.join(map(str, cells))} |")
+            print(f"| {' | '.join(map(markdown, cells))} |")
     if "clusters" in table and (table["clusters"] < FEW_CLUSTERS).any():
         print(f"\n{FEW_NOTE}")
