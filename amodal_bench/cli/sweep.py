@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.core.files import write_whole
+from amodal_bench.core.files import read_text, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ class Sweep:
 
     def _said(self) -> Iterator[dict[str, Any]]:
         for file in sorted((self.folder / "cells").glob("*.json")):
-            yield json.loads(file.read_text(encoding="utf-8"))
+            yield json.loads(read_text(file))
 
     def write_table(self, joined: pd.DataFrame) -> Path:
         """Write the joined table of all cells, those that failed with their error; returns its file."""

@@ -11,9 +11,9 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from io import BufferedReader
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
 
 _numbers = count(1)  # threads of one process may write the same file at the same time
 
@@ -32,7 +32,7 @@ _KINDS = (
 )
 
 
-def open_regular(path: Path | str) -> BinaryIO:
+def open_regular(path: Path | str) -> BufferedReader:
     """Open a file to read its bytes.
 
     Raises:
@@ -50,6 +50,15 @@ def open_regular(path: Path | str) -> BinaryIO:
 def require_regular(path: Path | str) -> None:
     """Raise `OSError` unless a path is a regular file: for libraries that open what they are told to."""
     _require(Path(path).stat(), path)
+
+
+def is_regular(path: Path | str) -> bool:
+    """Whether a path is a regular file that can be looked at; False for a name that no file can have."""
+    try:
+        require_regular(path)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def read_bytes(path: Path | str, most: int | None = None) -> bytes:

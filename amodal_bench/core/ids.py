@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from amodal_bench.core.errors import InputError, NoSuchFile
+from amodal_bench.core.files import read_text
 from amodal_bench.core.shown import shown
 
 COMMENT = "#"
@@ -20,7 +21,7 @@ def read_ids(path: Path | str) -> list[str]:
         InputError: the file cannot be read, is no text, or lists nothing.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_text(path, encoding="utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError as error:
         raise NoSuchFile(path, "no such file of ids", MAKE_ONE) from error
     except OSError as error:

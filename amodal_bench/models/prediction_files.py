@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 
 from amodal_bench.core.digests import files_digest, require_unchanged, sizes_digest
 from amodal_bench.core.errors import InputError, PredictionError, unreadable
+from amodal_bench.core.files import require_regular
 from amodal_bench.core.rle import decode, is_list, is_object
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.reading.fields import is_text
@@ -197,12 +198,14 @@ class PngFolder:
         file = self._found()[id]
         require_unchanged(file)  # else the run would hold masks that its identity does not know
         try:
+            require_regular(file)
             with Pillow.open(file) as picture:
                 pixels = np.asarray(picture)
                 alpha = picture.mode in ("LA", "PA", "RGBA", "La", "RGBa")
         # Pillow tells of a damaged file by any of these, depending on the format.
         except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
-            raise PredictionError(f"{file}: cannot be read as a picture ({error}); {REPLACE}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise PredictionError(f"{file}: cannot be read as a picture ({reason}); {REPLACE}") from error
         if pixels.shape[:2] != (height, width):
             sizes = "mask is {}x{} but the image is {}x{} (height x width)".format(*pixels.shape[:2], height, width)
             raise PredictionError(f"{file}: {sizes}; {REPLACE}")

@@ -12,6 +12,7 @@ from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError, unbroken
+from amodal_bench.core.files import read_text
 from amodal_bench.datasets.card import load_card
 from amodal_bench.models.absent import check_weights
 from amodal_bench.paper.cells import Cell
@@ -111,7 +112,7 @@ def _seconds(cell: Cell, known: Sequence[Record], settings: Mapping[str, Any]) -
 def _instances(cell: Cell, settings: Settings, here: bool) -> int | None:
     """How many instances a cell has: of its sample, of the dataset where it is here, else by published counts."""
     if cell.sampled is not None:
-        return len(cell.sampled.read_text(encoding="utf-8").splitlines())
+        return len(read_text(cell.sampled).splitlines())
     if here:
         try:
             dataset, protocol = build(settings.dataset, "dataset"), build(settings.protocol, "protocol")

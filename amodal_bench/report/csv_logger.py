@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from amodal_bench.core.files import write_whole
+from amodal_bench.core.files import read_text, write_whole
 from amodal_bench.report.cells import as_csv
 from amodal_bench.report.joined import with_earlier
 from amodal_bench.report.outcome import Outcome, RunInfo
@@ -53,7 +53,7 @@ def write_score(scored: Scored) -> None:
 def _earlier(file: Path, known: set[str]) -> list[dict[str, Any]]:
     """The protocols that a file has beside those that are known: rows of an earlier command are about them."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(read_text(file))
         return [each for each in found if each["digest"] not in known]
     except (OSError, ValueError, TypeError, KeyError):
         return []

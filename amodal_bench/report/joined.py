@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from amodal_bench.core.files import require_regular
 from amodal_bench.report.cells import as_csv
 
 KEYS = ["dataset", "model", "settings", "protocol_digest", "ids", "run", "draws", "occlusion_rate"]
@@ -25,6 +26,7 @@ def with_earlier(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """
     fresh = pd.read_csv(io.StringIO(as_csv(table)), dtype=str)
     try:
+        require_regular(path)
         earlier = pd.read_csv(path, dtype=str)
     except (OSError, ValueError):
         return fresh

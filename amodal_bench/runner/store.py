@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.files import is_regular
 from amodal_bench.core.native import from_mask
 from amodal_bench.core.rle import Rle, decode, united
 from amodal_bench.core.stages import StageCost
@@ -81,6 +82,8 @@ class Store:
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
+        if path.exists() and not is_regular(path):
+            raise sqlite3.DatabaseError("it is a folder, a pipe or a device")
         uri = f"{path.absolute().as_uri()}?{_read_only_mode(path)}"
         self._db = sqlite3.connect(uri, uri=True) if read_only else sqlite3.connect(path)
         try:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from amodal_bench.core import native
 from amodal_bench.core.errors import BenchError
+from amodal_bench.core.plain import number_in
 from amodal_bench.core.rle import Rle, encode, united
 from amodal_bench.datasets.base import Sample
 
@@ -80,4 +81,4 @@ def _shape(rle: Rle) -> dict[str, Any]:
 
 
 def _is_whole(id: str) -> bool:
-    return id.isascii() and id.isdigit() and str(int(id)) == id
+    return id.isascii() and str(number_in(id)) == id

@@ -17,6 +17,7 @@ from amodal_bench.cli.results.told import UNKNOWN, by_digest
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import folders, place
 from amodal_bench.core.errors import UsageError, first_line
+from amodal_bench.core.files import require_regular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,6 +99,7 @@ def _read(file: Path) -> pd.DataFrame | None:
     import pandas as pd
 
     try:
+        require_regular(file)
         table = pd.read_csv(file, dtype=TEXT)
         if lacking := {"dataset", "model", "protocol", "run", "instances", "errors"} - set(table):
             raise ValueError(f"it lacks the column {min(lacking)}")

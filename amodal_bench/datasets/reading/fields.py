@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import chain, count
+from pathlib import PurePosixPath
 from typing import Any
 
 LONGEST_SIDE = (1 << 16) - 1
@@ -14,6 +15,9 @@ LARGEST = 1e12
 """No mask has so many pixels; longer whole numbers have no float."""
 
 NO_NAME = "its file_name cannot be one (it holds half a surrogate pair or a zero byte)"
+
+
+LEADS_OUT = "its file_name leads out of the dataset's folder"
 
 
 def text(value: Any) -> str:
@@ -27,7 +31,13 @@ def text(value: Any) -> str:
 def file_name(value: Any) -> str:
     """A field as the name of a file, blanks inside it kept; "" where it is null or cannot be one (`NO_NAME`)."""
     name = "" if value is None else str(value).strip()
-    return name if "\0" not in name and is_text(name) else ""
+    return name if "\0" not in name and is_text(name) and not leads_out(name) else ""
+
+
+def leads_out(name: str) -> bool:
+    """Whether a name is absolute or has a step up: a picture lies in the folder of its dataset."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or f"{path}"[1:3] == ":/"
 
 
 def is_text(value: str) -> bool:

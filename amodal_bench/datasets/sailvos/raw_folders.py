@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from amodal_bench.core.errors import InputError, unreadable
+from amodal_bench.core.files import require_regular
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Problem
 from amodal_bench.datasets.reading.fields import is_text, text
@@ -86,6 +87,7 @@ def build_index(files: Iterable[str]) -> Index:
 def read_map(path: Path) -> NDArray[np.integer[Any]]:
     """The map of visible objects, (H, W) of any whole-number type. Raises `InputError`."""
     try:
+        require_regular(path)
         # Arrays of Python objects could run code of whoever made the file.
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.lib.npyio.NpzFile):
@@ -96,7 +98,8 @@ def read_map(path: Path) -> NDArray[np.integer[Any]]:
     except FileNotFoundError as error:
         raise unreadable(path, error) from error
     except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(path, f"cannot be read as an array of numbers ({error})", COPY_AGAIN) from error
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(path, f"cannot be read as an array of numbers ({reason})", COPY_AGAIN) from error
     if loaded.dtype.kind not in "iu":
         raise InputError(path, f"object numbers are {loaded.dtype}, not whole numbers", COPY_AGAIN)
     return np.asarray(loaded)
