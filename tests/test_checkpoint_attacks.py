@@ -121,11 +121,11 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: repacked(lambda name, kept: kept[:4] if name == "data/0" else kept),
         "data/0 has not the size that the pickle says",
     ),
-    "negative side": (lambda: pickled_as(tensor(sides=(2, -3))), "a size that is negative or no number"),
+    "negative side": (lambda: pickled_as(tensor(sides=(2, -3))), "a size that is negative or not a number"),
     "negative length": (lambda: pickled_as(tensor(-6)), "a storage that cannot be"),
     "side that is a truth value": (
         lambda: pickled_as(tensor(sides=(True, 3))),
-        "a size that is negative or no number",
+        "a size that is negative or not a number",
     ),
     "beyond its storage": (lambda: pickled_as(tensor(offset=1)), "reaches beyond its storage"),
     "one element, many times": (lambda: pickled_as(tensor(sides=(1 << 30, 1), steps=(0, 1))), "too many elements"),

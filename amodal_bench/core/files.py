@@ -90,7 +90,7 @@ def read_text(path: Path | str, most: int = 64 * MIB, encoding: str = "utf-8") -
 
 def _require(found: os.stat_result, path: Path | str) -> None:
     if not stat.S_ISREG(found.st_mode):
-        kind = next((name for is_kind, name in _KINDS if is_kind(found.st_mode)), "it is no regular file")
+        kind = next((name for is_kind, name in _KINDS if is_kind(found.st_mode)), "it is not a regular file")
         number = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
         raise OSError(number, kind, str(path))
 

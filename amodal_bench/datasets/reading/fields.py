@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import chain, count
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -66,8 +65,16 @@ def odd_numbers(fields: dict[str, Any], areas: tuple[str, ...], rates: tuple[str
 
 
 def unused(label: str, taken: set[str]) -> str:
-    """`label`, or the first of `label.2`, `label.3`, ... that is not taken yet; takes it."""
-    free = next(name for name in chain([label], (f"{label}.{n}" for n in count(2))) if name not in taken)
+    """`label`, or one of `label.2`, `label.3`, ... that is not taken, the first where they are in a row; takes it."""
+    free = label
+    if label in taken:
+        low, high = 1, 2  # halved, not counted: a hundred thousand records may have one id
+        while f"{label}.{high}" in taken:
+            low, high = high, 2 * high
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if f"{label}.{middle}" in taken else (low, middle)
+        free = f"{label}.{high}"
     taken.add(free)
     return free
 

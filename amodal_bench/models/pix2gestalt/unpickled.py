@@ -200,7 +200,7 @@ def _called(function: Any, arguments: Any) -> Any:
 def _stored(said: Any) -> Stored:
     """A storage as `torch.save` refers to it: "storage", its class, its member, a device, and its length."""
     if not isinstance(said, tuple) or len(said) != 5 or said[0] != "storage" or not isinstance(said[1], _Name):
-        raise ValueError("its pickle refers to something that is no storage")
+        raise ValueError("its pickle refers to something that is not a storage")
     (module, kind), member, length = said[1], said[2], said[4]
     if module not in ("torch", "torch.storage") or not isinstance(member, str) or not _is_count(length):
         raise ValueError("its pickle describes a storage that cannot be")
@@ -213,7 +213,7 @@ def _placed(stored: Any, offset: Any, sides: Any, steps: Any) -> Placed:
     if not shaped or len(sides) != len(steps) or len(sides) > MOST_SIDES:
         raise ValueError("its pickle describes a tensor that cannot be")
     if not all(map(_is_count, (offset, *sides, *steps))):
-        raise ValueError("its pickle describes a tensor with a size that is negative or no number")
+        raise ValueError("its pickle describes a tensor with a size that is negative or not a number")
     reach = offset + sum((side - 1) * step for side, step in zip(sides, steps, strict=True)) + 1
     if reach > stored.length and all(sides):
         raise ValueError("its pickle describes a tensor that reaches beyond its storage")
