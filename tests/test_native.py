@@ -87,10 +87,16 @@ def test_a_part_outside_takes_nothing_from_the_part_inside() -> None:
     np.testing.assert_array_equal(decode([near, FAR], 30, 40), decode([near], 30, 40))
 
 
+def wrapping() -> str:
+    """Forty thousand positive runs that grow by 2 ** 33 - 1: as whole numbers of 64 bits, their sum is any number."""
+    return "P1P1P1" + "oooooo7" * 40_000
+
+
 FLOOD = [0] * 60_000 + [768]
 REFUSED: dict[str, tuple[Any, int, int, str]] = {
     "empty runs": ({"size": [24, 32], "counts": FLOOD}, 24, 32, "more runs than its 768 pixels and one"),
     "empty runs, text": ({"size": [24, 32], "counts": "0" * 60_000}, 24, 32, "more runs than its 768 pixels"),
+    "sums that wrap": ({"size": [512, 512], "counts": wrapping()}, 512, 512, "malformed RLE: it has a run of "),
     "in a list": ([encode(np.zeros((24, 32), bool)), {"size": [24, 32], "counts": FLOOD}], 24, 32, "more runs"),
     "huge size": ({"size": [60_000] * 2, "counts": [3_600_000_000]}, 60_000, 60_000, "than the 178,956,970 pixels"),
     "no height": ({"size": [0, 32], "counts": []}, 0, 32, "not whole numbers that a picture can have"),

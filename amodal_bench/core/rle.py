@@ -207,6 +207,8 @@ def _checked_runs(rle: dict[str, Any], height: int, width: int) -> Integers:
         raise ValueError("malformed RLE: it has a negative run")
     if runs.size > height * width + 1:
         raise ValueError(f"malformed RLE: it has more runs than its {height * width} pixels and one")
+    if runs.size and runs.max() > height * width:  # many such would make their sum any number
+        raise ValueError(f"malformed RLE: it has a run of {int(runs.max())} of its {height * width} pixels")
     if (covered := int(runs.sum())) != height * width:
         raise ValueError(f"malformed RLE: its runs cover {covered} of {height * width} pixels")
     return runs
