@@ -80,6 +80,12 @@ def overlapping() -> bytes:
     return bytes(archive)
 
 
+def of_another_version() -> bytes:
+    archive = bytearray(repacked(lambda _, kept: kept))
+    archive[end_of(bytes(archive))[0] + 6] = 255
+    return bytes(archive)
+
+
 def longer_than_the_file() -> bytes:
     archive = bytearray(repacked(lambda _, kept: kept))
     start, _, _ = end_of(bytes(archive))
@@ -111,6 +117,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "another name": (with_another_name_before_the_member, "'archive/data.pkl' has two names"),
     "compressed": (lambda: repacked(lambda _, kept: kept, zipfile.ZIP_DEFLATED), "is compressed or encrypted"),
     "overlapping": (overlapping, "overlaps another one"),
+    "another version of ZIP": (of_another_version, "zip file version 25.5"),
     "longer than the file": (longer_than_the_file, "overlaps another one"),
     "too long a pickle": (lambda: pickled_as(bytes(17 << 20)), "a part of 17,825,792 bytes may have 16,777,216"),
     "other byte order": (

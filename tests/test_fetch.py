@@ -419,6 +419,14 @@ def links(count: int) -> bytes:
     return tarred({"good.txt": bytes(1000), **{f"{n}.txt=good.txt": None for n in range(count)}})
 
 
+def without_text() -> bytes:
+    return zipped({"good.txt": b"x", "é.txt": b"x"}).replace("é".encode(), b"\x91\xab")
+
+
+def without_a_name() -> bytes:
+    return zipped({"good.txt": b"x", "bad.txt": b"x"}).replace(b"bad.txt", b"\0ad.txt")
+
+
 BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "zip": (
         "a.zip",
@@ -433,6 +441,8 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "sparse": ("a.tar", with_sparse_member, "'holes.txt' is sparse"),
     "long header": ("a.tgz", with_a_long_header, "a header of 4,294,967"),
     "itself": ("a.zip", lambda: zipped({"good.txt": b"x", "./A.ZIP": b"x"}), "would be written over itself"),
+    "nameless": ("a.zip", without_a_name, "has a member without a name"),
+    "no text": ("a.zip", without_text, "cannot be unpacked"),
     "its mark": ("a.zip", lambda: zipped({"a.zip.unpacked": b"x"}), "would be written over itself"),
 }
 

@@ -167,3 +167,21 @@ def test_a_name_that_no_file_can_have_is_one_line(tmp_path: Path, name: str) -> 
         dataset.sample(str(dataset.records()["id"][0]))
     with pytest.raises(InputError):
         read_image(find_picture(tmp_path, name))
+
+
+def test_a_map_of_more_numbers_than_a_picture_has_takes_no_memory(tmp_path: Path) -> None:
+    """Zeros are packed a thousand to one, and a header may say any size."""
+    np.savez_compressed(tmp_path / "map.npz", visible_ids=np.zeros(1 << 20, np.int64))
+    small = np.arange(6, dtype=np.int16).reshape(2, 3)
+    np.save(tmp_path / "map.npy", small)
+    np.testing.assert_array_equal(read_map(tmp_path / "map.npy"), small)
+    assert read_map(tmp_path / "map.npz").shape == (1 << 20,)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("amodal_bench.datasets.sailvos.raw_folders.MOST_BYTES", 8)
+        for name in ("map.npy", "map.npz"):
+            with pytest.raises(InputError, match="larger than any picture's map"):
+                read_map(tmp_path / name)
+    text = (tmp_path / "map.npy").read_bytes()
+    (tmp_path / "map.npy").write_bytes(text.replace(b"(2, 3), }        ", b"(2, 3000000000)}"))
+    with pytest.raises(InputError, match="cannot be read as an array of numbers"):
+        read_map(tmp_path / "map.npy")

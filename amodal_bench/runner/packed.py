@@ -67,7 +67,7 @@ def opened_pack(path: Path) -> Iterator[Pack]:
             yield Pack(path, archive)
     except OSError as error:
         raise unreadable(path, error) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
         raise InputError(path, f"is not a whole pack of a run ({error})", ASK) from error
 
 

@@ -78,7 +78,15 @@ def unpack(archive: Path, folder: Path, most: int) -> Unpacked:
                     left_out.append(member.name)
                 elif (room := _write(stream, folder / member.path, room)) < 0:
                     raise _too_much(archive, most, "do not use this file, and delete what was unpacked of it")
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise _damaged(archive, error) from error
     except OSError as error:
         if error.errno is None:  # the decompressors' own
@@ -148,7 +156,9 @@ def _members(archive: Path, folder: Path, opened: Any, most: int) -> Iterator[Me
             raise InputError(archive, problem, DO_NOT_USE)
         if not in_zip and entry.issparse():
             raise InputError(archive, f"its member {name[:200]!r} is sparse: a file with holes", DO_NOT_USE)
-        if not (entry.is_dir() if in_zip else entry.isdir()):
+        if not (name.endswith("/") if in_zip else entry.isdir()):
+            if not path.parts:
+                raise InputError(archive, "has a member without a name", DO_NOT_USE)
             if _is_same(folder / path, archive):
                 raise InputError(archive, f"its member {name[:200]!r} would be written over itself", DO_NOT_USE)
             yield Member(name, path, entry)

@@ -67,7 +67,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except zipfile.BadZipFile as error:
         problem = "is not a complete checkpoint: it is cut short, or another kind of file"
         raise InputError(path, problem, REMEDY) from error
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # the library has a kind of the second for versions of ZIP
         raise InputError(path, f"cannot be read as a checkpoint ({error})", REMEDY) from error
 
 
