@@ -99,6 +99,7 @@ def read_map(path: Path) -> NDArray[np.integer[Any]]:
             with loaded:
                 if MAP_KEY not in loaded.files:
                     raise InputError(path, f"it has no array {MAP_KEY!r}", COPY_AGAIN)
+                assert loaded.zip is not None
                 if max(info.file_size for info in loaded.zip.infolist()) > MOST_BYTES:
                     raise InputError(path, "it is larger than any picture's map", COPY_AGAIN)
                 loaded = loaded[MAP_KEY]
