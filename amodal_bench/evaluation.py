@@ -16,7 +16,7 @@ import pandas as pd
 from amodal_bench.config.build import NAME, TARGET, build
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError
-from amodal_bench.core.files import write_whole
+from amodal_bench.core.files import is_regular, read_text, write_whole
 from amodal_bench.core.ids import read_ids
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.datasets.base import Dataset
@@ -321,7 +321,7 @@ def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -
     folder.mkdir(parents=True, exist_ok=True)
     path, listed = folder / "sheet.png", folder / "sheet.txt"
     wanted = "\n".join(chosen) + "\n"
-    if path.exists() and listed.exists() and listed.read_text() == wanted:
+    if is_regular(path) and is_regular(listed) and read_text(listed) == wanted:
         return path
     ious = instances.set_index("id")["iou"]
     rows = []

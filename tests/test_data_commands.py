@@ -404,7 +404,7 @@ def test_readme_is_written_between_its_markers_only(run: Run, tmp_path: Path) ->
 
 
 def test_a_card_is_rendered_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    files = (CardFile("https://x.org/a.tgz?v=1", "pictures", 7, "0" * 64, True),)
+    files = (CardFile("https://x.org/a.tgz?v=1", "pictures", 7, "0" * 64, True, 9),)
     published = (Published("val", None, 5, None, "a | b"),)
     made = Card(
         "mine", "Mine", "Me,\n2026", "x.org", "CC0", "1 GB", "a/\n  b", published, files, ("Ask.",), ("Odd.",)

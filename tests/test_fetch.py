@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import re
 import tarfile
 import threading
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,12 +19,14 @@ from typing import Any
 import pytest
 
 from amodal_bench.cli.data import download as downloads
+from amodal_bench.cli.data import unpack as unpacking
 from amodal_bench.cli.data.command import main as data
 from amodal_bench.cli.data.unpack import Unpacked, unpack
 from amodal_bench.core.errors import InputError
 from amodal_bench.datasets import card as cards
 
 CONTENT = bytes(range(256)) * 1200
+MOST = 10_000_000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -36,6 +40,8 @@ class Site:
         cuts: of the next responses, how many bytes are sent before the connection is closed.
         failures: status codes that the next requests are answered with.
         etag: the files' version.
+        leads_to: where /a.bin has gone.
+        length: what it says of the length instead.
         asked: path and Range header of each request.
         sent: bytes of bodies so far.
     """
@@ -48,6 +54,8 @@ class Site:
     failures: list[int] = field(default_factory=list)
     etag: str = '"1"'
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    leads_to: str = ""
+    length: str = ""
     sent: int = 0
 
 
@@ -68,6 +76,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     state.address = f"http://127.0.0.1:{server.server_address[1]}"
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(downloads, "PAUSE", 0.0)
+    monkeypatch.setattr(cards, "SCHEMES", ("http://127.0.0.1", "https://"))
     yield state
     server.shutdown()
     server.server_close()
@@ -79,6 +88,11 @@ def answer(handler: BaseHTTPRequestHandler, site: Site) -> None:
     site.asked.append((handler.path, wanted))
     if site.failures:
         handler.send_error(site.failures.pop(0))
+        return
+    if site.leads_to and handler.path == "/a.bin":
+        handler.send_response(302)
+        handler.send_header("Location", site.leads_to)
+        handler.end_headers()
         return
     content = site.files.get(handler.path)
     if content is None:
@@ -100,7 +114,7 @@ def answer(handler: BaseHTTPRequestHandler, site: Site) -> None:
         handler.send_response(200)
     body = content[start:]
     if site.sized:
-        handler.send_header("Content-Length", str(len(body)))
+        handler.send_header("Content-Length", site.length or str(len(body)))
     handler.send_header("ETag", site.etag)
     handler.end_headers()
     if site.cuts:
@@ -135,7 +149,7 @@ def write_card(folder: Path, name: str, **changes: Any) -> None:
 
 
 def entry(site: Site, **changes: Any) -> dict[str, Any]:
-    known = {"bytes": len(CONTENT), "sha256": DIGEST, "unpack": False}
+    known = {"bytes": len(CONTENT), "sha256": DIGEST, "unpack": False, "most": MOST}
     return {"url": f"{site.address}/a.bin", "path": "data/a.bin"} | known | changes
 
 
@@ -350,7 +364,7 @@ def test_an_archive_with_an_escaping_path_is_refused_whole(tmp_path: Path, kind:
     members = {"good.txt": b"good", escape: b"bad"}
     archive.write_bytes(zipped(members) if kind == "zip" else tarred(dict(members)))
     with pytest.raises(InputError) as caught:
-        unpack(archive, folder)
+        unpack(archive, folder, MOST)
     assert f"a.{kind}: its member {escape!r} would be written outside of the folder" in str(caught.value)
     assert [path.name for path in tmp_path.rglob("*")] == [archive.name]
 
@@ -359,7 +373,7 @@ def test_no_link_is_ever_made(tmp_path: Path) -> None:
     """A link to a file of the archive is a copy of it; a chain of members cannot write through a link either."""
     links = {"copy.txt=good.txt": None, "out=/etc": None, "passwd=/etc/passwd": None, "self=self": None}
     (tmp_path / "a.tar").write_bytes(tarred({"good.txt": b"good", **links, "out/file.txt": b"inside"}))
-    unpacked = unpack(tmp_path / "a.tar", tmp_path / "folder")
+    unpacked = unpack(tmp_path / "a.tar", tmp_path / "folder", MOST)
     assert unpacked == Unpacked(3, ["out", "passwd", "self"])
     found = {path.relative_to(tmp_path / "folder").as_posix() for path in (tmp_path / "folder").rglob("*")}
     assert found == {"good.txt", "copy.txt", "out", "out/file.txt"}
@@ -379,8 +393,139 @@ def test_a_damaged_archive_is_one_line(tmp_path: Path, name: str, damage: str) -
     content = {"cut": bytes(whole[:middle]), "flipped": bytes(whole), "text": b"<html>log in first</html>"}[damage]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"{name}: .*cannot be unpacked \(.*download or copy it again") as caught:
-        unpack(tmp_path / name, tmp_path / "folder")
+        unpack(tmp_path / name, tmp_path / "folder", MOST)
     assert "\n" not in str(caught.value)
+
+
+def with_sparse_member() -> bytes:
+    """A tar whose only member has a hole of 100 bytes, as GNU tar writes one (POSIX format 0.1)."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("holes.txt")
+        info.pax_headers = {"GNU.sparse.map": "100,1", "GNU.sparse.size": "101", "GNU.sparse.numblocks": "1"}
+        info.size = 1
+        archive.addfile(info, io.BytesIO(b"x"))
+    return buffer.getvalue()
+
+
+def with_a_long_header() -> bytes:
+    """A tar whose first header says that the next member's name has 4 GiB, of which not one byte is stored."""
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 4 << 30
+    return gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20))
+
+
+def links(count: int) -> bytes:
+    return tarred({"good.txt": bytes(1000), **{f"{n}.txt=good.txt": None for n in range(count)}})
+
+
+def without_text() -> bytes:
+    return zipped({"good.txt": b"x", "é.txt": b"x"}).replace("é".encode(), b"\x91\xab")
+
+
+def without_a_name() -> bytes:
+    return zipped({"good.txt": b"x", "bad.txt": b"x"}).replace(b"bad.txt", b"\0ad.txt")
+
+
+BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {
+    "zip": (
+        "a.zip",
+        lambda: zipped({"a.txt": bytes(9_000_000), "b.txt": bytes(2_000_000)}),
+        "more than the 10,000,000",
+    ),
+    "tar": (
+        "a.tgz",
+        lambda: tarred({"a.txt": bytes(9_000_000), "b.txt": bytes(2_000_000)}),
+        "more than the 10,000,000",
+    ),
+    "sparse": ("a.tar", with_sparse_member, "'holes.txt' is sparse"),
+    "long header": ("a.tgz", with_a_long_header, "a header of 4,294,967"),
+    "itself": ("a.zip", lambda: zipped({"good.txt": b"x", "./A.ZIP": b"x"}), "would be written over itself"),
+    "nameless": ("a.zip", without_a_name, "has a member without a name"),
+    "no text": ("a.zip", without_text, "cannot be unpacked"),
+    "its mark": ("a.zip", lambda: zipped({"a.zip.unpacked": b"x"}), "would be written over itself"),
+}
+
+
+@pytest.mark.parametrize(("name", "made", "says"), BOMBS.values(), ids=BOMBS)
+def test_an_archive_that_is_too_much_is_refused_whole(
+    tmp_path: Path, name: str, made: Callable[[], bytes], says: str
+) -> None:
+    (tmp_path / name).write_bytes(made())
+    tracemalloc.start()
+    with pytest.raises(InputError, match=f"{name}: .*{says}") as caught:
+        unpack(tmp_path / name, tmp_path, MOST)
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.rglob("*")] == [name]
+
+
+def test_what_an_archive_does_not_say_is_counted_as_it_comes(tmp_path: Path) -> None:
+    """A link has no size, and its copy has that of what it leads to."""
+    (tmp_path / "a.tgz").write_bytes(links(9))
+    assert unpack(tmp_path / "a.tgz", tmp_path / "folder", 10_000).files == 10
+    (tmp_path / "a.tgz").write_bytes(links(10))
+    with pytest.raises(InputError, match=r"more than the 10,000 bytes .* delete what was unpacked of it"):
+        unpack(tmp_path / "a.tgz", tmp_path / "folder", 10_000)
+
+
+def test_too_many_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpacking, "MOST_MEMBERS", 3)
+    for name, made in (("a.zip", zipped), ("a.tar", tarred)):
+        (tmp_path / name).write_bytes(made({f"{n}.txt": b"" for n in range(4)}))
+        with pytest.raises(InputError, match="has more than 3 members"):
+            unpack(tmp_path / name, tmp_path / "folder", MOST)
+
+
+@pytest.mark.parametrize("sized", [True, False])
+def test_a_server_that_never_ends_is_cut_off(site: Site, fetch: Fetch, tmp_path: Path, sized: bool) -> None:
+    site.sized = sized
+    status, _, err = fetch(entry(site, bytes=None, sha256=None, most=1000))
+    assert status == 1
+    assert f"has {len(CONTENT)} bytes but the card says 1000 at most" in err if sized else "more than the 1000" in err
+    assert not list((tmp_path / "root" / "data").glob("*.bin*"))
+
+
+def test_a_server_that_sends_more_than_it_says_is_cut_off(site: Site, fetch: Fetch) -> None:
+    site.sized = False
+    status, _, err = fetch(entry(site, bytes=1000, sha256=None))
+    assert status == 1 and "sends more than the 1000 bytes that it may have" in err
+
+
+def test_a_server_that_crawls_is_given_up(
+    site: Site, fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "SLOWEST", (0.0, 1 << 40))
+    status, _, err = fetch(entry(site))
+    assert status == 1 and " bytes came in 0 seconds" in err
+    assert not target(tmp_path).exists()
+
+
+def test_a_few_bytes_at_each_attempt_do_not_go_on_for_ever(site: Site, fetch: Fetch) -> None:
+    site.cuts = [1] * 100
+    status, _, err = fetch(entry(site))
+    assert status == 1 and f"cut off after {downloads.TRIES} bytes" in err
+
+
+@pytest.mark.parametrize("leads_to", ["http://example.org/a.bin", "file:///etc/passwd", "ftp://x/a"])
+def test_an_address_that_leads_to_another_scheme_is_not_followed(
+    site: Site, fetch: Fetch, tmp_path: Path, leads_to: str
+) -> None:
+    site.leads_to = leads_to
+    status, _, err = fetch(entry(site))
+    assert status == 1 and re.search("leads to an address that begins with|is not allowed", err)
+    assert not target(tmp_path).exists()
+    site.leads_to = f"{site.address}/b.bin"
+    site.files["/b.bin"] = CONTENT
+    assert fetch(entry(site))[0] == 0
+    assert_whole(tmp_path)
+
+
+def test_headers_that_no_server_sends_are_no_traceback(site: Site, fetch: Fetch, tmp_path: Path) -> None:
+    site.etag, site.cuts, site.length = "\x1b]0;x\xff", [5000], "many"
+    assert fetch(entry(site))[0] == 0
+    assert_whole(tmp_path)
 
 
 def test_an_archive_that_was_not_unpacked_to_its_end_is_unpacked_again(
@@ -407,17 +552,30 @@ def test_an_archive_that_was_not_unpacked_to_its_end_is_unpacked_again(
         ({"notes": "one"}, "notes: 'one' is not a list"),
         ({"published": [{"split": "val"}]}, "published[0].variant is missing"),
         ({"published": [{"split": 1, "variant": 2019, "images": "many", "instances": 1, "source": "x"}]}, "'many'"),
-        ({"files": [{"url": "ftp://x/a", "path": "a", "bytes": 1, "sha256": None, "unpack": False}]}, "web address"),
-        ({"files": [{"url": "http://x/a", "path": "../a", "bytes": 1, "sha256": None, "unpack": True}]}, "inside"),
         (
-            {"files": [{"url": "http://x/a", "path": "a", "bytes": 1, "sha256": "12", "unpack": True}]},
+            {"files": [{"url": "ftp://x/a", "path": "a", "bytes": 1, "sha256": None, "unpack": False, "most": 9}]},
+            "web address",
+        ),
+        (
+            {
+                "files": [
+                    {"url": "https://x/a", "path": "../a", "bytes": 1, "sha256": None, "unpack": True, "most": 9}
+                ]
+            },
+            "inside",
+        ),
+        (
+            {"files": [{"url": "https://x/a", "path": "a", "bytes": 1, "sha256": "12", "unpack": True, "most": 9}]},
             "64 hex digits",
         ),
         (
-            {"files": [{"url": "http://x/a", "path": "a", "bytes": -1, "sha256": None, "unpack": True}]},
+            {"files": [{"url": "https://x/a", "path": "a", "bytes": -1, "sha256": None, "unpack": True, "most": 9}]},
             "files[0].bytes",
         ),
-        ({"files": [{"url": "http://x/a", "path": "a", "bytes": 1, "sha256": None, "unpack": 1}]}, "neither true"),
+        (
+            {"files": [{"url": "https://x/a", "path": "a", "bytes": 1, "sha256": None, "unpack": 1, "most": 9}]},
+            "neither true",
+        ),
     ],
 )
 def test_a_malformed_card_is_one_line(

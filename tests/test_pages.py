@@ -29,6 +29,14 @@ def test_pages_have_commands() -> None:
     assert {verb[0] for verb in VERBS} == {"data", "models", "results", "published", "paper", "toy", "predict"}
 
 
+def test_the_tests_that_the_security_page_names_are_there() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:tests|core)/\w+\.py)`", text)
+    assert len(named) >= 8
+    for name in named:
+        assert (ROOT / name).exists() or (ROOT / "amodal_bench" / name).exists(), name
+
+
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_a_verb_of_the_pages_exists_and_has_their_options(
     verb: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.models.pix2gestalt import Pix2GestaltBackbone, networks
-from amodal_bench.models.pix2gestalt.checkpoint import Inert, read_state
+from amodal_bench.models.pix2gestalt.checkpoint import read_state
 from amodal_bench.models.pix2gestalt.contents import AVERAGE, UNET, Contents, sorted_out
 from amodal_bench.models.pix2gestalt.key_mapping import clip_tensors, unet_tensors, vae_tensors
 from amodal_bench.weights.random import RANDOM_MARK
@@ -240,10 +240,6 @@ def test_foreign_objects_of_every_kind_become_inert(tmp_path: Path) -> None:
     }
     found = read_state(saved(tmp_path / "x.ckpt", content))
     assert not found["weight"].requires_grad and torch.equal(found["weight"], torch.ones(2))
-    inert = Inert(1, two=2)
-    inert["key"] = 1
-    inert.append(1)
-    assert not vars(inert)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +267,7 @@ def test_other_files_are_refused_in_one_line(folder: Path, tmp_path: Path, conte
     elif content == "script":
         saved(path, {"state_dict": {"weight": torch.ones(2)}})
         with zipfile.ZipFile(path, "a") as archive:  # by this file torch tells TorchScript apart
-            archive.writestr("archive/constants.pkl", b"")
+            archive.writestr(f"{path.stem}/constants.pkl", b"")
     elif content == "pickle":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("archive/data.pkl", pickle.dumps({"a": 1})[:-3])

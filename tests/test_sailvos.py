@@ -540,7 +540,7 @@ RAW_DAMAGES: dict[str, Damage] = {
         stored(lambda m: m.astype(np.float32)), MAP, f"instance {FIRST}", "are float32, not whole numbers", "frame"
     ),
     "map of Python objects": Damage(
-        stored(lambda m: m.astype(object)), MAP, f"instance {FIRST}", "allow_pickle=False", "frame"
+        stored(lambda m: m.astype(object)), MAP, f"instance {FIRST}", "Python objects in dtype", "frame"
     ),
     "map of another size": Damage(
         stored(lambda m: m[1:]), MAP, f"instance {FIRST}", "but that of the picture is", "frame"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from amodal_bench.core.cache import cache_folder, keep
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.files import read_text
 from amodal_bench.weights.source import WeightsSource, lacking, weights_digest
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Prior:
         folder = self.source.place()
         if folder is None or lacking(folder, self.PARTS, None):
             if self._memory.exists():
-                return self._memory.read_text(encoding="ascii")
+                return read_text(self._memory, encoding="ascii")
             folder = self._folder()
         return weights_digest(folder, self.PARTS)
 
@@ -78,7 +79,11 @@ class Prior:
         kind: Any = CLIPVisionModelWithProjection
         try:
             encoder, report = kind.from_pretrained(
-                folder / "image_encoder", local_files_only=True, dtype=torch.float32, output_loading_info=True
+                folder / "image_encoder",
+                local_files_only=True,
+                use_safetensors=True,  # else a pickle is read where there are none
+                dtype=torch.float32,
+                output_loading_info=True,
             )
         except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
             raise self._unusable(str(error).strip().partition("\n")[0]) from error

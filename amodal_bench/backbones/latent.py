@@ -129,6 +129,7 @@ class LatentBackbone(Loaded):
                 self.folder,
                 subfolder=part,
                 local_files_only=True,
+                use_safetensors=True,  # else a pickle is read where there are none
                 variant=variant_in(self.folder / part, self.source.variant),
                 torch_dtype=dtype or self.dtype,
                 low_cpu_mem_usage=True,  # else it is filled with random numbers first: minutes for Flux

@@ -14,6 +14,7 @@ from amodal_bench.backbones.base import Schedule, Shown
 from amodal_bench.backbones.latent import KLBackbone
 from amodal_bench.backbones.schedules import variance_preserving
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.files import read_text
 from amodal_bench.weights.null_prompt import null_prompt
 
 if TYPE_CHECKING:
@@ -32,10 +33,7 @@ class StableDiffusion(KLBackbone):
     def configured_side(self) -> int:
         """The UNet's `sample_size` in the pixels of the autoencoder: 512 or 1024 as published."""
         with self.loading():
-            unet, vae = (
-                json.loads((self.folder / part / "config.json").read_text(encoding="utf-8"))
-                for part in ("unet", "vae")
-            )
+            unet, vae = (json.loads(read_text(self.folder / part / "config.json")) for part in ("unet", "vae"))
             return int(unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1))
 
     @cached_property

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from amodal_bench.core.errors import BenchError, UsageError, unbroken
+from amodal_bench.core.shown import shown
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses: all is well, something went wrong, the command line is wrong, the user stopped it."""
@@ -81,7 +82,7 @@ def status_of(error: BaseException) -> int:
 
 def complain(text: str) -> None:
     """Print the one line that a user sees of an error."""
-    print(f"error: {text}", file=sys.stderr, flush=True)
+    print(f"error: {shown(text)}", file=sys.stderr, flush=True)
 
 
 def _sentence(error: click.ClickException) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable, Sequence
 
+from amodal_bench.core.shown import shown
+
 WIDE = 10_000
 """Columns of a pipe, in which no line is folded."""
 
@@ -41,7 +43,7 @@ def columns(
     for name in head or [""] * len(listed[0] if listed else ()):
         table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     for row in listed:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(shown(cell)) for cell in row))
     console = Console(width=WIDE if wide else room(), highlight=False)
     with console.capture() as captured:
         console.print(table)

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from amodal_bench.core.shown import for_terminal
+
 
 class _Lasting(io.FileIO):
     """A file descriptor that leads to nowhere once nobody takes what is written.
@@ -54,9 +56,17 @@ def lasting_streams() -> Iterator[list[OSError]]:
         sys.stdout, sys.stderr = before
 
 
+class _Shown(io.TextIOWrapper):
+    """Text of which a terminal obeys nothing but the program's own colours and bars, whoever wrote it."""
+
+    def write(self, text: str, /) -> int:
+        super().write(for_terminal(text))
+        return len(text)
+
+
 def _text_over(raw: _Lasting, stream: io.TextIOWrapper) -> io.TextIOWrapper:
     """Text as the stream takes it, over another descriptor."""
-    return io.TextIOWrapper(
+    return _Shown(
         io.BufferedWriter(raw),
         encoding=stream.encoding,
         errors=stream.errors,

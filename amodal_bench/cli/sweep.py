@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.core.files import write_whole
+from amodal_bench.core.files import read_text, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,15 +59,17 @@ class Sweep:
 
     def _said(self) -> Iterator[dict[str, Any]]:
         for file in sorted((self.folder / "cells").glob("*.json")):
-            yield json.loads(file.read_text(encoding="utf-8"))
+            yield json.loads(read_text(file))
 
     def write_table(self, joined: pd.DataFrame) -> Path:
         """Write the joined table of all cells, those that failed with their error; returns its file."""
         import pandas as pd
 
+        from amodal_bench.report.csv_logger import write_csv
+
         failed = [said for said in self._said() if said["error"]]
         errors = [{"settings": " ".join(said["overrides"]), "error": said["error"]} for said in failed]
         table = pd.concat([joined, pd.DataFrame(errors)], ignore_index=True) if errors else joined
         file = self.folder / TABLE
-        write_whole(file, lambda partial: table.to_csv(partial, index=False, lineterminator="\n"))
+        write_csv(table, file)
         return file

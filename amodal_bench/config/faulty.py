@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.files import read_text
 
 REMEDY = "a configuration is lines of KEY: VALUE"
 
@@ -47,7 +48,7 @@ def fault_of(file: Path) -> str | None:
     import yaml
 
     try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        node = yaml.compose(read_text(file), Loader=yaml.SafeLoader)
     except UnicodeDecodeError as error:
         return f"{file}: is not a text file (byte {error.start} is not UTF-8); {REMEDY}"
     except OSError as error:

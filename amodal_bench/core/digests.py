@@ -8,6 +8,7 @@ from pathlib import Path
 
 from amodal_bench.core.cache import cache_folder, keep
 from amodal_bench.core.errors import InputError, unreadable
+from amodal_bench.core.files import open_regular, read_text
 
 _digested: dict[str, str | None] = {}
 """Size and time of modification of each file as its digest was last asked for, by absolute path."""
@@ -16,7 +17,7 @@ _digested: dict[str, str | None] = {}
 def sha256(path: Path | str) -> str:
     """Hex SHA-256 of a file's bytes. Raises `InputError` if it cannot be read."""
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise unreadable(path, error) from error
@@ -31,7 +32,7 @@ def files_digest(paths: Iterable[Path]) -> str:
     _digested.update((str(path.absolute()), stat_of(path)) for path in listed)
     memo = cache_folder() / "digests" / stat_digest(listed)
     try:
-        return memo.read_text(encoding="ascii")
+        return read_text(memo, encoding="ascii")
     except (OSError, UnicodeDecodeError):
         pass
     digest = hashlib.sha256("\n".join(sha256(path) for path in listed).encode()).hexdigest()

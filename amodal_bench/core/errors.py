@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from amodal_bench.core import shown
+
 
 class BenchError(Exception):
     """Something the user can mend; its text is the one line that is shown."""
@@ -53,7 +55,7 @@ def one_line(error: BaseException) -> str:
 
 def unbroken(text: object) -> str:
     """A text, or that of an error, on one line."""
-    return " ".join(str(text).split())
+    return shown.one_line(text)
 
 
 def with_class(error: BaseException) -> str:
@@ -65,7 +67,7 @@ def with_class(error: BaseException) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, for libraries that write a page; the class of one without a text."""
     text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+    return shown.shown(text.splitlines()[0]) if text else type(error).__name__
 
 
 def unreadable(path: Path | str, error: OSError) -> InputError:

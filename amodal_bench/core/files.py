@@ -1,14 +1,98 @@
-"""Files and folders that appear whole or not at all: written under a name of their own, and renamed when done."""
+"""Files and folders that appear whole or not at all, and files that are opened only where they are files.
+
+What is written has a name of its own, and is renamed when done. What is read may be a pipe that nobody writes to, a
+device that never ends, or a folder: only regular files are opened, and no more is read than what asks expects.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import stat
 from collections.abc import Callable
+from io import BufferedReader
 from itertools import count
 from pathlib import Path
 
 _numbers = count(1)  # threads of one process may write the same file at the same time
+
+
+MIB = 1 << 20
+
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0)
+"""A pipe is opened without waiting for who writes to it."""
+
+_KINDS = (
+    (stat.S_ISDIR, "it is a folder"),
+    (stat.S_ISFIFO, "it is a pipe"),
+    (stat.S_ISSOCK, "it is a socket"),
+    (stat.S_ISCHR, "it is a device"),
+    (stat.S_ISBLK, "it is a device"),
+)
+
+
+def open_regular(path: Path | str) -> BufferedReader:
+    """Open a file to read its bytes.
+
+    Raises:
+        OSError: it cannot be opened, or is a folder, a pipe, a device or a socket; `strerror` says so.
+    """
+    opened = os.open(path, _FLAGS)
+    try:
+        _require(os.fstat(opened), path)
+        return os.fdopen(opened, "rb")
+    except BaseException:
+        os.close(opened)
+        raise
+
+
+def require_regular(path: Path | str) -> None:
+    """Raise `OSError` unless a path is a regular file: for libraries that open what they are told to."""
+    _require(Path(path).stat(), path)
+
+
+def is_regular(path: Path | str) -> bool:
+    """Whether a path is a regular file that can be looked at; False for a name that no file can have."""
+    try:
+        require_regular(path)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def read_bytes(path: Path | str, most: int | None = None) -> bytes:
+    """The bytes of a regular file.
+
+    Args:
+        path: the file.
+        most: bytes that it may have; None for as many as it has.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or has more.
+    """
+    with open_regular(path) as file:
+        found = file.read() if most is None else file.read(most + 1)
+    if most is not None and len(found) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most // MIB} MiB", str(path))
+    return found
+
+
+def read_text(path: Path | str, most: int = 64 * MIB, encoding: str = "utf-8") -> str:
+    """The text of a regular file, line ends as they are.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or has more than `most` bytes.
+        UnicodeDecodeError: it is no text of this encoding.
+    """
+    return read_bytes(path, most).decode(encoding)
+
+
+def _require(found: os.stat_result, path: Path | str) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = next((name for is_kind, name in _KINDS if is_kind(found.st_mode)), "it is not a regular file")
+        number = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
+        raise OSError(number, kind, str(path))
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amodal_bench.core.errors import InputError, NoSuchFile
+from amodal_bench.core.files import read_text
+from amodal_bench.core.shown import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +27,7 @@ def read_ids(path: Path | str) -> list[str]:
         InputError: the file cannot be read, is no text, or lists nothing.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_text(path, encoding="utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError as error:
         raise NoSuchFile(path, "no such file of ids", MAKE_ONE) from error
     except OSError as error:
@@ -41,7 +43,7 @@ def read_ids(path: Path | str) -> list[str]:
 
 def is_listable(id: str) -> bool:
     """Whether an id survives being written to such a file and read again."""
-    return bool(id) and id == id.strip() and "\n" not in id and not id.startswith(COMMENT)
+    return bool(id) and id == id.strip() and shown(id) == id and "\n" not in id and not id.startswith(COMMENT)
 
 
 def label(ids: Iterable[str]) -> str:

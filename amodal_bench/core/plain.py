@@ -18,6 +18,15 @@ def plain(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
+LONGEST = 100
+"""Digits of a whole number that is read as one: Python reads none of more than 4300."""
+
+
+def number_in(text: str) -> int | None:
+    """The whole number that a text of digits is; None of any other text."""
+    return int(text) if text.isdecimal() and len(text) <= LONGEST else None
+
+
 def leaves(facts: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
     """Nested facts by their dotted places, below `place`; a list, and an empty mapping, is one fact."""
     for key, value in facts.items():

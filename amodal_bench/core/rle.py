@@ -1,7 +1,8 @@
 """COCO segmentations: every encoding found in the wild to a mask, and a mask back to an RLE.
 
 pycocotools trusts its input: runs that do not fill the picture leave uninitialised pixels, a cut `counts`
-string is read past its end, a NaN coordinate never returns. So everything is checked before it is called.
+string is read past its end, a NaN coordinate never returns. So everything is checked here, and goes through the gate
+in `core/native.py`.
 """
 
 from __future__ import annotations
@@ -10,20 +11,23 @@ from typing import Any, TypeAlias, TypedDict, TypeGuard
 
 import cv2
 import numpy as np
-import pycocotools.mask
 
+from amodal_bench.core import native
+from amodal_bench.core.native import NativeRle
+from amodal_bench.core.polygons import odd_ones, runs_between
 from amodal_bench.core.types import Integers, Mask
 
 Segmentation: TypeAlias = Any
 """A segmentation as JSON gives it: polygon(s), RLE or list of RLEs."""
 
-NativeRle: TypeAlias = Any
-"""A checked RLE in pycocotools' own form: size [H, W], counts in COCO's text form as bytes."""
-
-coco_mask: Any = pycocotools.mask  # the stubs that checkers ship for it are wrong
-
 COORDINATE_LIMIT = 1e6
-"""Largest coordinate, in pixels: pycocotools walks along each edge, so a wild number would take for ever."""
+"""Largest coordinate, in pixels: no object reaches so far out of its picture, and C's whole numbers end near it."""
+
+MOST_DIGITS = 7
+"""Characters of a number in COCO's text form."""
+
+LONGEST_TEXT = 2
+"""Characters for each pixel and one more, which no mask's text needs: longer runs have fewer characters a pixel."""
 
 LONGEST_RUN = 1 << 32
 """Runs from here on do not fit pycocotools' counts."""
@@ -64,6 +68,7 @@ def decode(segmentation: Segmentation, height: int, width: int) -> Mask:
     Raises:
         ValueError: with a short reason, where there is no mask, it cannot be read or has another size.
     """
+    native.check_size(height, width)
     parts = _parts(segmentation)
     if len(parts) == 1 and is_object(parts[0]):
         runs = _checked_runs(parts[0], height, width)  # as most datasets have it: expanded once, to check and to fill
@@ -87,28 +92,27 @@ def united(segmentation: Segmentation, height: int, width: int) -> NativeRle:
 
     Takes and raises what `decode` does.
     """
+    native.check_size(height, width)
     parts = _parts(segmentation)
     if all(map(is_object, parts)):
-        rles = [_rle(part, height, width) for part in parts]
-    else:
-        rles = coco_mask.frPyObjects(_usable_polygons(parts), height, width)
-    return rles[0] if len(rles) == 1 else coco_mask.merge(rles)
+        return native.merged([_rle(part, height, width) for part in parts])
+    return native.from_polygons(_usable_polygons(parts), height, width)
 
 
 def pixels(rle: NativeRle) -> int:
     """How many pixels a mask has."""
-    return int(coco_mask.area(rle))
+    return native.area(rle)
 
 
 def common_pixels(first: NativeRle, second: NativeRle) -> int:
     """How many pixels two masks of one size share."""
-    return int(coco_mask.area(coco_mask.merge([first, second], intersect=True)))
+    return native.area(native.intersected(first, second))
 
 
 def reaches_border(rle: NativeRle) -> bool:
     """Whether a mask has a pixel in the first or last row or column of its image."""
     height, width = rle["size"]
-    left, top, across, down = coco_mask.toBbox(rle).tolist()
+    left, top, across, down = native.box(rle)
     return bool(across and down) and (left <= 0 or top <= 0 or left + across >= width or top + down >= height)
 
 
@@ -151,7 +155,7 @@ def _parts(segmentation: Segmentation) -> list[Any]:
 
 def encode(mask: Mask) -> Rle:
     """Turn a (H, W) bool mask into a compressed RLE whose counts are str, so that JSON can hold it."""
-    rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+    rle = native.from_mask(mask)
     return {"size": [int(side) for side in mask.shape], "counts": rle["counts"].decode("ascii")}
 
 
@@ -176,17 +180,10 @@ def _rle(rle: dict[str, Any], height: int, width: int) -> Any:
     runs = _checked_runs(rle, height, width)
     counts = rle["counts"]
     if not runs[1:].all():  # pycocotools stops merging at an empty run
-        counts = _without_empty(runs)
-    if is_list(counts):
-        return coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
-    return {"size": [height, width], "counts": _bytes(counts)}
-
-
-def _without_empty(runs: Integers) -> list[int]:
-    """The run lengths of the same mask in which only the first, the background's, may be 0."""
-    shows = np.repeat((np.arange(runs.size) & 1).astype(np.bool_), runs)
-    edges = np.flatnonzero(np.diff(shows, prepend=False))
-    return [int(run) for run in np.diff(edges, prepend=0, append=shows.size)]
+        runs = runs_between(odd_ones(np.cumsum(runs)[:-1]), height * width)
+    elif not is_list(counts):
+        return {"size": [height, width], "counts": _bytes(counts)}
+    return native.from_runs(runs, height, width)
 
 
 def _checked_runs(rle: dict[str, Any], height: int, width: int) -> Integers:
@@ -195,7 +192,11 @@ def _checked_runs(rle: dict[str, Any], height: int, width: int) -> Integers:
     if not is_list(size) or len(size) != 2:
         raise ValueError("malformed RLE: it has no size [height, width]")
     if size != [height, width]:
-        raise ValueError(f"mask is {size[0]}x{size[1]} but the image is {height}x{width} (height x width)")
+        raise ValueError(
+            f"mask is {_short(size[0])}x{_short(size[1])} but the image is {height}x{width} (height x width)"
+        )
+    if isinstance(counts, str | bytes | list) and len(counts) > LONGEST_TEXT * (height * width + 1) + MOST_DIGITS:
+        raise ValueError(f"malformed RLE: it has more runs than its {height * width} pixels and one")
     if isinstance(counts, str | bytes):
         runs = _uncompressed(_bytes(counts))
     elif is_list(counts) and all(isinstance(run, int) and abs(run) < LONGEST_RUN for run in counts):
@@ -204,9 +205,22 @@ def _checked_runs(rle: dict[str, Any], height: int, width: int) -> Integers:
         raise ValueError("malformed RLE: counts are neither text nor whole numbers")
     if runs.size and runs.min() < 0:
         raise ValueError("malformed RLE: it has a negative run")
+    if runs.size > height * width + 1:
+        raise ValueError(f"malformed RLE: it has more runs than its {height * width} pixels and one")
+    if runs.size and runs.max() > height * width:  # many such would make their sum any number
+        raise ValueError(f"malformed RLE: it has a run of {int(runs.max())} of its {height * width} pixels")
     if (covered := int(runs.sum())) != height * width:
         raise ValueError(f"malformed RLE: its runs cover {covered} of {height * width} pixels")
     return runs
+
+
+def _short(side: Any) -> str:
+    """A stated side for a message, however long it is."""
+    try:
+        text = str(side)
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        return "?"
+    return text if len(text) <= 12 else f"{text[:9]}..."
 
 
 def _bytes(counts: str | bytes) -> bytes:
@@ -233,7 +247,7 @@ def _uncompressed(text: bytes) -> Integers:
     starts = np.zeros_like(ends)
     starts[1:] = ends[:-1] + 1
     digits = ends - starts + 1
-    if digits.max() > 7:
+    if digits.max() > MOST_DIGITS:
         raise ValueError("malformed RLE: counts hold a number that no picture has")
     places = 5 * (np.arange(codes.size) - np.repeat(starts, digits))
     runs = np.add.reduceat((codes & 0x1F) << places, starts)

@@ -10,6 +10,9 @@ from typing import Any
 from amodal_bench.core.errors import InputError, unbroken
 
 FOLDER = Path(__file__).parent / "cards"
+SCHEMES = ("https://",)
+"""How addresses of files begin: what comes over http, anybody on the way may have changed."""
+
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
@@ -29,10 +32,11 @@ class CardFile:
     """A file that anybody may download.
 
     Attributes:
-        url: http or https.
+        url: https.
         path: where it goes, relative to the dataset's root; for an archive, its folder suffices.
         bytes, sha256: what it has to be; None where that is not known.
         unpack: whether it is an archive to unpack, into the folder that it lies in.
+        most: bytes that it may have where `bytes` is not known, and that its members may have together.
     """
 
     url: str
@@ -40,6 +44,7 @@ class CardFile:
     bytes: int | None
     sha256: str | None
     unpack: bool
+    most: int
 
     def place(self, root: Path) -> Path:
         """Where the file lies under a dataset's root."""
@@ -132,15 +137,16 @@ def _published(data: Any, where: str) -> Published:
 def _file(data: Any, where: str) -> CardFile:
     entry = _mapping(data, [field.name for field in fields(CardFile)], where)
     url, path = _text(entry["url"], f"{where}.url"), _text(entry["path"], f"{where}.path")
-    if not url.startswith(("https://", "http://")):
-        raise ValueError(f"{where}.url: {url!r} is not a web address")
+    if not url.startswith(SCHEMES):
+        raise ValueError(f"{where}.url: {url!r} is not a web address that begins with {' or '.join(SCHEMES)}")
     if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
         raise ValueError(f"{where}.path: {path!r} is not a path inside the dataset's root")
     if not isinstance(entry["unpack"], bool):
         raise ValueError(f"{where}.unpack: {entry['unpack']!r} is neither true nor false")
-    return CardFile(
-        url, path, _count(entry["bytes"], f"{where}.bytes"), _digest(entry["sha256"], where), entry["unpack"]
-    )
+    size, most = _count(entry["bytes"], f"{where}.bytes"), _count(entry["most"], f"{where}.most")
+    if most is None or most < (size or 0):
+        raise ValueError(f"{where}.most: {most} must be a number of bytes, and not less than bytes")
+    return CardFile(url, path, size, _digest(entry["sha256"], where), entry["unpack"], most)
 
 
 def _mapping(data: Any, keys: list[str], where: str) -> Mapping[str, Any]:

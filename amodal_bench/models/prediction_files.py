@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 
 from amodal_bench.core.digests import files_digest, require_unchanged, sizes_digest
 from amodal_bench.core.errors import InputError, PredictionError, unreadable
+from amodal_bench.core.files import require_regular
 from amodal_bench.core.rle import decode, is_list, is_object
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.reading.fields import is_text
@@ -157,9 +158,11 @@ class ResultsFile:
         if not isinstance(stated, str | int) or isinstance(stated, bool) or not is_text(id := str(stated)):
             raise InputError(self.path, f"has no id ({', '.join(ID_KEYS)}) of an instance", MAKE_ENTRIES, record)
         score = fields.get("score")
-        if score is not None and (not isinstance(score, int | float) or math.isnan(score)):
+        if score is not None and not _is_number(score):
             raise InputError(self.path, "its score is not a number", "correct it or leave it out", record)
         image = fields.get("image_id")
+        if isinstance(image, float) and not math.isfinite(image):
+            raise InputError(self.path, "its image_id is not a number", "correct it or leave it out", record)
         image_id = None if image is None else str(int(image) if isinstance(image, float) else image)
         return id, _Entry(place, -math.inf if score is None else score, fields.get("segmentation"), image_id)
 
@@ -195,12 +198,14 @@ class PngFolder:
         file = self._found()[id]
         require_unchanged(file)  # else the run would hold masks that its identity does not know
         try:
+            require_regular(file)
             with Pillow.open(file) as picture:
                 pixels = np.asarray(picture)
                 alpha = picture.mode in ("LA", "PA", "RGBA", "La", "RGBa")
         # Pillow tells of a damaged file by any of these, depending on the format.
         except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
-            raise PredictionError(f"{file}: cannot be read as a picture ({error}); {REPLACE}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise PredictionError(f"{file}: cannot be read as a picture ({reason}); {REPLACE}") from error
         if pixels.shape[:2] != (height, width):
             sizes = "mask is {}x{} but the image is {}x{} (height x width)".format(*pixels.shape[:2], height, width)
             raise PredictionError(f"{file}: {sizes}; {REPLACE}")
@@ -230,6 +235,14 @@ class PngFolder:
         if not files:
             raise InputError(self.path, "has no PNG in it", "put one <id>.png for each instance there")
         return files
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number that has a float, infinity among them: the longest whole numbers have none."""
+    try:
+        return isinstance(value, int | float) and not math.isnan(value)
+    except OverflowError:
+        return False
 
 
 def _is_png(name: str) -> bool:

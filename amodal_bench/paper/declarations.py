@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from amodal_bench.config.build import suggest
 from amodal_bench.core.errors import ConfigError, UsageError, first_line
+from amodal_bench.core.files import read_text
 
 Made = TypeVar("Made")
 
@@ -43,7 +44,7 @@ class Declarations:
         import yaml  # type: ignore[import-untyped]
 
         try:
-            return make({"name": file.stem, **yaml.safe_load(file.read_text(encoding="utf-8"))})
+            return make({"name": file.stem, **yaml.safe_load(read_text(file))})
         except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
             problem = f"is not a {self.what} ({first_line(error)})"
             raise ConfigError(f"{file}: {problem}; compare it with {self.shipped}") from error

@@ -12,6 +12,7 @@ from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError, UsageError, unbroken
+from amodal_bench.core.files import read_text
 from amodal_bench.datasets.card import load_card
 from amodal_bench.models.absent import check_weights
 from amodal_bench.paper.cells import Cell
@@ -131,7 +132,7 @@ def _instances(cell: Cell, settings: Settings, sample: int | None) -> tuple[int 
     They are those of its sample, of the dataset where it is here, or else as many as were published.
     """
     if cell.sampled is not None:
-        return len(cell.sampled.read_text(encoding="utf-8").splitlines()), ""
+        return len(read_text(cell.sampled).splitlines()), ""
     try:
         dataset, protocol = build(settings.dataset, "dataset"), build(settings.protocol, "protocol")
         return len(protocol.filter.select(dataset.records())[0]), ""

@@ -13,7 +13,7 @@ from typing import Any
 from amodal_bench.config.build import TARGET, build
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError, InputError, first_line, unbroken
-from amodal_bench.core.files import write_whole
+from amodal_bench.core.files import read_text, write_whole
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.paper.against import published_of
 from amodal_bench.paper.cells import Cell, told
@@ -113,7 +113,7 @@ def read_plan(file: Path) -> dict[str, Any]:
     import yaml  # type: ignore[import-untyped]
 
     try:
-        plan = yaml.safe_load(file.read_text(encoding="utf-8"))
+        plan = yaml.safe_load(read_text(file))
         seal = plan[SEAL]
         lacking = {"table", "tolerance", "protocols", "cells"} - set(plan)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError, InputError, unbroken
-from amodal_bench.core.files import write_whole
+from amodal_bench.core.files import read_text, write_whole
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.paper.cells import Cell, Plan, adapted, cells, refuse_fixed, told
@@ -99,7 +99,7 @@ def recalled(results: Path, name: str) -> tuple[Table, list[Cell]] | None:
     if not file.is_file():
         return None
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
+        said = json.loads(read_text(file))
         table = of_plain_values(said["table"], file)
         found = [
             Cell(each["row"], each["column"], each["words"], results / each["sampled"] if each["sampled"] else None)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from amodal_bench.config.settings import config_folder
-from amodal_bench.core.files import write_whole
+from amodal_bench.core.files import read_text, write_whole
 
 FOLDER = "paper"
 """Where tables and the records of their cells lie, in the folder of results."""
@@ -51,7 +51,7 @@ def place(results: Path, key: str) -> Path:
 def read(results: Path, key: str) -> Record | None:
     """A cell's record, or None where there is none that can be read."""
     try:
-        said: Mapping[str, Any] = json.loads(place(results, key).read_text(encoding="utf-8"))
+        said: Mapping[str, Any] = json.loads(read_text(place(results, key)))
         return Record(**said)
     except (OSError, ValueError, TypeError):
         return None

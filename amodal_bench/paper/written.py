@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from amodal_bench.core import shown
 from amodal_bench.core.files import write_whole
 from amodal_bench.metrics.statistics import FEW_CLUSTERS
 from amodal_bench.paper.against import Against
 from amodal_bench.paper.gather import Value
 from amodal_bench.paper.table import Table
+from amodal_bench.report.cells import as_csv
 from amodal_bench.report.numbers import FEW, FEW_NOTE
 
 MEANINGLESS = "Random weights: these rows show that the models run, and mean nothing"
@@ -62,8 +64,8 @@ def notes(table: Table, values: Sequence[Value]) -> list[str]:
     several = len({(value.column, value.ids) for value in values if value.ids}) > len(
         {v.column for v in values if v.ids}
     )
-    shown = [f"{ids} ({', '.join(dict.fromkeys(numbers))})" if several else ids for ids, numbers in about.items()]
-    lines += [f"Instances: {'; '.join(shown)}."] if shown else []
+    said = [f"{ids} ({', '.join(dict.fromkeys(numbers))})" if several else ids for ids, numbers in about.items()]
+    lines += [f"Instances: {'; '.join(said)}."] if said else []
     if any(_is_few(value) for value in values):
         lines.append(f"{FEW_NOTE}; with one there is no interval.")
     if any(value.column == table.average and not math.isnan(value.low) for value in values):
@@ -166,7 +168,7 @@ def _writer(text: str) -> Callable[[Path], object]:
 
 
 def _csv(values: Sequence[Value]) -> str:
-    return pd.DataFrame([asdict(value) for value in values]).to_csv(index=False, lineterminator="\n")
+    return as_csv(pd.DataFrame([asdict(value) for value in values]))
 
 
 def _published_csv(beside: Sequence[Against]) -> str:
@@ -185,23 +187,22 @@ def _published_csv(beside: Sequence[Against]) -> str:
         }
         for each in beside
     ]
-    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+    return as_csv(pd.DataFrame(rows))
 
 
 def markdown(parts: Sequence[Grid], under: Sequence[str]) -> str:
     """Tables in Markdown with the notes under them."""
     lines: list[str] = []
     for part in parts:
-        lines += [f"### {part.title}", "", _line(part.heads), "|---" * len(part.heads) + "|"]
+        lines += [f"### {shown.one_line(part.title)}", "", _line(part.heads), "|---" * len(part.heads) + "|"]
         for r, row in enumerate(part.rows):
             lines.append(_line([f"**{cell}**" if (r, c) in part.bold else cell for c, cell in enumerate(row)]))
         lines.append("")
-    return "\n".join([*lines, *(f"{line}\n" for line in under)]).rstrip() + "\n"
+    return "\n".join([*lines, *(f"{shown.one_line(line)}\n" for line in under)]).rstrip() + "\n"
 
 
 def _line(cells: Sequence[str]) -> str:
-    escaped = [cell.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ") for cell in cells]
-    return f"| {' | '.join(escaped)} |"
+    return f"| {' | '.join(map(shown.markdown, cells))} |"
 
 
 SPECIAL = {
@@ -213,7 +214,7 @@ SPECIAL = {
 
 def escaped(text: str) -> str:
     """Text for LaTeX, where none of its characters is a command."""
-    return "".join(SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
+    return "".join(SPECIAL.get(letter, letter) for letter in shown.one_line(text))
 
 
 def latex(parts: Sequence[Grid], under: Sequence[str]) -> str:
@@ -237,22 +238,24 @@ STYLE = (
 )
 
 
+def _html(text: str) -> str:
+    return html.escape(shown.one_line(text))
+
+
 def page(table: Table, parts: Sequence[Grid], under: Sequence[str]) -> str:
     """A page of its own, which opens from a file."""
-    body = [f"<h1>{html.escape(table.title)}</h1>"]
+    body = [f"<h1>{_html(table.title)}</h1>"]
     for k, part in enumerate(parts):
-        body += [f"<h2>{html.escape(part.title)}</h2>"] * (k > 0)
+        body += [f"<h2>{_html(part.title)}</h2>"] * (k > 0)
         body.append(
-            "<div><table><thead><tr>"
-            + "".join(f"<th>{html.escape(h)}</th>" for h in part.heads)
-            + "</tr></thead><tbody>"
+            "<div><table><thead><tr>" + "".join(f"<th>{_html(h)}</th>" for h in part.heads) + "</tr></thead><tbody>"
         )
         for r, row in enumerate(part.rows):
-            cells = [f"<b>{html.escape(c)}</b>" if (r, k) in part.bold else html.escape(c) for k, c in enumerate(row)]
+            cells = [f"<b>{_html(c)}</b>" if (r, k) in part.bold else _html(c) for k, c in enumerate(row)]
             body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
         body.append("</tbody></table></div>")
-    body += [f"<p>{html.escape(line)}</p>" for line in under]
-    title = html.escape(table.title)
+    body += [f"<p>{_html(line)}</p>" for line in under]
+    title = _html(table.title)
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
     return (
         f'<!doctype html><html lang="en"><head>{head}<style>{STYLE}</style></head><body>\n'

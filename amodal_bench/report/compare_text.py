@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from amodal_bench.core import shown
 from amodal_bench.metrics.statistics import FEW_CLUSTERS
 from amodal_bench.report.compare import ALL, CATEGORY, OCCLUSION, SIZE, SIZES
 from amodal_bench.report.numbers import FEW, FEW_NOTE, HOLM_NOTE, WITH_INTERVALS, title
@@ -82,7 +83,7 @@ def notes(scored: Sequence[Scored], differences: pd.DataFrame) -> list[str]:
 
 def markdown(heading: Sequence[str], parts: Sequence[Section], noted: Sequence[str]) -> str:
     """The comparison as a page of Markdown."""
-    lines = [*(f"{line}  " for line in heading)]
+    lines = [*(f"{shown.one_line(line)}  " for line in heading)]
     for part in parts:
         lines += ["", f"## {part.title[0].upper()}{part.title[1:]}", "", _line(part.head)]
         lines += ["|" + "|".join("---:" if name in part.numbers else "---" for name in part.head) + "|"]
@@ -91,7 +92,7 @@ def markdown(heading: Sequence[str], parts: Sequence[Section], noted: Sequence[s
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|').replace(FEW, chr(92) + FEW) for cell in cells)} |"
+    return f"| {' | '.join(shown.markdown(cell).replace(FEW, chr(92) + FEW) for cell in cells)} |"
 
 
 def _overall(part: pd.DataFrame, by_run: Mapping[str, str]) -> Section:
@@ -105,16 +106,16 @@ def _overall(part: pd.DataFrame, by_run: Mapping[str, str]) -> Section:
 
 
 def _grouped(heading: str, part: pd.DataFrame, by_run: Mapping[str, str]) -> Section:
-    shown = list(dict.fromkeys(part["number"]))[:WITH_INTERVALS]
+    numbers = list(dict.fromkeys(part["number"]))[:WITH_INTERVALS]
     rows = []
     for (group, run), own in part.groupby(["group", "run"], sort=False):
         named = {row["number"]: row for row in _dicts(own)}
         cells = []
-        for name in shown:
+        for name in numbers:
             row = named.get(name)
             cells += ["-", "-", ""] if row is None else [str(row["n"]), _difference(row), row["verdict"]]
         rows.append([str(group), by_run[str(run)], *cells])
-    head = ["group", "run", *(text for name in shown for text in (f"n, {title(name)}", title(name), "verdict"))]
+    head = ["group", "run", *(text for name in numbers for text in (f"n, {title(name)}", title(name), "verdict"))]
     return Section(heading, head, rows, [name for name in head[2:] if name != "verdict"])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.plain import number_in
 from amodal_bench.models.base import Finite, NamesImages
 from amodal_bench.report.csv_logger import write_csv
 
@@ -72,4 +73,4 @@ def _refuse_other_images(records: pd.DataFrame, model: Finite) -> None:
 
 def _plain(image: str) -> str:
     """An image's id without leading zeros, which numbers in JSON cannot have."""
-    return str(int(image)) if image.isascii() and image.isdigit() else image
+    return str(number_in(image)) if image.isascii() and number_in(image) is not None else image

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from amodal_bench.core.files import write_whole
+from amodal_bench.core.files import read_text, write_whole
+from amodal_bench.report.cells import as_csv
 from amodal_bench.report.joined import with_earlier
 from amodal_bench.report.outcome import Outcome, RunInfo
 from amodal_bench.report.scored import Scored
@@ -52,7 +53,7 @@ def write_score(scored: Scored) -> None:
 def _earlier(file: Path, known: set[str]) -> list[dict[str, Any]]:
     """The protocols that a file has beside those that are known: rows of an earlier command are about them."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(read_text(file))
         return [each for each in found if each["digest"] not in known]
     except (OSError, ValueError, TypeError, KeyError):
         return []
@@ -65,4 +66,5 @@ def write_joined(table: pd.DataFrame, path: Path) -> None:
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table as a whole or not at all; numbers keep all their digits."""
-    write_whole(path, lambda partial: table.to_csv(partial, index=False, lineterminator="\n"))
+    text = as_csv(table)
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8", newline=""))

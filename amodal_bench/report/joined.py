@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from amodal_bench.core.files import require_regular
+from amodal_bench.report.cells import as_csv
+
 KEYS = ["dataset", "model", "settings", "protocol_digest", "ids", "run", "draws", "occlusion_rate"]
 """Rows that agree in these, as far as a table has them, are the same result."""
 
@@ -21,8 +24,9 @@ def with_earlier(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     Of a row that both have, the one with more cells counts where they agree in all numbers that both have: a score of
     one run alone has no gains, but the table of the run's own command has. A file that cannot be read is replaced.
     """
-    fresh = pd.read_csv(io.StringIO(table.to_csv(index=False)), dtype=str)
+    fresh = pd.read_csv(io.StringIO(as_csv(table)), dtype=str)
     try:
+        require_regular(path)
         earlier = pd.read_csv(path, dtype=str)
     except (OSError, ValueError):
         return fresh

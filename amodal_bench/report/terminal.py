@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from amodal_bench.core.shown import one_line, shown
 from amodal_bench.metrics.statistics import FEW_CLUSTERS
 from amodal_bench.report.marks import spread
 from amodal_bench.report.numbers import FEW_NOTE, WITH_INTERVALS, alike, gain, holm_note, names, percent, spread_lines
@@ -38,22 +39,23 @@ def show(outcome: Outcome, written: list[Path]) -> None:
     _print_rows(console, f"{outcome.dataset}, % with 95 % intervals", outcome.table())
     if outcome.excluded:
         left_out = ", ".join(f"{count} for {reason}" for reason, count in outcome.excluded.items())
-        console.print(f"left out: {left_out}")
+        console.print(shown(f"left out: {left_out}"))
     console.print(f"instances {outcome.ids}")
     if reused := ", ".join(f"{scored.name} {scored.reused}" for scored in outcome.scored if scored.reused):
-        console.print(f"reused: {reused}", markup=False)
+        console.print(shown(f"reused: {reused}"))
     for scored in outcome.scored:
         errors = scored.errors()
         for record in errors.head(5).itertuples():
             draw = f", draw {record.draw}" if scored.draws > 1 else ""
-            console.print(f"error, {scored.name}, {record.id}{draw}: {record.error}", markup=False)
+            console.print(one_line(f"error, {scored.name}, {record.id}{draw}: {record.error}"))
         if len(errors) > 5:
-            console.print(f"... and {len(errors) - 5} more in {scored.score_folder / 'errors.csv'}", markup=False)
+            more = f"... and {len(errors) - 5} more in {scored.score_folder / 'errors.csv'}"
+            console.print(shown(more))
     if costs := _costs(outcome):
-        console.print(costs, markup=False)
-    console.print("wrote", markup=False)
+        console.print(shown(costs))
+    console.print("wrote")
     for path in written:
-        console.print(f"  {path}", markup=False)
+        console.print(shown(f"  {path}"))
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def show_cells(cells: Sequence[Cell]) -> None:
     for dataset in rows["dataset"].unique():
         _print_rows(_console(), f"{dataset}, all cells", rows[rows["dataset"] == dataset])
     if lines := spread_lines(spread(rows)):
-        _console().print(SPREAD, *lines, sep="\n", markup=False)
+        _console().print(SPREAD, *map(shown, lines), sep="\n")
 
 
 def show_rows(title: str, rows: pd.DataFrame) -> None:
@@ -102,20 +104,22 @@ def joined(cells: Sequence[Cell]) -> pd.DataFrame:
     others = pd.concat([cell.rows.iloc[:-1] for cell in cells])
     # A seed is another run of the same numbers.
     others = others.drop_duplicates(others.columns.drop(["run", "settings", "seed"]))
-    shown = pd.MultiIndex.from_frame(others[KEYS]).isin(pd.MultiIndex.from_frame(own[KEYS]))
-    return pd.concat([others[~shown], own]).sort_values("protocol", kind="stable", ignore_index=True)
+    known = pd.MultiIndex.from_frame(others[KEYS]).isin(pd.MultiIndex.from_frame(own[KEYS]))
+    return pd.concat([others[~known], own]).sort_values("protocol", kind="stable", ignore_index=True)
 
 
 def _console() -> Console:
     from rich.console import Console
 
     # Rich takes 80 columns where there is no terminal, and would cut the numbers in a log file.
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+    return Console(
+        highlight=False, markup=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160
+    )
 
 
 def _print_rows(console: Console, title: str, rows: pd.DataFrame) -> None:
     """Print a summary's rows, those with random weights in a table of their own."""
-    random = is_random(rows)
+    random, title = is_random(rows), one_line(title)
     if random.all():
         console.print(title)  # which dataset it is
     for heading, part in ((title, rows[~random]), (MEANINGLESS, rows[random])):
@@ -124,9 +128,9 @@ def _print_rows(console: Console, title: str, rows: pd.DataFrame) -> None:
                 console.print(grid)
                 heading = ""
     if (rows["clusters"] < FEW_CLUSTERS).any():
-        console.print(FEW_NOTE, markup=False)
+        console.print(FEW_NOTE)
     if note := holm_note(rows):
-        console.print(note, markup=False)
+        console.print(note)
 
 
 def _tall(title: str, summary: pd.DataFrame) -> Iterator[Table]:
@@ -134,25 +138,25 @@ def _tall(title: str, summary: pd.DataFrame) -> Iterator[Table]:
     from rich import box
     from rich.table import Table
 
-    shown = names(summary)
+    numbers = names(summary)
     for start in range(0, len(summary), ABREAST):
         rows = summary.iloc[start : start + ABREAST].to_dict("records")
         table = Table(box=box.SIMPLE_HEAD, title=title if start == 0 and title else None, title_justify="left")
         table.add_column("", no_wrap=True)
         for row in rows:
             table.add_column(_model(row), justify="right", overflow="fold", min_width=18, max_width=32)
-        for name in shown:
+        for name in numbers:
             table.add_row(title_of(name), *(percent(row, name) for row in rows))
-        if any(gains := [gain(row, shown[0]) for row in rows]):
+        if any(gains := [gain(row, numbers[0]) for row in rows]):
             table.add_row("gain over V", *gains)
         table.add_section()
         for name in ("draws", "instances", "errors", "protocol"):
-            table.add_row(name, *(str(row[name]) for row in rows))
+            table.add_row(name, *(one_line(row[name]) for row in rows))
         yield table
 
 
 def _model(row: Mapping[Any, Any]) -> str:
-    return f"{row['model']} {row['settings']}".strip()
+    return one_line(f"{row['model']} {row['settings']}")
 
 
 def _grid(title: str, summary: pd.DataFrame) -> Table:
@@ -160,11 +164,11 @@ def _grid(title: str, summary: pd.DataFrame) -> Table:
     from rich import box
     from rich.table import Table
 
-    shown = names(summary)
+    numbers = names(summary)
     table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left")
     table.add_column("model", overflow="fold", min_width=18)
-    gains = bool(shown) and f"{shown[0]}_gain" in summary and summary[f"{shown[0]}_gain"].notna().any()
-    headings = [*map(title_of, shown), *(["gain over V"] if gains else []), "instances", "errors"]
+    gains = bool(numbers) and f"{numbers[0]}_gain" in summary and summary[f"{numbers[0]}_gain"].notna().any()
+    headings = [*map(title_of, numbers), *(["gain over V"] if gains else []), "instances", "errors"]
     if drawn := bool((summary["draws"] > 1).any()):
         headings.append("draws")
     for column in headings:
@@ -175,12 +179,12 @@ def _grid(title: str, summary: pd.DataFrame) -> Table:
         last = index + 1 < len(rows) and rows[index + 1]["protocol"] != row["protocol"]
         table.add_row(
             _model(row),
-            *(percent(row, name, place < WITH_INTERVALS) for place, name in enumerate(shown)),
-            *([gain(row, shown[0])] if gains else []),
+            *(percent(row, name, place < WITH_INTERVALS) for place, name in enumerate(numbers)),
+            *([gain(row, numbers[0])] if gains else []),
             f"{row['instances']} ({row['occluded_instances']} occluded)",
             str(row["errors"]),
             *([str(row["draws"])] if drawn else []),
-            row["protocol"],
+            one_line(row["protocol"]),
             end_section=last,
         )
     return table

@@ -18,6 +18,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from amodal_bench.core.errors import InputError, unreadable
+from amodal_bench.core.files import open_regular
 from amodal_bench.core.rle import united
 from amodal_bench.metrics.counts import CELLS
 from amodal_bench.metrics.regions import REGIONS
@@ -61,12 +62,12 @@ def opened_pack(path: Path) -> Iterator[Pack]:
         InputError: it is not a pack, lacks a part, or has one that it may not have.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             _check_parts(path, archive.infolist())
             yield Pack(path, archive)
     except OSError as error:
         raise unreadable(path, error) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
         raise InputError(path, f"is not a whole pack of a run ({error})", ASK) from error
 
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from pycocotools import mask as coco_mask
 
+from amodal_bench.core import native
 from amodal_bench.core.errors import BenchError
 from amodal_bench.core.ids import among
-from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Integers, Mask
 from amodal_bench.datasets.base import Dataset, Sample
 from amodal_bench.metrics.counts import joint_counts
@@ -96,7 +95,7 @@ def _complete_pairs(store: Store, dataset: Dataset, records: pd.DataFrame) -> No
         if known.issuperset(ids):
             continue
         samples = [dataset.sample(id) for id in ids]
-        predicted = [encode(_predicted(store, sample)) for sample in samples]
-        amodal = [encode(sample.amodal) for sample in samples]
-        ious = coco_mask.iou(predicted, amodal, [int(crowd[id]) for id in ids])
+        predicted = [native.from_mask(_predicted(store, sample)) for sample in samples]
+        amodal = [native.from_mask(sample.amodal) for sample in samples]
+        ious = native.ious(predicted, amodal, [int(crowd[id]) for id in ids])
         store.write_pairs((p, a, float(ious[i, j])) for i, p in enumerate(ids) for j, a in enumerate(ids))

@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pycocotools import mask as coco_mask
 
+from amodal_bench.core.errors import InputError
+from amodal_bench.core.files import is_regular
 from amodal_bench.core.ids import among
-from amodal_bench.core.rle import Rle
+from amodal_bench.core.native import from_mask
+from amodal_bench.core.rle import Rle, decode, united
 from amodal_bench.core.stages import StageCost
 from amodal_bench.core.types import Integers, Mask
 from amodal_bench.metrics.counts import CELLS, joint_counts
@@ -64,7 +66,7 @@ def prediction_row(
 ) -> Row:
     """Count and compress one prediction. Raises ValueError where it is no bool mask of the image's shape."""
     counts = joint_counts(predicted, amodal, visible, others)
-    rle = coco_mask.encode(np.asfortranarray(predicted, np.uint8))
+    rle = from_mask(predicted)
     return Row(id, None, (amodal.shape[0], amodal.shape[1]), bytes(rle["counts"]), counts, data_s, predict_s, draw)
 
 
@@ -81,6 +83,8 @@ class Store:
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
+        if path.exists() and not is_regular(path):
+            raise sqlite3.DatabaseError("it is a folder, a pipe or a device")
         uri = f"{path.absolute().as_uri()}?{_read_only_mode(path)}"
         self._db = sqlite3.connect(uri, uri=True) if read_only else sqlite3.connect(path)
         try:
@@ -230,7 +234,11 @@ class Store:
 
     def prediction(self, id: str, draw: int = 0) -> Mask:
         """The mask of one prediction, (H, W) bool. Raises KeyError where there is none."""
-        return np.asarray(coco_mask.decode(self._rle(id, draw)), bool)
+        rle = self._rle(id, draw)
+        try:
+            return decode(rle, *rle["size"])
+        except ValueError as error:
+            raise self._damaged(id, error) from error
 
     def majority(self, id: str, draws: int) -> Mask:
         """The pixels that more than half of the first draws have, (H, W) bool; a failed draw has none.
@@ -251,7 +259,15 @@ class Store:
     def rle(self, id: str, draw: int = 0) -> Rle:
         """The mask of one prediction as an RLE that JSON can hold. Raises KeyError where there is none."""
         rle = self._rle(id, draw)
-        return {"size": rle["size"], "counts": rle["counts"].decode("ascii")}
+        try:
+            united(rle, *rle["size"])
+        except ValueError as error:
+            raise self._damaged(id, error) from error
+        counts = rle["counts"]
+        return {"size": rle["size"], "counts": counts if isinstance(counts, str) else counts.decode("ascii")}
+
+    def _damaged(self, id: str, error: ValueError) -> InputError:
+        return InputError(self.path, f"its mask cannot be read ({error})", "run the command of this run again", id)
 
     def _rle(self, id: str, draw: int) -> Any:
         """An RLE in pycocotools' own form."""

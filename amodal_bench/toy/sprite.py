@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from pycocotools import mask as coco_mask
 
+from amodal_bench.core.rle import decode
 from amodal_bench.core.types import Floats, Mask
 
 SUPERSAMPLE = 3
@@ -37,8 +37,7 @@ class Sprite:
 
         Going through pycocotools makes an export to COCO-A's polygons exact by construction.
         """
-        rles = coco_mask.frPyObjects([self.polygon.ravel().tolist()], height, width)
-        return np.asarray(coco_mask.decode(coco_mask.merge(rles)), dtype=bool)
+        return decode([self.polygon.ravel().tolist()], height, width)
 
     def paint(self, image: Floats) -> None:
         """Blend the sprite over `image`, (H, W, 3) float32 in [0, 1], in place."""

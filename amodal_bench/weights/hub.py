@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.errors import InputError, first_line
+from amodal_bench.core.files import read_text
 from amodal_bench.weights.catalogue import catalogue
 
 LOG_IN = "run `hf auth login` with a token of that account that may read gated repositories, or set HF_TOKEN to it"
@@ -28,7 +29,7 @@ def cached(hub_id: str, revision: str | None) -> Path | None:
     repository = cache_of(hub_id)
     revision = revision or "main"
     reference = repository / "refs" / revision
-    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision
+    commit = read_text(reference).strip() if reference.is_file() else revision
     folder = repository / "snapshots" / commit
     return folder if commit and folder.is_dir() else None
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from amodal_bench.core.errors import ConfigError, InputError, first_line
+from amodal_bench.core.files import require_regular
 from amodal_bench.weights.random import RANDOM_MARK
 from amodal_bench.weights.source import WeightsSource
 
@@ -99,6 +101,9 @@ def named_errors(folder: Path, family: str, remedy: str) -> Iterator[None]:
     from safetensors import SafetensorError
 
     try:
+        for file in chain(folder.glob("*"), folder.glob("*/*")):
+            if file.exists() and not file.is_dir():
+                require_regular(file)  # the libraries would wait for what a pipe never brings
         yield
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(folder, f"cannot be loaded as {family} ({first_line(error)})", remedy) from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from amodal_bench.core.cache import cache_folder, keep
 from amodal_bench.core.digests import files_digest
+from amodal_bench.core.files import require_regular
 from amodal_bench.core.versions import versions
 from amodal_bench.weights.loading import device_kind
 from amodal_bench.weights.source import NULL_PROMPT
@@ -58,6 +59,7 @@ def null_prompt(
     from safetensors.torch import load_file, save_file
 
     if is_shipped(folder):
+        require_regular(folder / NULL_PROMPT)
         return dict(load_file(folder / NULL_PROMPT))
     kept = cache_folder() / "null_prompts" / f"{prompt_digest(folder, source, device)}.safetensors"
     if (found := _kept(kept)) is not None:
@@ -72,6 +74,7 @@ def _kept(file: Path) -> dict[str, Tensor] | None:
     from safetensors import SafetensorError, safe_open
 
     try:
+        require_regular(file)
         with safe_open(file, "pt") as opened:
             stated = (opened.metadata() or {}).get(_CONTENT)
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (it has no iterator)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from amodal_bench.core.digests import files_digest
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.files import read_text
 from amodal_bench.weights.catalogue import catalogue, how_to_get
 from amodal_bench.weights.hub import cached, download
 from amodal_bench.weights.random import RANDOM, RANDOM_MARK, made, place
@@ -209,7 +210,7 @@ def _lacking(part: Path, variant: str | None) -> Iterable[str]:
 def _indexed(index: Path) -> set[str]:
     """The files of weights that an index names; empty where it cannot be read."""
     try:
-        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        return set(json.loads(read_text(index))["weight_map"].values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return set()
 

@@ -75,10 +75,10 @@ def _fetch(file: CardFile, root: Path) -> None:
         digest = _complete(file, path)
         print(f"{path}: already complete")
     else:
-        digest = download(file.url, path, file.bytes, file.sha256)
+        digest = download(file.url, path, file.bytes, file.sha256, file.most)
         print(f"{path}: {path.stat().st_size} bytes, sha256 {_judged(file, digest)}")
     if file.unpack:
-        unpacked = unpack(path, path.parent)
+        unpacked = unpack(path, path.parent, file.most)
         done.write_text(f"{digest}\n")
         for name in unpacked.left_out:
             print(f"{path}: left out {name}, a link or a device")

@@ -14,6 +14,7 @@ import click
 from amodal_bench.cli.verbs import verb
 from amodal_bench.cli.words import file_option
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.shown import one_line
 from amodal_bench.datasets.card import Card, card_names, load_card
 
 BEGIN, END = "<!-- cards: written by amodal-bench data readme -->", "<!-- end of cards -->"
@@ -103,4 +104,4 @@ def _file(card: Card, number: int) -> str:
 
 def _line(text: str) -> str:
     """Text on one line, as lists and tables need it."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return one_line(text).replace("|", "\\|")

@@ -1,9 +1,15 @@
-"""Archives: unpacked member by member, and not at all where one would land outside of the folder."""
+"""Archives: unpacked member by member, and not at all where one would land outside of the folder or all are too much.
+
+What an archive may become is bounded by what it states, by what comes out of it, and by how much memory a header may
+take: a few bytes can stand for any number of them.
+"""
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import lzma
-import shutil
+import os
 import tarfile
 import zipfile
 import zlib
@@ -11,12 +17,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from tqdm import tqdm
 
 from amodal_bench.core.errors import InputError, unreadable
+from amodal_bench.core.files import MIB, open_regular
 from amodal_bench.datasets.reading.files import COPY_AGAIN
+
+DO_NOT_USE = "do not use this file; nothing of it was unpacked"
+
+MOST_MEMBERS = 2_000_000
+MOST_AT_ONCE = 16 * MIB
+"""Bytes that a tar may ask for at once: names and remarks of a member are read into memory."""
+
+_DECOMPRESSORS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 
 
 @dataclass(frozen=True)
@@ -36,27 +51,42 @@ class Member:
     handle: Any
 
 
-def unpack(archive: Path, folder: Path) -> Unpacked:
+def unpack(archive: Path, folder: Path, most: int) -> Unpacked:
     """Unpack a zip or a tar, compressed or not.
 
     Files of the same name are replaced, modes and times are not taken over. No link is ever made: one to a file of
     the same archive becomes a copy of it, any other is left out.
 
+    Args:
+        archive: the file.
+        folder: where its members go.
+        most: bytes that they may have together.
+
     Raises:
-        InputError: it is no such archive, is damaged, or has a member that would be written outside of the folder;
-            in the last case nothing is written.
+        InputError: it is no such archive, is damaged, or has a member that would be written outside of the folder or
+            over the archive, or a sparse one, or more bytes or members than it may have. Where its directory says
+            so, nothing is written.
     """
     left_out: list[str] = []
     try:
         with _opened(archive) as opened:
-            members = list(_members(archive, opened))
+            members = list(_members(archive, folder, opened, most))
+            room = most
             for member in tqdm(members, desc=f"unpacking {archive.name}", unit="file", leave=False, disable=None):
                 stream = _stream(opened, member)
                 if stream is None:
                     left_out.append(member.name)
-                else:
-                    _write(stream, folder / member.path)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, RuntimeError) as error:
+                elif (room := _write(stream, folder / member.path, room)) < 0:
+                    raise _too_much(archive, most, "do not use this file, and delete what was unpacked of it")
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise _damaged(archive, error) from error
     except OSError as error:
         if error.errno is None:  # the decompressors' own
@@ -70,28 +100,74 @@ def _damaged(archive: Path, error: Exception) -> InputError:
     return InputError(archive, f"no archive, or a damaged one: cannot be unpacked ({reason})", COPY_AGAIN)
 
 
+def _too_much(archive: Path, most: int, remedy: str = DO_NOT_USE) -> InputError:
+    return InputError(archive, f"its members have more than the {most:,} bytes that they may have together", remedy)
+
+
+class _Metered:
+    """A stream that is asked for a little at a time."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.tell, self.seek, self.close = stream.tell, stream.seek, stream.close
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= MOST_AT_ONCE:
+            raise tarfile.ReadError(f"a header of {size:,} bytes")
+        return self._stream.read(size)
+
+
 @contextmanager
 def _opened(archive: Path) -> Iterator[Any]:
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as opened:
-            yield opened
-    else:
-        with tarfile.open(archive) as opened_tar:
+    with open_regular(archive) as file:
+        if zipfile.is_zipfile(file):
+            file.seek(0)
+            with zipfile.ZipFile(file) as opened:
+                yield opened
+            return
+        file.seek(0)
+        start = file.read(6)
+        file.seek(0)
+        decompress = next((found for mark, found in _DECOMPRESSORS.items() if start.startswith(mark)), None)
+        stream: Any = _Metered(file if decompress is None else decompress(file))
+        with tarfile.open(fileobj=stream, mode="r:") as opened_tar:
             yield opened_tar
 
 
-def _members(archive: Path, opened: Any) -> Iterator[Member]:
-    """The members of an archive that are no folders. Raises `InputError` for one that leads out of the folder."""
+def _members(archive: Path, folder: Path, opened: Any, most: int) -> Iterator[Member]:
+    """The members of an archive that are no folders.
+
+    Raises:
+        InputError: one leads out of the folder, is the archive itself, or is sparse; or they are too much.
+    """
     in_zip = isinstance(opened, zipfile.ZipFile)
-    entries: list[Any] = opened.infolist() if in_zip else opened.getmembers()
-    for entry in entries:
+    room = most
+    # A tar is read on as long as its members are not too much: its headers lie between them.
+    for number, entry in enumerate(opened.infolist() if in_zip else opened):
         name = str(entry.filename if in_zip else entry.name)
+        room -= int(entry.file_size if in_zip else entry.size)
+        if room < 0:
+            raise _too_much(archive, most)
+        if number >= MOST_MEMBERS:
+            raise InputError(archive, f"has more than {MOST_MEMBERS:,} members", DO_NOT_USE)
         path = PurePosixPath(name.replace("\\", "/"))  # Windows' separator in some zips
-        if path.is_absolute() or ".." in path.parts or ":" in (path.parts or ("",))[0]:
-            problem = f"its member {name!r} would be written outside of the folder"
-            raise InputError(archive, problem, "do not use this file; nothing of it was unpacked")
-        if not (entry.is_dir() if in_zip else entry.isdir()):
+        if path.is_absolute() or ".." in path.parts or ":" in (path.parts or ("",))[0] or "\0" in name:
+            problem = f"its member {name[:200]!r} would be written outside of the folder"
+            raise InputError(archive, problem, DO_NOT_USE)
+        if not in_zip and entry.issparse():
+            raise InputError(archive, f"its member {name[:200]!r} is sparse: a file with holes", DO_NOT_USE)
+        if not (name.endswith("/") if in_zip else entry.isdir()):
+            if not path.parts:
+                raise InputError(archive, "has a member without a name", DO_NOT_USE)
+            if _is_same(folder / path, archive):
+                raise InputError(archive, f"its member {name[:200]!r} would be written over itself", DO_NOT_USE)
             yield Member(name, path, entry)
+
+
+def _is_same(target: Path, archive: Path) -> bool:
+    """Whether a target is the archive, or what is kept beside it; in some file systems A and a are one."""
+    place, own = (os.path.abspath(path).casefold() for path in (target, archive))  # noqa: PTH100
+    return place in (own, f"{own}.unpacked", f"{own}.part", f"{own}.part.tag")
 
 
 def _stream(opened: Any, member: Member) -> IO[bytes] | None:
@@ -105,7 +181,13 @@ def _stream(opened: Any, member: Member) -> IO[bytes] | None:
     return found
 
 
-def _write(stream: IO[bytes], path: Path) -> None:
+def _write(stream: IO[bytes], path: Path, room: int) -> int:
+    """Write a member as far as there is room, and return how much is left; less than 0 where it was too little."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with stream, path.open("wb") as file:
-        shutil.copyfileobj(stream, file, 1 << 20)
+        while chunk := stream.read(MIB):
+            room -= len(chunk)
+            if room < 0:
+                return room
+            file.write(chunk)
+    return room

@@ -11,6 +11,7 @@ from PIL import Image as pillow
 from PIL import ImageOps
 
 from amodal_bench.core.errors import InputError, NoSuchFile
+from amodal_bench.core.files import require_regular
 from amodal_bench.core.types import Image, Integers, Mask
 
 PAINT = "paint V white on black, or make everything else transparent"
@@ -68,6 +69,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
 def _opened(path: Path) -> Iterator[pillow.Image]:
     """The file's first picture, upright."""
     try:
+        require_regular(path)
         with pillow.open(path) as picture:
             if picture.mode == "F":
                 raise InputError(path, "has floating-point pixels of unknown range", "save it as PNG")

@@ -14,13 +14,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
-import pycocotools.mask
 
+from amodal_bench.core import native
 from amodal_bench.core.errors import BenchError
-from amodal_bench.core.rle import Rle, encode
+from amodal_bench.core.plain import number_in
+from amodal_bench.core.rle import Rle, encode, united
 from amodal_bench.datasets.base import Sample
-
-coco_mask: Any = pycocotools.mask  # the stubs that checkers ship for it are wrong
 
 
 class CocoIds:
@@ -77,9 +76,9 @@ def _placed(row: Any, ids: CocoIds) -> dict[str, Any]:
 
 def _shape(rle: Rle) -> dict[str, Any]:
     """Mask, box [left, top, width, height] and pixels."""
-    box = [float(side) for side in coco_mask.toBbox(rle)]
-    return {"segmentation": rle, "bbox": box, "area": int(coco_mask.area(rle))}
+    checked = united(rle, *rle["size"])
+    return {"segmentation": rle, "bbox": native.box(checked), "area": native.area(checked)}
 
 
 def _is_whole(id: str) -> bool:
-    return id.isascii() and id.isdigit() and str(int(id)) == id
+    return id.isascii() and str(number_in(id)) == id

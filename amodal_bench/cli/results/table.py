@@ -17,6 +17,7 @@ from amodal_bench.cli.results.told import UNKNOWN, by_digest
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import folders, place
 from amodal_bench.core.errors import UsageError, first_line
+from amodal_bench.core.files import require_regular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,6 +99,7 @@ def _read(file: Path) -> pd.DataFrame | None:
     import pandas as pd
 
     try:
+        require_regular(file)
         table = pd.read_csv(file, dtype=TEXT)
         if lacking := {"dataset", "model", "protocol", "run", "instances", "errors"} - set(table):
             raise ValueError(f"it lacks the column {min(lacking)}")
@@ -117,6 +119,7 @@ def _rank(part: pd.DataFrame) -> pd.Series[float]:
 
 def _print(table: pd.DataFrame) -> None:
     """Rows in Markdown, a table for each group of protocols with the same numbers."""
+    from amodal_bench.core.shown import markdown
     from amodal_bench.metrics.statistics import FEW_CLUSTERS
     from amodal_bench.report.numbers import FEW_NOTE, alike, gain, names, percent, title
 
@@ -134,6 +137,6 @@ def _print(table: pd.DataFrame) -> None:
             cells += [row[name] for name in ("protocol", "protocol_digest", "split", "seed")]
             cells += [percent(row, name) for name in shown] + ([gain(row, shown[0])] if gains else [])
             cells += [row[name] for name in (*drawn, "instances", "errors", "ids", "run")]
-            print(f"| {' | '.join(map(str, cells))} |")
+            print(f"| {' | '.join(map(markdown, cells))} |")
     if "clusters" in table and (table["clusters"] < FEW_CLUSTERS).any():
         print(f"\n{FEW_NOTE}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from amodal_bench.core.files import is_regular, read_bytes
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -43,4 +45,4 @@ def write_summary(scored: Scored, own: pd.DataFrame) -> bool:
 
 
 def _bytes(file: Path) -> bytes | None:
-    return file.read_bytes() if file.is_file() else None
+    return read_bytes(file) if is_regular(file) else None

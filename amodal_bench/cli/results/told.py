@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amodal_bench.core.errors import BenchError
+from amodal_bench.core.files import read_text
 from amodal_bench.core.plain import without_seed
 
 UNKNOWN = "-"
@@ -56,6 +57,6 @@ def protocols_of(folder: Path) -> list[str]:
     found: dict[str, None] = {}
     for file in sorted(folder.glob("scores/*/protocols.json")):
         with suppress(OSError, ValueError, TypeError, KeyError):
-            listed = json.loads(file.read_text(encoding="utf-8"))
+            listed = json.loads(read_text(file))
             found |= {f"{each['label']} ({each['digest']})": None for each in listed}
     return list(found)

@@ -14,6 +14,7 @@ from typing import ClassVar
 import pandas as pd
 
 from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.core.files import is_regular
 from amodal_bench.datasets.coco_a.passes import PassDataset, open_index
 from amodal_bench.datasets.reading.files import require_files, require_split
 from amodal_bench.datasets.reading.index import Index
@@ -70,7 +71,7 @@ class Bsds(PassDataset):
         splits = sorted(SPLITS, key=lambda split: split != self.split)
         places = [*(self.folder / split / file_name for split in splits), self.folder / file_name]
         for place in places:
-            if place.is_file():
+            if is_regular(place):
                 return place
         raise InputError(places[0], "no such file, nor is it in the other splits' folders", self._get_pictures)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from amodal_bench.core.digests import stat_of
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.files import is_regular
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.reading.files import COPY_AGAIN, read_image
 
@@ -140,12 +141,12 @@ class PictureFrames:
         """The numbers of the files that there are. Raises `InputError` for a missing folder."""
         if not self.place(video).is_dir():
             raise InputError(self.place(video), "the folder of the frames does not exist", COPY_AGAIN)
-        return sorted(int(file.stem) for file in self.place(video).glob("*.png") if file.stem.isdigit())
+        return sorted(int(file.stem) for file in self.place(video).glob("*.png") if file.stem.isdecimal())
 
 
 def _opened(path: Path) -> Any:
     """An opened `cv2.VideoCapture`; one thread, for such small frames gain nothing by more."""
-    if not path.is_file():
+    if not is_regular(path):
         raise InputError(path, "no such file", "check the path, or download it")
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():

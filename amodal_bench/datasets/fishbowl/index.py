@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from amodal_bench.core.digests import require_unchanged
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.files import is_regular
 from amodal_bench.core.rle import Segmentation, is_list, is_object, pixels, united
 from amodal_bench.datasets.base import Problem
 from amodal_bench.datasets.fishbowl.layouts import Layout
@@ -132,7 +133,7 @@ def _fish(layout: Layout, video: str, problems: list[Problem]) -> Iterator[Fish]
 def _amodal(file: Path, fish: int, frames: int) -> list[Segmentation]:
     """The masks of a fish rendered alone. Raises `InputError` unless it is this fish, with a mask per frame."""
     remedy = "render this fish alone again"
-    if not file.is_file():
+    if not is_regular(file):
         problem = "there is no single-fish rendering of it, so its amodal masks are unknown"
         raise InputError(file, problem, remedy)
     objects = read_objects(file)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from amodal_bench.core.errors import InputError, first_line, unreadable
+from amodal_bench.core.files import require_regular
 from amodal_bench.datasets.base import Problem
 from amodal_bench.datasets.reading.fields import share
 from amodal_bench.datasets.reading.files import COPY_AGAIN
@@ -81,6 +82,7 @@ def read_subset(file: Path, stride: int) -> Subset:
 def _table(file: Path) -> pd.DataFrame:
     """The file with every field as text."""
     try:
+        require_regular(file)
         table = pd.read_csv(file, dtype=str, keep_default_na=False)
     except OSError as error:
         raise unreadable(file, error) from error

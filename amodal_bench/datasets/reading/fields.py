@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import chain, count
+from pathlib import PurePosixPath
 from typing import Any
 
 LONGEST_SIDE = (1 << 16) - 1
@@ -14,6 +14,9 @@ LARGEST = 1e12
 """No mask has so many pixels; longer whole numbers have no float."""
 
 NO_NAME = "its file_name cannot be one (it holds half a surrogate pair or a zero byte)"
+
+
+LEADS_OUT = "its file_name leads out of the dataset's folder"
 
 
 def text(value: Any) -> str:
@@ -27,7 +30,13 @@ def text(value: Any) -> str:
 def file_name(value: Any) -> str:
     """A field as the name of a file, blanks inside it kept; "" where it is null or cannot be one (`NO_NAME`)."""
     name = "" if value is None else str(value).strip()
-    return name if "\0" not in name and is_text(name) else ""
+    return name if "\0" not in name and is_text(name) and not leads_out(name) else ""
+
+
+def leads_out(name: str) -> bool:
+    """Whether a name is absolute or has a step up: a picture lies in the folder of its dataset."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or f"{path}"[1:3] == ":/"
 
 
 def is_text(value: str) -> bool:
@@ -56,8 +65,16 @@ def odd_numbers(fields: dict[str, Any], areas: tuple[str, ...], rates: tuple[str
 
 
 def unused(label: str, taken: set[str]) -> str:
-    """`label`, or the first of `label.2`, `label.3`, ... that is not taken yet; takes it."""
-    free = next(name for name in chain([label], (f"{label}.{n}" for n in count(2))) if name not in taken)
+    """`label`, or one of `label.2`, `label.3`, ... that is not taken, the first where they are in a row; takes it."""
+    free = label
+    if label in taken:
+        low, high = 1, 2  # halved, not counted: a hundred thousand records may have one id
+        while f"{label}.{high}" in taken:
+            low, high = high, 2 * high
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if f"{label}.{middle}" in taken else (low, middle)
+        free = f"{label}.{high}"
     taken.add(free)
     return free
 

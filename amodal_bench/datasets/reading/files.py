@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image as pillow
 
 from amodal_bench.core.errors import ConfigError, InputError, unreadable
+from amodal_bench.core.files import read_bytes, require_regular
 from amodal_bench.core.types import Image
 
 COPY_AGAIN = "download or copy it again"
@@ -24,7 +25,7 @@ def read_json(path: Path | str) -> Any:
         InputError: the file is missing, or is not valid JSON (with the line and column of the first fault).
     """
     try:
-        return json.loads(Path(path).read_bytes())
+        return json.loads(read_bytes(path))
     except OSError as error:
         raise unreadable(path, error) from error
     except json.JSONDecodeError as error:
@@ -50,13 +51,15 @@ def read_image(path: Path | str) -> Image:
         InputError: the file is missing, is no picture, or is cut short.
     """
     try:
+        require_regular(path)
         with pillow.open(path) as picture:
             return np.array(picture.convert("RGB"), dtype=np.uint8)
     except FileNotFoundError as error:
         raise unreadable(path, error) from error
     # Pillow tells of a damaged file by any of these, depending on the format.
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
-        raise InputError(path, f"cannot be read as a picture ({error})", COPY_AGAIN) from error
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(path, f"cannot be read as a picture ({reason})", COPY_AGAIN) from error
 
 
 def require_size(path: Path, image: Image, stated: tuple[Any, Any], remedy: str, record: str | None = None) -> None:

@@ -22,7 +22,8 @@ import numpy as np
 
 from amodal_bench.core import rle
 from amodal_bench.core.masks import touches_border
-from amodal_bench.core.rle import NativeRle, Segmentation
+from amodal_bench.core.native import NativeRle
+from amodal_bench.core.rle import Segmentation
 from amodal_bench.core.types import Mask
 
 RATE_TOLERANCE = 1e-3

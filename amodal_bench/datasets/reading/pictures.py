@@ -9,7 +9,7 @@ from typing import Any
 
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.types import Image
-from amodal_bench.datasets.reading.fields import NO_NAME, file_name, side, text
+from amodal_bench.datasets.reading.fields import LEADS_OUT, NO_NAME, file_name, leads_out, side, text
 from amodal_bench.datasets.reading.files import MEND, read_image, require_size
 
 PICTURE = {"picture": "str", "height": "int64", "width": "int64"}
@@ -53,7 +53,7 @@ class Pictures:
             return
         self.by_id[id] = picture = Picture(name, side(entry.get("height")), side(entry.get("width")))
         if entry.get("file_name") and not name:
-            self._report(f"image {id}", NO_NAME)
+            self._report(f"image {id}", LEADS_OUT if leads_out(text(entry["file_name"])) else NO_NAME)
         if self._without_size and picture.size is None:
             self._report(f"image {id}", f"it has no height and width: {self._without_size}")
 
@@ -77,6 +77,8 @@ def read_picture(row: Any, file: Path, find: Callable[[str], Path], remedy: str)
     if not row["picture"]:
         problem = f'image_id {row["image_id"] or "(none)"} has no entry with a file_name in "images"'
         raise InputError(file, problem, MEND)
+    if leads_out(row["picture"]):  # an index of an earlier version may have kept it
+        raise InputError(file, f"{LEADS_OUT} ({row['picture'][:100]})", MEND)
     path = find(row["picture"])
     image = read_image(path)
     stated = Picture(row["picture"], row["height"], row["width"]).size

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from amodal_bench.core.digests import require_unchanged
 from amodal_bench.core.errors import InputError, unreadable
+from amodal_bench.core.files import open_regular, read_bytes
 from amodal_bench.core.rle import is_object
 from amodal_bench.datasets.reading.files import COPY_AGAIN
 
@@ -95,7 +96,7 @@ def read_record(path: Path, start: int, length: int) -> Any:
     """
     require_unchanged(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             file.seek(start)
             return json.loads(file.read(length))
     except OSError as error:
@@ -114,7 +115,7 @@ class _Scan:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            raw = path.read_bytes()
+            raw = read_bytes(path)
         except OSError as error:
             raise unreadable(path, error) from error
         self.ascii = raw.isascii()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from amodal_bench.core.files import is_regular
+from amodal_bench.core.plain import number_in
+
 PICTURE_ENDINGS = (".bmp", ".png", ".jpg")
 """Endings of the official pictures, then of what common tools convert them to; the first that is there counts."""
 
@@ -13,7 +16,7 @@ def find_picture(folder: Path, name: str) -> Path:
     """The picture of a name: as given, else with another ending; the name as given where there is none."""
     path = folder / name
     candidates = [path, *(path.with_suffix(ending) for ending in PICTURE_ENDINGS)]
-    return next((candidate for candidate in candidates if candidate.is_file()), path)
+    return next((candidate for candidate in candidates if is_regular(candidate)), path)
 
 
 def video_of(name: str) -> str:
@@ -27,5 +30,5 @@ def video_of(name: str) -> str:
 
 def frame_ranks(stems: Iterable[str]) -> dict[str, int]:
     """The place of each frame in its video, from 0, by frame number; numbers have gaps, other names come last."""
-    ordered = sorted(set(stems), key=lambda stem: (not stem.isdecimal(), int(stem) if stem.isdecimal() else 0, stem))
+    ordered = sorted(set(stems), key=lambda stem: (number_in(stem) is None, number_in(stem) or 0, stem))
     return {stem: rank for rank, stem in enumerate(ordered)}

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from amodal_bench.core.errors import InputError, unreadable
+from amodal_bench.core.files import require_regular
+from amodal_bench.core.native import MOST_PIXELS
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Problem
 from amodal_bench.datasets.reading.fields import is_text, text
@@ -48,6 +50,10 @@ MAP_KEY = "visible_ids"
 ENDINGS = {IMAGES: PICTURE_ENDINGS, VISIBLE: MAP_ENDINGS}
 OBJECT_FOLDER = re.compile(r"([0-9]{1,18})_(.+)")
 CLASS = re.compile(r"[A-Za-z](?:[A-Za-z_]*[A-Za-z])?")
+
+
+MOST_BYTES = 8 * MOST_PIXELS
+"""Bytes of a map: its numbers have 64 bits at most."""
 
 
 def list_videos(folder: Path) -> list[str]:
@@ -86,20 +92,27 @@ def build_index(files: Iterable[str]) -> Index:
 def read_map(path: Path) -> NDArray[np.integer[Any]]:
     """The map of visible objects, (H, W) of any whole-number type. Raises `InputError`."""
     try:
+        require_regular(path)
         # Arrays of Python objects could run code of whoever made the file.
-        loaded = np.load(path, allow_pickle=False)
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(loaded, np.lib.npyio.NpzFile):
             with loaded:
                 if MAP_KEY not in loaded.files:
                     raise InputError(path, f"it has no array {MAP_KEY!r}", COPY_AGAIN)
+                assert loaded.zip is not None
+                if max(info.file_size for info in loaded.zip.infolist()) > MOST_BYTES:
+                    raise InputError(path, "it is larger than any picture's map", COPY_AGAIN)
                 loaded = loaded[MAP_KEY]
     except FileNotFoundError as error:
         raise unreadable(path, error) from error
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(path, f"cannot be read as an array of numbers ({error})", COPY_AGAIN) from error
+    except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(path, f"cannot be read as an array of numbers ({reason})", COPY_AGAIN) from error
     if loaded.dtype.kind not in "iu":
         raise InputError(path, f"object numbers are {loaded.dtype}, not whole numbers", COPY_AGAIN)
-    return np.asarray(loaded)
+    if loaded.nbytes > MOST_BYTES:
+        raise InputError(path, "it is larger than any picture's map", COPY_AGAIN)
+    return np.array(loaded)
 
 
 def read_mask(path: Path) -> Mask:

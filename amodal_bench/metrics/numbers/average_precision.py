@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.plain import number_in
 from amodal_bench.core.types import Floats
 from amodal_bench.metrics.counts import total
 from amodal_bench.metrics.numbers.base import Rows, divided
@@ -119,6 +120,6 @@ def _places(image_ids: pd.Series[str]) -> list[int]:
 
     COCO's ids are numbers, which pycocotools sorts; sorted as text, 10 would come before 9.
     """
-    names = sorted(set(image_ids), key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
+    names = sorted(set(image_ids), key=lambda name: (number_in(name) is None, number_in(name) or 0, name))
     places = {name: place for place, name in enumerate(names)}
     return [places[name] for name in image_ids]

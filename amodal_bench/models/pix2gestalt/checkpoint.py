@@ -1,61 +1,49 @@
-"""Reading a training checkpoint of pytorch-lightning without that library, and without running what is in it."""
+"""Reading a training checkpoint of pytorch-lightning without that library, and without running what is in it.
+
+One reader finds the members, reads the pickle, and maps the numbers: no other one, `torch.load` for one, is given the
+file, so that none sees another content in it.
+"""
 
 from __future__ import annotations
 
-import pickle
+import math
+import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.core.errors import InputError, first_line, unreadable
+from amodal_bench.core.errors import InputError, unreadable
+from amodal_bench.core.files import MIB, open_regular
+from amodal_bench.models.pix2gestalt.archive import Member, members
+from amodal_bench.models.pix2gestalt.unpickled import Placed, load
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 REMEDY = "it needs a checkpoint as pix2gestalt's authors publish it, such as epoch=000005.ckpt; download it again"
+PICKLE, SCRIPT, ORDER = "data.pkl", "constants.pkl", "byteorder"
 
-_ADMITTED = {
-    ("collections", "OrderedDict"),
-    ("torch", "Size"),
-    ("torch._utils", "_rebuild_parameter"),
-    ("torch._utils", "_rebuild_tensor"),
-    ("torch._utils", "_rebuild_tensor_v2"),
+MOST_PICKLED = 16 * MIB
+"""Bytes of the pickle: those of the published file, which has the state of an optimiser, too, are about one MiB."""
+
+MOST_TENSORS = 100_000
+MOST_ELEMENTS = 1 << 28
+"""Elements of one tensor: seven times those of the largest one that is published."""
+
+KINDS = {
+    "FloatStorage": "float32",
+    "DoubleStorage": "float64",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
 }
-"""All that a file of tensors needs beside storages, which torch itself knows by their names."""
-
-
-class Inert:
-    """Stands for any object of a foreign class: takes whatever a pickle does to one, and does nothing."""
-
-    def __init__(self, *_: Any, **__: Any) -> None: ...
-
-    def __setstate__(self, _: Any) -> None: ...
-
-    def __setitem__(self, _: Any, __: Any) -> None: ...
-
-    def append(self, _: Any) -> None:
-        """Swallow what a pickle would put into a list."""
-        ...
-
-    def extend(self, _: Any) -> None:
-        """Swallow what a pickle would put into a list."""
-        ...
-
-
-class Unpickler(pickle.Unpickler):
-    """Finds the few functions that rebuild tensors; every other name means an inert class of its own."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The class of a name that is admitted; an inert one for every other name."""
-        if (module, name) in _ADMITTED:
-            return super().find_class(module, name)
-        return type("Inert", (Inert,), {})
-
-
-_MODULE = SimpleNamespace(Unpickler=Unpickler, __name__=__name__)
-"""What `torch.load` takes for the module pickle."""
+"""What the elements of a storage are, by the name of its class in torch."""
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -66,34 +54,58 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: the file is absent, damaged, or no such checkpoint.
     """
-    import torch
-
-    _check_archive(path)
     try:
-        content = torch.load(path, map_location="cpu", pickle_module=_MODULE, weights_only=False, mmap=True)
-    except Exception as error:  # a pickle can fail in any way
-        raise InputError(path, f"cannot be read as a checkpoint ({first_line(error)})", REMEDY) from error
-    state = content.get("state_dict") if isinstance(content, dict) else None
-    if not isinstance(state, Mapping) or not state:
-        raise InputError(path, "has no state_dict, so it is not a training checkpoint", REMEDY)
-    if foreign := [name for name, value in state.items() if not isinstance(value, torch.Tensor)]:
-        raise InputError(path, f"has entries that are not tensors ({len(foreign)}), such as {foreign[0]}", REMEDY)
-    return {str(name): value.detach() for name, value in state.items()}
-
-
-def _check_archive(path: Path) -> None:
-    """Raise `InputError` unless the file is an archive of tensors: its directory stands at its end.
-
-    An archive of TorchScript is refused here, since `torch.load` would hand it to another reader.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            files = {name.rpartition("/")[2] for name in archive.namelist()}
+        listed = members(path)
+        if PICKLE not in listed or SCRIPT in listed:
+            raise InputError(path, "is an archive of another kind than torch.save makes", REMEDY)
+        content = load(_read(path, listed[PICKLE], MOST_PICKLED))
+        if ORDER in listed and (order := _read(path, listed[ORDER], 16).decode(errors="replace")) != sys.byteorder:
+            raise ValueError(f"its numbers are written with the byte order {order!r}, and this machine's is another")
+        return _tensors(path, content, listed)
     except OSError as error:
         raise unreadable(path, error) from error
     except zipfile.BadZipFile as error:
-        raise InputError(
-            path, "is not a complete checkpoint: it is cut short, or another kind of file", REMEDY
-        ) from error
-    if "data.pkl" not in files or "constants.pkl" in files:
-        raise InputError(path, "is an archive of another kind than torch.save makes", REMEDY)
+        problem = "is not a complete checkpoint: it is cut short, or another kind of file"
+        raise InputError(path, problem, REMEDY) from error
+    except (ValueError, RuntimeError) as error:  # the library has a kind of the second for versions of ZIP
+        raise InputError(path, f"cannot be read as a checkpoint ({error})", REMEDY) from error
+
+
+def _read(path: Path, member: Member, most: int) -> bytes:
+    if member.size > most:
+        raise ValueError(f"a part of {member.size:,} bytes may have {most:,}")
+    with open_regular(path) as file:
+        file.seek(member.start)
+        return file.read(member.size)
+
+
+def _tensors(path: Path, content: Any, listed: Mapping[str, Member]) -> dict[str, Tensor]:
+    state = content.get("state_dict") if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not state:
+        raise InputError(path, "has no state_dict, so it is not a training checkpoint", REMEDY)
+    if foreign := [name for name, value in state.items() if not isinstance(value, Placed)]:
+        shown = str(foreign[0])[:200]
+        raise InputError(path, f"has entries that are not tensors ({len(foreign)}), such as {shown}", REMEDY)
+    if len(state) > MOST_TENSORS:
+        raise ValueError(f"it has {len(state):,} tensors")
+    import torch
+
+    mapped = torch.UntypedStorage.from_file(str(path), False, path.stat().st_size)
+    return {str(name): _tensor(mapped, placed, listed) for name, placed in state.items()}
+
+
+def _tensor(mapped: Any, placed: Placed, listed: Mapping[str, Member]) -> Tensor:
+    """A view of the mapped file. Raises `ValueError` where its numbers are not in it."""
+    import torch
+
+    stored = placed.stored
+    member = listed.get(f"data/{stored.member}")
+    if member is None or stored.kind not in KINDS:
+        raise ValueError(f"its tensor has no numbers in it: {stored.kind[:60]} {stored.member[:60]}")
+    dtype = getattr(torch, KINDS[stored.kind])
+    if stored.length * dtype.itemsize != member.size or member.start % dtype.itemsize:
+        raise ValueError(f"its member data/{stored.member[:60]} has not the size that the pickle says")
+    if math.prod(placed.sides) > MOST_ELEMENTS:
+        raise ValueError(f"its tensor of {'x'.join(map(str, placed.sides))} has too many elements")
+    part = mapped[member.start : member.start + member.size]
+    return torch.empty(0, dtype=dtype).set_(part, placed.offset, placed.sides, placed.steps)

@@ -13,7 +13,7 @@ import numpy as np
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import InputError, UsageError
-from amodal_bench.core.files import write_whole
+from amodal_bench.core.files import require_regular, write_whole
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.models.tuning_free import TuningFree
@@ -121,6 +121,7 @@ def write(file: Path, made: AtWork) -> None:
 def read(file: Path) -> AtWork:
     """What a file keeps. Raises `InputError` where it is damaged."""
     try:
+        require_regular(file)
         with np.load(file, allow_pickle=False) as loaded:
             arrays = {name: loaded[name] for name in loaded.files}
         return AtWork(**json.loads(str(arrays.pop("facts"))), arrays=arrays)

@@ -1,0 +1,54 @@
+"""Text from files and models on its way to people: what a terminal, a spreadsheet or a page would obey is shown.
+
+Ids, categories, names, errors and paths are whatever somebody wrote. All printers and writers of tables pass them
+through here; what reads a table again finds the same text as long as nobody attacks.
+"""
+
+from __future__ import annotations
+
+import re
+
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Controls but for tab and line feed, what turns the direction of writing, and halves of surrogate pairs."""
+
+_OWN = re.compile("\x1b\\[(?:[0-9;]*m|A)|\r")
+"""What the program's own bars and tables send to a terminal: colours, a line up, and the line's beginning."""
+
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+_NUMBER = re.compile(r"[-+]?[0-9.,eE%±\[\] +-]*|[-+]?(?:inf|nan)", re.IGNORECASE)
+
+
+def shown(text: object) -> str:
+    r"""A text in which every sign that a terminal obeys is written as its code, such as `\x1b`; lines stay."""
+    return _OBEYED.sub(_code, str(text))
+
+
+def one_line(text: object) -> str:
+    """`shown` on one line."""
+    return shown(" ".join(str(text).split()))
+
+
+def for_terminal(text: str) -> str:
+    """`shown` but for what the program's own bars and tables send: for all that goes to standard output and error."""
+    if not _OBEYED.search(text):
+        return text
+    own = list(_OWN.finditer(text))
+    starts, ends = [0, *(found.end() for found in own)], [*(found.start() for found in own), len(text)]
+    parts = [shown(text[start:end]) for start, end in zip(starts, ends, strict=True)]
+    return "".join(part + sent for part, sent in zip(parts, [*(found[0] for found in own), ""], strict=True))
+
+
+def spreadsheet(text: str) -> str:
+    """`shown` for a cell of a CSV: one that a spreadsheet would take for a formula begins with an apostrophe."""
+    clean = shown(text)
+    return f"'{clean}" if _FORMULA.match(clean) and not _NUMBER.fullmatch(clean) else clean
+
+
+def markdown(text: object) -> str:
+    """`one_line` for a cell of a table in Markdown."""
+    return one_line(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+
+
+def _code(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
