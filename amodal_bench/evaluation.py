@@ -254,8 +254,20 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger], baseline: bool) -> 
             if settings.engine.shuffle:
                 random.Random(settings.seed).shuffle(missing)
             hidden = any(protocol.filter.hidden for protocol in protocols)
-            batch, tolerant = settings.engine.batch_size, settings.engine.max_error_share >= 1
-            work = Work(pictures.dataset, entry.model, missing, settings.seed, batch, hidden, draws, done, tolerant)
+            engine = settings.engine
+            work = Work(
+                pictures.dataset,
+                entry.model,
+                missing,
+                settings.seed,
+                engine.batch_size,
+                hidden,
+                draws,
+                done,
+                tolerant=engine.max_error_share >= 1,
+                time_limit=engine.time_limit,
+                retry_fatal=engine.retry_fatal,
+            )
             title = f"{dataset.name} {entry.name}"
             with Progress(title, ids, store.drawn(draws), _all_steps(loggers), job.bar, draws) as progress:
                 try:
@@ -289,7 +301,7 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger], baseline: bool) -> 
 def _stopped(folder: Path, name: str, error: AllFailed) -> BenchError:
     """What to say of a model that fails from the first instance on; its traceback lies in the run's folder."""
     file = folder / "traceback.txt"
-    write_whole(file, lambda path: path.write_text(error.report, encoding="utf-8"))
+    write_whole(file, lambda path: path.write_text(error.report, encoding="utf-8", errors="backslashreplace"))
     return BenchError(
         f"{name}: the first {error.count} predictions all failed, so nothing more is tried ({error.first}); "
         f"{file} has the traceback; correct the model and give the same command again, "

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import click
 
+from amodal_bench.core import stops
 from amodal_bench.core.errors import BenchError, UsageError, unbroken
 
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-"""Exit statuses: all is well, something went wrong, the command line is wrong, the user stopped it."""
+DONE, FAILED, USAGE = 0, 1, 2
+"""Exit statuses: all is well, something went wrong, the command line is wrong; `stops.STATUS` has those of signals."""
 
 
 def traceback_wanted() -> bool:
@@ -21,12 +22,12 @@ def traceback_wanted() -> bool:
     return os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
-def answered(work: Callable[[], int], interrupted: str = "interrupted", config_dirs: Sequence[Path] = ()) -> int:
+def answered(work: Callable[[], int], kept: str = "", config_dirs: Sequence[Path] = ()) -> int:
     """Do a command's work; returns its exit status, and where it fails says why in one line.
 
     Args:
         work: returns an exit status.
-        interrupted: what to say where the user stops it.
+        kept: what of the work is kept where the user stops it, for its line.
         config_dirs: folders with configurations of the user's, whose choices are named beside the harness's.
 
     Raises:
@@ -41,9 +42,9 @@ def answered(work: Callable[[], int], interrupted: str = "interrupted", config_d
     except click.ClickException as error:
         complain(_sentence(error))
         return USAGE
-    except (KeyboardInterrupt, click.Abort):
-        print(interrupted, file=sys.stderr)
-        return INTERRUPTED
+    except (KeyboardInterrupt, click.Abort) as error:
+        print(stops.told(error, kept), file=sys.stderr, flush=True)
+        return stops.status_of(error)
     except Exception as error:
         error = disk_error(error) or error
         if traceback_wanted() or not is_expected(error):

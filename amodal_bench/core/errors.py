@@ -17,6 +17,10 @@ class ConfigError(UsageError):
     """A setting is unknown or has a value that cannot be used."""
 
 
+class TooLong(BenchError):
+    """A sample took longer than `engine.time_limit` allows."""
+
+
 class PredictionError(BenchError):
     """A model has no answer for one query: that instance is an error row, and the run goes on."""
 
@@ -52,8 +56,21 @@ def one_line(error: BaseException) -> str:
 
 
 def unbroken(text: object) -> str:
-    """A text, or that of an error, on one line."""
-    return " ".join(str(text).split())
+    """A text, or that of an error, on one line; one that has no text, or half a character, is no second error."""
+    return " ".join(_storable(_text_of(text)).split())
+
+
+def _text_of(value: object) -> str:
+    """The text of a value of anybody's class, whose own code may fail in any way."""
+    try:
+        return str(value)
+    except Exception:
+        return "(its text cannot be shown)"
+
+
+def _storable(text: str) -> str:
+    """A text that every file can hold: half of a surrogate pair is written as its number."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def with_class(error: BaseException) -> str:
@@ -64,7 +81,7 @@ def with_class(error: BaseException) -> str:
 
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, for libraries that write a page; the class of one without a text."""
-    text = str(error).strip()
+    text = _storable(_text_of(error)).strip()
     return text.splitlines()[0] if text else type(error).__name__
 
 

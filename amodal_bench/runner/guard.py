@@ -1,0 +1,124 @@
+"""What keeps one sample from blocking a run: the record of what is in flight, last words, and the limit of time."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from amodal_bench.core.errors import TooLong
+from amodal_bench.core.stops import is_wish
+from amodal_bench.runner.in_flight import LEAST, InFlight, Key, Stage, Suspect
+from amodal_bench.runner.last_words import LATE, LastWords
+from amodal_bench.runner.limit import Late, Limit, end_process
+from amodal_bench.runner.store import Store
+
+
+log = logging.getLogger(__name__)
+
+
+class Guard:
+    """Guards the samples of one run in one process; use it in `guarded`.
+
+    Args:
+        store: of the run.
+        wanted: the predictions to make, in their order.
+        time_limit: seconds for each sample; None for no limit.
+        retry: whether what has taken the process with it is tried again.
+
+    Attributes:
+        limit: of the time for each sample.
+        guilty: those among what is wanted that are not tried any more.
+        suspects: those that were in flight when an earlier process ended.
+    """
+
+    def __init__(self, store: Store, wanted: Collection[Key], time_limit: float | None, retry: bool) -> None:
+        self.words = LastWords(store.path.parent, self._line)
+        self.flight = InFlight(store.db, self.words.found(), retry)
+        self.limit = Limit(time_limit, self._end, self.words.end_after)
+        found = self.flight.suspects(wanted)
+        if tried := [suspect for suspect in found if not suspect.guilty]:
+            log.warning("%s", _ended_before(tried, self.words.found()))
+        self.guilty = [suspect for suspect in found if suspect.guilty]
+        self.suspects = tried
+        self._wanted, self._flying = wanted, list[Key]()
+
+    def batches(self, size: int) -> Iterator[list[Key]]:
+        """What is to be tried, `size` at once: suspects alone before the others; those of two ends after them."""
+        for suspect in self.suspects:
+            if suspect.ends < LEAST:
+                yield [suspect.key]
+        apart = {suspect.key for suspect in [*self.guilty, *self.suspects]}
+        rest = [key for key in self._wanted if key not in apart]
+        yield from (rest[start : start + size] for start in range(0, len(rest), size))
+        for suspect in self.suspects:
+            if suspect.ends >= LEAST:
+                yield [suspect.key]
+
+    def begin(self, batch: Sequence[Key]) -> None:
+        """Note that a batch is read from now on."""
+        self.words.forget()
+        self._flying = list(batch)
+        self.flight.begin(batch, Stage.READING)
+
+    def predicting(self) -> None:
+        """Note that the batch has been read, and is predicted from now on."""
+        self.flight.go_on(Stage.PREDICTING)
+
+    def end(self) -> None:
+        """Note that the batch has been committed."""
+        self.flight.finish()
+
+    @contextmanager
+    def reading_again(self, suspect: Suspect) -> Iterator[None]:
+        """Note that the sample of a guilty one is read for its row; guilty it stays."""
+        self.begin([suspect.key])
+        yield
+        self.flight.go_on(suspect.stage)
+        self.flight.put_down()
+
+    def failure(self, error: BaseException) -> BaseException:
+        """What became of a sample that raised an error.
+
+        Raises:
+            KeyboardInterrupt: the user wants to stop.
+        """
+        if is_wish(error):
+            raise error
+        if isinstance(error, Late):
+            return TooLong(f"took longer than engine.time_limit={self.limit.seconds:g} s")
+        return error
+
+    def _end(self) -> None:
+        self.words.say(LATE)
+        seconds = self.limit.seconds
+        end_process(self._line(f"took longer than engine.time_limit={seconds:g} s allows and cannot be interrupted"))
+
+    def _line(self, what: str) -> str:
+        """What to print where a sample ends the process."""
+        which, tried = self._flying[0][0] if self._flying else "a sample", "it is tried alone"
+        if len(self._flying) > 1:
+            which = f"one of the {len(self._flying)} predictions from {which} on"
+            tried = "each of them is tried alone"
+        again = f"give the same command again: {tried}, and what does so once more is left out the next time"
+        return f"{which} {what}; all finished batches are kept; {again}"
+
+
+@contextmanager
+def guarded(store: Store, wanted: Collection[Key], time_limit: float | None, retry: bool) -> Iterator[Guard]:
+    """A guard at work; what is in flight when this is left, by an error or by Ctrl-C, is to blame for nothing."""
+    guard = Guard(store, wanted, time_limit, retry)
+    try:
+        with guard.words.kept(), guard.limit.watching():
+            yield guard
+    finally:
+        with suppress(sqlite3.Error):  # what went wrong before is what counts
+            guard.flight.put_down()
+
+
+def _ended_before(suspects: Sequence[Suspect], words: str) -> str:
+    count = len(suspects)
+    what = suspects[0].key[0] if count == 1 else f"{count} predictions, from {suspects[0].key[0]} on"
+    why = f" ({words})" if words else ""
+    return f"an earlier process ended{why} while these were in flight: {what}; they are tried alone"
