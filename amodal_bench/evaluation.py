@@ -15,10 +15,11 @@ import pandas as pd
 
 from amodal_bench.config.build import NAME, TARGET, build
 from amodal_bench.config.settings import Settings
-from amodal_bench.core.errors import BenchError, ConfigError
+from amodal_bench.core.errors import BenchError, ConfigError, one_line
 from amodal_bench.core.files import write_whole
 from amodal_bench.core.ids import read_ids
 from amodal_bench.core.seeds import sample_seed
+from amodal_bench.core.stops import is_wish
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.datasets.reading.doubts import doubts
 from amodal_bench.metrics.protocols import ScoringProtocol, with_draws
@@ -339,10 +340,18 @@ def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -
     rows = []
     with opened(scored.folder) as store:
         for id in chosen:
-            sample = dataset.sample(id)
-            seed = sample_seed(settings.seed, id)
-            between = model.explain(sample.query, seed) if isinstance(model, Explains) else {}
-            rows.append(draw_row(sample, store.prediction(id), float(ious[id]), between))
+            try:
+                sample = dataset.sample(id)
+                seed = sample_seed(settings.seed, id)
+                between = model.explain(sample.query, seed) if isinstance(model, Explains) else {}
+                rows.append(draw_row(sample, store.prediction(id), float(ious[id]), between))
+            except BaseException as error:  # a picture of its own costs no table
+                if is_wish(error):
+                    raise
+                log.warning("%s: is not in the contact sheet (%s)", id, one_line(error))
+    if not rows:
+        return None
     save_sheet(rows, path)
-    listed.write_text(wanted)
+    if len(rows) == len(chosen):
+        listed.write_text(wanted)
     return path

@@ -45,6 +45,11 @@ def answered(work: Callable[[], int], kept: str = "", config_dirs: Sequence[Path
     except (KeyboardInterrupt, click.Abort) as error:
         print(stops.told(error, kept), file=sys.stderr, flush=True)
         return stops.status_of(error)
+    except SystemExit as error:  # of the code of a component: the program itself ends otherwise
+        if traceback_wanted():
+            raise
+        complain(f"the code of a component called sys.exit({error.code!r}); let it raise an error instead")
+        return FAILED
     except Exception as error:
         error = disk_error(error) or error
         if traceback_wanted() or not is_expected(error):
@@ -68,7 +73,11 @@ def is_expected(error: BaseException) -> bool:
 
 
 def disk_error(error: Exception) -> BenchError | None:
-    """What to say of a disk that takes no more; None of any other error."""
+    """What to say of a disk that takes no more, or of a file that somebody has closed; None of any other error."""
+    if isinstance(error, OSError) and error.errno == errno.EBADF:
+        return BenchError(
+            "a file that is in use was closed by the code of a component: let it close its own files alone"
+        )
     if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG):
         return None
     place = error.filename or "the disk"

@@ -38,10 +38,10 @@ class Guard:
         self.flight = InFlight(store.db, self.words.found(), retry)
         self.limit = Limit(time_limit, self._end, self.words.end_after)
         found = self.flight.suspects(wanted)
-        if tried := [suspect for suspect in found if not suspect.guilty]:
-            log.warning("%s", _ended_before(tried, self.words.found()))
         self.guilty = [suspect for suspect in found if suspect.guilty]
-        self.suspects = tried
+        self.suspects = [suspect for suspect in found if not suspect.guilty]
+        if self.suspects:
+            log.warning("%s", _ended_before(self.suspects, "" if self.guilty else self.words.found()))
         self._wanted, self._flying = wanted, list[Key]()
 
     def batches(self, size: int) -> Iterator[list[Key]]:
@@ -97,12 +97,13 @@ class Guard:
 
     def _line(self, what: str) -> str:
         """What to print where a sample ends the process."""
-        which, tried = self._flying[0][0] if self._flying else "a sample", "it is tried alone"
+        which, then = self._flying[0][0] if self._flying else "a sample", "it is tried alone once more"
         if len(self._flying) > 1:
             which = f"one of the {len(self._flying)} predictions from {which} on"
-            tried = "each of them is tried alone"
-        again = f"give the same command again: {tried}, and what does so once more is left out the next time"
-        return f"{which} {what}; all finished batches are kept; {again}"
+            then = "each of them is tried alone"
+        elif any(suspect.key in self._flying for suspect in self.suspects):
+            then = "it is left out"
+        return f"{which} {what}; all finished batches are kept; give the same command again: {then}"
 
 
 @contextmanager
@@ -118,7 +119,7 @@ def guarded(store: Store, wanted: Collection[Key], time_limit: float | None, ret
 
 
 def _ended_before(suspects: Sequence[Suspect], words: str) -> str:
-    count = len(suspects)
-    what = suspects[0].key[0] if count == 1 else f"{count} predictions, from {suspects[0].key[0]} on"
+    count, first = len(suspects), suspects[0].key[0]
+    what = f"{first} was" if count == 1 else f"{count} predictions, from {first} on, were"
     why = f" ({words})" if words else ""
-    return f"an earlier process ended{why} while these were in flight: {what}; they are tried alone"
+    return f"{what} in flight when an earlier process ended{why}: {'it is' if count == 1 else 'each is'} tried alone"

@@ -50,16 +50,21 @@ class LastWords:
                 return LATE
             if line.startswith(_ENDED):
                 return line[len(_ENDED) :].decode("utf-8", "replace")
-        return "the machine's memory ran out" if lines and _killed_for_memory(lines[0].decode("ascii", "replace")) else ""
+        return (
+            "the machine's memory ran out"
+            if lines and _killed_for_memory(lines[0].decode("ascii", "replace"))
+            else ""
+        )
 
     @contextmanager
     def kept(self) -> Iterator[None]:
         """Take note of what ends the process while this lasts; the file is gone afterwards."""
         enabled = faulthandler.is_enabled()
         own = {name: getattr(os, name) for name in ("_exit", "kill")}
-        with self.path.open("wb", buffering=0) as self._file:
-            self._head = self._file.write(f"amodal-bench {' '.join(_machine())}\n".encode())
-            faulthandler.enable(self._file)
+        with self.path.open("wb", buffering=0) as file:
+            self._file = file
+            self._head = file.write(f"amodal-bench {' '.join(_machine())}\n".encode())
+            faulthandler.enable(file)
             os._exit = self._noting_exit(os._exit)  # type: ignore[assignment]
             os.kill = self._noting_kill(os.kill)
             try:
@@ -71,8 +76,8 @@ class LastWords:
                 faulthandler.disable()
                 if enabled:
                     faulthandler.enable(sys.__stderr__ or sys.stderr)
-        self._file = None
-        self.path.unlink(missing_ok=True)
+                self._file = None
+                self.path.unlink(missing_ok=True)
 
     def forget(self) -> None:
         """Take back what does not belong to this process's end, such as the words of a process that it had started."""

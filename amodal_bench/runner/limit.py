@@ -150,7 +150,9 @@ def _free() -> bool:
     """Whether this is the main thread, and nobody uses the system's timer."""
     if threading.current_thread() is not threading.main_thread():
         return False
-    return signal.getsignal(signal.SIGALRM) in (signal.SIG_DFL, _late) and signal.getitimer(signal.ITIMER_REAL)[0] == 0
+    return (
+        signal.getsignal(signal.SIGALRM) in (signal.SIG_DFL, _late) and signal.getitimer(signal.ITIMER_REAL)[0] == 0
+    )
 
 
 def _raise_in(thread: int) -> None:
