@@ -1,4 +1,4 @@
-"""Work in a process of its own, which may end in any way: forked, because to import the package again takes seconds."""
+"""Work in a process of its own, which may end in any way: forked, for to import the package takes seconds."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from processes import ended
 
 from amodal_bench.core import stops
 from amodal_bench.core.errors import ConfigError, one_line
@@ -29,7 +30,6 @@ from amodal_bench.runner.last_words import FILE, LATE, LastWords
 from amodal_bench.runner.limit import HUNG
 from amodal_bench.runner.loop import Work, run
 from amodal_bench.runner.store import Row, Store
-from processes import ended
 
 IDS = [str(n) for n in range(6)]
 BAD = "3"
@@ -337,7 +337,7 @@ def test_what_cannot_be_interrupted_ends_the_process_with_one_line(tmp_path: Pat
 def test_what_lets_no_other_thread_run_ends_the_process(tmp_path: Path) -> None:
     begun = time.monotonic()
     assert ended(lambda: started(tmp_path, lambda: deque(count(), maxlen=0), batch_size=1, time_limit=0.1)) == 1
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 8
     assert LastWords(tmp_path, str).found() == LATE
 
 
@@ -375,8 +375,9 @@ def test_a_row_of_anything_that_is_no_mask(tmp_path: Path) -> None:
 
     class Model(Visible):
         def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
-            masks: list[Any] = super().predict(queries, seeds)
-            return [Nasty() if query.id == BAD else mask for query, mask in zip(queries, masks, strict=True)]
+            masks: Sequence[Any] = super().predict(queries, seeds)
+            nasty: Any = Nasty()
+            return [nasty if query.id == BAD else mask for query, mask in zip(queries, masks, strict=True)]
 
     reported: list[Row] = []
     with Store(tmp_path / "store.sqlite") as store:

@@ -14,7 +14,7 @@ from amodal_bench.core import stops
 from amodal_bench.core.errors import BenchError, UsageError, unbroken
 
 DONE, FAILED, USAGE = 0, 1, 2
-"""Exit statuses: all is well, something went wrong, the command line is wrong; `stops.STATUS` has those of signals."""
+"""Exit statuses: all is well, something went wrong, the command line is wrong. Signals have `stops.STATUS`."""
 
 
 def traceback_wanted() -> bool:
@@ -75,9 +75,7 @@ def is_expected(error: BaseException) -> bool:
 def disk_error(error: Exception) -> BenchError | None:
     """What to say of a disk that takes no more, or of a file that somebody has closed; None of any other error."""
     if isinstance(error, OSError) and error.errno == errno.EBADF:
-        return BenchError(
-            "a file that is in use was closed by the code of a component: let it close its own files alone"
-        )
+        return BenchError("the code of a component closed a file that is in use; let it close its own files alone")
     if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG):
         return None
     place = error.filename or "the disk"

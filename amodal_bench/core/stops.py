@@ -58,7 +58,7 @@ def stoppable() -> Iterator[None]:
 def is_wish(error: BaseException) -> bool:
     """Whether an error is the user's wish to stop, and not a fault of the code that raised it.
 
-    Where `stoppable` is at work a Ctrl-C is a `Stopped`, so that a mere KeyboardInterrupt is one that code has raised.
+    Where `stoppable` is at work a Ctrl-C is a `Stopped`, so a mere KeyboardInterrupt is one that code has raised.
     """
     if isinstance(error, Stopped):
         return True
@@ -101,7 +101,7 @@ def _stop(number: int, _: FrameType | None) -> None:
     stopped = time.monotonic()
 
     def again(number: int, _: FrameType | None) -> None:
-        # Programs that start others pass on a Ctrl-C that the terminal has sent to all of them: that is the first one.
+        # Who started this program may pass on a Ctrl-C that the terminal has sent to both: it is the first one.
         if time.monotonic() - stopped > 1:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

@@ -14,7 +14,6 @@ from amodal_bench.runner.last_words import LATE, LastWords
 from amodal_bench.runner.limit import Late, Limit, end_process
 from amodal_bench.runner.store import Store
 
-
 log = logging.getLogger(__name__)
 
 
@@ -61,6 +60,7 @@ class Guard:
         self.words.forget()
         self._flying = list(batch)
         self.flight.begin(batch, Stage.READING)
+        self.limit.arm(len(batch))
 
     def predicting(self) -> None:
         """Note that the batch has been read, and is predicted from now on."""

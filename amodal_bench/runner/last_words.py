@@ -80,7 +80,7 @@ class LastWords:
                 self.path.unlink(missing_ok=True)
 
     def forget(self) -> None:
-        """Take back what does not belong to this process's end, such as the words of a process that it had started."""
+        """Take back what does not belong to this process's end, such as that of a process that it had started."""
         if self._file is not None and os.fstat(self._file.fileno()).st_size > self._head:
             os.ftruncate(self._file.fileno(), self._head)
             self._file.seek(self._head)

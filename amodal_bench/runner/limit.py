@@ -59,7 +59,7 @@ class Limit:
         self._open: _Open | None = None
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._pace = 0.0
+        self._pace = self._armed = 0.0
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -81,8 +81,8 @@ class Limit:
 
         Args:
             samples: how many.
-            learn: whether its pace is taken as that of later work: 20 times as long as it is enough, where that is more
-                than one sample may take.
+            learn: whether later work may take 20 times as long as this one, and no longer, for as many samples; one
+                sample may always take its time.
 
         Raises:
             Late: it took longer, and was interrupted.
@@ -94,7 +94,6 @@ class Limit:
         if learn and self._pace:
             seconds = min(seconds, max(self.seconds, 20 * samples * self._pace))
         began = time.monotonic()
-        self._backstop(seconds + 2 * self._grace + 1)
         self._open = _Open(began + seconds)
         try:
             with self._timer(seconds):
@@ -105,6 +104,15 @@ class Limit:
             self._open = None  # even where the interruption came within the line above
         if learn:
             self._pace = max(self._pace, (time.monotonic() - began) / samples)
+
+    def arm(self, samples: int) -> None:
+        """Have the process end, whatever else it does, where so many samples take far longer than they may."""
+        if self.seconds is None:
+            return
+        now, wanted = time.monotonic(), samples * (self.seconds + 2 * self._grace) + 1
+        if self._armed - now < wanted:  # to set it anew takes milliseconds on a busy machine
+            self._armed = now + 2 * wanted
+            self._backstop(min(2 * wanted, LONGEST))
 
     @property
     def _grace(self) -> float:

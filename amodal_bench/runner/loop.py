@@ -168,6 +168,7 @@ def _predict(
     """Predict a batch; where it fails, halve it until the samples at fault stand alone (out of memory, too)."""
     if not queries:
         return []
+    guard.limit.arm(len(queries))
     try:
         with guard.limit.of(len(queries), learn=True), _undisturbed():
             masks = model.predict(queries, seeds)
