@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ def ended(work: Callable[[], object], told: Path | None = None) -> int:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if told is not None:
             os.dup2(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+            sys.stderr = os.fdopen(2, "w", closefd=False)
         work()
         status = 0
     except BaseException:
