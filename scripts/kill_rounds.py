@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 KINDS = ("run", "export", "cache", "wandb")
-PLAIN = ("model=hull", "dataset.images=8", "engine.batch_size=4", "sheet=2")
+PLAIN = ("model=hull", "dataset.images=5", "engine.batch_size=4", "sheet=2")
 IMPORTED = (
     "amodal_bench.cli.main",
     "amodal_bench.cli.run",
@@ -218,11 +218,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="kill-rounds-") as at:
         base = Path(at)
         os.environ["AMODAL_BENCH_CACHE"] = str(base / "cache")
-        Rounds.of(Job("run", base / "exported", base))
+        undisturbed = Rounds.of(Job("run", base / "exported", base))
         (run,) = (base / "exported" / "results" / "runs").glob("toy-hull-*")
         for number in range(asked.rounds):
             kind = kinds[number % len(kinds)]
-            if kind not in rounds:
+            if kind not in rounds and kind == "run":
+                rounds[kind] = undisturbed
+            elif kind not in rounds:
                 rounds[kind] = Rounds.of(Job(kind, base / f"whole-{kind}", run))
             if lost := rounds[kind].add(Job(kind, base / f"round-{number}", run), rng):
                 print(f"round {number}, {kind}: {lost}", flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from amodal_bench.cli.answers import DONE, FAILED, answered, complain
+from amodal_bench.cli.leaving import leave_in_time
 from amodal_bench.cli.streams import lasting_streams
 from amodal_bench.cli.tree import VERBS
 from amodal_bench.cli.verbs import HELP, PROGRAM, Verbs, called
@@ -79,6 +81,7 @@ program = Door(PROGRAM, "amodal_bench.cli", VERBS)
 
 def main() -> None:
     """Entry point of `python -m amodal_bench` and of the console script; ends the process."""
+    before = threading.enumerate()
     with lasting_streams() as lost:
         try:
             with stoppable():
@@ -91,6 +94,7 @@ def main() -> None:
     if lost and status == DONE:
         complain(f"what was printed cannot be written ({lost[0].strerror}); make room, or print to another place")
         status = FAILED
+    leave_in_time(status, before)
     sys.exit(status)
 
 
