@@ -19,7 +19,7 @@ from amodal_bench.core.errors import BenchError, ConfigError, one_line
 from amodal_bench.core.files import write_whole
 from amodal_bench.core.ids import read_ids
 from amodal_bench.core.seeds import sample_seed
-from amodal_bench.core.stops import is_wish
+from amodal_bench.core.types import Image
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.datasets.reading.doubts import doubts
 from amodal_bench.metrics.protocols import ScoringProtocol, with_draws
@@ -33,6 +33,7 @@ from amodal_bench.report.scored import Scored
 from amodal_bench.report.settings import row_text
 from amodal_bench.report.sheet import choose, draw_row, save_sheet
 from amodal_bench.runner.first_failures import AllFailed
+from amodal_bench.runner.guard import guarded
 from amodal_bench.runner.identity import identify
 from amodal_bench.runner.loop import Work, run
 from amodal_bench.runner.nearest import because
@@ -44,6 +45,8 @@ from amodal_bench.runner.run_json import FILE as RUN_JSON
 from amodal_bench.runner.run_json import finish, last_day, read_facts, write_facts
 
 log = logging.getLogger(__name__)
+SHEET = -1
+"""The number that the contact sheet has among the draws that are in flight."""
 
 
 @dataclass(frozen=True)
@@ -337,21 +340,27 @@ def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -
     if path.exists() and listed.exists() and listed.read_text() == wanted:
         return path
     ious = instances.set_index("id")["iou"]
-    rows = []
-    with opened(scored.folder) as store:
-        for id in chosen:
+    drawn: dict[str, Mapping[str, Image]] = {}
+    engine, keys = settings.engine, [(id, SHEET) for id in chosen]
+    with opened(scored.folder) as store, guarded(store, keys, engine.time_limit, engine.retry_fatal) as guard:
+        failed = {suspect.key[0]: suspect.error for suspect in guard.guilty}
+        for ((id, _),) in guard.batches(1):
+            guard.begin([(id, SHEET)])
             try:
-                sample = dataset.sample(id)
-                seed = sample_seed(settings.seed, id)
-                between = model.explain(sample.query, seed) if isinstance(model, Explains) else {}
-                rows.append(draw_row(sample, store.prediction(id), float(ious[id]), between))
-            except BaseException as error:  # a picture of its own costs no table
-                if is_wish(error):
-                    raise
-                log.warning("%s: is not in the contact sheet (%s)", id, one_line(error))
-    if not rows:
+                with guard.limit.of(1):
+                    sample = dataset.sample(id)
+                    guard.predicting()
+                    seed = sample_seed(settings.seed, id)
+                    between = model.explain(sample.query, seed) if isinstance(model, Explains) else {}
+                drawn[id] = draw_row(sample, store.prediction(id), float(ious[id]), between)
+            except BaseException as error:  # one that cannot be shown costs no table
+                failed[id] = one_line(guard.failure(error))
+            guard.end()
+    for id, why in failed.items():
+        log.warning("%s: is not in the contact sheet (%s)", id, why)
+    if not drawn:
         return None
-    save_sheet(rows, path)
-    if len(rows) == len(chosen):
+    save_sheet([drawn[id] for id in chosen if id in drawn], path)
+    if not failed:
         listed.write_text(wanted)
     return path

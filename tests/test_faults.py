@@ -24,6 +24,8 @@ from amodal_bench.core import stops
 from amodal_bench.core.errors import ConfigError, one_line
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Query, Sample
+from amodal_bench.models.hull import ConvexHull
+from amodal_bench.report.outcome import Outcome
 from amodal_bench.runner import limit as limits
 from amodal_bench.runner.in_flight import MOST
 from amodal_bench.runner.last_words import FILE, LATE, LastWords
@@ -138,8 +140,8 @@ def test_whatever_a_sample_raises_is_its_row(tmp_path: Path, error: BaseExceptio
     assert not flying(tmp_path)
 
 
-def test_an_error_of_a_step_is_in_every_text(tmp_path: Path) -> None:
-    del tmp_path
+def test_an_error_has_a_line_whatever_its_text_is() -> None:
+    assert len(one_line(ValueError("z" * 100_000))) < 2100
     assert one_line(Wordless()) == "Wordless: (its text cannot be shown)"
     assert one_line(KeyError("\udfff")) == "KeyError: '\\udfff'"
 
@@ -206,6 +208,40 @@ def test_what_takes_the_process_with_it_is_tried_alone_and_then_left_out(
     with Store(tmp_path / "store.sqlite", read_only=True) as store:
         assert (BAD in store.counted()) is not reading, "a failed prediction is a score of zero"
     assert not (tmp_path / FILE).exists()
+
+
+def test_every_draw_of_an_instance_is_left_out_with_one(tmp_path: Path) -> None:
+    """Else each draw would end the process twice."""
+    for status in (-signal.SIGABRT, -signal.SIGABRT, 0):
+        assert ended(lambda: started(tmp_path, os.abort, batch_size=2, draws=3)) == status
+    with Store(tmp_path / "store.sqlite", read_only=True) as store:
+        table = store.drawn()
+    assert len(table) == 3 * len(IDS) and set(table[table["error"].notna()]["id"]) == {BAD}
+    assert table["error"].notna().sum() == 3 and table["error"].dropna().nunique() == 1
+
+
+@pytest.mark.slow
+def test_what_cannot_be_shown_is_not_in_the_sheet_and_costs_no_table(
+    bench: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+
+    def explain(_: object, query: Query, seed: int) -> dict[str, Any]:
+        del seed
+        asked.append(query.id)
+        if len(asked) == 1:
+            raise SystemExit(0)
+        if query.id == poison:
+            os.abort()
+        return {}
+
+    monkeypatch.setattr(ConvexHull, "explain", explain, raising=False)
+    words, poison = ("model=hull", "baselines=null", "dataset.images=3", "sheet=3"), ""
+    assert bench(*words).sheet is not None
+    assert f"{asked[0]}: is not in the contact sheet (SystemExit: 0)" in caplog.text
+    poison = asked[1]
+    for status in (-signal.SIGABRT, -signal.SIGABRT, 0):
+        assert ended(lambda: bench(*words)) == status
 
 
 def test_what_was_left_out_can_be_tried_again(tmp_path: Path) -> None:

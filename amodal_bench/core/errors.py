@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+LONGEST = 2000
+"""Characters of an error's line: an array as a message would fill tables and terminal."""
+
 
 class BenchError(Exception):
     """Something the user can mend; its text is the one line that is shown."""
@@ -52,7 +55,8 @@ class NoSuchFile(InputError, UsageError):
 
 def one_line(error: BaseException) -> str:
     """The text of an error on one line; before it the class of one that is not meant for users."""
-    return unbroken(error) if isinstance(error, BenchError) else with_class(error)
+    text = unbroken(error) if isinstance(error, BenchError) else with_class(error)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ... ({len(text)} characters)"
 
 
 def unbroken(text: object) -> str:

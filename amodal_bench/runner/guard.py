@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from amodal_bench.core.errors import TooLong
 from amodal_bench.core.stops import is_wish
@@ -28,7 +29,7 @@ class Guard:
 
     Attributes:
         limit: of the time for each sample.
-        guilty: those among what is wanted that are not tried any more.
+        guilty: those among what is wanted that are not tried any more, which is every draw of their instance.
         suspects: those that were in flight when an earlier process ended.
     """
 
@@ -37,8 +38,9 @@ class Guard:
         self.flight = InFlight(store.db, self.words.found(), retry)
         self.limit = Limit(time_limit, self._end, self.words.end_after)
         found = self.flight.suspects(wanted)
-        self.guilty = [suspect for suspect in found if suspect.guilty]
-        self.suspects = [suspect for suspect in found if not suspect.guilty]
+        guilty = {suspect.key[0]: suspect for suspect in found if suspect.guilty}
+        self.guilty = [replace(guilty[id], key=(id, draw)) for id, draw in wanted if id in guilty]
+        self.suspects = [suspect for suspect in found if suspect.key[0] not in guilty]
         if self.suspects:
             log.warning("%s", _ended_before(self.suspects, "" if self.guilty else self.words.found()))
         self._wanted, self._flying = wanted, list[Key]()

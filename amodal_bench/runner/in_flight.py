@@ -78,8 +78,8 @@ class InFlight:
         self._db = db
         with db:
             db.execute(_TABLE)
-            left = db.execute("SELECT COUNT(*) FROM in_flight WHERE running").fetchone()[0]
-            why = last_words if left == 1 else ""  # of several nobody knows which it was
+            left = db.execute("SELECT COUNT(DISTINCT id) FROM in_flight WHERE running").fetchone()[0]
+            why = last_words if left == 1 else ""  # of several instances nobody knows which it was
             db.execute("UPDATE in_flight SET ends = ends + 1, why = ?, running = 0 WHERE running", (why,))
             if retry:
                 db.execute("UPDATE in_flight SET ends = 1, why = ''")
