@@ -321,7 +321,17 @@ def test_a_sample_that_takes_too_long_is_its_row(tmp_path: Path, does: Callable[
     started(tmp_path, does, reading, batch_size=2, time_limit=0.05)
     assert time.monotonic() - begun < 2
     assert errors(tmp_path) == {BAD: "took longer than engine.time_limit=0.05 s"}
-    assert not flying(tmp_path) and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+    assert flying(tmp_path) == [(BAD, 0)] and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+
+
+def test_what_took_too_long_is_tried_again_alone(tmp_path: Path) -> None:
+    """In a batch it would be given the time of all its company."""
+    started(tmp_path, sleep, batch_size=2, time_limit=0.05)
+    with Store(tmp_path / "store.sqlite") as store:
+        store.db.execute("DELETE FROM instances WHERE id IN ('2', '4')")
+        store.db.commit()
+    assert started(tmp_path, lambda: None, batch_size=4) == [["2", "4"], [BAD]]
+    assert not errors(tmp_path) and not flying(tmp_path)
 
 
 def test_another_thread_is_interrupted_too(tmp_path: Path) -> None:

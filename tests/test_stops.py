@@ -108,6 +108,18 @@ def test_the_papers_verbs_say_what_is_kept(run: Run, monkeypatch: pytest.MonkeyP
     assert run(*verb, "toy=1") == (143, "", f"ended by SIGTERM: {stops.KEPT}\n")
 
 
+def test_a_download_says_what_is_kept(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def stopped(*_: object) -> None:
+        raise stops.Stopped(signal.SIGHUP)
+
+    monkeypatch.setattr("amodal_bench.cli.data.fetch._fetch", stopped)
+    status, _, said = run("data", "fetch", "bsds", "--root", str(tmp_path / "data"))
+    assert (status, said) == (
+        129,
+        "ended by SIGHUP: what has come is kept; give the same command again to continue\n",
+    )
+
+
 def test_a_component_that_ends_the_program_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
     assert answered(lambda: sys.exit(0)) == 1
     said = "the code of a component called sys.exit(0); let it raise an error instead"

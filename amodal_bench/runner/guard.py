@@ -30,7 +30,7 @@ class Guard:
     Attributes:
         limit: of the time for each sample.
         guilty: those among what is wanted that are not tried any more, which is every draw of their instance.
-        suspects: those that were in flight when an earlier process ended.
+        suspects: those that were in flight when an earlier process ended, or took too long.
     """
 
     def __init__(self, store: Store, wanted: Collection[Key], time_limit: float | None, retry: bool) -> None:
@@ -41,21 +41,18 @@ class Guard:
         guilty = {suspect.key[0]: suspect for suspect in found if suspect.guilty}
         self.guilty = [replace(guilty[id], key=(id, draw)) for id, draw in wanted if id in guilty]
         self.suspects = [suspect for suspect in found if suspect.key[0] not in guilty]
-        if self.suspects:
-            log.warning("%s", _ended_before(self.suspects, "" if self.guilty else self.words.found()))
-        self._wanted, self._flying = wanted, list[Key]()
+        if ended := [suspect for suspect in self.suspects if suspect.ends]:
+            log.warning("%s", _ended_before(ended, "" if self.guilty else self.words.found()))
+        self._wanted, self._flying, self._late = wanted, list[Key](), set[Key]()
 
     def batches(self, size: int) -> Iterator[list[Key]]:
-        """What is to be tried, `size` at once: suspects alone before the others; those of two ends after them."""
-        for suspect in self.suspects:
-            if suspect.ends < LEAST:
-                yield [suspect.key]
+        """What is to be tried, `size` at once; suspects alone, before the others where nobody has tried that yet."""
+        first = [suspect.key for suspect in self.suspects if 0 < suspect.ends < LEAST]
+        yield from ([key] for key in first)
         apart = {suspect.key for suspect in [*self.guilty, *self.suspects]}
         rest = [key for key in self._wanted if key not in apart]
         yield from (rest[start : start + size] for start in range(0, len(rest), size))
-        for suspect in self.suspects:
-            if suspect.ends >= LEAST:
-                yield [suspect.key]
+        yield from ([suspect.key] for suspect in self.suspects if suspect.key not in first)
 
     def begin(self, batch: Sequence[Key]) -> None:
         """Note that a batch is read from now on."""
@@ -70,7 +67,13 @@ class Guard:
 
     def end(self) -> None:
         """Note that the batch has been committed."""
-        self.flight.finish()
+        self.flight.finish(self._late)
+        self._late.clear()
+
+    def see(self, key: Key, failure: BaseException) -> None:
+        """Take note of why one has no prediction: what took too long is tried alone and last by the next start."""
+        if isinstance(failure, TooLong):
+            self._late.add(key)
 
     @contextmanager
     def reading_again(self, suspect: Suspect) -> Iterator[None]:

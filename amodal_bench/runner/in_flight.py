@@ -34,11 +34,11 @@ class Stage(Enum):
 
 @dataclass(frozen=True)
 class Suspect:
-    """A prediction that was in flight when the process ended.
+    """A prediction that was in flight when the process ended, or that took too long.
 
     Attributes:
         key: which.
-        ends: how often the process has ended during it.
+        ends: how often the process has ended during it; 0 of one that took too long.
         why: what ended the process the last time that it was alone; "" where nothing shows it, or in company.
         stage: what was done with it.
     """
@@ -105,10 +105,14 @@ class InFlight:
         with self._db:
             self._db.execute("UPDATE in_flight SET stage = ? WHERE running", (stage.value,))
 
-    def finish(self) -> None:
-        """Note that all that was taken up has come to its end."""
+    def finish(self, late: Collection[Key] = ()) -> None:
+        """Note that all that was taken up has come to its end; what was too `late` is tried alone another time."""
         with self._db:
             self._db.execute("DELETE FROM in_flight WHERE running")
+            self._db.executemany(
+                "INSERT OR REPLACE INTO in_flight VALUES (?, ?, 0, '', ?, 0)",
+                [(id, draw, Stage.PREDICTING.value) for id, draw in late],
+            )
 
     def put_down(self) -> None:
         """Note that what is in flight was left in good order, such as by Ctrl-C: nobody is to blame for it."""

@@ -146,6 +146,7 @@ def _run_batch(work: Work, reader: _Reader, wanted: Sequence[Key], watch: FirstF
         found = reader(id)
         if isinstance(found, BaseException):
             rows.append(Row(id, error=one_line(found), draw=draw))
+            reader.guard.see((id, draw), found)
         else:
             samples.append((found, draw))
     data_s = (time.perf_counter() - clock) / len(wanted)
@@ -158,6 +159,8 @@ def _run_batch(work: Work, reader: _Reader, wanted: Sequence[Key], watch: FirstF
     for (sample, draw), outcome in zip(samples, outcomes, strict=True):
         row, failure = _row(sample, outcome, data_s, predict_s, draw)
         watch.see(failure)
+        if failure is not None:
+            reader.guard.see((sample.id, draw), failure)
         rows.append(row)
     return rows
 
