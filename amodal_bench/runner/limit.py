@@ -15,7 +15,7 @@ from types import FrameType
 HUNG = 124
 """The exit status of a process that was ended because a sample did not end, as that of `timeout`."""
 
-GRACE = 10.0
+GRACE = 60.0
 """Seconds that an interrupted sample has to come to its end."""
 
 _exit = os._exit  # as it is before a run replaces it
@@ -96,10 +96,12 @@ class Limit:
         began = time.monotonic()
         self._open = _Open(began + seconds)
         try:
-            with self._timer(seconds):
-                yield
-            with self._lock:  # from here on the watching thread interrupts nothing
-                self._open = None
+            try:
+                with self._timer(seconds):
+                    yield
+            finally:
+                with self._lock:  # from here on the watching thread interrupts nothing
+                    self._open = None
         finally:
             self._open = None  # even where the interruption came within the line above
         if learn:
