@@ -15,10 +15,11 @@ import pandas as pd
 
 from amodal_bench.config.build import NAME, TARGET, build
 from amodal_bench.config.settings import Settings
-from amodal_bench.core.errors import BenchError, ConfigError
+from amodal_bench.core.errors import BenchError, ConfigError, one_line
 from amodal_bench.core.files import is_regular, read_text, write_whole
 from amodal_bench.core.ids import read_ids
 from amodal_bench.core.seeds import sample_seed
+from amodal_bench.core.types import Image
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.datasets.reading.doubts import doubts
 from amodal_bench.metrics.protocols import ScoringProtocol, with_draws
@@ -32,6 +33,7 @@ from amodal_bench.report.scored import Scored
 from amodal_bench.report.settings import row_text
 from amodal_bench.report.sheet import choose, draw_row, save_sheet
 from amodal_bench.runner.first_failures import AllFailed
+from amodal_bench.runner.guard import guarded
 from amodal_bench.runner.identity import identify
 from amodal_bench.runner.loop import Work, run
 from amodal_bench.runner.nearest import because
@@ -43,6 +45,8 @@ from amodal_bench.runner.run_json import FILE as RUN_JSON
 from amodal_bench.runner.run_json import finish, last_day, read_facts, write_facts
 
 log = logging.getLogger(__name__)
+SHEET = -1
+"""The number that the contact sheet has among the draws that are in flight."""
 
 
 @dataclass(frozen=True)
@@ -254,8 +258,20 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger], baseline: bool) -> 
             if settings.engine.shuffle:
                 random.Random(settings.seed).shuffle(missing)
             hidden = any(protocol.filter.hidden for protocol in protocols)
-            batch, tolerant = settings.engine.batch_size, settings.engine.max_error_share >= 1
-            work = Work(pictures.dataset, entry.model, missing, settings.seed, batch, hidden, draws, done, tolerant)
+            engine = settings.engine
+            work = Work(
+                pictures.dataset,
+                entry.model,
+                missing,
+                settings.seed,
+                engine.batch_size,
+                hidden,
+                draws,
+                done,
+                tolerant=engine.max_error_share >= 1,
+                time_limit=engine.time_limit,
+                retry_fatal=engine.retry_fatal,
+            )
             title = f"{dataset.name} {entry.name}"
             with Progress(title, ids, store.drawn(draws), _all_steps(loggers), job.bar, draws) as progress:
                 try:
@@ -289,7 +305,7 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger], baseline: bool) -> 
 def _stopped(folder: Path, name: str, error: AllFailed) -> BenchError:
     """What to say of a model that fails from the first instance on; its traceback lies in the run's folder."""
     file = folder / "traceback.txt"
-    write_whole(file, lambda path: path.write_text(error.report, encoding="utf-8"))
+    write_whole(file, lambda path: path.write_text(error.report, encoding="utf-8", errors="backslashreplace"))
     return BenchError(
         f"{name}: the first {error.count} predictions all failed, so nothing more is tried ({error.first}); "
         f"{file} has the traceback; correct the model and give the same command again, "
@@ -324,13 +340,27 @@ def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -
     if is_regular(path) and is_regular(listed) and read_text(listed) == wanted:
         return path
     ious = instances.set_index("id")["iou"]
-    rows = []
-    with opened(scored.folder) as store:
-        for id in chosen:
-            sample = dataset.sample(id)
-            seed = sample_seed(settings.seed, id)
-            between = model.explain(sample.query, seed) if isinstance(model, Explains) else {}
-            rows.append(draw_row(sample, store.prediction(id), float(ious[id]), between))
-    save_sheet(rows, path)
-    listed.write_text(wanted)
+    drawn: dict[str, Mapping[str, Image]] = {}
+    engine, keys = settings.engine, [(id, SHEET) for id in chosen]
+    with opened(scored.folder) as store, guarded(store, keys, engine.time_limit, engine.retry_fatal) as guard:
+        failed = {suspect.key[0]: suspect.error for suspect in guard.guilty}
+        for ((id, _),) in guard.batches(1):
+            guard.begin([(id, SHEET)])
+            try:
+                with guard.limit.of(1):
+                    sample = dataset.sample(id)
+                    guard.predicting()
+                    seed = sample_seed(settings.seed, id)
+                    between = model.explain(sample.query, seed) if isinstance(model, Explains) else {}
+                drawn[id] = draw_row(sample, store.prediction(id), float(ious[id]), between)
+            except BaseException as error:  # one that cannot be shown costs no table
+                failed[id] = one_line(guard.failure(error))
+            guard.end()
+    for id, why in failed.items():
+        log.warning("%s: is not in the contact sheet (%s)", id, why)
+    if not drawn:
+        return None
+    save_sheet([drawn[id] for id in chosen if id in drawn], path)
+    if not failed:
+        listed.write_text(wanted)
     return path

@@ -90,6 +90,8 @@ def test_the_files_have_numbers_of_every_kind() -> None:
         ("engine.max_error_share=7", "engine.max_error_share: 7.0 must be between 0 and 1"),
         ("engine.max_error_share=nan", "engine.max_error_share: nan must be between 0 and 1"),
         ("engine.batch_size=0", "engine.batch_size: 0 must be >= 1"),
+        ("engine.time_limit=0", "engine.time_limit: 0.0 must be seconds > 0, or null for no limit"),
+        ("engine.time_limit=inf", "engine.time_limit: inf must be seconds > 0, or null for no limit"),
     ],
 )
 def test_settings_of_a_run_are_refused_before_it(override: str, line: str) -> None:

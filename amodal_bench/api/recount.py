@@ -14,6 +14,7 @@ from amodal_bench.api.verified import TOLERANCE, Verification, alike
 from amodal_bench.core.errors import one_line
 from amodal_bench.core.ids import among
 from amodal_bench.core.rle import decode
+from amodal_bench.core.stops import is_wish
 from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Dataset, Sample
 from amodal_bench.metrics.numbers.base import MAJORITY, PAIRS
 from amodal_bench.runner.loop import failed_row
@@ -34,7 +35,7 @@ def recount(found: Verification, run: Run, dataset: Dataset, folder: Path) -> Ru
         again.write_records(index)
         _compare_records(found, store.records(), index)
         known, kept = set(index["id"].astype(str)), list[Row]()
-        last: tuple[str, Sample | Exception] | None = None
+        last: tuple[str, Sample | BaseException] | None = None
         for row in rows_of(store):
             if row.id not in known:
                 found.differ("instance", "your dataset does not have it", "", "", row.id, row.draw)
@@ -51,16 +52,18 @@ def recount(found: Verification, run: Run, dataset: Dataset, folder: Path) -> Ru
     return open_run(folder)
 
 
-def _sample(dataset: Dataset, id: str) -> Sample | Exception:
+def _sample(dataset: Dataset, id: str) -> Sample | BaseException:
     try:
         return dataset.sample(id)
-    except Exception as error:  # a dataset of a user's own may fail in any way
+    except BaseException as error:  # a dataset of a user's own may fail in any way
+        if is_wish(error):
+            raise
         return error
 
 
-def _row(found: Verification, row: Row, sample: Sample | Exception) -> Row | None:
+def _row(found: Verification, row: Row, sample: Sample | BaseException) -> Row | None:
     """A row with counts of the verifier's masks; None where there is nothing to count."""
-    if isinstance(sample, Exception):
+    if isinstance(sample, BaseException):
         if row.counts is not None:
             found.differ("picture", "it cannot be read here", "", one_line(sample), row.id, row.draw)
         return Row(row.id, row.error, draw=row.draw) if row.counts is None else None

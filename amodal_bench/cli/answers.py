@@ -10,11 +10,12 @@ from pathlib import Path
 
 import click
 
+from amodal_bench.core import stops
 from amodal_bench.core.errors import BenchError, UsageError, unbroken
 from amodal_bench.core.shown import shown
 
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-"""Exit statuses: all is well, something went wrong, the command line is wrong, the user stopped it."""
+DONE, FAILED, USAGE = 0, 1, 2
+"""Exit statuses: all is well, something went wrong, the command line is wrong. Signals have `stops.STATUS`."""
 
 
 def traceback_wanted() -> bool:
@@ -22,12 +23,12 @@ def traceback_wanted() -> bool:
     return os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
-def answered(work: Callable[[], int], interrupted: str = "interrupted", config_dirs: Sequence[Path] = ()) -> int:
+def answered(work: Callable[[], int], kept: str = "", config_dirs: Sequence[Path] = ()) -> int:
     """Do a command's work; returns its exit status, and where it fails says why in one line.
 
     Args:
         work: returns an exit status.
-        interrupted: what to say where the user stops it.
+        kept: what of the work is kept where the user stops it, for its line.
         config_dirs: folders with configurations of the user's, whose choices are named beside the harness's.
 
     Raises:
@@ -42,9 +43,14 @@ def answered(work: Callable[[], int], interrupted: str = "interrupted", config_d
     except click.ClickException as error:
         complain(_sentence(error))
         return USAGE
-    except (KeyboardInterrupt, click.Abort):
-        print(interrupted, file=sys.stderr)
-        return INTERRUPTED
+    except (KeyboardInterrupt, click.Abort) as error:
+        print(stops.told(error, kept), file=sys.stderr, flush=True)
+        return stops.status_of(error)
+    except SystemExit as error:  # of the code of a component: the program itself ends otherwise
+        if traceback_wanted():
+            raise
+        complain(f"the code of a component called sys.exit({error.code!r}); let it raise an error instead")
+        return FAILED
     except Exception as error:
         error = disk_error(error) or error
         if traceback_wanted() or not is_expected(error):
@@ -68,7 +74,9 @@ def is_expected(error: BaseException) -> bool:
 
 
 def disk_error(error: Exception) -> BenchError | None:
-    """What to say of a disk that takes no more; None of any other error."""
+    """What to say of a disk that takes no more, or of a file that somebody has closed; None of any other error."""
+    if isinstance(error, OSError) and error.errno == errno.EBADF:
+        return BenchError("the code of a component closed a file that is in use; let it close its own files alone")
     if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG):
         return None
     place = error.filename or "the disk"

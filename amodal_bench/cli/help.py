@@ -37,6 +37,8 @@ SETTINGS = {
     "engine.batch_size": "predictions that are made together, which changes no result; 16",
     "engine.shuffle": "true runs the samples in a random order; false",
     "engine.max_error_share": "a larger share of failed instances fails the run at its end; 0.1",
+    "engine.time_limit": "seconds that one sample may take, null for no limit; 3600",
+    "engine.retry_fatal": "true tries samples again that have ended the process; false",
     "dataset.root": "the folder with the dataset's files; datasets/NAME",
 }
 """Settings of the root that are no choices, each with what it is and its default."""
@@ -61,7 +63,8 @@ Completion of verbs, choices, run folders and paths, once per shell:
   fish, as one line:
     _AMODAL_BENCH_COMPLETE=fish_source amodal-bench > ~/.config/fish/completions/amodal-bench.fish
 
-Exit status: 0 done, 1 failed, 2 the command line or a setting is wrong, 130 interrupted.
+Exit status: 0 done, 1 failed, 2 the command line or a setting is wrong, 124 a sample hung and could
+not be interrupted, 130 interrupted, 143 ended by SIGTERM, 129 by SIGHUP.
 HYDRA_FULL_ERROR=1 in the environment shows tracebacks."""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +13,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from amodal_bench.cli.answers import DONE, FAILED, answered, complain
+from amodal_bench.cli.leaving import leave_in_time
 from amodal_bench.cli.streams import lasting_streams
 from amodal_bench.cli.tree import VERBS
 from amodal_bench.cli.verbs import HELP, PROGRAM, Verbs, called
 from amodal_bench.core.errors import UsageError
+from amodal_bench.core.stops import status_of, stoppable, told
 from amodal_bench.core.version import __version__
 
 COMPLETE = "_AMODAL_BENCH_COMPLETE"
@@ -77,12 +81,20 @@ program = Door(PROGRAM, "amodal_bench.cli", VERBS)
 
 def main() -> None:
     """Entry point of `python -m amodal_bench` and of the console script; ends the process."""
+    before = threading.enumerate()
     with lasting_streams() as lost:
-        status = program(sys.argv[1:])
-        sys.stdout.flush()
+        try:
+            with stoppable():
+                status = program(sys.argv[1:])
+                sys.stdout.flush()
+        except KeyboardInterrupt as error:  # outside of any work, such as while it is told how it went
+            print(told(error), file=sys.stderr, flush=True)
+            status = status_of(error)
+    logging.disable()  # what libraries log as the process ends, such as statistics, answers nobody
     if lost and status == DONE:
         complain(f"what was printed cannot be written ({lost[0].strerror}); make room, or print to another place")
         status = FAILED
+    leave_in_time(status, before)
     sys.exit(status)
 
 

@@ -23,12 +23,12 @@ from amodal_bench.config.own import name_folders
 from amodal_bench.config.search import replaced, search_path
 from amodal_bench.config.settings import config_folder, register_schema, settings_from
 from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.stops import KEPT
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
     from omegaconf import DictConfig
 
-INTERRUPTED = "interrupted: all finished batches are kept; give the same command again to continue"
 CONFIG = "config"
 COMMANDS = ("--run", "--multirun", "--cfg", "--info", "--shell-completion")
 
@@ -42,7 +42,7 @@ def run(words: Sequence[str]) -> int:
         folders.extend(options.config_dir)
         return _run(options)
 
-    return answered(work, INTERRUPTED, folders)
+    return answered(work, KEPT, folders)
 
 
 def typed(words: Sequence[str]) -> list[str]:

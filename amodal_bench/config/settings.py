@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,15 @@ class Engine:
         batch_size: samples read and predicted together.
         shuffle: run the samples in a random order.
         max_error_share: a larger share of errors fails the run at its end.
+        time_limit: seconds for each sample, to be read and to be predicted; None for no limit.
+        retry_fatal: try samples again that have taken the process with them.
     """
 
     batch_size: int = 16
     shuffle: bool = False
     max_error_share: float = 0.1
+    time_limit: float | None = 3600.0
+    retry_fatal: bool = False
 
 
 @dataclass
@@ -110,6 +115,10 @@ def settings_from(config: Any) -> Settings:
         raise ConfigError(f"limit: {settings.limit} must be >= 1")
     if not 0 <= settings.engine.max_error_share <= 1:
         raise ConfigError(f"engine.max_error_share: {settings.engine.max_error_share} must be between 0 and 1")
+    if settings.engine.time_limit is not None and not 0 < settings.engine.time_limit < math.inf:
+        raise ConfigError(
+            f"engine.time_limit: {settings.engine.time_limit} must be seconds > 0, or null for no limit"
+        )
     if settings.seed < 0:
         raise ConfigError(f"seed: {settings.seed} must be >= 0")
     if settings.sheet < 0:

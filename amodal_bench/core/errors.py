@@ -6,6 +6,9 @@ from pathlib import Path
 
 from amodal_bench.core import shown
 
+LONGEST = 2000
+"""Characters of an error's line: an array as a message would fill tables and terminal."""
+
 
 class BenchError(Exception):
     """Something the user can mend; its text is the one line that is shown."""
@@ -17,6 +20,10 @@ class UsageError(BenchError):
 
 class ConfigError(UsageError):
     """A setting is unknown or has a value that cannot be used."""
+
+
+class TooLong(BenchError):
+    """A sample took longer than `engine.time_limit` allows."""
 
 
 class PredictionError(BenchError):
@@ -50,12 +57,21 @@ class NoSuchFile(InputError, UsageError):
 
 def one_line(error: BaseException) -> str:
     """The text of an error on one line; before it the class of one that is not meant for users."""
-    return unbroken(error) if isinstance(error, BenchError) else with_class(error)
+    text = unbroken(error) if isinstance(error, BenchError) else with_class(error)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ... ({len(text)} characters)"
 
 
 def unbroken(text: object) -> str:
-    """A text, or that of an error, on one line."""
-    return shown.one_line(text)
+    """A text, or that of an error, on one line; one that has no text, or half a character, is no second error."""
+    return shown.one_line(_text_of(text))
+
+
+def _text_of(value: object) -> str:
+    """The text of a value of anybody's class, whose own code may fail in any way."""
+    try:
+        return str(value)
+    except Exception:
+        return "(its text cannot be shown)"
 
 
 def with_class(error: BaseException) -> str:
@@ -66,7 +82,7 @@ def with_class(error: BaseException) -> str:
 
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, for libraries that write a page; the class of one without a text."""
-    text = str(error).strip()
+    text = _text_of(error).strip()
     return shown.shown(text.splitlines()[0]) if text else type(error).__name__
 
 

@@ -19,7 +19,7 @@ class AllFailed(Exception):
         report: its traceback, with those of the errors that led to it.
     """
 
-    def __init__(self, count: int, error: Exception) -> None:
+    def __init__(self, count: int, error: BaseException) -> None:
         self.count, self.first = count, one_line(error)
         self.report = "".join(traceback.format_exception(error))
         super().__init__(f"the first {count} predictions failed: {self.first}")
@@ -37,9 +37,9 @@ class FirstFailures:
 
     def __init__(self, active: bool) -> None:
         self._active, self._seen = active, 0
-        self._first: Exception | None = None
+        self._first: BaseException | None = None
 
-    def see(self, failure: Exception | None) -> None:
+    def see(self, failure: BaseException | None) -> None:
         """Take one instance into account: why it has no prediction, or None where it has one."""
         if failure is None or (isinstance(failure, PredictionError) and not isinstance(failure, NotFinite)):
             self._active = False

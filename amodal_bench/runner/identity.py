@@ -77,7 +77,7 @@ def described(model: Model) -> dict[str, Any]:
         facts = model.describe()
     except BenchError:
         raise
-    except Exception as error:  # a user's own class may fail in any way
+    except (Exception, SystemExit) as error:  # a user's own class may fail in any way
         raise ConfigError(f"model: {call} raises {with_class(error)}") from error
     if not isinstance(facts, Mapping):
         raise ConfigError(f"model: {call} returns a {type(facts).__name__}; it must be a dict of JSON values")

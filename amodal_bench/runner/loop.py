@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
-from amodal_bench.core.errors import BenchError, PredictionError, one_line
+from amodal_bench.core.errors import BenchError, ConfigError, PredictionError, TooLong, one_line, with_class
 from amodal_bench.core.seeds import sample_seed
+from amodal_bench.core.stages import StageCost
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Dataset, Query, Sample
 from amodal_bench.metrics.counts import joint_counts
 from amodal_bench.models.base import Model, Timed
 from amodal_bench.runner.first_failures import FirstFailures
+from amodal_bench.runner.guard import Guard, guarded
+from amodal_bench.runner.in_flight import Key, Stage, Suspect
 from amodal_bench.runner.store import Row, Store, prediction_row
 
 
@@ -31,6 +37,8 @@ class Work:
         draws: how many predictions each sample gets, each under a seed of its own.
         done: (id, draw) of the predictions that are not made again.
         tolerant: go on even where nothing but failures comes.
+        time_limit: seconds for each sample, to be read and to be predicted; None for no limit.
+        retry_fatal: try what has taken the process with it again.
     """
 
     dataset: Dataset
@@ -40,11 +48,13 @@ class Work:
     batch_size: int
     hidden: bool = False
     draws: int = 1
-    done: Collection[tuple[str, int]] = frozenset()
+    done: Collection[Key] = frozenset()
     tolerant: bool = False
+    time_limit: float | None = None
+    retry_fatal: bool = False
 
     @property
-    def wanted(self) -> list[tuple[str, int]]:
+    def wanted(self) -> list[Key]:
         """(id, draw) of the predictions to make; those of a sample stand together, so that it is read once."""
         wanted = ((id, draw) for id in self.ids for draw in range(self.draws))
         return [each for each in wanted if each not in self.done]
@@ -56,95 +66,154 @@ class _Reader:
 
     Attributes:
         work: whose samples are read.
+        guard: of the run.
         last: the id and the sample that was read last, or why it cannot be used.
     """
 
     work: Work
-    last: tuple[str, Sample | Exception] | None = field(default=None)
+    guard: Guard
+    last: tuple[str, Sample | BaseException] | None = field(default=None)
 
-    def __call__(self, id: str) -> Sample | Exception:
+    def __call__(self, id: str) -> Sample | BaseException:
         if self.last is None or self.last[0] != id:
             self.last = id, self._read(id)
         return self.last[1]
 
-    def _read(self, id: str) -> Sample | Exception:
+    def _read(self, id: str) -> Sample | BaseException:
         try:
-            sample = self.work.dataset.sample(id)
+            with self.guard.limit.of(1), _undisturbed():
+                sample = self.work.dataset.sample(id)
             if not sample.amodal.any():
                 raise ValueError("the amodal mask is empty: there is no object")
             if not (self.work.hidden or sample.visible.any()):  # some indexes cannot know it
                 raise ValueError("the visible mask is empty: the object is hidden and cannot be prompted")
             return sample
-        except Exception as error:
-            return error
+        except BaseException as error:
+            return self.guard.failure(error)
 
 
 def run(work: Work, store: Store, report: Callable[[Sequence[Row]], None]) -> None:
     """Make all of the work's predictions, committing each batch to the store and then reporting its rows.
 
+    What is done is on record, so that a sample that takes the process with it is tried alone by the next call, and
+    becomes a row with an error in the one after that.
+
     Raises:
         AllFailed: the first batch, of eight predictions at least, has failed whole; its rows are in the store.
+        ConfigError: the model cannot say what its stages cost.
     """
-    wanted, reader = work.wanted, _Reader(work)
     watch = FirstFailures(not (work.done or work.tolerant))
-    for start in range(0, len(wanted), work.batch_size):
-        rows = _run_batch(work, reader, wanted[start : start + work.batch_size], watch)
-        store.write(rows, work.model.costs() if isinstance(work.model, Timed) else {})
-        report(rows)
-        watch.check()
+    with guarded(store, work.wanted, work.time_limit, work.retry_fatal) as guard:
+        reader = _Reader(work, guard)
+        for suspect in guard.guilty:
+            rows = [_guilty_row(suspect, reader)]
+            store.write(rows)
+            report(rows)
+        for batch in guard.batches(work.batch_size):
+            guard.begin(batch)
+            rows = _run_batch(work, reader, batch, watch)
+            store.write(rows, _costs(work.model))
+            guard.end()
+            report(rows)
+            watch.check()
 
 
-def _run_batch(work: Work, reader: _Reader, wanted: Sequence[tuple[str, int]], watch: FirstFailures) -> list[Row]:
+def _guilty_row(suspect: Suspect, reader: _Reader) -> Row:
+    """The row of a prediction that is not tried any more; one that failed when it was made counts as empty."""
+    id, draw = suspect.key
+    if suspect.stage is Stage.PREDICTING:
+        with reader.guard.reading_again(suspect):
+            sample = reader(id)
+        if not isinstance(sample, BaseException):
+            return failed_row(sample, suspect.error, draw)
+    return Row(id, error=suspect.error, draw=draw)
+
+
+def _costs(model: Model) -> Mapping[str, StageCost]:
+    try:
+        return model.costs() if isinstance(model, Timed) else {}
+    except BenchError:
+        raise
+    except (Exception, SystemExit) as error:  # a user's own class may fail in any way
+        raise ConfigError(f"model: {type(model).__name__}.costs() raises {with_class(error)}") from error
+
+
+def _run_batch(work: Work, reader: _Reader, wanted: Sequence[Key], watch: FirstFailures) -> list[Row]:
     rows: list[Row] = []
     samples: list[tuple[Sample, int]] = []
     clock = time.perf_counter()
     for id, draw in wanted:
         found = reader(id)
-        if isinstance(found, Exception):
+        if isinstance(found, BaseException):
             rows.append(Row(id, error=one_line(found), draw=draw))
+            reader.guard.see((id, draw), found)
         else:
             samples.append((found, draw))
     data_s = (time.perf_counter() - clock) / len(wanted)
+    reader.guard.predicting()
     clock = time.perf_counter()
     seeds = [sample_seed(work.seed, sample.id, draw) for sample, draw in samples]
     queries = {sample.id: sample.query for sample, _ in samples}
-    outcomes = _predict(work.model, [queries[sample.id] for sample, _ in samples], seeds)
+    outcomes = _predict(work.model, [queries[sample.id] for sample, _ in samples], seeds, reader.guard)
     predict_s = (time.perf_counter() - clock) / max(len(samples), 1)
     for (sample, draw), outcome in zip(samples, outcomes, strict=True):
         row, failure = _row(sample, outcome, data_s, predict_s, draw)
         watch.see(failure)
+        if failure is not None:
+            reader.guard.see((sample.id, draw), failure)
         rows.append(row)
     return rows
 
 
-def _predict(model: Model, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask | Exception]:
+def _predict(
+    model: Model, queries: Sequence[Query], seeds: Sequence[int], guard: Guard
+) -> list[Mask | BaseException]:
     """Predict a batch; where it fails, halve it until the samples at fault stand alone (out of memory, too)."""
     if not queries:
         return []
+    guard.limit.arm(len(queries))
     try:
-        masks = model.predict(queries, seeds)
+        with guard.limit.of(len(queries), learn=True), _undisturbed():
+            masks = model.predict(queries, seeds)
         if len(masks) != len(queries):
             raise ValueError(f"the model returned {len(masks)} masks for {len(queries)} queries")
         return list(masks)
-    except Exception as error:
-        if isinstance(error, BenchError) and not isinstance(error, PredictionError):
+    except BaseException as error:
+        failure = guard.failure(error)
+        if isinstance(failure, BenchError) and not isinstance(failure, PredictionError | TooLong):
             raise  # Weights or settings that cannot be used fail every sample: stop and say so once.
         if len(queries) == 1:
-            return [error]
-    half = len(queries) // 2
-    return [*_predict(model, queries[:half], seeds[:half]), *_predict(model, queries[half:], seeds[half:])]
+            return [failure]
+        # One that takes too long would take as long in each half again: each is tried alone at once.
+        cuts = range(1, len(queries)) if isinstance(failure, TooLong) else (len(queries) // 2,)
+        del failure  # its traceback holds what the batch has filled the memory with
+    found: list[Mask | BaseException] = []
+    for start, stop in pairwise((0, *cuts, len(queries))):
+        found += _predict(model, queries[start:stop], seeds[start:stop], guard)
+    return found
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Undo what foreign code does to what all of a process shares: its folder, and NumPy's way with bad numbers."""
+    folder = os.getcwd()
+    with np.errstate():
+        try:
+            yield
+        finally:
+            os.chdir(folder)
 
 
 def _row(
-    sample: Sample, outcome: Mask | Exception, data_s: float, predict_s: float, draw: int
-) -> tuple[Row, Exception | None]:
+    sample: Sample, outcome: Mask | BaseException, data_s: float, predict_s: float, draw: int
+) -> tuple[Row, BaseException | None]:
     """The row of an outcome, and why there is no prediction."""
-    if isinstance(outcome, Exception):
+    if isinstance(outcome, BaseException):
         return failed_row(sample, one_line(outcome), draw), outcome
     try:
         masks = outcome, sample.amodal, sample.visible, sample.others
         return prediction_row(sample.id, *masks, data_s, predict_s, draw), None
-    except (ValueError, AttributeError) as error:
+    except Exception as error:  # it may be anything
         return failed_row(sample, one_line(error), draw), error
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from amodal_bench.core import native
-from amodal_bench.core.errors import BenchError
+from amodal_bench.core.errors import BenchError, one_line
 from amodal_bench.core.ids import among
+from amodal_bench.core.stops import is_wish
 from amodal_bench.core.types import Integers, Mask
 from amodal_bench.datasets.base import Dataset, Sample
 from amodal_bench.metrics.counts import joint_counts
@@ -47,7 +48,7 @@ def _complete_region(store: Store, dataset: Dataset, name: str, ids: Sequence[st
     known, counts = store.regions(name), {}
     for id in ids:
         if id not in known:
-            sample = dataset.sample(id)
+            sample = _read(dataset, id)
             counts[id] = _counts(name, _predicted(store, sample), sample)
     if counts:
         store.write_regions(name, counts)
@@ -60,10 +61,25 @@ def _complete_majorities(store: Store, dataset: Dataset, ids: Sequence[str], dra
     tried = set(ids).intersection(*(store.counted(draw) for draw in range(draws)))
     for id in ids:
         if id in tried and id not in known:
-            sample = dataset.sample(id)
+            sample = _read(dataset, id)
             counts[id] = joint_counts(_majority(store, sample, draws), sample.amodal, sample.visible, sample.others)
     if counts:
         store.write_majorities(draws, counts)
+
+
+def _read(dataset: Dataset, id: str) -> Sample:
+    """A sample that has been read before. Raises `BenchError` where it cannot be read any more."""
+    try:
+        return dataset.sample(id)
+    except BenchError:
+        raise
+    except BaseException as error:  # a dataset of a user's own may fail in any way
+        if is_wish(error):
+            raise
+        raise BenchError(
+            f"instance {id}: cannot be read again ({one_line(error)}); all predictions are kept; "
+            "give the same command again, or choose protocols without regions"
+        ) from error
 
 
 def _majority(store: Store, sample: Sample, draws: int) -> Mask:
@@ -94,7 +110,7 @@ def _complete_pairs(store: Store, dataset: Dataset, records: pd.DataFrame) -> No
         ids = group["id"].astype(str).tolist()
         if known.issuperset(ids):
             continue
-        samples = [dataset.sample(id) for id in ids]
+        samples = [_read(dataset, id) for id in ids]
         predicted = [native.from_mask(_predicted(store, sample)) for sample in samples]
         amodal = [native.from_mask(sample.amodal) for sample in samples]
         ious = native.ious(predicted, amodal, [int(crowd[id]) for id in ids])

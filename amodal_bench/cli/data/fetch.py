@@ -16,6 +16,7 @@ from amodal_bench.cli.verbs import verb
 from amodal_bench.cli.words import config_dir, folder_option, name_in, overrides
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError, InputError
+from amodal_bench.core.stops import keeping
 from amodal_bench.datasets.card import Card, CardFile, load_card
 
 DELETE = "delete it to fetch it again"
@@ -43,7 +44,8 @@ def main(name: str, root: Path | None, overrides: Sequence[str], config_dir: Seq
     failed = 0
     for file in card.files:
         try:
-            _fetch(file, root)
+            with keeping("what has come is kept; give the same command again to continue"):
+                _fetch(file, root)
         except BenchError as error:  # the others can still be had
             failed += 1
             complain(str(error))

@@ -24,6 +24,7 @@ import click
 from amodal_bench.cli.verbs import Verb, verb
 from amodal_bench.cli.words import config_dir, overrides
 from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.stops import KEPT, keeping
 
 if TYPE_CHECKING:
     from amodal_bench.cli.paper.table import Asked
@@ -47,7 +48,8 @@ def made(name: str) -> Verb:
             raise UsageError("--render and --dry-run: only one of them can be given")
         ids = [word.partition("=")[2] for word in overrides if word.startswith("ids=")]
         words = [word for word in overrides if not word.startswith("ids=")]
-        return draw(name, asked_for(words, config_dir), render, dry_run, ids[-1] if ids else "")
+        with keeping(KEPT):
+            return draw(name, asked_for(words, config_dir), render, dry_run, ids[-1] if ids else "")
 
     figure.name = name
     return figure

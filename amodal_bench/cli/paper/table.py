@@ -26,6 +26,7 @@ from amodal_bench.cli.words import config_dir, overrides
 from amodal_bench.config.build import suggest
 from amodal_bench.config.overrides import expand_home, readable
 from amodal_bench.core.errors import UsageError, unbroken
+from amodal_bench.core.stops import KEPT, keeping
 
 if TYPE_CHECKING:
     from amodal_bench.paper.cells import Cell, Plan
@@ -67,7 +68,8 @@ def made(name: str) -> Verb:
     @overrides("data=FOLDER, sample=N, budget=8h, toy=1, weights=random, results=FOLDER, and settings of all runs")
     @config_dir
     def table(render: bool, dry_run: bool, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
-        return _main(name, render, dry_run, overrides, config_dir)
+        with keeping(KEPT):
+            return _main(name, render, dry_run, overrides, config_dir)
 
     table.name = name
     return table

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from amodal_bench.core.errors import BenchError, PredictionError, one_line
+from amodal_bench.core.stops import is_wish
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.models.base import Completes, Completion, Model
@@ -57,7 +58,9 @@ def in_one_line(name: str) -> Iterator[None]:
         yield
     except BenchError:
         raise
-    except Exception as error:
+    except BaseException as error:
+        if is_wish(error):
+            raise
         raise PredictionError(f"{name}: {one_line(error)}") from error
 
 

@@ -1,0 +1,31 @@
+"""The end of the process, which no thread of a component's may put off for ever."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Collection
+
+PATIENCE = 10.0
+"""Seconds that threads have to end after the command has."""
+
+
+def leave_in_time(status: int, before: Collection[threading.Thread]) -> None:
+    """End the process by force where threads that were started since keep it; to be called when all is done.
+
+    Args:
+        status: the exit status.
+        before: the threads that were there when the command began.
+    """
+    if not any(thread not in before and not thread.daemon for thread in threading.enumerate()):
+        return
+    ended = threading.Event()
+    atexit.register(ended.set)  # Python calls it after it has waited for all threads, and before all that was there
+
+    def watch() -> None:
+        if not ended.wait(PATIENCE):
+            os.write(2, b"warning: a thread of a component goes on after the command; it is ended with the process\n")
+            os._exit(status)
+
+    threading.Thread(target=watch, daemon=True).start()
