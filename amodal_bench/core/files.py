@@ -44,7 +44,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    partial = _partial(path)
+    partial = partial_of(path)
     try:
         write(partial)
         partial.replace(path)
@@ -65,7 +65,7 @@ def fill_folder(folder: Path, fill: Callable[[Path], object]) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    partial = _partial(folder)
+    partial = partial_of(folder)
     try:
         fill(partial)
         if not folder.is_dir():
@@ -118,6 +118,7 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _partial(path: Path) -> Path:
+def partial_of(path: Path) -> Path:
+    """Where something is written before it gets its name; `sweep` finds it again after a kill."""
     sweep(path.parent)
     return path.with_name(f".{path.name}.{os.getpid()}-{next(_numbers)}.partial")

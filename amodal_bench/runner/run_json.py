@@ -100,9 +100,9 @@ def finish(folder: Path, store: Store | None = None) -> None:
     _write(folder, {**said, "dates": {**said["dates"], "finished": _now()}}, store)
 
 
-def write_again(folder: Path, store: Store) -> bool:
-    """Write a `run.json` that is gone or broken again, from the store's copy; returns whether it is whole now."""
-    if _is_whole(_read(folder)):
+def write_again(folder: Path, store: Store, always: bool = False) -> bool:
+    """Write a `run.json` that is gone or broken, or any, again from the store's copy; returns whether it is whole."""
+    if not always and _is_whole(_read(folder)):
         return True
     if (text := store.told(FILE)) is None:
         return False

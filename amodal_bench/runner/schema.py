@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from amodal_bench.metrics.counts import CELLS
-from amodal_bench.runner.sums import SUM, row_sum
+from amodal_bench.runner.sums import SUM, DamagedRow, row_sum
 
 SCHEMA = 4
 """The version of the tables: 1 had no records and regions, 2 one prediction of each instance, 3 no checksums."""
@@ -136,7 +136,10 @@ def refuse_others(db: sqlite3.Connection) -> None:
         ForeignStore: it is another program's database.
     """
     tables = sorted(name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
-    if tables and not {"id", "rle", *COUNTS} <= _columns(db, "instances"):
+    columns = _columns(db, "instances")
+    if "instances" in tables and not columns:
+        raise DamagedRow("its table of predictions cannot be read")
+    if tables and not {"id", "rle", *COUNTS} <= columns:
         raise ForeignStore(f"its tables are {', '.join(tables[:3])[:100]}")
     if (version := _version(db)) > SCHEMA:
         raise NewerStore(f"it has schema {version}, and this version reads up to {SCHEMA}")
