@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from amodal_bench.core.disk import refusal
 from amodal_bench.core.errors import BenchError, UsageError, unbroken
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -67,11 +67,8 @@ def is_expected(error: BaseException) -> bool:
 
 
 def disk_error(error: Exception) -> BenchError | None:
-    """What to say of a disk that takes no more; None of any other error."""
-    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG):
-        return None
-    place = error.filename or "the disk"
-    return BenchError(f"{place}: cannot be written ({error.strerror}); make room, then give the command again")
+    """What to say of a disk that refuses; None of any other error."""
+    return refusal(Path("the disk"), error, again="then give the command again") if isinstance(error, OSError) else None
 
 
 def status_of(error: BaseException) -> int:

@@ -10,16 +10,20 @@ from contextlib import suppress
 from pathlib import Path
 
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.files import final_name
 
 AGAIN = "then give the same command again: finished batches are kept"
+
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+"""Error numbers of a place that is another user's, or that nobody can write to."""
 
 _CAUSES = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room within your quota",
     errno.EFBIG: "raise the limit on the size of files (`ulimit -f` shows it)",
-    errno.EROFS: "set results to a folder that you can write to, or make the file system writable",
-    errno.EACCES: "set results to a folder that you can write to",
-    errno.EPERM: "set results to a folder that you can write to",
+    errno.EROFS: "make the file system writable",
+    errno.EACCES: "make it writable for you",
+    errno.EPERM: "make it writable for you",
     errno.EIO: "check the disk and its connection",
     errno.EMFILE: "raise the limit on open files (`ulimit -n` shows it)",
     errno.ENFILE: "end programs that keep many files open",
@@ -50,9 +54,11 @@ def refusal(place: Path, error: BaseException, again: str = AGAIN) -> InputError
     """
     if isinstance(error, sqlite3.Error):
         return _of_database(place, error, again)
-    if isinstance(error, OSError) and error.errno in _ANYWHERE:
-        named = error.filename if isinstance(error.filename, str | os.PathLike) else place
-        return _told(Path(named), error.errno, again)
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    named = Path(error.filename) if isinstance(error.filename, str | os.PathLike) else place
+    if error.errno in _ANYWHERE or (error.errno in _CAUSES and place in (named, *named.parents)):
+        return _told(final_name(named), error.errno, again)
     return None
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 _numbers = count(1)  # threads of one process may write the same file at the same time
 
-_PARTIAL = re.compile(r"\..+\.(?P<process>\d+)-\d+\.partial", re.DOTALL)
+_PARTIAL = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)-\d+\.partial", re.DOTALL)
 """Names of what is being written, or was when its process was killed."""
 
 _AT_REST = 3600.0
@@ -116,6 +116,12 @@ def _is_alive(process: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def final_name(path: Path) -> Path:
+    """The name that what is written under a name of `partial_of` gets; of any other path the path itself."""
+    named = _PARTIAL.fullmatch(path.name)
+    return path.with_name(named["name"]) if named else path
 
 
 def partial_of(path: Path) -> Path:
