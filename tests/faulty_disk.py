@@ -25,11 +25,11 @@ EVERY = 7
 DISK = ctypes.CDLL(None)
 
 
-def run(folder: Path, data: Things) -> None:
+def run(folder: Path, data: Things, wait: bool = False) -> None:
     """What a command does with a run's folder, in batches of four; done predictions are kept."""
     ran = {"name": data.name, "fingerprint": data.fingerprint()}
     identity = Identity({"dataset": ran, "model": {"target": "own.a"}, "seed": 0})
-    with opened(folder) as store:
+    with opened(folder, wait) as store:
         store.write_records(data.records())
         ids = [id for id in data.instances if id not in store.done()]
         if ids:

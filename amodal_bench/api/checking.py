@@ -138,15 +138,15 @@ class _Check:
         self.store.write_records(index)
 
     def _instances(self) -> None:
-        every = [(None, row) for row in self.salvaged.sound["instances"]]
-        every += [(row[0], row[1:]) for row in self.salvaged.broken["instances"]]
-        every.sort(key=lambda each: (str(each[1][_ID]), str(each[1][_DRAW])))  # the draws of an instance together
+        every = [(True, None, row) for row in self.salvaged.sound["instances"]]
+        every += [(False, row[0], row[1:]) for row in self.salvaged.broken["instances"]]
+        every.sort(key=lambda each: (str(each[2][_ID]), str(each[2][_DRAW])))  # the draws of an instance together
         kept = []
-        for stored, row in every:
+        for sound, stored, row in every:
             self.found.rows += 1
             again = self._again(row) if self.dataset is not None else None
             where = f"instance {row[_ID]!r:.80}" + (f", draw {row[_DRAW]}" if row[_DRAW] else "")
-            if stored is None:
+            if sound:
                 if again is not None and again != row:
                     self.found.faults.append(f"{where}: its counts are not those of its mask")
                 kept.append(row if again is None else again)

@@ -68,7 +68,9 @@ def is_expected(error: BaseException) -> bool:
 
 def disk_error(error: Exception) -> BenchError | None:
     """What to say of a disk that refuses; None of any other error."""
-    return refusal(Path("the disk"), error, again="then give the command again") if isinstance(error, OSError) else None
+    return (
+        refusal(Path("the disk"), error, again="then give the command again") if isinstance(error, OSError) else None
+    )
 
 
 def status_of(error: BaseException) -> int:
