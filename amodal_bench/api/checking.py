@@ -1,4 +1,4 @@
-"""Check a run's folder: every row by its checksum, every count by masks and dataset; and mend what follows."""
+"""Check a run's folder: every row by its checksum, every count by masks and dataset; and repair what follows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Checked:
         faults: what is wrong, a line each.
         lost: how many predictions cannot be had back: the run's command makes them again.
         notes: what a reader has to know, a line each.
-        kept: where the damaged store lies, once it is mended.
+        kept: where the damaged store lies, once it is repaired.
     """
 
     rows: int = 0
@@ -57,8 +57,8 @@ class Checked:
     kept: Path | None = None
 
 
-def check_run(folder: Path, dataset: Dataset | None, mend: bool = False) -> Checked:
-    """Check the folder of a run, and mend it.
+def check_run(folder: Path, dataset: Dataset | None, repair: bool = False) -> Checked:
+    """Check the folder of a run, and repair it.
 
     Mended is what follows from something else: counts and sizes from masks and dataset, what the store keeps of the
     index from the dataset, counts of regions, pairs and majorities, and `run.json` from the store's copy. A row that
@@ -67,7 +67,7 @@ def check_run(folder: Path, dataset: Dataset | None, mend: bool = False) -> Chec
     Args:
         folder: of the run.
         dataset: what the run was made on; without it nothing is counted again.
-        mend: whether to write; the damaged store is kept beside the new one.
+        repair: whether to write; the damaged store is kept beside the new one.
 
     Raises:
         UsageError: it is not the folder of a run.
@@ -79,7 +79,7 @@ def check_run(folder: Path, dataset: Dataset | None, mend: bool = False) -> Chec
     found = Checked()
     with ExitStack() as stack, room(folder):
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="amodal_bench-")))
-        if mend:
+        if repair:
             try:
                 stack.enter_context(locked(folder, wait=False))
                 place = partial_of(folder / STORE)  # beside the store, so that it can be renamed
@@ -88,10 +88,10 @@ def check_run(folder: Path, dataset: Dataset | None, mend: bool = False) -> Chec
             except OSError as error:
                 raise cannot_write(folder, error) from error
         salvaged = salvage(folder / STORE)
-        with Store(place / STORE) as store:
+        with room(place), Store(place / STORE) as store:
             _Check(found, salvaged, store, dataset).run()
-            _check_run_json(found, folder, store, mend)
-        if mend and found.faults:
+            _check_run_json(found, folder, store, repair)
+        if repair and found.faults:
             found.kept = put_in_place(place / STORE, folder / STORE)
     return found
 
@@ -230,7 +230,7 @@ class _Check:
                 self.found.faults.append(f"{what}, instance {id!r:.80}: its counts are not those of its mask")
 
 
-def _check_run_json(found: Checked, folder: Path, store: Store, mend: bool) -> None:
+def _check_run_json(found: Checked, folder: Path, store: Store, repair: bool) -> None:
     """Compare `run.json` with the store's copy, and write either of them again from the other."""
     text, told = store.told(FILE), None
     with suppress(OSError, UnicodeDecodeError):
@@ -239,7 +239,7 @@ def _check_run_json(found: Checked, folder: Path, store: Store, mend: bool) -> N
         found.notes.append(f"{FILE}: the store has no copy of it; the run's command adds one when it goes on")
     elif told is None or _without_dates(told) != _without_dates(text):
         found.faults.append(f"{FILE}: is not as it was written; the store has a copy")
-        if mend:
+        if repair:
             write_again(folder, store, always=True)
 
 

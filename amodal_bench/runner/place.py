@@ -82,5 +82,5 @@ def store_error(folder: Path, error: sqlite3.Error) -> InputError:
         return InputError(file, f"is another program's database ({error})", remedy)
     if (refused := refusal(file if file.exists() else folder, error)) is not None:
         return refused
-    remedy = f"`amodal-bench results check {folder}` says what is left, and with --mend keeps all that is sound"
+    remedy = f"`amodal-bench results check {folder}` says what is left, and with --repair keeps all that is sound"
     return InputError(file, f"is damaged ({error})", remedy)

@@ -1,13 +1,13 @@
 """Check a run's files: every row by its checksum, and every count by the masks and the dataset.
 
     amodal-bench results check results/runs/toy-hull-0123456789ab
-    amodal-bench results check RUN --mend
+    amodal-bench results check RUN --repair
     amodal-bench results check RUN dataset=cocoa dataset.root=/data/cocoa
 
 Without settings the dataset is opened as the run's was; where that cannot be, the checksums alone are looked at. It
-ends with status 1 where something is wrong. Nothing is written without --mend.
+ends with status 1 where something is wrong. Nothing is written without --repair.
 
---mend makes again what follows from something else: counts and sizes from the masks and the dataset, what the store
+--repair makes again what follows from something else: counts and sizes from the masks and the dataset, what the store
 keeps of the dataset's index, the counts of regions, pairs and majorities, and run.json. A prediction that is damaged
 itself is left out, and the run's command makes it again. The damaged store stays beside the new one, as
 store-damaged-1.sqlite.
@@ -34,15 +34,15 @@ SHOWN = 20
 
 @verb(__doc__)
 @word("run", "such as results/runs/toy-hull-0123456789ab", metavar="RUN_FOLDER", type=place, shell_complete=runs)
-@click.option("--mend", is_flag=True, help="Make again what can be, in a new store.")
+@click.option("--repair", is_flag=True, help="Make again what can be, in a new store.")
 @overrides("the run's dataset, such as dataset=cocoa")
 @config_dir
-def main(run: Path, mend: bool, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
-    """Print what is wrong, and mend it where that is asked for."""
+def main(run: Path, repair: bool, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
+    """Print what is wrong, and repair it where that is asked for."""
     from amodal_bench.api.checking import check_run
 
     dataset, why = _dataset(run, overrides, config_dir)
-    found = check_run(run, dataset, mend)
+    found = check_run(run, dataset, repair)
     for line in found.faults[:SHOWN]:
         print(f"  {line}")
     if len(found.faults) > SHOWN:
@@ -56,9 +56,9 @@ def main(run: Path, mend: bool, overrides: Sequence[str], config_dir: Sequence[P
     lost = f"{found.lost} of them are lost" if found.lost else "nothing of them is lost"
     print(f"{len(found.faults)} faults: {counted}; {lost}")
     if found.kept is None:
-        print("give --mend to make again what can be; nothing has been written")
+        print("give --repair to make again what can be; nothing has been written")
         return FAILED
-    print(f"mended: the damaged store is {found.kept}, which can be deleted")
+    print(f"repaired: the damaged store is {found.kept}, which can be deleted")
     print("the run's own command predicts what is lacking")
     return DONE
 
