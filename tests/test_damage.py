@@ -334,6 +334,23 @@ def test_a_broken_run_json_is_read_and_written_again_from_the_store(run_folder: 
     assert file.read_text(encoding="utf-8") == text
 
 
+def test_a_store_of_an_earlier_version_gets_a_copy_of_a_whole_run_json(run_folder: Path) -> None:
+    with opened(run_folder) as store:
+        with store.db:
+            store.db.execute("DELETE FROM told")
+        assert write_again(run_folder, store)
+        assert store.told(FILE) == (run_folder / FILE).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "9" * 5000, "[]"])
+def test_a_copy_of_run_json_that_anybody_has_made_is_one_line(run_folder: Path, text: str) -> None:
+    with Store(run_folder / STORE) as store:
+        store.write_told(FILE, text)
+    (run_folder / FILE).unlink()
+    with pytest.raises(InputError, match=r"run\.json: "):
+        open_run(run_folder)
+
+
 def test_a_runs_own_command_writes_a_broken_run_json_again(bench: Callable[..., Any]) -> None:
     folder = bench("model=hull", "dataset.images=1").main.folder
     text = (folder / FILE).read_text(encoding="utf-8")

@@ -243,6 +243,15 @@ def test_a_file_system_without_flock_has_a_lock_that_excludes_or_none(
         pass
 
 
+def test_a_link_in_place_of_the_lock_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").symlink_to(tmp_path / "thesis.tex")
+    with pytest.raises(InputError, match="cannot be written"), opened(tmp_path / "run"):
+        pass
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
 def test_who_waits_is_told_for_whom(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pytest.importorskip("fcntl")
     holder = subprocess.Popen(

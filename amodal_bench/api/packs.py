@@ -135,6 +135,7 @@ def fill_run(pack: Pack, folder: Path) -> None:
         raise InputError(pack.path, error.problem, ASK, RUN) from error
     with Store(folder / STORE) as store:
         fill_store(pack, store)
+        store.write_told(FILE, text)
 
 
 def usual_folder(file: Path, results: Path) -> Path:

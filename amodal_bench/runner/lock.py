@@ -61,7 +61,8 @@ def locked(folder: Path, wait: bool) -> Iterator[None]:
     while not _claimed(mine):
         held(" (another thread of this one)")
     try:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        # What a link leads to is not a lock's to write to.
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         try:
             while not _taken(descriptor, file):
                 held(_holder(file))

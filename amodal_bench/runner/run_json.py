@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,11 +102,15 @@ def finish(folder: Path, store: Store | None = None) -> None:
 
 
 def write_again(folder: Path, store: Store, always: bool = False) -> bool:
-    """Write a `run.json` that is gone or broken, or any, again from the store's copy; returns whether it is whole."""
-    if not always and _is_whole(_read(folder)):
-        return True
-    if (text := store.told(FILE)) is None:
-        return False
+    """Write a `run.json` that is gone or broken, or any, again from the store's copy; returns whether it is whole.
+
+    A store of an earlier version, which has no copy, gets one of a file that is whole.
+    """
+    text, whole = store.told(FILE), _is_whole(_read(folder))
+    if whole and text is None:
+        store.write_told(FILE, (folder / FILE).read_text(encoding="utf-8"))
+    if text is None or (whole and not always):
+        return whole
     _write_text(folder, text)
     return True
 
@@ -122,8 +127,9 @@ def read_said(folder: Path) -> Any:
             text = read_store(folder / STORE, lambda store: store.told(FILE))
         except (sqlite3.Error, OSError):  # of which whoever reads the store will hear
             text = None
-        if text is not None:
-            return json.loads(text)
+        with suppress(ValueError, RecursionError):  # anybody may have made the store
+            if text is not None:
+                return json.loads(text)
     if isinstance(found, InputError):
         raise found
     return found

@@ -56,6 +56,7 @@ def salvage(path: Path) -> Salvaged:
         try:
             db.execute("PRAGMA writable_schema = ON")  # else of a file that is cut short not even the rest is read
             show(db)
+            db.execute("BEGIN")  # one state of a store that somebody may be writing to
             found.faults += [unbroken(line) for (line,) in db.execute("PRAGMA integrity_check(20)") if line != "ok"]
         except sqlite3.Error as error:
             if not is_damage(error):

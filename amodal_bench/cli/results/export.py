@@ -215,4 +215,4 @@ def _write(file: Path, content: Any) -> None:
     try:
         write_whole(file, lambda partial: partial.write_text(json.dumps(content), encoding="utf-8"))
     except OSError as error:
-        raise BenchError(f"{file}: cannot be written ({error.strerror})") from error
+        raise BenchError(f"{file}: cannot be written ({error.strerror}); name another file") from error
