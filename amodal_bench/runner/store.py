@@ -99,6 +99,7 @@ class Store:
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
+        self._sums: dict[str, bool] = {}  # by table, whether its rows have checksums
         with ExitStack() as stack:  # nothing stays beside a file that is refused
             if read_only:
                 self._db = _connected(path, stack)
@@ -173,9 +174,11 @@ class Store:
         Raises:
             DamagedRow: one is not as it was written.
         """
-        if not has_table(self._db, table):
-            return
-        (kinds, keys), sums = SUMMED[table], has_sums(self._db, table)
+        if table not in self._sums:
+            if not has_table(self._db, table):
+                return
+            self._sums[table] = has_sums(self._db, table)
+        (kinds, keys), sums = SUMMED[table], self._sums[table]
         for row in self._db.execute(f"SELECT {SUM}, {', '.join(kinds)} FROM {table} {which}", values):
             if problem := fault(row, kinds.values(), sums):
                 raise DamagedRow(f"{table}, row {', '.join(map(repr, row[1 : 1 + keys]))[:200]}: {problem}")
