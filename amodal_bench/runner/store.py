@@ -36,7 +36,7 @@ from amodal_bench.runner.schema import (
     read_only_mode,
     show,
 )
-from amodal_bench.runner.sums import SUM, DamagedRow, fault, summed
+from amodal_bench.runner.sums import SUM, DamagedRow, fault, row_sum, summed
 
 Read = TypeVar("Read")
 
@@ -183,10 +183,12 @@ class Store:
                 return
             self._sums[table] = has_sums(self._db, table)
         (kinds, keys), sums = SUMMED[table], self._sums[table]
-        for row in self._db.execute(f"SELECT {SUM}, {', '.join(kinds)} FROM {table} {which}", values):
-            if problem := fault(row, kinds.values(), sums):
-                raise DamagedRow(f"{table}, row {', '.join(map(repr, row[1 : 1 + keys]))[:200]}: {problem}")
-            yield row[1:]
+        for stated, *found in self._db.execute(f"SELECT {SUM}, {', '.join(kinds)} FROM {table} {which}", values):
+            row = tuple(found)
+            if (row_sum(row) != stated) if sums else fault((stated, *row), kinds.values(), sums):
+                problem = fault((stated, *row), kinds.values(), sums)
+                raise DamagedRow(f"{table}, row {', '.join(map(repr, row[:keys]))[:200]}: {problem}")
+            yield row
 
     def _costs(self) -> dict[str, StageCost]:
         return {stage: StageCost(*values) for stage, *values in self.rows("stages", "ORDER BY rowid")}
@@ -206,10 +208,9 @@ class Store:
         """The first draws of all instances, or all, by ascending id and draw: the columns of `table`, and `draw`."""
         if not has_table(self._db, "instances"):
             raise sqlite3.DatabaseError("no such table: instances")
-        mask = list(INSTANCES).index("rle")
         found = self.rows("instances", "WHERE draw < ? ORDER BY id, draw", (2**62 if draws is None else draws,))
-        rows = [(*row[:mask], *row[mask + 1 :]) for row in found]
-        return pd.DataFrame.from_records(rows, columns=_SHOWN, coerce_float=True)
+        columns = dict(zip(INSTANCES, zip(*found, strict=True), strict=False))  # of no rows there are none
+        return pd.DataFrame({name: columns[name] for name in _SHOWN} if columns else None, columns=_SHOWN)
 
     def draws(self) -> int:
         """The largest number of draws that any instance has been tried for; 0 in a store without rows."""

@@ -18,9 +18,9 @@ class DamagedRow(sqlite3.DatabaseError):
     """A row of a store is not as it was written."""
 
 
-def row_sum(values: Iterable[Any]) -> int:
+def row_sum(values: tuple[Any, ...]) -> int:
     """The CRC-32 over the values of a row as SQLite gives them back; each change of one to four bytes shows."""
-    return zlib.crc32(repr(tuple(values)).encode("utf-8", errors="surrogatepass"))
+    return zlib.crc32(repr(values).encode("utf-8", "surrogatepass"))
 
 
 def summed(values: Iterable[Any], kinds: Iterable[str]) -> tuple[Any, ...]:
@@ -38,7 +38,7 @@ def fault(row: Sequence[Any], kinds: Iterable[str], sums: bool) -> str:
         sums: whether there are checksums; else only the kinds of the values are looked at.
     """
     if sums:
-        return "" if row_sum(row[1:]) == row[0] else "it is not as it was written"
+        return "" if row_sum(tuple(row[1:])) == row[0] else "it is not as it was written"
     for value, kind in zip(row[1:], kinds, strict=True):
         if value is not None and not isinstance(value, _KINDS[kind]):
             return f"it has {value!r:.40} where a value of kind {kind} belongs"
