@@ -17,7 +17,7 @@ from amodal_bench.config.build import build, suggest
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError, UsageError, unbroken
 from amodal_bench.metrics.protocols import ScoringProtocol
-from amodal_bench.metrics.statistics import mean_interval
+from amodal_bench.metrics.statistics import FEW_CLUSTERS, mean_interval
 from amodal_bench.paper.best import best_of
 from amodal_bench.paper.cells import Cell
 from amodal_bench.paper.record import Record, read
@@ -71,6 +71,11 @@ class Value:
     digest: str = ""
     ids: str = ""
     run: str = ""
+
+    @property
+    def few(self) -> bool:
+        """Whether so few images or videos are behind it that its interval is too narrow, or there is none."""
+        return not (self.cost or self.missing) and self.clusters < FEW_CLUSTERS
 
 
 def gather(table: Table, cells: Sequence[Cell], results: Path, config_dirs: Sequence[Path] = ()) -> list[Value]:

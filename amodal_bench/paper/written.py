@@ -12,7 +12,6 @@ import pandas as pd
 
 from amodal_bench.core import shown
 from amodal_bench.core.files import write_whole
-from amodal_bench.metrics.statistics import FEW_CLUSTERS
 from amodal_bench.paper.against import Against
 from amodal_bench.paper.gather import Value
 from amodal_bench.paper.table import Table
@@ -66,7 +65,7 @@ def notes(table: Table, values: Sequence[Value]) -> list[str]:
     )
     said = [f"{ids} ({', '.join(dict.fromkeys(numbers))})" if several else ids for ids, numbers in about.items()]
     lines += [f"Instances: {'; '.join(said)}."] if said else []
-    if any(_is_few(value) for value in values):
+    if any(value.few for value in values):
         lines.append(f"{FEW_NOTE}; with one there is no interval.")
     if any(value.column == table.average and not math.isnan(value.low) for value in values):
         lines.append(f"The interval of the {table.average} takes the datasets as independent of each other.")
@@ -85,11 +84,6 @@ def notes(table: Table, values: Sequence[Value]) -> list[str]:
     return lines
 
 
-def _is_few(value: Value) -> bool:
-    """Whether so few images or videos are behind a value that its interval is too narrow, or there is none."""
-    return not (value.cost or value.missing) and value.clusters < FEW_CLUSTERS
-
-
 def text_of(value: Value) -> str:
     """A cell: `75.1 [73.9, 76.2]`, with ~ before it where it is of a sample; `-` or `failed` where there is none."""
     if value.missing:
@@ -97,7 +91,7 @@ def text_of(value: Value) -> str:
     if value.cost:
         return f"{value.value:.3g}"
     interval = "" if math.isnan(value.low) else f" [{100 * value.low:.1f}, {100 * value.high:.1f}]"
-    interval += FEW if _is_few(value) else ""
+    interval += FEW if value.few else ""
     return f"{'~' if value.sampled else ''}{100 * value.value:.1f}{interval}"
 
 

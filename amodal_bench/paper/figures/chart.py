@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from amodal_bench.metrics.statistics import FEW_CLUSTERS
 from amodal_bench.paper.against import Against
 from amodal_bench.paper.figures.drawing import (
     BLUE,
@@ -201,5 +202,9 @@ def _notes(values: Sequence[Value], random: Sequence[str], width: float) -> list
     protocols = list(dict.fromkeys(value.protocol.partition(" with ")[0] for value in drawn if value.protocol))
     notes = [f"Protocol: {', '.join(protocols)}."] if protocols else []
     notes += ["Lines are 95 % intervals."] if any(not math.isnan(value.low) for value in drawn) else []
+    few = list(dict.fromkeys(value.column for value in drawn if value.few))
+    notes += (
+        [f"Fewer than {FEW_CLUSTERS} images or videos, too few for an interval: {', '.join(few)}."] if few else []
+    )
     notes += [f"Left out, since their weights are random: {'; '.join(random)}."] if random else []
     return [line for note in notes for line in wrapped(note, width)]
