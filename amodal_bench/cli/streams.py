@@ -38,6 +38,8 @@ def lasting_streams() -> Iterator[list[OSError]]:
     """Let all that is printed go to such streams; what was lost of standard output stands in the list at the end."""
     lost: list[OSError] = []
     before = sys.stdout, sys.stderr
+    if sys.stderr is None or not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")  # bars of libraries, which would fill a log with carriage returns
     raw: list[_Lasting] = []
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

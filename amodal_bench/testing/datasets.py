@@ -19,7 +19,7 @@ from amodal_bench.core.ids import is_listable
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset, Problem, Sample, outdated_columns
 from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset
-from amodal_bench.datasets.reading.measures import of_masks
+from amodal_bench.datasets.reading.measures import OUTLINE_TOLERANCE, of_masks
 from amodal_bench.testing import settings
 from amodal_bench.testing.clauses import FAILURES, described
 from amodal_bench.testing.clauses import form as _form
@@ -257,7 +257,9 @@ def _of_record(record: dict[Any, Any], sample: Sample) -> Iterator[str]:
     # An index that has not measured the masks (its pixels are NaN) cannot know it.
     if not record["hidden"] and found.hidden and not math.isnan(stated):
         yield "the visible mask is empty, but records() does not say hidden"
-    if abs(stated - found.amodal_pixels) > max(PIXEL_TOLERANCE * found.amodal_pixels, 1):  # False for NaN
+    # The area that a polygon encloses is not quite that of its pixels.
+    off = max(PIXEL_TOLERANCE * found.amodal_pixels, 1, OUTLINE_TOLERANCE * _border(sample.amodal))
+    if abs(stated - found.amodal_pixels) > off:  # False for NaN
         yield f"amodal_pixels is {stated:g} in records(), but the amodal mask has {found.amodal_pixels:g} pixels"
     rate = found.occlusion_rate
     if abs(record["occlusion_rate"] - rate) > RATE_TOLERANCE:
@@ -266,6 +268,12 @@ def _of_record(record: dict[Any, Any], sample: Sample) -> Iterator[str]:
         yield f"its occlusion rate is {record['occlusion_rate']:g} in records(), but the masks give {rate:g}{beyond}"
     if not math.isnan(stated) and record["truncated"] != found.truncated:
         yield f"truncated is {record['truncated']} in records(), but the amodal mask says otherwise"
+
+
+def _border(mask: Mask) -> int:
+    """The sides of pixels between a mask and what is not."""
+    framed = np.pad(mask, 1)
+    return int(np.count_nonzero(np.diff(framed, axis=0))) + int(np.count_nonzero(np.diff(framed, axis=1)))
 
 
 def _of_others(dataset: Dataset, records: pd.DataFrame, chosen: pd.DataFrame) -> Iterator[str]:
