@@ -38,6 +38,10 @@ def mask_under(key: str) -> dict[str, Any]:
     return {key: encode(AMODAL & ~VISIBLE if key == "invisible_mask" else VISIBLE)}
 
 
+SOUND = {**mask_under("visible_mask"), **mask_under("i_segm")}
+"""Fields of which no dataset complains."""
+
+
 def tree_of(name: str, fields: list[dict[str, Any]], file_name: str | None = None) -> dict[str, Any]:
     """What the annotation file holds; the objects have these fields beside A."""
     objects = [{"segmentation": encode(AMODAL), "area": int(AMODAL.sum()), **each} for each in fields]

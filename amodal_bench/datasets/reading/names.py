@@ -55,7 +55,7 @@ def _below(folder: Path, parts: Sequence[str]) -> Path | None:
     """A path by its parts, each in the spelling that its folder has."""
     here = folder
     for part in parts:
-        if not (here / part).exists():
+        if _stamp(here / part) is None:
             spelt = _listed(str(here), _stamp(here)).get(_folded(part), [])
             same = [name for name in spelt if normalize("NFC", name) == normalize("NFC", part)] or spelt
             if len(same) != 1:
@@ -66,7 +66,7 @@ def _below(folder: Path, parts: Sequence[str]) -> Path | None:
 
 
 @lru_cache(maxsize=FOLDERS_KEPT)
-def _listed(folder: str, stamp: int) -> dict[str, list[str]]:  # noqa: ARG001
+def _listed(folder: str, stamp: int | None) -> dict[str, list[str]]:  # noqa: ARG001
     """The names in a folder by what is left of them without case and form; `stamp` tells that they have changed."""
     found: dict[str, list[str]] = {}
     try:
@@ -78,11 +78,12 @@ def _listed(folder: str, stamp: int) -> dict[str, list[str]]:  # noqa: ARG001
     return found
 
 
-def _stamp(folder: Path) -> int:
+def _stamp(place: Path) -> int | None:
+    """When what lies there changed; None where nothing does, nor can under such a name."""
     try:
-        return folder.stat().st_mtime_ns
+        return place.stat().st_mtime_ns
     except (OSError, ValueError):
-        return 0
+        return None
 
 
 def _folded(name: str) -> str:

@@ -84,7 +84,7 @@ def read_picture(row: Any, file: Path, find: Callable[[str], Path], remedy: str)
     try:
         image = read_image(path)
     except InputError as error:
-        if path.exists() or not (folder := namesake(path)):
+        if not isinstance(error.__cause__, FileNotFoundError) or not (folder := namesake(path)):
             raise
         problem = f"no such file, but {folder} has one of this name"
         raise InputError(path, problem, "if it is the picture, correct the file_name", error.record) from error
