@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from one_picture import DATASETS, PLACES, opened, tree_of, write_tree
 
-from amodal_bench.core.errors import InputError
+from amodal_bench.core.errors import InputError, PredictionError
 from amodal_bench.core.foreign import foreign, wide
 from amodal_bench.datasets.fishbowl.frames import VideoFrames
 from amodal_bench.datasets.fishbowl.rows import read_subset
 from amodal_bench.datasets.reading.files import read_image, read_json
+from amodal_bench.models.prediction_files import open_source
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 31240427\n"
 PAGE = b"\n<!DOCTYPE html><html><title>Google Drive - Virus scan warning</title>"
@@ -61,6 +62,15 @@ def test_what_lies_in_the_place_of_other_files_is_named(tmp_path: Path, kind: st
         read_image(file)
     with pytest.raises(InputError, match=f"not a CSV: {what}"):
         read_subset(file, 1)
+
+
+def test_what_lies_in_the_place_of_predictions_is_named(tmp_path: Path) -> None:
+    (tmp_path / "7.png").write_bytes(POINTER)
+    with pytest.raises(PredictionError, match=r"7\.png: no picture: it is a pointer of Git LFS.*; .*git lfs pull"):
+        open_source(tmp_path).mask("7", 6, 8)
+    (tmp_path / "results.json").write_bytes(PAGE)
+    with pytest.raises(InputError, match=r"results\.json: not JSON: it is a web page"):
+        open_source(tmp_path / "results.json").ids()
 
 
 def test_what_lies_in_the_place_of_a_video_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

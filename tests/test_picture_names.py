@@ -38,9 +38,11 @@ def test_a_picture_is_found_under_the_name_of_another_system(tmp_path: Path, nam
         assert not dataset.check(), other
 
 
-@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
-def test_a_name_is_found_in_the_other_form_of_unicode(tmp_path: Path, forms: tuple[str, str]) -> None:
-    on_disk, written_as = (normalize(form, "Größe é.png") for form in forms)
+@pytest.mark.parametrize("composed", [True, False])
+def test_a_name_is_found_in_the_other_form_of_unicode(tmp_path: Path, composed: bool) -> None:
+    on_disk, written_as = normalize("NFD", "Größe é.png"), normalize("NFC", "Größe é.png")
+    if composed:
+        on_disk, written_as = written_as, on_disk
     (tmp_path / on_disk).write_bytes(b"")
     assert on_disk != written_as
     found = found_in(tmp_path, written_as)

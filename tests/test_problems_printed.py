@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def test_the_area_that_a_polygon_encloses_is_exact() -> None:
 def test_the_area_of_a_polygon_is_no_fault_and_a_wrong_one_is(tmp_path: Path, name: str) -> None:
     polygons = [[rough(9, (40, 30), 26, seed)] for seed in range(8)]
     areas = [sum(enclosed(part)[0] for part in polygon) for polygon in polygons]
-    fields = [
+    fields: list[dict[str, Any]] = [
         {"segmentation": polygon, "visible_mask": polygon, "i_segm": polygon, "area": area}
         for polygon, area in zip(polygons, areas, strict=True)
     ]

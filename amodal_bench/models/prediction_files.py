@@ -20,7 +20,7 @@ from amodal_bench.core.plain import whole
 from amodal_bench.core.rle import decode, is_list, is_object
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.reading.fields import is_text
-from amodal_bench.datasets.reading.files import read_json
+from amodal_bench.datasets.reading.files import instead_of, read_json
 
 ID_KEYS = ("annotation_id", "instance_id", "id")
 """Where an entry states the instance it predicts; the first key that it has counts."""
@@ -206,6 +206,8 @@ class PngFolder:
                 alpha = picture.mode in ("LA", "PA", "RGBA", "La", "RGBa")
         # Pillow tells of a damaged file by any of these, depending on the format.
         except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
+            if found := instead_of(file):
+                raise PredictionError(f"{file}: no picture: it is {found.what}; {found.remedy}") from error
             reason = getattr(error, "strerror", None) or error
             raise PredictionError(f"{file}: cannot be read as a picture ({reason}); {REPLACE}") from error
         if pixels.shape[:2] != (height, width):
