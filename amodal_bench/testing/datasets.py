@@ -19,7 +19,7 @@ from amodal_bench.core.ids import is_listable
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset, Problem, Sample, outdated_columns
 from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset
-from amodal_bench.datasets.reading.measures import OUTLINE_TOLERANCE, of_masks
+from amodal_bench.datasets.reading.measures import of_masks
 from amodal_bench.testing import settings
 from amodal_bench.testing.clauses import FAILURES, described
 from amodal_bench.testing.clauses import form as _form
@@ -27,6 +27,8 @@ from amodal_bench.testing.made import made
 
 PIXEL_TOLERANCE, RATE_TOLERANCE = 0.01, 0.01
 """Shares by which stated numbers may miss the masks: finer differences are the files' matter, and `check`'s."""
+BORDER_TOLERANCE = 0.1
+"""Pixels for each side of a pixel at a mask's border: the area that a polygon encloses is not quite its pixels'."""
 COMPANY = 40
 """Images with more instances are not read whole."""
 PATIENCE = 3.0
@@ -257,8 +259,7 @@ def _of_record(record: dict[Any, Any], sample: Sample) -> Iterator[str]:
     # An index that has not measured the masks (its pixels are NaN) cannot know it.
     if not record["hidden"] and found.hidden and not math.isnan(stated):
         yield "the visible mask is empty, but records() does not say hidden"
-    # The area that a polygon encloses is not quite that of its pixels.
-    off = max(PIXEL_TOLERANCE * found.amodal_pixels, 1, OUTLINE_TOLERANCE * _border(sample.amodal))
+    off = max(PIXEL_TOLERANCE * found.amodal_pixels, 1, BORDER_TOLERANCE * _border(sample.amodal))
     if abs(stated - found.amodal_pixels) > off:  # False for NaN
         yield f"amodal_pixels is {stated:g} in records(), but the amodal mask has {found.amodal_pixels:g} pixels"
     rate = found.occlusion_rate

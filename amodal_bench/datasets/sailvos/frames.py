@@ -20,7 +20,7 @@ def find_picture(folder: Path, name: str) -> Path:
     if exact := next((candidate for candidate in candidates if is_regular(candidate)), None):
         return exact
     written = PurePosixPath(posix(name))
-    names = (written, *(written.with_suffix(ending) for ending in PICTURE_ENDINGS))
+    names = [written, *(written.with_suffix(ending) for ending in PICTURE_ENDINGS if written.name)]
     return next((found for each in names if (found := found_in(folder, str(each)))), folder / written)
 
 
