@@ -203,7 +203,10 @@ def test_choices_settings_and_ids(outcome: amodal_bench.Outcome, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_progress_is_shown_where_it_is_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_shown_where_it_is_asked_for(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     amodal_bench.evaluate(model="hull", settings=IMAGES, progress=True, **SMALL)
     printed = capfd.readouterr()
     assert "toy hull" in printed.err

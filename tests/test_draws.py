@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -423,8 +424,9 @@ def test_every_draw_is_listed_with_its_counts() -> None:
 
 
 @pytest.mark.slow
-def test_progress_counts_predictions(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_counts_predictions(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     count = len(evaluated().main.records)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     capsys.readouterr()
     evaluated(samples=3, progress=True)
     assert f"{3 * count}/{3 * count}" in capsys.readouterr().err

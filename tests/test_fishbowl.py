@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -458,6 +459,9 @@ def test_progress_is_shown_for_many_videos(
     FishBowl(str(trees["generator"]))
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(fishbowl_index, "SHOW_PROGRESS", VIDEOS)
+    FishBowl(str(trees["generator"]), stride=4)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     FishBowl(str(trees["generator"]), stride=3)
     assert "indexing fishbowl" in capsys.readouterr().err
 
@@ -783,7 +787,7 @@ UNUSABLE = [
         "savos", lambda root: (root / SUBSET).write_bytes(b""), {"rows": SUBSET}, [SUBSET, "as a CSV"], id="empty"
     ),
     pytest.param(
-        "savos", lambda root: (root / SUBSET).write_bytes(b"\xff\xfe\xfa"), {"rows": SUBSET}, ["as a CSV"], id="bytes"
+        "savos", lambda root: (root / SUBSET).write_bytes(b"\xff\xfa\xfe"), {"rows": SUBSET}, ["as a CSV"], id="bytes"
     ),
 ]
 

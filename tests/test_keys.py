@@ -2,69 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
-from masks import box
+from one_picture import AMODAL, DATASETS, FORMATS, SIZE, VISIBLE, mask_under, written
 
+from amodal_bench.core.errors import InputError
 from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Dataset
-from amodal_bench.datasets.coco_a.bsds import Bsds
-from amodal_bench.datasets.coco_a.cocoa import Cocoa
-from amodal_bench.datasets.coco_a.cocoa_cls import CocoaCls
-from amodal_bench.datasets.kins.kins import Kins
 from amodal_bench.datasets.reading.doubts import doubts
-from amodal_bench.datasets.reading.indexed import IndexedDataset
-from amodal_bench.datasets.sailvos.sailvos import SailVos
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.metrics.protocols import Filter
 from amodal_bench.report.outcome import Outcome
 
 Bench = Callable[..., Outcome]
-SIZE = (60, 80)
-AMODAL, VISIBLE = box(SIZE, 20, 30, 30, 40), box(SIZE, 20, 30, 30, 25)
-FORMATS = ("visible_mask", "i_segm", "inmodal_seg", "invisible_mask")
-
-
-def mask_under(key: str) -> dict[str, Any]:
-    """V of the one object, under a key."""
-    return {key: encode(AMODAL & ~VISIBLE if key == "invisible_mask" else VISIBLE)}
-
-
-def written(root: Path, name: str, fields: list[dict[str, Any]]) -> IndexedDataset:
-    """A tree of one picture whose objects have these fields beside A, opened."""
-    root.mkdir(parents=True, exist_ok=True)
-    objects = [{"segmentation": encode(AMODAL), "area": int(AMODAL.sum()), **each} for each in fields]
-    image = {"id": 7, "file_name": "7.png", "height": SIZE[0], "width": SIZE[1]}
-    listed = [{"id": n, "image_id": 7, "category_id": 1, **each} for n, each in enumerate(objects, start=1)]
-    tree: dict[str, Any] = {"images": [image], "categories": [{"id": 1, "name": "car"}], "annotations": listed}
-    if name in ("cocoa", "bsds"):
-        tree["annotations"] = [{"id": 1, "image_id": 7, "regions": objects}]
-    if name == "sailvos":
-        image["file_name"] = "video/images/000007.png"
-    file, picture, kind = {
-        "cocoa": ("annotations/COCO_amodal_val2014.json", "val2014/7.png", Cocoa),
-        "cocoa_cls": ("annotations/COCO_amodal_val2014_with_classes.json", "val2014/7.png", CocoaCls),
-        "bsds": ("annotations/BSDS_amodal_test.json", "BSR/BSDS500/data/images/test/7.png", Bsds),
-        "kins": ("update_test_2020.json", "testing/image_2/7.png", Kins),
-        "sailvos": ("valid.json", "video/images/000007.png", SailVos),
-    }[name]
-    for path in (root / file, root / picture):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(root / picture), np.full((*SIZE, 3), 90, np.uint8))
-    (root / file).write_text(json.dumps(tree))
-    opened: IndexedDataset = kind(str(root))
-    return opened
-
-
-DATASETS = ("cocoa", "bsds", "cocoa_cls", "kins", "sailvos")
 
 
 @pytest.mark.parametrize("key", FORMATS)
@@ -97,29 +53,36 @@ def test_a_hidden_part_that_cannot_be_read_is_an_error_that_names_its_key(tmp_pa
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_an_object_without_a_pixel_is_no_instance_whatever_area_is_stated(tmp_path: Path, name: str) -> None:
+def test_an_object_without_a_pixel_cannot_be_used_whatever_area_is_stated(tmp_path: Path, name: str) -> None:
     nothing: Mask = np.zeros(SIZE, bool)
     empty = {"segmentation": encode(nothing), "area": 800, "visible_mask": encode(VISIBLE)}
     dataset = written(tmp_path, name, [empty, mask_under("visible_mask")])
     records = dataset.records()
     kept, excluded = Filter().select(records)
-    assert list(kept["id"]) == [records["id"][1]] and excluded == {"empty amodal mask": 1}
-    assert any("the amodal mask is empty" in problem.what for problem in dataset.check())
+    assert len(kept) == 2 and not excluded and np.isnan(records["amodal_pixels"][0])
+    with pytest.raises(InputError, match=r"(annotation|instance) 1.*: the amodal mask is empty"):
+        dataset.sample(records["id"][0])
+    assert dataset.sample(records["id"][1]).amodal.any()
+    assert [problem.what for problem in dataset.check()] == ["the amodal mask is empty"]
 
 
-def test_a_run_leaves_out_what_has_no_pixel_and_says_why(
+def test_an_object_without_a_pixel_is_an_error_row(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     empty = {"segmentation": [[10, 10, 50, 10, 30, 10]], "visible_mask": encode(VISIBLE)}
     written(tmp_path / "tree", "cocoa", [empty, mask_under("visible_mask")])
-    outcome = bench("dataset=cocoa", f"dataset.root={tmp_path / 'tree'}", "model=hull", "sheet=0")
-    assert outcome.excluded == {"empty amodal mask": 1}
-    assert outcome.main.summary()[["instances", "errors"]].to_numpy().tolist() == [[1, 0]] * 2
-    ids = tmp_path / "ids.txt"
-    ids.write_text("1-1\n1-2\n")
-    listed = bench("dataset=cocoa", f"dataset.root={tmp_path / 'tree'}", "model=hull", "sheet=0", f"ids={ids}")
-    assert listed.excluded == {"empty amodal mask": 1} and listed.main.ids == outcome.main.ids
+    settings = ("dataset=cocoa", f"dataset.root={tmp_path / 'tree'}", "sheet=0", "engine.max_error_share=1")
+    outcome = bench(*settings, "model=hull")
+    assert outcome.excluded == {}
+    assert outcome.main.summary()[["instances", "unreadable"]].to_numpy().tolist() == [[1, 1]] * 2
+    assert outcome.main.errors()["error"].str.contains("region 1: the amodal mask is empty").tolist() == [True]
+
+
+def test_records_that_say_to_be_empty_are_left_out(tmp_path: Path) -> None:
+    records = written(tmp_path, "cocoa", [{}, {}]).records().assign(amodal_pixels=[0.0, 9.0])
+    kept, excluded = Filter().select(records)
+    assert list(kept["id"]) == ["1-2"] and excluded == {"empty amodal mask": 1}
 
 
 @pytest.mark.parametrize(

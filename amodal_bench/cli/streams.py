@@ -10,6 +10,9 @@ from contextlib import contextmanager
 
 from amodal_bench.core.shown import for_terminal
 
+BARS = "TQDM_DISABLE"
+"""Switches off the bars of libraries, which would fill a log with carriage returns."""
+
 
 class _Lasting(io.FileIO):
     """A file descriptor that leads to nowhere once nobody takes what is written.
@@ -38,6 +41,9 @@ def lasting_streams() -> Iterator[list[OSError]]:
     """Let all that is printed go to such streams; what was lost of standard output stands in the list at the end."""
     lost: list[OSError] = []
     before = sys.stdout, sys.stderr
+    hide = BARS not in os.environ and (sys.stderr is None or not sys.stderr.isatty())
+    if hide:
+        os.environ[BARS] = "1"
     raw: list[_Lasting] = []
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -54,6 +60,8 @@ def lasting_streams() -> Iterator[list[OSError]]:
             stream.flush()
         lost += [each.lost for each in raw[:1] if each.lost is not None]
         sys.stdout, sys.stderr = before
+        if hide:
+            os.environ.pop(BARS, None)
 
 
 class _Shown(io.TextIOWrapper):

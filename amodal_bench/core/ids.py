@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amodal_bench.core.errors import InputError, NoSuchFile
-from amodal_bench.core.files import read_text
+from amodal_bench.core.files import MIB, read_bytes
+from amodal_bench.core.foreign import foreign, wide
 from amodal_bench.core.shown import shown
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from amodal_bench.core.types import Mask
 
 COMMENT = "#"
+MOST = 64 * MIB
+"""Bytes of such a file."""
+
 MAKE_ONE = "make a list with `amodal-bench data ids dataset=... > FILE`"
 
 
@@ -27,7 +31,10 @@ def read_ids(path: Path | str) -> list[str]:
         InputError: the file cannot be read, is no text, or lists nothing.
     """
     try:
-        text = read_text(path, encoding="utf-8-sig").replace("\r\n", "\n")
+        raw = read_bytes(path, MOST)
+        if other := foreign(raw) or wide(raw):
+            raise InputError(path, f"no list of ids: it is {other.what}", f"{other.remedy}, or {MAKE_ONE}")
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError as error:
         raise NoSuchFile(path, "no such file of ids", MAKE_ONE) from error
     except OSError as error:

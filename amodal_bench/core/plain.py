@@ -27,6 +27,19 @@ def number_in(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) <= LONGEST else None
 
 
+def whole(value: Any) -> int | None:
+    """A number of parsed JSON as a whole one: 7 and 7.0 are 7, as pandas writes ids; None of anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < EXACT else None
+    return value if isinstance(value, int) else None
+
+
+EXACT = 1 << 53
+"""Whole numbers below have a float of their own."""
+
+
 def leaves(facts: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
     """Nested facts by their dotted places, below `place`; a list, and an empty mapping, is one fact."""
     for key, value in facts.items():

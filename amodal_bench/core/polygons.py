@@ -33,6 +33,15 @@ def crossings(polygon: Sequence[float], width: int) -> int:
     return int(_columns(first[:, 0], second[:, 0], width)[1].sum())
 
 
+def enclosed(polygon: Sequence[float]) -> tuple[float, float]:
+    """The area that a polygon `[x, y, ...]` encloses, by the shoelace formula, and its length; in pixels."""
+    points = np.asarray(polygon, np.float64).reshape(-1, 2)
+    points = points - points[0]  # else far coordinates would cost digits
+    following = np.roll(points, -1, axis=0)
+    twice = (points[:, 0] * following[:, 1] - points[:, 1] * following[:, 0]).sum()
+    return abs(float(twice)) / 2, float(np.hypot(*(following - points).T).sum())
+
+
 def polygon_runs(polygon: Sequence[float], height: int, width: int) -> Integers:
     """The runs of one polygon `[x, y, ...]` down the columns of a picture, (N,) int64; the first is background."""
     first, second, flat = _edges(polygon, width)

@@ -14,7 +14,8 @@ import numpy as np
 
 from amodal_bench.core import native
 from amodal_bench.core.native import NativeRle
-from amodal_bench.core.polygons import odd_ones, runs_between
+from amodal_bench.core.plain import number_in, whole
+from amodal_bench.core.polygons import enclosed, odd_ones, runs_between
 from amodal_bench.core.types import Integers, Mask
 
 Segmentation: TypeAlias = Any
@@ -54,8 +55,9 @@ def decode(segmentation: Segmentation, height: int, width: int) -> Mask:
     """Turn a COCO segmentation into a mask.
 
     Accepts a flat polygon `[x, y, ...]`, nested polygons, an RLE with `counts` as str, bytes or list of runs,
-    and a list of RLEs. Parts are united; polygons are clipped to the image, and those with fewer than three
-    points or an odd count of numbers are dropped.
+    and a list of RLEs, or of RLEs and polygons. Parts are united; polygons are clipped to the image, and those with
+    fewer than three points or an odd count of numbers are dropped. A whole number may be written as 7.0, and a size
+    as text.
 
     Args:
         segmentation: the value as read from JSON.
@@ -94,9 +96,13 @@ def united(segmentation: Segmentation, height: int, width: int) -> NativeRle:
     """
     native.check_size(height, width)
     parts = _parts(segmentation)
-    if all(map(is_object, parts)):
-        return native.merged([_rle(part, height, width) for part in parts])
-    return native.from_polygons(_usable_polygons(parts), height, width)
+    rles = [_rle(part, height, width) for part in parts if is_object(part)]
+    polygons = [part for part in parts if not is_object(part)]
+    if not rles or (polygons and all(map(is_list, polygons))):
+        rles.append(native.from_polygons(_usable_polygons(polygons), height, width))
+    elif polygons:
+        raise ValueError("a segmentation is a polygon or an RLE, or a list of them, and not both in one")
+    return native.merged(rles)
 
 
 def pixels(rle: NativeRle) -> int:
@@ -116,6 +122,18 @@ def reaches_border(rle: NativeRle) -> bool:
     return bool(across and down) and (left <= 0 or top <= 0 or left + across >= width or top + down >= height)
 
 
+def outline(segmentation: Segmentation) -> tuple[float, float] | None:
+    """The area that polygons enclose and their length, in pixels and summed; None where they are none."""
+    try:
+        parts = _parts(segmentation)
+        if any(map(is_object, parts)):
+            return None
+        found = [enclosed(polygon) for polygon in _usable_polygons(parts)]
+    except ValueError:
+        return None
+    return sum(area for area, _ in found), sum(length for _, length in found)
+
+
 def begins_with_pixels(segmentation: Segmentation) -> bool:
     """Whether the first runs of an RLE show that its mask, if it can be read, has a pixel; it is not checked.
 
@@ -123,7 +141,7 @@ def begins_with_pixels(segmentation: Segmentation) -> bool:
     """
     counts = segmentation.get("counts") if is_object(segmentation) else None
     if is_list(counts):
-        return len(counts) > 1 and isinstance(counts[1], int) and counts[1] > 0
+        return len(counts) > 1 and isinstance(counts[1], int | float) and counts[1] > 0
     if not isinstance(counts, str):
         return False
     return _second_run(counts) > 0
@@ -191,7 +209,7 @@ def _checked_runs(rle: dict[str, Any], height: int, width: int) -> Integers:
     size, counts = rle.get("size"), rle.get("counts")
     if not is_list(size) or len(size) != 2:
         raise ValueError("malformed RLE: it has no size [height, width]")
-    if size != [height, width]:
+    if [side_of(side) for side in size] != [height, width]:
         raise ValueError(
             f"mask is {_short(size[0])}x{_short(size[1])} but the image is {height}x{width} (height x width)"
         )
@@ -199,8 +217,10 @@ def _checked_runs(rle: dict[str, Any], height: int, width: int) -> Integers:
         raise ValueError(f"malformed RLE: it has more runs than its {height * width} pixels and one")
     if isinstance(counts, str | bytes):
         runs = _uncompressed(_bytes(counts))
-    elif is_list(counts) and all(isinstance(run, int) and abs(run) < LONGEST_RUN for run in counts):
+    elif is_list(counts) and all(isinstance(run, int | float) and abs(run) < LONGEST_RUN for run in counts):
         runs = np.asarray(counts, dtype=np.int64)
+        if not all(isinstance(run, int) for run in counts) and (runs != np.asarray(counts)).any():
+            raise ValueError("malformed RLE: counts are neither text nor whole numbers")
     else:
         raise ValueError("malformed RLE: counts are neither text nor whole numbers")
     if runs.size and runs.min() < 0:
@@ -212,6 +232,11 @@ def _checked_runs(rle: dict[str, Any], height: int, width: int) -> Integers:
     if (covered := int(runs.sum())) != height * width:
         raise ValueError(f"malformed RLE: its runs cover {covered} of {height * width} pixels")
     return runs
+
+
+def side_of(value: Any) -> int | None:
+    """A side of a picture as a file states it: a whole number, also as 60.0 or as text; None of anything else."""
+    return number_in(value.strip()) if isinstance(value, str) else whole(value)
 
 
 def _short(side: Any) -> str:

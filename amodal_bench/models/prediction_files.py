@@ -16,10 +16,11 @@ from PIL import Image as Pillow
 from amodal_bench.core.digests import files_digest, require_unchanged, sizes_digest
 from amodal_bench.core.errors import InputError, PredictionError, unreadable
 from amodal_bench.core.files import require_regular
+from amodal_bench.core.plain import whole
 from amodal_bench.core.rle import decode, is_list, is_object
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.reading.fields import is_text
-from amodal_bench.datasets.reading.files import read_json
+from amodal_bench.datasets.reading.files import instead_of, read_json
 
 ID_KEYS = ("annotation_id", "instance_id", "id")
 """Where an entry states the instance it predicts; the first key that it has counts."""
@@ -155,15 +156,16 @@ class ResultsFile:
         if not is_object(fields):
             raise InputError(self.path, "is not an object", MAKE_ENTRIES, record)
         stated = next((fields[key] for key in ID_KEYS if fields.get(key) is not None), None)
-        if not isinstance(stated, str | int) or isinstance(stated, bool) or not is_text(id := str(stated)):
+        id = _id(stated)
+        if id is None or not is_text(id):
             raise InputError(self.path, f"has no id ({', '.join(ID_KEYS)}) of an instance", MAKE_ENTRIES, record)
         score = fields.get("score")
         if score is not None and not _is_number(score):
             raise InputError(self.path, "its score is not a number", "correct it or leave it out", record)
-        image = fields.get("image_id")
-        if isinstance(image, float) and not math.isfinite(image):
-            raise InputError(self.path, "its image_id is not a number", "correct it or leave it out", record)
-        image_id = None if image is None else str(int(image) if isinstance(image, float) else image)
+        image_id = _id(fields.get("image_id"))
+        if image_id is None and fields.get("image_id") is not None:
+            what = "its image_id is not a number or a text"
+            raise InputError(self.path, what, "correct it or leave it out", record)
         return id, _Entry(place, -math.inf if score is None else score, fields.get("segmentation"), image_id)
 
 
@@ -204,6 +206,8 @@ class PngFolder:
                 alpha = picture.mode in ("LA", "PA", "RGBA", "La", "RGBa")
         # Pillow tells of a damaged file by any of these, depending on the format.
         except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
+            if found := instead_of(file):
+                raise PredictionError(f"{file}: no picture: it is {found.what}; {found.remedy}") from error
             reason = getattr(error, "strerror", None) or error
             raise PredictionError(f"{file}: cannot be read as a picture ({reason}); {REPLACE}") from error
         if pixels.shape[:2] != (height, width):
@@ -235,6 +239,17 @@ class PngFolder:
         if not files:
             raise InputError(self.path, "has no PNG in it", "put one <id>.png for each instance there")
         return files
+
+
+def _id(value: Any) -> str | None:
+    """An id as the index of a dataset has it: text, or a whole number, which may be written as 7.0; else None."""
+    if isinstance(value, str):
+        return value
+    number = whole(value)
+    try:
+        return None if number is None else str(number)
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        return None
 
 
 def _is_number(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
@@ -25,7 +26,7 @@ class Progress:
         ids: all instances of the run.
         earlier: the store's rows of these draws as the run starts; what is done in them counts.
         listener: is told predictions done, all predictions and running mIoU after each batch.
-        bar: whether a bar is shown; without one, the listener is told all the same.
+        bar: whether a bar is shown, on a terminal or in a notebook; without one, the listener is told all the same.
         draws: how many predictions each instance gets.
     """
 
@@ -44,8 +45,10 @@ class Progress:
         self._errors = 0
         self._done, self._total = len(done), len(ids) * draws
         unit = "inst" if draws == 1 else "pred"
+        # None: on a terminal alone, for a log keeps every state of a bar; a notebook shows it as a terminal does.
+        hide = not bar or (False if type(sys.stderr).__module__.startswith("ipykernel.") else None)
         self._bar: Any = tqdm(
-            total=self._total, initial=self._done, desc=title, unit=unit, dynamic_ncols=True, disable=not bar
+            total=self._total, initial=self._done, desc=title, unit=unit, dynamic_ncols=True, disable=hide
         )
 
     def __enter__(self) -> Progress:

@@ -1,8 +1,8 @@
 """Verify a dataset: that its class keeps the contract of datasets, and that its files are whole and agree.
 
-Every problem is printed as `file: record: what`. Exit status: 0 all is well, 1 there are problems or the dataset
-cannot be opened, 2 the command line is wrong. Your own class is checked in the same way:
-`amodal-bench data check mine --config-dir my_conf`.
+A problem is printed as `file: record: what`, at most ten of a kind; where there are more, all are in a file of the
+results. Exit status: 0 all is well, 1 there are problems or the dataset cannot be opened, 2 the command line is
+wrong. Your own class is checked in the same way: `amodal-bench data check mine --config-dir my_conf`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import click
 
 from amodal_bench.cli.data.compose import open_dataset, settings_of
 from amodal_bench.cli.data.info import remarks
+from amodal_bench.cli.data.problems import Line, all_of_them, printed
 from amodal_bench.cli.verbs import verb
 from amodal_bench.cli.words import dataset
 from amodal_bench.datasets.card import Published, card_names, load_card
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
 
 @verb(__doc__)
 @dataset
-@click.option("--limit", type=int, metavar="N", help="Print the first N problems and how many more there are.")
+@click.option(
+    "--limit",
+    type=int,
+    metavar="N",
+    help="Print the first N problems and how many more there are; by default, ten of each kind.",
+)
 @click.option("--samples", type=int, default=5, metavar="N", help="Instances to test the contract on; 5 by default.")
 def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path], limit: int | None, samples: int) -> int:
     """Check a dataset; returns 1 where there are problems."""
@@ -35,29 +41,29 @@ def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path], limit:
     from amodal_bench.testing.datasets import examine, of_settings
     from amodal_bench.testing.printed import Printed
 
-    printed = Printed()
-    with printed.kept():
+    said = Printed()
+    with said.kept():
         opened = open_dataset(settings)
         verdict = examine(opened, samples)
         if not verdict.violations:
             varied = of_settings(settings.dataset)
             verdict = replace(verdict, violations=varied.violations, aside=varied.aside)
     _summary(name, settings.dataset, opened)
-    lines = [f"{name}: contract: {what}" for what in verdict.violations]
-    lines += [_line(problem) for problem in verdict.problems]
+    lines = [Line(f"{name}: contract: {what}", what) for what in verdict.violations]
+    lines += [Line(_line(problem), problem.what) for problem in verdict.problems]
     for what in remarks(opened):
         print(f"remark     {what}")
-    if said := printed.summary():
-        print(f"note       {said}")
+    if note := said.summary():
+        print(f"note       {note}")
     if verdict.aside:
         print(f"note       settings not varied: {', '.join(verdict.aside)}")
     print(f"contract   {_kept(verdict)}")
     print(f"problems   {len(lines) or 'none'}")
-    shown = lines if limit is None else lines[: max(limit, 0)]
-    for line in shown:
+    told = list(printed(lines, limit))
+    if told != [line.text for line in lines]:
+        print(f"all        {all_of_them(lines, Path(settings.results, 'checks', f'{name}.txt'))}")
+    for line in told:
         print(line)
-    if len(shown) < len(lines):
-        print(f"... and {len(lines) - len(shown)} more")
     return 1 if lines else 0
 
 

@@ -168,7 +168,7 @@ def _write(response: Any, part: Path, have: int, total: int | None, most: int) -
     title = part.name.removesuffix(".part")
     with (
         part.open("ab" if have else "wb") as file,
-        tqdm(total=total, initial=have, desc=title, unit="B", unit_scale=True) as bar,
+        tqdm(total=total, initial=have, desc=title, unit="B", unit_scale=True, disable=None) as bar,
     ):
         for chunk in _chunks(response):
             have += len(chunk)

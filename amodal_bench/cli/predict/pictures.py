@@ -12,6 +12,7 @@ from PIL import ImageOps
 
 from amodal_bench.core.errors import InputError, NoSuchFile
 from amodal_bench.core.files import require_regular
+from amodal_bench.core.rgb import OfUnknownRange, is_deep, rgb
 from amodal_bench.core.types import Image, Integers, Mask
 
 PAINT = "paint V white on black, or make everything else transparent"
@@ -30,14 +31,7 @@ def read_picture(path: Path) -> Image:
         InputError: the file is missing, is no picture, is cut short, or has floating-point pixels.
     """
     with _opened(path) as picture:
-        if _is_deep(picture):
-            values = _values(picture)
-            grey = (values // 257 if values.max() > 255 else values).astype(np.uint8)
-            return np.repeat(grey[..., None], 3, axis=2)
-        if picture.has_transparency_data:
-            seen = picture.convert("RGBA")
-            picture = pillow.alpha_composite(pillow.new("RGBA", seen.size, "white"), seen)
-        return np.array(picture.convert("RGB"), dtype=np.uint8)
+        return rgb(picture)
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
@@ -72,12 +66,14 @@ def _opened(path: Path) -> Iterator[pillow.Image]:
         require_regular(path)
         with pillow.open(path) as picture:
             if picture.mode == "F":
-                raise InputError(path, "has floating-point pixels of unknown range", "save it as PNG")
+                raise OfUnknownRange("has floating-point pixels of unknown range")
             upright = ImageOps.exif_transpose(picture)
             upright.format = picture.format
             yield upright
     except FileNotFoundError as error:
         raise NoSuchFile(path, "no such file", "check the path") from error
+    except OfUnknownRange as error:
+        raise InputError(path, str(error), "save it as PNG") from error
     # Pillow tells of a damaged file by any of these, depending on the format.
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -85,7 +81,7 @@ def _opened(path: Path) -> Iterator[pillow.Image]:
 
 
 def _painted(picture: pillow.Image) -> Mask:
-    if _is_deep(picture):
+    if is_deep(picture):
         values = _values(picture)
         return _bright(values, 255 if values.max() <= 255 else 65535)
     if picture.has_transparency_data:
@@ -102,11 +98,6 @@ def _painted(picture: pillow.Image) -> Mask:
 
 def _bright(values: Integers, most: int) -> Mask:
     return np.asarray(values > (most // 2 if values.max() > 1 else 0))
-
-
-def _is_deep(picture: pillow.Image) -> bool:
-    """Whether it is grey with more than 8 bits, which Pillow would cut off instead of scaling."""
-    return picture.mode == "I" or picture.mode.startswith("I;")
 
 
 def _values(picture: pillow.Image) -> Integers:

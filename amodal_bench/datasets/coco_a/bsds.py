@@ -14,11 +14,11 @@ from typing import ClassVar
 import pandas as pd
 
 from amodal_bench.core.errors import ConfigError, InputError
-from amodal_bench.core.files import is_regular
 from amodal_bench.datasets.coco_a.passes import PassDataset, open_index
 from amodal_bench.datasets.reading.files import require_files, require_split
 from amodal_bench.datasets.reading.index import Index
 from amodal_bench.datasets.reading.indexed import SCENE
+from amodal_bench.datasets.reading.names import found_in
 
 SPLITS = ("train", "val", "test")
 GET_PICTURES = "unpack BSR_bsds500.tgz (Berkeley's BSDS500) into {root}, or set dataset.images to their folder"
@@ -69,11 +69,11 @@ class Bsds(PassDataset):
     def picture(self, file_name: str) -> Path:
         # The name is the bare number: the picture may belong to another split of BSDS500 than the annotations.
         splits = sorted(SPLITS, key=lambda split: split != self.split)
-        places = [*(self.folder / split / file_name for split in splits), self.folder / file_name]
-        for place in places:
-            if is_regular(place):
+        for folder in (*(self.folder / split for split in splits), self.folder):
+            if place := found_in(folder, file_name):
                 return place
-        raise InputError(places[0], "no such file, nor is it in the other splits' folders", self._get_pictures)
+        expected = self.folder / self.split / file_name
+        raise InputError(expected, "no such file, nor is it in the other splits' folders", self._get_pictures)
 
     def _require(self, root: Path, file: Path, needs_root: bool) -> None:
         get_file = (

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from amodal_bench.datasets.coco_a.coco_tree import CocoTree
 from amodal_bench.datasets.coco_a.passes import PassDataset, open_index
+from amodal_bench.datasets.reading.names import place_in
 
 TREE = CocoTree(
     "cocoa",
@@ -44,4 +45,4 @@ class Cocoa(PassDataset):
         super().__init__(index, split, file)
 
     def picture(self, file_name: str) -> Path:
-        return self.folder / file_name
+        return place_in(self.folder, file_name)

@@ -26,10 +26,11 @@ from amodal_bench.datasets.reading.fields import claimed_id, is_set, text
 from amodal_bench.datasets.reading.index import Index, Report, cached_index, make_index
 from amodal_bench.datasets.reading.indexed import SCENE
 from amodal_bench.datasets.reading.keys import VISIBLE_KEY, visible_key
+from amodal_bench.datasets.reading.names import place_in
 from amodal_bench.datasets.reading.pictures import Picture, Pictures
 from amodal_bench.datasets.reading.records import read_entries, read_record, read_records
 
-VERSION = 4
+VERSION = 5
 """Raised with any change of the rows that `_build` makes."""
 
 ARRAYS = ("images", "annotations", "categories")
@@ -75,7 +76,7 @@ class CocoaCls(RegionDataset):
         return object_or_empty(read_record(self.file, int(row["start"]), int(row["length"])))
 
     def picture(self, file_name: str) -> Path:
-        return self.folder / file_name
+        return place_in(self.folder, file_name)
 
     def scene_name(self, row: Any) -> str:
         return f"image {row['image_id'] or '(none)'}"

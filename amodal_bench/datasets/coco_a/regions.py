@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from amodal_bench.core.errors import InputError
-from amodal_bench.core.rle import decode, is_list, is_object
+from amodal_bench.core.rle import Segmentation, decode, is_list, is_object
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.reading.fields import odd_numbers, pixels, share, side
 from amodal_bench.datasets.reading.files import MEND
@@ -89,6 +89,9 @@ class RegionDataset(IndexedDataset):
         except InputError as error:
             raise InputError(error.file, error.problem, error.remedy, record) from error
 
+    def outline(self, row: Any) -> Segmentation:
+        return self.fields(row).get("segmentation")
+
     def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
         yield from super().disagreements(row, masks)
         stated = self.fields(row).get("invisible_mask")
@@ -119,7 +122,7 @@ def measures(fields: dict[str, Any], size: Size | None) -> Measures:
         size,
         stated_pixels=pixels(fields.get("area")),
         stated_rate=share(fields.get("occlude_rate")),
-    )
+    ).of_record()
 
 
 def odd(fields: dict[str, Any], measured: Measures) -> Iterator[str]:
@@ -132,14 +135,16 @@ def mask_size(regions: Sequence[Any]) -> Size | None:
     """The size of the first RLE among objects of one image, for images whose entry states none."""
     for fields in map(object_or_empty, regions):
         for key in (*FORMATS, HIDDEN, "segmentation"):
-            if size := _size(object_or_empty(fields.get(key)).get("size")):
-                return size
+            found = fields.get(key)
+            for part in found if is_list(found) else [found]:
+                if is_object(part) and (size := _size(part.get("size"))):
+                    return size
     return None
 
 
 def _size(sides: Any) -> Size | None:
     if is_list(sides) and len(sides) == 2 and all(map(side, sides)):
-        return sides[0], sides[1]
+        return side(sides[0]), side(sides[1])
     return None
 
 

@@ -14,7 +14,7 @@ from amodal_bench.core.digests import stat_of
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.files import is_regular
 from amodal_bench.core.types import Image
-from amodal_bench.datasets.reading.files import COPY_AGAIN, read_image
+from amodal_bench.datasets.reading.files import COPY_AGAIN, instead_of, read_image
 
 FRAMES_KEPT = 8
 """Frames of the current video that are kept, so that going back a little does not decode it again."""
@@ -150,5 +150,7 @@ def _opened(path: Path) -> Any:
         raise InputError(path, "no such file", "check the path, or download it")
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
+        if found := instead_of(path):
+            raise InputError(path, f"no video: it is {found.what}", found.remedy)
         raise InputError(path, "cannot be read as a video, or is cut short", COPY_AGAIN)
     return capture

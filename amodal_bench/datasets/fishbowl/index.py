@@ -13,16 +13,17 @@ from tqdm import tqdm
 from amodal_bench.core.digests import require_unchanged
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.files import is_regular
+from amodal_bench.core.plain import whole
 from amodal_bench.core.rle import Segmentation, is_list, is_object, pixels, united
 from amodal_bench.datasets.base import Problem
 from amodal_bench.datasets.fishbowl.layouts import Layout
 from amodal_bench.datasets.fishbowl.rows import RATE, Listed, Subset
-from amodal_bench.datasets.reading.fields import LARGEST, text
+from amodal_bench.datasets.reading.fields import LARGEST, side, text
 from amodal_bench.datasets.reading.files import read_json
 from amodal_bench.datasets.reading.index import Index, make_index
 from amodal_bench.datasets.reading.measures import Measures, of_segmentations, overruled, settled
 
-VERSION = 4
+VERSION = 5
 OWN = {"scene": "str", "object_id": "str", "frame": "int64", "fish": "int64", "position": "int64"}
 """The loader's columns: frame counts from 0, fish is the id and position the place in the video's objects.json."""
 
@@ -54,7 +55,8 @@ def build_index(layout: Layout, stride: int, subset: Subset | None) -> Index:
     videos = [video for video in layout.videos() if subset is None or int(video) in subset.videos]
     tables: list[pd.DataFrame] = []
     rows: list[dict[str, object]] = []
-    bar = tqdm(videos, desc="indexing fishbowl", unit="video", leave=False, disable=len(videos) < SHOW_PROGRESS)
+    hide = True if len(videos) < SHOW_PROGRESS else None  # None: on a terminal alone
+    bar = tqdm(videos, desc="indexing fishbowl", unit="video", leave=False, disable=hide)
     for video in bar:
         found = _rows(layout, video, stride, problems)
         rows += _listed(found, video, subset, problems) if subset else found
@@ -110,8 +112,8 @@ def _fish(layout: Layout, video: str, problems: list[Problem]) -> Iterator[Fish]
         return
     taken: set[int] = set()
     for position, entry in enumerate(objects):
-        id = entry.get("id") if is_object(entry) else None
-        if type(id) is not int or not 0 <= id < LARGEST:  # True is an int; a longer number fits no column
+        id = whole(entry.get("id")) if is_object(entry) else None
+        if id is None or not 0 <= id < LARGEST:  # a longer number fits no column
             problems.append(Problem(str(file), f"object {position}", 'it has no whole number "id"'))
             continue
         record = f"fish {id}"
@@ -183,10 +185,11 @@ def _shows(visible: Segmentation) -> bool:
 
 def _size(segmentation: Segmentation) -> tuple[int, int]:
     """The height and width that an RLE states. Raises `ValueError` where it states none."""
-    size = segmentation.get("size") if is_object(segmentation) else None
-    if not is_list(size) or len(size) != 2 or not all(type(side) is int and side > 0 for side in size):
+    first = segmentation[0] if is_list(segmentation) and segmentation else segmentation
+    size = first.get("size") if is_object(first) else None
+    if not is_list(size) or len(size) != 2 or not all(map(side, size)):
         raise ValueError("malformed RLE: it has no size [height, width]")
-    return size[0], size[1]
+    return side(size[0]), side(size[1])
 
 
 def _listed(rows: list[dict[str, Any]], video: str, subset: Subset, problems: list[Problem]) -> list[dict[str, Any]]:

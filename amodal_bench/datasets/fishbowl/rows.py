@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from amodal_bench.core.errors import InputError, first_line, unreadable
-from amodal_bench.core.files import require_regular
+from amodal_bench.core.files import open_regular
+from amodal_bench.core.foreign import LOOKED_AT, foreign, wide
 from amodal_bench.datasets.base import Problem
 from amodal_bench.datasets.reading.fields import share
-from amodal_bench.datasets.reading.files import COPY_AGAIN
+from amodal_bench.datasets.reading.files import COPY_AGAIN, require_own
 
 KEYS = ("v_id", "obj_id", "frame_id")
 RATE, COUNTED = "OCC_R", "test"
@@ -82,7 +83,9 @@ def read_subset(file: Path, stride: int) -> Subset:
 def _table(file: Path) -> pd.DataFrame:
     """The file with every field as text."""
     try:
-        require_regular(file)
+        with open_regular(file) as opened:
+            head = opened.read(LOOKED_AT)
+        require_own(file, head, foreign(head) or wide(head), "a CSV")
         table = pd.read_csv(file, dtype=str, keep_default_na=False)
     except OSError as error:
         raise unreadable(file, error) from error

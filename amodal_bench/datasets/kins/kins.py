@@ -7,18 +7,21 @@ visible masks are wrong in places.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.digests import files_digest, sha256
 from amodal_bench.core.errors import ConfigError, InputError
-from amodal_bench.core.rle import is_object
+from amodal_bench.core.rle import Segmentation, is_object
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.base import Problem
-from amodal_bench.datasets.kins.records import INDEX_VERSION, VISIBLE, build_index, decode_masks
+from amodal_bench.datasets.kins.records import AMODAL, INDEX_VERSION, VISIBLE, build_index, decode_masks
 from amodal_bench.datasets.reading.files import MEND, require_files, require_split
 from amodal_bench.datasets.reading.index import cached_index
 from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset, Masks
+from amodal_bench.datasets.reading.keys import first
+from amodal_bench.datasets.reading.names import place_in
 from amodal_bench.datasets.reading.pictures import read_picture
 from amodal_bench.datasets.reading.records import read_record
 
@@ -75,20 +78,26 @@ class Kins(IndexedDataset):
         """The picture of an instance, (H, W, 3) uint8. Raises `InputError`."""
         remedy = f"use KITTI's picture from {FOLDERS[self.split]}, in its original size"
         try:
-            return read_picture(row, self.file, self.folder.joinpath, remedy)
+            return read_picture(row, self.file, partial(place_in, self.folder), remedy)
         except InputError as error:
             raise InputError(error.file, error.problem, error.remedy, row[SCENE]) from error
 
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
         """V and A of an instance, both (height, width) bool. Raises `InputError` that names the annotation."""
-        record = read_record(self.file, int(row["start"]), int(row["length"]))
         try:
-            return decode_masks(record if is_object(record) else {}, height, width)
+            return decode_masks(self._record(row), height, width)
         except ValueError as error:
             raise InputError(self.file, str(error), MEND, f"annotation {row['id']}") from error
 
+    def outline(self, row: Any) -> Segmentation:
+        return first(self._record(row), AMODAL)[1]
+
+    def _record(self, row: Any) -> dict[str, Any]:
+        record = read_record(self.file, int(row["start"]), int(row["length"]))
+        return record if is_object(record) else {}
+
     def files(self, row: Any) -> tuple[Path, ...]:
-        return (self.folder / row["picture"],) if row["picture"] else ()
+        return (place_in(self.folder, row["picture"]),) if row["picture"] else ()
 
     def source(self, row: Any) -> str:  # noqa: ARG002
         """The annotation file."""

@@ -33,7 +33,7 @@ from amodal_bench.datasets.reading.records import Record, read_entries, read_rec
 AMODAL = ("a_segm", "segmentation")
 VISIBLE = ("i_segm", "inmodal_seg")
 AREA = ("a_area", "area")
-INDEX_VERSION = 4
+INDEX_VERSION = 5
 COLUMNS = {
     SCENE: "str",
     **PICTURE,
@@ -126,7 +126,7 @@ class _Builder:
             "visible_pixels": pixels(fields.get("i_area")),
             "visible_outside": masks.visible_outside,
             **vars(picture),
-            **vars(masks.measures(stated_pixels=pixels(first(fields, AREA)[1]))),
+            **vars(masks.measures(stated_pixels=pixels(first(fields, AREA)[1])).of_record()),
         }
 
     def unused_id(self, fields: dict[str, Any], label: str) -> str:

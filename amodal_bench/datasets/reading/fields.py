@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from amodal_bench.core.plain import whole
+from amodal_bench.core.rle import side_of
+
 LONGEST_SIDE = (1 << 16) - 1
 """Pixels of a picture's side, beyond which pycocotools' 32-bit counts overflow."""
 
@@ -20,11 +23,14 @@ LEADS_OUT = "its file_name leads out of the dataset's folder"
 
 
 def text(value: Any) -> str:
-    """A field as one line of text without blanks at its ends, "" where it is null.
+    """A field as one line of text without blanks at its ends, "" where it is null; an id of 7.0 is that of 7.
 
     Half a surrogate pair, which JSON allows and no other file does, becomes "?".
     """
-    return "" if value is None else " ".join(str(value).split()).encode(errors="replace").decode()
+    if value is None:
+        return ""
+    number = whole(value) if isinstance(value, float) else None
+    return " ".join(str(value if number is None else number).split()).encode(errors="replace").decode()
 
 
 def file_name(value: Any) -> str:
@@ -100,4 +106,5 @@ def is_set(value: Any) -> bool:
 
 def side(value: Any) -> int:
     """A side of a picture in pixels, 0 where it is not stated or cannot be one."""
-    return value if isinstance(value, int) and 0 < value <= LONGEST_SIDE else 0
+    found = side_of(value) or 0
+    return found if 0 < found <= LONGEST_SIDE else 0

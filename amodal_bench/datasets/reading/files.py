@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 from PIL import Image as pillow
 
 from amodal_bench.core.errors import ConfigError, InputError, unreadable
-from amodal_bench.core.files import read_bytes, require_regular
+from amodal_bench.core.files import open_regular, read_bytes, require_regular
+from amodal_bench.core.foreign import LOOKED_AT, Foreign, foreign
+from amodal_bench.core.rgb import OfUnknownRange, rgb
 from amodal_bench.core.types import Image
 
 COPY_AGAIN = "download or copy it again"
 MEND = "download the annotation file again, or delete this record from it"
+ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)
+"""EXIF's tag of how a picture is shown, and its values that exchange height and width."""
+
+Taken = TypeVar("Taken")
 
 
 def read_json(path: Path | str) -> Any:
@@ -25,9 +30,12 @@ def read_json(path: Path | str) -> Any:
         InputError: the file is missing, or is not valid JSON (with the line and column of the first fault).
     """
     try:
-        return json.loads(read_bytes(path))
+        raw = read_bytes(path)
     except OSError as error:
         raise unreadable(path, error) from error
+    require_own(path, raw, foreign(raw))
+    try:
+        return json.loads(raw)  # in UTF-16, too
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise InputError(path, f"not valid JSON, or cut short ({where}: {error.msg})", COPY_AGAIN) from error
@@ -39,8 +47,25 @@ def read_json(path: Path | str) -> Any:
         raise InputError(path, "not valid JSON (a number has too many digits)", COPY_AGAIN) from error
 
 
+def require_own(path: Path | str, head: bytes, found: Foreign | None, kind: str = "JSON") -> None:
+    """Raise `InputError` where JSON is empty, or a file is `found` to be another one in the place of its kind."""
+    if not head and kind == "JSON":
+        raise InputError(path, "not valid JSON, or cut short (it is empty)", COPY_AGAIN)
+    if found:
+        raise InputError(path, f"not {kind}: it is {found.what}", found.remedy)
+
+
+def instead_of(path: Path | str) -> Foreign | None:
+    """What a file that cannot be read as a picture or a video is instead; None where that cannot be told."""
+    try:
+        with open_regular(path) as file:
+            return foreign(file.read(LOOKED_AT))
+    except OSError:
+        return None
+
+
 def read_image(path: Path | str) -> Image:
-    """Read a picture of any mode Pillow knows as RGB.
+    """Read a picture of any mode Pillow knows as RGB, see `core.rgb`.
 
     EXIF orientation is not applied: COCO's annotations are drawn on the pixels as they are stored.
 
@@ -48,25 +73,45 @@ def read_image(path: Path | str) -> Image:
         (H, W, 3) uint8.
 
     Raises:
-        InputError: the file is missing, is no picture, or is cut short.
+        InputError: the file is missing, is no picture, is cut short, or has pixels of unknown range.
     """
+    return read_pixels(path, rgb)
+
+
+def read_pixels(path: Path | str, take: Callable[[pillow.Image], Taken]) -> Taken:
+    """What `take` makes of an opened picture; raises what `read_image` does."""
     try:
         require_regular(path)
         with pillow.open(path) as picture:
-            return np.array(picture.convert("RGB"), dtype=np.uint8)
+            return take(picture)
     except FileNotFoundError as error:
         raise unreadable(path, error) from error
+    except OfUnknownRange as error:
+        raise InputError(path, str(error), "save it with 8 or 16 bits") from error
     # Pillow tells of a damaged file by any of these, depending on the format.
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
+        if found := instead_of(path):
+            raise InputError(path, f"no picture: it is {found.what}", found.remedy) from error
         reason = getattr(error, "strerror", None) or error
         raise InputError(path, f"cannot be read as a picture ({reason})", COPY_AGAIN) from error
 
 
+def _is_turned(path: Path) -> bool:
+    """Whether a picture's EXIF tag exchanges its height and width."""
+    try:
+        return read_pixels(path, lambda picture: picture.getexif().get(ORIENTATION) in TURNED)
+    except InputError:
+        return False
+
+
 def require_size(path: Path, image: Image, stated: tuple[Any, Any], remedy: str, record: str | None = None) -> None:
     """Raise `InputError` unless a picture has the height and width that the annotations state."""
-    if stated != image.shape[:2]:
-        sizes = "picture is {}x{} but the annotations say {}x{}".format(*image.shape[:2], *stated)
-        raise InputError(path, f"{sizes} (height x width)", remedy, record)
+    if stated == image.shape[:2]:
+        return
+    sizes = "picture is {}x{} but the annotations say {}x{} (height x width)".format(*image.shape[:2], *stated)
+    if stated == image.shape[1::-1] and _is_turned(path):
+        sizes, remedy = f"{sizes}, as its EXIF tag turns it", "save it upright, without the tag"
+    raise InputError(path, sizes, remedy, record)
 
 
 def require_split(title: str, split: str, known: Sequence[str]) -> None:

@@ -17,17 +17,18 @@ from tqdm import tqdm
 
 from amodal_bench.core.digests import stat_of
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.rle import Segmentation
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Problem, Sample
+from amodal_bench.datasets.reading.files import MEND
 from amodal_bench.datasets.reading.index import Index
 from amodal_bench.datasets.reading.keys import VISIBLE_KEY, doubts, what_was_taken
-from amodal_bench.datasets.reading.measures import RATE_TOLERANCE, of_masks
+from amodal_bench.datasets.reading.measures import RATE_TOLERANCE, agrees, of_masks
 
-READING = 2
+READING = 3
 """Raised where the same files would give other samples, so that runs do not mix them."""
 
 SCENES_KEPT = 4
-PIXEL_TOLERANCE = 0.5
 SCENE = "scene"
 """The loaders' column that tells which instances share an image and lie in one depth order."""
 
@@ -199,16 +200,17 @@ class IndexedDataset(ABC):
     def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
         """Where an instance's masks contradict each other or the index; an absent (NaN) number is no fault."""
         found = of_masks(masks.amodal, masks.visible)
-        if abs(row["amodal_pixels"] - found.amodal_pixels) > PIXEL_TOLERANCE:
+        if not agrees(row["amodal_pixels"], found.amodal_pixels, self.outline(row)):
             yield f"amodal_pixels says {row['amodal_pixels']:g} but the mask has {found.amodal_pixels:g} pixels"
-        if found.amodal_pixels == 0:
-            yield "the amodal mask is empty"
-            return
         outside = int((masks.visible & ~masks.amodal).sum())
         if outside and self.contained:
             yield f"{outside} visible pixels lie outside the amodal mask"
         if abs(row["occlusion_rate"] - found.occlusion_rate) > RATE_TOLERANCE:
             yield f"{self.rate_field} says {row['occlusion_rate']:g} but the masks give {found.occlusion_rate:g}"
+
+    def outline(self, row: Any) -> Segmentation:  # noqa: ARG002
+        """What A is decoded from, for `disagreements`; None where it is no polygon by the dataset's construction."""
+        return None
 
     @cached_property
     def _scene(self) -> Callable[[str, object], ScenePixels]:
@@ -241,6 +243,10 @@ class IndexedDataset(ABC):
                 found = self.read_masks(record, *image.shape[:2])
             except InputError as error:
                 masks[row] = error
+                continue
+            if not found.amodal.any():
+                name = self.record_name(record)
+                masks[row] = InputError(self.source(record), "the amodal mask is empty", MEND, name)
                 continue
             found.visible.flags.writeable = found.amodal.flags.writeable = False
             masks[row] = found

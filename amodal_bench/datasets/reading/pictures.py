@@ -11,6 +11,7 @@ from amodal_bench.core.errors import InputError
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.reading.fields import LEADS_OUT, NO_NAME, file_name, leads_out, side, text
 from amodal_bench.datasets.reading.files import MEND, read_image, require_size
+from amodal_bench.datasets.reading.names import namesake
 
 PICTURE = {"picture": "str", "height": "int64", "width": "int64"}
 """Columns of an index: the picture's name, "" where there is none, and the size that is stated, 0 where none is."""
@@ -80,7 +81,13 @@ def read_picture(row: Any, file: Path, find: Callable[[str], Path], remedy: str)
     if leads_out(row["picture"]):  # an index of an earlier version may have kept it
         raise InputError(file, f"{LEADS_OUT} ({row['picture'][:100]})", MEND)
     path = find(row["picture"])
-    image = read_image(path)
+    try:
+        image = read_image(path)
+    except InputError as error:
+        if not isinstance(error.__cause__, FileNotFoundError) or not (folder := namesake(path)):
+            raise
+        problem = f"no such file, but {folder} has one of this name"
+        raise InputError(path, problem, "if it is the picture, correct the file_name", error.record) from error
     stated = Picture(row["picture"], row["height"], row["width"]).size
     if stated is not None:
         require_size(path, image, stated, remedy)

@@ -15,8 +15,9 @@ from tqdm import tqdm
 from amodal_bench.core.digests import require_unchanged
 from amodal_bench.core.errors import InputError, unreadable
 from amodal_bench.core.files import open_regular, read_bytes
+from amodal_bench.core.foreign import foreign, wide
 from amodal_bench.core.rle import is_object
-from amodal_bench.datasets.reading.files import COPY_AGAIN
+from amodal_bench.datasets.reading.files import COPY_AGAIN, require_own
 
 SHOW_PROGRESS = 10_000_000
 """Bytes from which on reading a file is worth a progress bar."""
@@ -59,7 +60,7 @@ def read_records(path: Path, arrays: Sequence[str], kind: str, remedy: str) -> I
         unit="B",
         unit_scale=True,
         leave=False,
-        disable=len(scan.text) < SHOW_PROGRESS,
+        disable=True if len(scan.text) < SHOW_PROGRESS else None,  # None: on a terminal alone
     ) as bar:
         found: set[str] = set()
         for record in scan.records(arrays, found):
@@ -118,6 +119,7 @@ class _Scan:
             raw = read_bytes(path)
         except OSError as error:
             raise unreadable(path, error) from error
+        require_own(path, raw, foreign(raw) or wide(raw))
         self.ascii = raw.isascii()
         if not self.ascii:
             try:

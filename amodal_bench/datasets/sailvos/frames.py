@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from amodal_bench.core.files import is_regular
 from amodal_bench.core.plain import number_in
+from amodal_bench.datasets.reading.names import found_in, posix
 
 PICTURE_ENDINGS = (".bmp", ".png", ".jpg")
 """Endings of the official pictures, then of what common tools convert them to; the first that is there counts."""
 
 
 def find_picture(folder: Path, name: str) -> Path:
-    """The picture of a name: as given, else with another ending; the name as given where there is none."""
+    """The picture of a name: as given, else with another ending; where there would be one if there is none."""
     path = folder / name
     candidates = [path, *(path.with_suffix(ending) for ending in PICTURE_ENDINGS)]
-    return next((candidate for candidate in candidates if is_regular(candidate)), path)
+    if exact := next((candidate for candidate in candidates if is_regular(candidate)), None):
+        return exact
+    written = PurePosixPath(posix(name))
+    names = [written, *(written.with_suffix(ending) for ending in PICTURE_ENDINGS if written.name)]
+    return next((found for each in names if (found := found_in(folder, str(each)))), folder / written)
 
 
 def video_of(name: str) -> str:
@@ -24,7 +29,7 @@ def video_of(name: str) -> str:
 
     Video ids of the annotation files are not unique, so they are not used.
     """
-    video, slash, _ = name.partition("/")
+    video, slash, _ = posix(name).partition("/")
     return video if slash else ""
 
 

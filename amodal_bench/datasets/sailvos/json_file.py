@@ -18,14 +18,15 @@ from typing import Any
 from amodal_bench.core.rle import Segmentation, decode, decode_field, is_list, is_object
 from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_numbers, pixels, share, text
 from amodal_bench.datasets.reading.index import Index, Report, make_index
-from amodal_bench.datasets.reading.indexed import PIXEL_TOLERANCE, SCENE, Masks
+from amodal_bench.datasets.reading.indexed import SCENE, Masks
 from amodal_bench.datasets.reading.keys import VISIBLE_KEY, visible_key, visible_mask, visible_part
-from amodal_bench.datasets.reading.measures import Measures, of_segmentations, overruled
+from amodal_bench.datasets.reading.measures import Measures, agrees, of_segmentations, overruled
+from amodal_bench.datasets.reading.names import posix
 from amodal_bench.datasets.reading.pictures import PICTURE, Pictures
 from amodal_bench.datasets.reading.records import Record, read_entries, read_record, read_records
 from amodal_bench.datasets.sailvos.frames import frame_ranks, video_of
 
-JSON_VERSION = 5
+JSON_VERSION = 6
 RATE = "occlude_rate"
 VISIBLE, PAIR = ("visible_mask",), "segmentation[1]"
 """The key of V, and where the converted form has it beside A."""
@@ -69,13 +70,12 @@ def amodal_part(record: dict[str, Any]) -> Segmentation:
     if record.get("amodal_mask") is not None:
         return record["amodal_mask"]
     # Two RLEs are the amodal and the visible mask, in this order: they must not be united.
-    segmentation: Any = record.get("segmentation")
-    return segmentation[0] if _is_pair(segmentation) else segmentation
+    return record["segmentation"][0] if _is_pair(record) else record.get("segmentation")
 
 
 def found_key(record: dict[str, Any]) -> str:
     """Where V is: its own key, `PAIR`, or the key of another format; "" where it is nowhere."""
-    if record.get(VISIBLE[0]) is None and _is_pair(record.get("segmentation")):
+    if record.get(VISIBLE[0]) is None and _is_pair(record):
         return PAIR
     return visible_key(record, VISIBLE)
 
@@ -91,7 +91,7 @@ def seen_part(record: dict[str, Any], size: tuple[int, int] | None) -> Segmentat
 def disagreements(record: dict[str, Any], masks: Masks) -> Iterator[str]:
     """Where the fields that only `check` reads contradict the masks."""
     stated, seen = pixels(record.get("area_visible")), int(masks.visible.sum())
-    if abs(stated - seen) > PIXEL_TOLERANCE:
+    if not agrees(stated, seen, seen_part(record, masks.amodal.shape[:2])):
         yield f"area_visible says {stated:g} but the visible mask has {seen} pixels"
     if record.get("invisible_mask") is None:
         return
@@ -104,8 +104,12 @@ def disagreements(record: dict[str, Any], masks: Masks) -> Iterator[str]:
         yield f"invisible_mask differs from the amodal mask without the visible one in {wrong} pixels"
 
 
-def _is_pair(segmentation: Segmentation) -> bool:
-    return is_list(segmentation) and len(segmentation) == 2 and all(map(is_object, segmentation))
+def _is_pair(record: dict[str, Any]) -> bool:
+    """Whether `segmentation` has A and V; where V stands elsewhere as another one, its RLEs are parts of A."""
+    segmentation, seen = record.get("segmentation"), record.get(VISIBLE[0])
+    if not is_list(segmentation) or len(segmentation) != 2 or not all(map(is_object, segmentation)):
+        return False
+    return seen is None or segmentation[1] == seen
 
 
 class _Reading:
@@ -189,7 +193,7 @@ class _Reading:
         """Number the frames of each video, those without an annotation included."""
         videos: dict[str, dict[str, str]] = defaultdict(dict)
         for id, picture in self.pictures.by_id.items():
-            videos[video_of(picture.picture)][id] = PurePosixPath(picture.picture).stem
+            videos[video_of(picture.picture)][id] = PurePosixPath(posix(picture.picture)).stem
         places: dict[str, int] = {}
         for stems in videos.values():
             ranks = frame_ranks(stems.values())
@@ -208,4 +212,4 @@ def _measures(fields: dict[str, Any], size: tuple[int, int] | None) -> Measures:
         size,
         stated_pixels=next((value for value in stated if not math.isnan(value)), math.nan),
         stated_rate=share(fields.get(RATE)),
-    )
+    ).of_record()

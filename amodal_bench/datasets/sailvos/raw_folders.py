@@ -18,15 +18,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as pillow
 from tqdm import tqdm
 
 from amodal_bench.core.errors import InputError, unreadable
 from amodal_bench.core.files import require_regular
 from amodal_bench.core.native import MOST_PIXELS
+from amodal_bench.core.rgb import is_deep
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Problem
 from amodal_bench.datasets.reading.fields import is_text, text
-from amodal_bench.datasets.reading.files import COPY_AGAIN, read_image
+from amodal_bench.datasets.reading.files import COPY_AGAIN, read_pixels
 from amodal_bench.datasets.reading.index import Index, make_index
 from amodal_bench.datasets.reading.indexed import SCENE
 from amodal_bench.datasets.reading.measures import Measures
@@ -118,7 +120,12 @@ def read_map(path: Path) -> NDArray[np.integer[Any]]:
 def read_mask(path: Path) -> Mask:
     """A of an object, (H, W) bool. Raises `InputError`."""
     # Some masks are stored with three channels that say the same: one is read, for their sum is three times A.
-    return np.ascontiguousarray(read_image(path)[..., 0] > 0)
+    return read_pixels(path, _marked)
+
+
+def _marked(picture: pillow.Image) -> Mask:
+    colours = np.asarray(picture if is_deep(picture) else picture.convert("RGB"))
+    return np.ascontiguousarray((colours if colours.ndim == 2 else colours[..., 0]) > 0)
 
 
 def _folders(folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from amodal_bench.core.digests import files_digest, sizes_digest, stat_of
 from amodal_bench.core.errors import ConfigError, InputError
-from amodal_bench.core.rle import is_object
+from amodal_bench.core.rle import Segmentation, is_object
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.base import Problem
 from amodal_bench.datasets.reading.files import MEND, read_image, require_root, require_split
@@ -49,6 +49,8 @@ class InstanceSource(Protocol):
     def file(self, row: Any) -> str:
         """The file that holds an instance, for messages about it."""
         ...
+
+    def outline(self, row: Any) -> Segmentation: ...
 
     def disagreements(self, row: Any, masks: Masks) -> Iterator[str]: ...
 
@@ -133,6 +135,9 @@ class SailVos(IndexedDataset):
         """The annotation file, or the file of the amodal mask."""
         return self.source_files.file(row)
 
+    def outline(self, row: Any) -> Segmentation:
+        return self.source_files.outline(row)
+
     def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
         """What every dataset reports, and what only this source states."""
         yield from super().disagreements(row, masks)
@@ -179,6 +184,9 @@ class AnnotationFile:
 
     def file(self, row: Any) -> str:  # noqa: ARG002
         return str(self.path)
+
+    def outline(self, row: Any) -> Segmentation:
+        return json_file.amodal_part(self._record(row))
 
     def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
         return json_file.disagreements(self._record(row), masks)
@@ -236,6 +244,9 @@ class RawFolders:
 
     def file(self, row: Any) -> str:
         return str(self.folder / row["mask"])
+
+    def outline(self, row: Any) -> Segmentation:  # noqa: ARG002
+        return None
 
     def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:  # noqa: ARG002
         return iter(())
