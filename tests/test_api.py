@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from params import mostly_slow
 
 import amodal_bench
 from amodal_bench.core.types import Mask
@@ -182,7 +183,7 @@ def test_three_ways_to_give_a_setting_are_one(outcome: amodal_bench.Outcome) -> 
 
 
 @pytest.mark.parametrize(
-    "value", ["a=b", "é, (1) [x] {y}", "it's", 'a "b"', "back\\slash\\", "${seed}", "#1", "null", "3"]
+    "value", mostly_slow(["a=b", "é, (1) [x] {y}", "it's", 'a "b"', "back\\slash\\", "${seed}", "#1", "null", "3"], 4)
 )
 def test_values_arrive_as_they_are(value: str) -> None:
     model: Any = amodal_bench.load_model("tiny", weights=value)
@@ -315,16 +316,19 @@ def test_a_choice_without_effect_is_a_warning() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "text"),
-    [
-        ({"guidance": "x"}, "model.guidance: must be a finite number, not 'x'"),
-        ({"guidance": float("nan")}, "model.guidance: must be a finite number, not nan"),
-        ({"guidance": float("inf")}, "model.guidance: must be a finite number, not inf"),
-        ({"guidance": True}, "model.guidance: must be a finite number, not True"),
-        ({"guidance": None}, "model.guidance: must be a finite number, not null"),
-        ({"steps": 2.5}, "model.steps: must be a whole number, not 2.5"),
-        ({"leakage": 3}, "model.leakage: must be a part of the model, whose class is its _target_, not 3"),
-        ({"view": {"mode": "crop"}}, "model.view"),
-    ],
+    mostly_slow(
+        [
+            ({"guidance": "x"}, "model.guidance: must be a finite number, not 'x'"),
+            ({"guidance": float("nan")}, "model.guidance: must be a finite number, not nan"),
+            ({"guidance": float("inf")}, "model.guidance: must be a finite number, not inf"),
+            ({"guidance": True}, "model.guidance: must be a finite number, not True"),
+            ({"guidance": None}, "model.guidance: must be a finite number, not null"),
+            ({"steps": 2.5}, "model.steps: must be a whole number, not 2.5"),
+            ({"leakage": 3}, "model.leakage: must be a part of the model, whose class is its _target_, not 3"),
+            ({"view": {"mode": "crop"}}, "model.view"),
+        ],
+        2,
+    ),
 )
 def test_nonsense_values_are_refused(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(amodal_bench.UsageError) as raised:
@@ -367,6 +371,7 @@ def test_a_configuration_folder_of_ones_own(tmp_path: Path) -> None:
 # Open_run and score.
 
 
+@pytest.mark.slow
 def test_a_run_or_a_protocol_of_the_wrong_kind_is_one_line(outcome: amodal_bench.Outcome) -> None:
     folder = outcome.main.folder
     with pytest.raises(amodal_bench.UsageError, match="by its folder, which is text or a path, not by None"):
@@ -415,6 +420,7 @@ def test_a_score_is_what_the_run_itself_said(outcome: amodal_bench.Outcome) -> N
     assert scored.missing == len(amodal_bench.evaluate(model="hull", sheet=0, settings=IMAGES).main.records) - 6
 
 
+@pytest.mark.slow
 def test_a_score_of_listed_instances_counts_those_that_were_not_run(outcome: amodal_bench.Outcome) -> None:
     every = amodal_bench.load_dataset("toy", images=3).records()
     ran = set(outcome.main.instances()["id"])
@@ -439,6 +445,7 @@ def test_a_score_needs_the_dataset_of_the_run(outcome: amodal_bench.Outcome) -> 
     pd.testing.assert_frame_equal(amodal_bench.score(given.folder, dataset=toy).instances, given.instances())
 
 
+@pytest.mark.slow
 def test_run_json_is_data_and_cannot_name_code(outcome: amodal_bench.Outcome, tmp_path: Path) -> None:
     file = outcome.main.folder / "run.json"
     said = json.loads(file.read_text())
@@ -461,6 +468,7 @@ def test_run_json_is_data_and_cannot_name_code(outcome: amodal_bench.Outcome, tm
     assert not planted.exists()
 
 
+@pytest.mark.slow
 def test_a_run_of_an_earlier_version_is_scored_with_its_dataset(outcome: amodal_bench.Outcome) -> None:
     file = outcome.main.folder / "run.json"
     said = json.loads(file.read_text())
@@ -475,6 +483,7 @@ def test_a_run_of_an_earlier_version_is_scored_with_its_dataset(outcome: amodal_
     pd.testing.assert_frame_equal(scored.instances, outcome.main.instances())
 
 
+@pytest.mark.slow
 def test_run_json_holds_no_path_of_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     export(tmp_path / "cocoa", images=2)
@@ -486,6 +495,7 @@ def test_run_json_holds_no_path_of_the_home_folder(tmp_path: Path, monkeypatch: 
     assert len(amodal_bench.score(outcome.main.folder).instances) == 2, "and it is opened from there again"
 
 
+@pytest.mark.slow
 def test_what_is_no_run_is_told_in_one_line(outcome: amodal_bench.Outcome, tmp_path: Path) -> None:
     with pytest.raises(amodal_bench.UsageError, match=r"is not the folder of a run \(it has no store.sqlite\)"):
         amodal_bench.open_run(tmp_path)

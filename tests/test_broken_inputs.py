@@ -72,6 +72,7 @@ def test_a_bad_record_is_one_error_row(
     assert listed["id"].tolist() == errors["id"].tolist()
 
 
+@pytest.mark.slow
 def test_an_unreadable_image_costs_its_own_instances_only_and_is_tried_again(bench: Bench, tree: Path) -> None:
     picture = tree / "val2014" / "COCO_val2014_000000000002.png"
     good = picture.read_bytes()
@@ -86,6 +87,7 @@ def test_an_unreadable_image_costs_its_own_instances_only_and_is_tried_again(ben
     assert mended.errors().empty
 
 
+@pytest.mark.slow
 def test_too_many_errors_fail_the_run_after_everything_is_written(bench: Bench, tree: Path) -> None:
     for picture in (tree / "val2014").iterdir():
         picture.unlink()

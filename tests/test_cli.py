@@ -91,6 +91,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed(tmp_path: Path) -> None:
     assert "\n  data      datasets: list, fetch, check" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_run_prints_its_table_and_the_same_command_does_nothing_twice(tmp_path: Path) -> None:
     first = bench("model=hull", *SMALL, cwd=tmp_path)
     assert first.returncode == 0, first.stderr

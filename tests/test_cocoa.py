@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from params import mostly_slow
 from PIL import Image
 from trees import (
     Damage,
@@ -785,6 +786,6 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("damage", mostly_slow(DAMAGES.values(), 3), ids=DAMAGES)
 def test_damage_is_reported_and_costs_nothing_else(tree: Path, damage: Damage) -> None:
     assert_reported(damage, tree, lambda: Cocoa(str(tree)))

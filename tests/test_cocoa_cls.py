@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from params import mostly_slow
 from trees import (
     Damage,
     assert_reported,
@@ -308,6 +309,6 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("damage", mostly_slow(DAMAGES.values(), 3), ids=DAMAGES)
 def test_damage_is_reported_and_costs_nothing_else(tree: Path, damage: Damage) -> None:
     assert_reported(damage, tree, lambda: CocoaCls(str(tree)))

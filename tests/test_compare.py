@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from masks import box
+from params import mostly_slow
 from stored_runs import SHAPE, Things, shifted, store_run, things
 
 from amodal_bench.api.compare import Comparison, compare_runs
@@ -65,7 +66,7 @@ def resampled(one: Floats, other: Floats, clusters: Sequence[str], every: Sequen
     return np.array(found)
 
 
-@pytest.mark.parametrize("videos", [False, True])
+@pytest.mark.parametrize("videos", mostly_slow([False, True]))
 def test_differences_are_those_of_a_plain_loop(tmp_path: Path, videos: bool) -> None:
     data = things(24, videos=videos)
     found = compared(made(tmp_path, data, base=off, own=worse), at_least=5)
@@ -120,6 +121,7 @@ def test_sizes_are_cocos_areas(tmp_path: Path) -> None:
     assert sizes.to_dict() == {"small": 1, "medium": 2, "large": 1}
 
 
+@pytest.mark.slow
 def test_a_run_that_is_better_everywhere_is_better(tmp_path: Path) -> None:
     found = compared(made(tmp_path, things(60), base=worse, own=perfect, same=worse))
     own, same = found.differences.query("group_kind == 'all' and number == 'miou'").to_dict("records")
@@ -211,6 +213,7 @@ def test_draws_are_compared_with_as_many(tmp_path: Path) -> None:
         compared([two, one], samples=2)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared_is_refused_with_a_way_out(tmp_path: Path) -> None:
     data = things(10)
     base, own = made(tmp_path, data, base=off, own=worse)
@@ -258,6 +261,7 @@ def test_words_are_runs_or_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert settings == ["protocol=pooled", "+k=v", "~protocol.numbers.miou"]
 
 
+@pytest.mark.slow
 def test_the_verb_prints_and_writes(
     bench: Callable[..., Outcome], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -287,6 +291,7 @@ def test_the_verb_prints_and_writes(
     assert len(re.findall(r"^\| B \| test-", page, re.MULTILINE)) == 3
 
 
+@pytest.mark.slow
 def test_other_settings_of_the_protocol_are_as_in_a_score(
     bench: Callable[..., Outcome], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -311,6 +316,7 @@ def test_without_the_dataset_there_is_no_sheet_and_all_else(
     assert sorted(file.name for file in output.iterdir()) == ["comparison.csv", "comparison.md", "instances.csv"]
 
 
+@pytest.mark.slow
 def test_a_sheet_has_a_column_for_each_run(bench: Callable[..., Outcome], tmp_path: Path) -> None:
     from PIL import Image as Pillow
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from conftest import composed
+from params import mostly_slow
 
 from amodal_bench.config.build import build
 from amodal_bench.config.settings import config_folder
@@ -82,7 +83,7 @@ def test_every_condition_keeps_its_contract(choice: str) -> None:
     assert conditions.violations(one_of("condition", choice)) == []
 
 
-@pytest.mark.parametrize("choice", choices("protocol"))
+@pytest.mark.parametrize("choice", mostly_slow(choices("protocol"), 3))
 def test_every_protocol_keeps_its_contract(choice: str) -> None:
     assert protocols.violations(one_of("protocol", choice)) == []
 
@@ -309,13 +310,15 @@ class Colours(GrabCut):
 
 @pytest.mark.parametrize(
     ("fault", "said"),
-    [
-        ("image", "segment() changes an image or a prompt"),
-        ("prompt", "segment() changes an image or a prompt"),
-        ("company", "segment() answers differently when a query is alone in its batch"),
-        ("order", "segment() answers differently when the batch is in another order"),
-        ("form", "segment() returns (H, W) uint8, not (H, W) bool as its image"),
-    ],
+    mostly_slow(
+        [
+            ("image", "segment() changes an image or a prompt"),
+            ("prompt", "segment() changes an image or a prompt"),
+            ("company", "segment() answers differently when a query is alone in its batch"),
+            ("order", "segment() answers differently when the batch is in another order"),
+            ("form", "segment() returns (H, W) uint8, not (H, W) bool as its image"),
+        ]
+    ),
 )
 def test_a_violating_segmenter_is_named(fault: str, said: str) -> None:
     assert segmenters.violations(Colours(fault)) == [filled(said)]

@@ -51,6 +51,7 @@ def test_the_convention_of_pcnet_leaves_nothing_out_and_is_pooled_otherwise() ->
     assert pooled.filter == Filter()
 
 
+@pytest.mark.slow
 def test_a_model_may_choose_its_leakage_and_the_command_line_overrules_it() -> None:
     assert composed("model=tiny").model["leakage"]["_target_"].endswith("Conditioning")
     assert composed("model=tiny", "leakage=none").model["leakage"]["_target_"].endswith("NoLeakage")
@@ -58,6 +59,7 @@ def test_a_model_may_choose_its_leakage_and_the_command_line_overrules_it() -> N
     assert composed("model=sd15", "leakage=strength").model["leakage"]["_target_"].endswith("Strength")
 
 
+@pytest.mark.slow
 def test_a_model_may_choose_its_segmenter_and_the_command_line_overrules_it() -> None:
     assert composed("model=tiny").model["segmenter"]["_target_"].endswith("GrabCut")
     assert composed("model=sd15").model["segmenter"]["_target_"].endswith("Sam")

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import composed
+from params import mostly_slow
 
 from amodal_bench.cli.toy import export as command
 from amodal_bench.config.build import build
@@ -405,7 +406,7 @@ def test_the_printed_command_opens_what_was_exported(
     assert len(dataset.records()) > 0 and dataset.check() == []
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", mostly_slow(FORMATS))
 def test_every_exported_format_keeps_the_contract(name: str, tmp_path: Path) -> None:
     if not (config_folder() / "dataset" / f"{name}.yaml").exists():
         pytest.skip(f"there is no dataset={name} yet")

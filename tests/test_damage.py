@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Run
+from params import mostly_slow
 from stored_runs import Things, shifted, store_run, things
 
 from amodal_bench.api.checking import check_run
@@ -85,7 +86,7 @@ LOST = {"a time": 1, "a mask": 1, "an error": 2, "no checksum": 1}
 """Rows of which nothing says what they were."""
 
 
-@pytest.mark.parametrize("what", ALTERED)
+@pytest.mark.parametrize("what", mostly_slow(ALTERED, 4))
 def test_what_was_altered_is_found_and_repaired(run_folder: Path, what: str) -> None:
     before = facts(run_folder)
     assert check_run(run_folder, DATA).faults == []
@@ -351,6 +352,7 @@ def test_a_copy_of_run_json_that_anybody_has_made_is_one_line(run_folder: Path, 
         open_run(run_folder)
 
 
+@pytest.mark.slow
 def test_a_runs_own_command_writes_a_broken_run_json_again(bench: Callable[..., Any]) -> None:
     folder = bench("model=hull", "dataset.images=1").main.folder
     text = (folder / FILE).read_text(encoding="utf-8")
@@ -368,6 +370,7 @@ def test_a_runs_own_command_writes_a_broken_run_json_again(bench: Callable[..., 
 # The verb
 
 
+@pytest.mark.slow
 def test_the_verb_says_what_is_wrong_and_repairs_it(run: Run, bench: Callable[..., Any]) -> None:
     outcome = bench("model=hull", "dataset.images=1")
     folder: Path = outcome.main.folder

@@ -133,6 +133,7 @@ def test_a_usage_error_is_answered_with_status_2(run: Run, arguments: list[str],
     assert not answer.startswith("error") or len(err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     command = f"{sys.executable} -m amodal_bench data ids dataset.images=1 | true"
     done = subprocess.run(
@@ -195,6 +196,7 @@ def test_check_says_where_the_counts_differ_from_the_published_ones(run: Run) ->
     assert status == 0 and out.splitlines()[2].endswith("): differs")
 
 
+@pytest.mark.slow
 def test_check_prints_every_problem_of_damaged_files(run: Run, tmp_path: Path) -> None:
     export_cocoa(tmp_path / "tree", "val", 3)
     for number in (1, 3):

@@ -11,6 +11,7 @@ import dense_protocols as dense
 import pandas as pd
 import pytest
 from omegaconf import OmegaConf
+from params import mostly_slow
 from protocol_rows import rows_of
 
 from amodal_bench.config.build import build
@@ -61,7 +62,7 @@ def population(name: str) -> list[dense.Item]:
     return dense.drawn_again() if name == "draws" else dense.frames() if name in VIDEOS else dense.pictures()
 
 
-@pytest.mark.parametrize("name", [file.stem for file in SHIPPED])
+@pytest.mark.parametrize("name", mostly_slow([file.stem for file in SHIPPED], 4))
 def test_numbers_equal_loops_over_masks(name: str) -> None:
     """Over all instances, fully hidden ones, stuff and crowds included, and over those that the filter takes."""
     takes, numbers, tolerance = dense.DENSE[name]

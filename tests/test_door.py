@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Run
+from params import mostly_slow
 
 from amodal_bench import evaluation
 from amodal_bench.cli.help import SETTINGS
@@ -71,29 +72,32 @@ def test_an_unknown_word_gets_did_you_mean_over_verbs(run: Run, words: str, gues
 
 @pytest.mark.parametrize(
     ("words", "answer"),
-    [
-        (["--foo"], "unrecognized arguments: --foo"),
-        (["--cfg", "nothing"], "argument --cfg/-c: invalid choice: 'nothing'"),
-        (["--cfg", "job", "-m"], "only one of --run, --multirun, --cfg, --info, --shell-completion"),
-        (["--resolve"], "--resolve: goes with --cfg only"),
-        (["--config-dir", "nowhere"], "--config-dir: there is no folder nowhere"),
-        (["model=hull", "data", "list"], "data: is not a setting; a setting is KEY=VALUE"),
-        (["model=hull", "leakage=blend,none"], "leakage=blend,none: has several values"),
-        (["seed=abc"], "seed: must be a whole number, not 'abc'\n"),
-        (["-m", "model=hull", "sed=1,2"], "sed: unknown key; did you mean 'seed'?"),
-        (["model=random/sdx"], "model=random/sdx: there is no such choice; did you mean 'random/sdxl'?"),
-        (["hydra/launcher=nothing"], "hydra/launcher=nothing: there is no such choice; valid: basic"),
-        (["limit=0"], "limit: 0 must be >= 1"),
-        (["ids=mine.txt"], "mine.txt: no such file of ids; make a list with `amodal-bench data ids"),
-        (["dataset=cocaa"], f"dataset=cocaa: there is no such choice; did you mean 'cocoa'? valid: {DATASETS}\n"),
-        (["dataset=xyz"], f"dataset=xyz: there is no such choice; valid: {DATASETS}\n"),
-        (["dataset.imagse=3"], "dataset.imagse: unknown key; did you mean 'images'?"),
-        (["model=hull", "protocol.errors=ignore"], "'ignore' is not one of 'zero', 'exclude'"),
-        (["model=hull", "protocol.filter.min_occlusion=1.5"], "protocol.filter: min_occlusion 1.5"),
-        (["~model"], "model: has no _target_"),
-        (["model=hull", "model.name=a/b"], "model.name: 'a/b' cannot be part of a folder's name"),
-        (["model=hull", "model._target_=json.Nothing"], "model._target_: cannot import json.Nothing"),
-    ],
+    mostly_slow(
+        [
+            (["--foo"], "unrecognized arguments: --foo"),
+            (["--cfg", "nothing"], "argument --cfg/-c: invalid choice: 'nothing'"),
+            (["--cfg", "job", "-m"], "only one of --run, --multirun, --cfg, --info, --shell-completion"),
+            (["--resolve"], "--resolve: goes with --cfg only"),
+            (["--config-dir", "nowhere"], "--config-dir: there is no folder nowhere"),
+            (["model=hull", "data", "list"], "data: is not a setting; a setting is KEY=VALUE"),
+            (["model=hull", "leakage=blend,none"], "leakage=blend,none: has several values"),
+            (["seed=abc"], "seed: must be a whole number, not 'abc'\n"),
+            (["-m", "model=hull", "sed=1,2"], "sed: unknown key; did you mean 'seed'?"),
+            (["model=random/sdx"], "model=random/sdx: there is no such choice; did you mean 'random/sdxl'?"),
+            (["hydra/launcher=nothing"], "hydra/launcher=nothing: there is no such choice; valid: basic"),
+            (["limit=0"], "limit: 0 must be >= 1"),
+            (["ids=mine.txt"], "mine.txt: no such file of ids; make a list with `amodal-bench data ids"),
+            (["dataset=cocaa"], f"dataset=cocaa: there is no such choice; did you mean 'cocoa'? valid: {DATASETS}\n"),
+            (["dataset=xyz"], f"dataset=xyz: there is no such choice; valid: {DATASETS}\n"),
+            (["dataset.imagse=3"], "dataset.imagse: unknown key; did you mean 'images'?"),
+            (["model=hull", "protocol.errors=ignore"], "'ignore' is not one of 'zero', 'exclude'"),
+            (["model=hull", "protocol.filter.min_occlusion=1.5"], "protocol.filter: min_occlusion 1.5"),
+            (["~model"], "model: has no _target_"),
+            (["model=hull", "model.name=a/b"], "model.name: 'a/b' cannot be part of a folder's name"),
+            (["model=hull", "model._target_=json.Nothing"], "model._target_: cannot import json.Nothing"),
+        ],
+        4,
+    ),
 )
 def test_a_usage_error_of_a_run_has_status_2(run: Run, words: list[str], answer: str) -> None:
     status, out, err = run(*words)
@@ -152,6 +156,7 @@ def test_main_ends_the_process_with_the_status(monkeypatch: pytest.MonkeyPatch) 
     assert ended.value.code == 2
 
 
+@pytest.mark.slow
 def test_a_choice_without_effect_is_a_warning_and_the_run_goes_on(run: Run) -> None:
     status, out, err = run("model=hull", "leakage=none", *SMALL)
     assert status == 0 and "hull" in out

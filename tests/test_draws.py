@@ -464,6 +464,7 @@ def test_a_store_of_one_draw_per_instance_goes_on_with_more() -> None:
     assert row(outcome, "instance@2")["miou"] == main.summary()["miou"][0]
 
 
+@pytest.mark.slow
 def test_a_protocol_of_draws_reads_no_mask_of_other_protocols() -> None:
     protocol = amodal_bench.load_protocol("draws")
     assert isinstance(protocol, ScoringProtocol) and protocol.of_draws

@@ -169,16 +169,18 @@ def test_values_on_several_datasets_are_tested_on_each_other(bench: Bench, run: 
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [
-        ("", "published explain: needs --value NUMBER, or --method NAME"),
-        ("--value 5 --method sam", "published explain: needs --value NUMBER, or --method NAME"),
-        ("--value 0", "--value 0: must be > 0 and at most 100"),
-        ("--value 5 --variant sdxl", "--variant sdxl: is about published values"),
-        ("--value 5 --metric seconds", "--metric seconds: ways of scoring are not tried for it"),
-        ("--method sma", "--method sma: has no published value; did you mean 'sam'?"),
-        ("--method sam", "--method sam: has no published miou on toy; give --value"),
-        ("--value 5 --run {visible}", "--run {visible}: is of visible, not of hull; explain one at a time"),
-    ],
+    mostly_slow(
+        [
+            ("", "published explain: needs --value NUMBER, or --method NAME"),
+            ("--value 5 --method sam", "published explain: needs --value NUMBER, or --method NAME"),
+            ("--value 0", "--value 0: must be > 0 and at most 100"),
+            ("--value 5 --variant sdxl", "--variant sdxl: is about published values"),
+            ("--value 5 --metric seconds", "--metric seconds: ways of scoring are not tried for it"),
+            ("--method sma", "--method sma: has no published value; did you mean 'sam'?"),
+            ("--method sam", "--method sam: has no published miou on toy; give --value"),
+            ("--value 5 --run {visible}", "--run {visible}: is of visible, not of hull; explain one at a time"),
+        ]
+    ),
 )
 def test_a_question_that_cannot_be_answered_is_refused(bench: Bench, run: Run, words: str, said: str) -> None:
     folder = ran(bench)

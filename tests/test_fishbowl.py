@@ -18,6 +18,7 @@ import numpy as np
 import pycocotools.mask
 import pytest
 from conftest import composed
+from params import mostly_slow
 
 from amodal_bench.config.build import build
 from amodal_bench.core.errors import ConfigError, InputError
@@ -676,7 +677,7 @@ DAMAGES: dict[str, Damage] = {
 }
 
 
-@pytest.mark.parametrize("name", DAMAGES)
+@pytest.mark.parametrize("name", mostly_slow(DAMAGES, 11))
 def test_damage_is_reported_and_stays_where_it_is(name: str, copied: Callable[[str], Path]) -> None:
     damage = DAMAGES[name]
     root = copied(damage.layout)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from inpainting import inpaint, inputs
 from masks import box
+from params import mostly_slow
 
 from amodal_bench.backbones.flux import Flux
 from amodal_bench.backbones.grid import GRIDS, Grid, on_grid
@@ -82,7 +83,7 @@ def test_what_is_kept_where_v_is_not_painted_lies_wholly_in_v() -> None:
     assert np.array_equal(kept, box((64, 64), 16, 16, 24, 16))
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", mostly_slow(FAMILIES))
 def test_an_object_between_the_samples_of_the_grid_is_painted_or_an_error(
     small: Callable[[str], Path], name: str
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import composed
+from params import mostly_slow
 
 from amodal_bench.backbones.stable_diffusion import StableDiffusion
 from amodal_bench.config.build import TARGET, build
@@ -33,10 +34,10 @@ def digest(*overrides: str) -> str:
 
 @pytest.mark.parametrize(
     "override",
-    [
+    mostly_slow([
         "engine.batch_size=3", "engine.shuffle=true", "limit=5", "sheet=0", "results=elsewhere", "logger=wandb",
         "protocol=pooled", "protocol.errors=exclude", "protocol.filter.stuff=true", "model.name=other", "samples=3",
-    ],
+    ]),
 )  # fmt: skip
 def test_what_cannot_change_a_prediction_does_not_change_the_run(override: str) -> None:
     assert digest(override) == digest()
@@ -44,19 +45,20 @@ def test_what_cannot_change_a_prediction_does_not_change_the_run(override: str) 
 
 @pytest.mark.parametrize(
     "override",
-    [
+    mostly_slow([
         "seed=1", "segmenter.opening=0", "dataset.seed=1", "dataset.split=val", "leakage=none", "leakage=blend",
         "area=hull", "area.grow=0.1", "condition.object_noise=0.1", "condition.blur=0.1", "segmenter.iterations=2",
         "view.margin=0.1",
         "model.steps=5",
         "model.union_visible=false", "model.guidance=1.0", "model.points=3", "model.backbone.micro_batch=4",
         "model.backbone.precision=bfloat16",
-    ],
+    ]),
 )  # fmt: skip
 def test_what_can_change_a_prediction_changes_the_run(override: str) -> None:
     assert digest(override) != digest()
 
 
+@pytest.mark.slow
 def test_weights_count_by_content_and_not_by_place(tmp_path: Path) -> None:
     import shutil
 
@@ -85,6 +87,7 @@ class Said:
         return [query.visible for query in queries]
 
 
+@pytest.mark.slow
 def test_numbers_of_numpys_in_a_description_are_numbers() -> None:
     facts = {"n": np.int64(3), "x": np.float32(0.5), "on": np.bool_(True), "parts": (np.int8(1), {1: None})}
     said = described(Said(lambda: facts))
@@ -202,6 +205,7 @@ def test_a_function_that_is_part_of_a_model_counts_by_its_code() -> None:
     assert code_digest(model(partial(half, 3))) != code_digest(model(partial(third, 3)))
 
 
+@pytest.mark.slow
 def test_the_kind_of_device_is_part_of_a_network_and_of_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """A card is told from others by its name; on a GPU the description says that TF32 is off."""
     import torch

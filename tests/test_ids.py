@@ -72,6 +72,7 @@ def test_ids_that_a_list_would_change_are_known(tmp_path: Path, id: str, fits: b
 # The command
 
 
+@pytest.mark.slow
 def test_the_printed_list_selects_the_same_instances_again(
     tmp_path: Path, bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_wrong_override_of_the_ids_command_is_a_usage_error(capsys: pytest.Cap
 # A run with a list
 
 
+@pytest.mark.slow
 def test_the_file_is_the_explicit_list(tmp_path: Path, bench: Bench) -> None:
     """Stuff, which the protocol would leave out, is run where it is listed; the index gives the order."""
     records = Toy("test", 4).records()
@@ -192,6 +194,7 @@ def test_collect_keeps_a_baseline_for_each_selection_it_was_scored_on(tmp_path: 
     assert rows["ids"].nunique() == 2
 
 
+@pytest.mark.slow
 def test_tables_from_before_the_column_can_still_be_collected(tmp_path: Path, bench: Bench) -> None:
     bench(*TOY)
     for file in (tmp_path / "results" / "runs").glob("*/scores/*/summary.csv"):

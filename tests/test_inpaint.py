@@ -24,6 +24,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> StableDiffusion:
     return StableDiffusion(str(folder), native=SIDE, device="cpu", micro_batch=1, vae_batch=1)
 
 
+@pytest.mark.slow
 def test_strategies_give_different_images(backbone: StableDiffusion) -> None:
     conditions, areas, seeds = inputs(1, SIDE)
     images = [inpaint(backbone, conditions, areas, seeds, Denoising(each, 5, 0.0))[0] for each in STRATEGIES.values()]

@@ -23,6 +23,7 @@ from diffusers import (
 )
 from diffusers.pipelines.kandinsky2_2.pipeline_kandinsky2_2_inpainting import prepare_mask
 from inpainting import STRATEGIES, inpaint, inputs
+from params import mostly_slow
 from safetensors.torch import save_file
 from transformers import CLIPVisionConfig, CLIPVisionModel, CLIPVisionModelWithProjection
 
@@ -153,7 +154,7 @@ CASES = [(name, w, "ddpm") for name in STRATEGIES for w in (0.0, 0.75)]
 CASES += [("soft", 0.0, "ddim"), ("none", 0.75, "ddim")]
 
 
-@pytest.mark.parametrize(("name", "guidance", "solver"), CASES)
+@pytest.mark.parametrize(("name", "guidance", "solver"), mostly_slow(CASES, 3))
 def test_every_strategy_equals_the_equations(
     nets: Any, backbones: dict[str, Kandinsky], name: str, guidance: float, solver: str
 ) -> None:
@@ -166,6 +167,7 @@ def test_every_strategy_equals_the_equations(
     assert (painted[1] != expected).mean() < 0.01
 
 
+@pytest.mark.slow
 def test_strategies_and_solvers_give_different_images(backbones: dict[str, Kandinsky]) -> None:
     conditions, areas, seeds = inputs(1, SIDE)
     runs = [(leakage, "ddpm") for leakage in STRATEGIES.values()] + [(STRATEGIES["none"], "ddim")]
@@ -178,6 +180,7 @@ def test_strategies_and_solvers_give_different_images(backbones: dict[str, Kandi
             assert (one != other).mean() > 0.02
 
 
+@pytest.mark.slow
 def test_a_sample_and_the_noise_of_its_steps_do_not_depend_on_its_company(backbones: dict[str, Kandinsky]) -> None:
     conditions, areas, seeds = inputs(7, SIDE)
     how, backbone = Denoising(Conditioning(), 2, 0.5), backbones["ddpm"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from one_picture import AMODAL, DATASETS, FORMATS, SIZE, VISIBLE, mask_under, written
+from params import mostly_slow
 
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.rle import encode
@@ -87,16 +88,18 @@ def test_records_that_say_to_be_empty_are_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "fields", "line"),
-    [
-        ("kins", [{}, {}], "none of its 2 instances has a visible mask: V = A is assumed"),
-        ("cocoa", [{}, {}], "none of its 2 instances has a visible mask: V = A is assumed"),
-        ("kins", [{}] * 30 + [mask_under("i_segm")], "only 1 of its 31 instances has a visible mask"),
-        (
-            "cocoa",
-            [{"occlude_rate": 0.4}, mask_under("visible_mask")],
-            "1 of its 2 instances state an occlusion rate and no visible mask",
-        ),
-    ],
+    mostly_slow(
+        [
+            ("kins", [{}, {}], "none of its 2 instances has a visible mask: V = A is assumed"),
+            ("cocoa", [{}, {}], "none of its 2 instances has a visible mask: V = A is assumed"),
+            ("kins", [{}] * 30 + [mask_under("i_segm")], "only 1 of its 31 instances has a visible mask"),
+            (
+                "cocoa",
+                [{"occlude_rate": 0.4}, mask_under("visible_mask")],
+                "1 of its 2 instances state an occlusion rate and no visible mask",
+            ),
+        ]
+    ),
 )
 def test_a_run_warns_of_missing_visible_masks_in_one_line(
     bench: Bench,

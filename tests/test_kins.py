@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import composed
+from params import mostly_slow
 from PIL import Image
 from trees import edit
 
@@ -236,6 +237,7 @@ def test_visible_pixels_outside_are_a_number_not_a_fault(tmp_path: Path) -> None
     assert dataset.check() == []
 
 
+@pytest.mark.slow
 def test_pixels_outside_are_told_in_info_and_in_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     outside = annotation(8, i_segm=[rectangle(7, 3, 14, 13)])
     told = "V reaches beyond A in 1 of 2 instances, by 20 pixels in all (they were drawn independently)"
@@ -548,7 +550,7 @@ DAMAGES: dict[str, Damage] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
+@pytest.mark.parametrize("damage", mostly_slow(DAMAGES.values(), 9), ids=list(DAMAGES))
 def test_damage_is_reported_and_harms_nothing_else(
     exported: Path, truth: dict[str, tuple[int, int]], tmp_path: Path, damage: Damage
 ) -> None:

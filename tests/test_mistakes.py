@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Run
+from params import mostly_slow
 
 from amodal_bench.cli.main import main
 from amodal_bench.config.moved import PLACES, moved_class
@@ -34,26 +35,29 @@ def test_a_group_wants_the_name_of_a_choice(run: Run, words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("words", "answer"),
-    [
-        (["logger=[]"], "logger: nothing would keep the results; choose one, such as logger=csv"),
-        (["~logger"], "logger: nothing would keep the results"),
-        (["baselines=visible"], "write +model@baselines.visible=visible"),
-        (["baselines=[visible]"], "baselines: is a list, and components by name are wanted"),
-        (["other_protocols=pooled"], "write +protocol@other_protocols.pooled=pooled"),
-        (["hydra.run.dir=/proc/x"], "hydra.run.dir: /proc/x cannot be made ("),
-        (["-m", "hydra.sweep.dir=/proc/x", "seed=1,2"], "hydra.sweep.dir: /proc/x cannot be made ("),
-        (["limit=abc"], "limit: must be a whole number or null, not 'abc'\n"),
-        (["engine.shuffle=maybe"], "engine.shuffle: must be true or false, not 'maybe'\n"),
-        (["results=/x/${y}"], "${y} refers to a setting that does not exist"),
-        (
-            ["model=tiny", "model.segmenter.weights=X"],
-            "model.segmenter.weights: unknown key; write segmenter.weights",
-        ),
-        (["protocol.view=tight"], "protocol.view: unknown key; write view=..."),
-        (["+foo=3"], "foo: unknown key; valid: area, "),
-        (["--cfg", "job", "--package", "nope"], "--package nope: these settings have no such part"),
-        (["model._target_=amodal_bench.method.view.View"], "it has moved to amodal_bench.views.window.View\n"),
-    ],
+    mostly_slow(
+        [
+            (["logger=[]"], "logger: nothing would keep the results; choose one, such as logger=csv"),
+            (["~logger"], "logger: nothing would keep the results"),
+            (["baselines=visible"], "write +model@baselines.visible=visible"),
+            (["baselines=[visible]"], "baselines: is a list, and components by name are wanted"),
+            (["other_protocols=pooled"], "write +protocol@other_protocols.pooled=pooled"),
+            (["hydra.run.dir=/proc/x"], "hydra.run.dir: /proc/x cannot be made ("),
+            (["-m", "hydra.sweep.dir=/proc/x", "seed=1,2"], "hydra.sweep.dir: /proc/x cannot be made ("),
+            (["limit=abc"], "limit: must be a whole number or null, not 'abc'\n"),
+            (["engine.shuffle=maybe"], "engine.shuffle: must be true or false, not 'maybe'\n"),
+            (["results=/x/${y}"], "${y} refers to a setting that does not exist"),
+            (
+                ["model=tiny", "model.segmenter.weights=X"],
+                "model.segmenter.weights: unknown key; write segmenter.weights",
+            ),
+            (["protocol.view=tight"], "protocol.view: unknown key; write view=..."),
+            (["+foo=3"], "foo: unknown key; valid: area, "),
+            (["--cfg", "job", "--package", "nope"], "--package nope: these settings have no such part"),
+            (["model._target_=amodal_bench.method.view.View"], "it has moved to amodal_bench.views.window.View\n"),
+        ],
+        2,
+    ),
 )
 def test_a_wrong_setting_is_answered_in_plain_words(run: Run, words: list[str], answer: str) -> None:
     status, out, err = run("model=hull", *words)

@@ -151,7 +151,7 @@ def test_help_and_list_are_instant_and_import_nothing_heavy(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("arguments", "answer"),
-    [
+    mostly_slow([
         ([], "Usage: amodal-bench models VERB"),
         (["chek"], "error: models chek: there is no such verb; did you mean 'check'?"),
         (["check", "sdx"], "error: model=sdx: there is no such choice; did you mean 'sdxl'?"),
@@ -159,7 +159,7 @@ def test_help_and_list_are_instant_and_import_nothing_heavy(tmp_path: Path) -> N
         (["list", "--config-dir", "nowhere"], "error: --config-dir: there is no folder nowhere"),
         (["fetch", f"{SD15}g"], f"error: {SD15}g: no model names it; did you mean '{SD15}'? valid: "),
         (["tiny", "fluks", "x"], "error: models tiny fluks: there is no such family; did you mean 'flux'?"),
-    ],
+    ]),
 )  # fmt: skip
 def test_a_usage_error_is_answered_with_status_2(run: Run, arguments: list[str], answer: str) -> None:
     status, out, err = run(*arguments)
@@ -395,6 +395,7 @@ def test_check_names_the_commit_and_the_one_that_is_known(run: Run, cache: Path,
     assert f"\ncommit       {known}\n" in out
 
 
+@pytest.mark.slow
 def test_check_says_what_is_wrong_with_weights(run: Run, tmp_path: Path) -> None:
     assert run("check", "sdxl")[0] == 1 and "its weights are not on this machine; `amodal" in run("check", "sdxl")[1]
     folder = tmp_path / "damaged"

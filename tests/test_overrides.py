@@ -75,6 +75,7 @@ def test_the_home_folder_is_expanded_in_a_file_and_of_its_folder(home: Path) -> 
     assert settings.dataset["root"] == str(home / "data") and settings.dataset["parts"] == [str(home / "a"), "b~"]
 
 
+@pytest.mark.slow
 def test_an_empty_mapping_takes_nothing_away_and_null_does() -> None:
     (line,) = without_effect(composed(["baselines={}"], []), ["baselines={}"])
     assert line == "baselines={} has no effect: what is in {} is added to what there is; write baselines=null"

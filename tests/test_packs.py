@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Run
+from params import mostly_slow
 from stored_runs import Things, shifted, store_run, things
 
 from amodal_bench.api.load import load_protocol
@@ -102,6 +103,7 @@ def flip(line: dict[str, Any]) -> None:
     line["rle"] = encode(mask)["counts"]
 
 
+@pytest.mark.slow
 def test_a_pack_holds_nothing_but_json_and_is_the_same_again(pack: Path, run_folder: Path, tmp_path: Path) -> None:
     parts = parts_of(pack)
     assert list(parts) == list(packed.LIMITS)
@@ -129,6 +131,7 @@ def test_the_same_numbers_are_verified(pack: Path, toy: Toy) -> None:
     assert verify(pack, toy).same
 
 
+@pytest.mark.slow
 def test_an_unpacked_run_is_a_run_like_any_other(pack: Path, run_folder: Path, tmp_path: Path, run: Run) -> None:
     status, out, _ = run("results", "unpack", str(pack))
     digest = open_run(run_folder).digest
@@ -178,6 +181,7 @@ def test_a_flipped_pixel_is_named(pack: Path, tmp_path: Path, capsys: pytest.Cap
     assert {"score", "region"} <= set(table["kind"]), "all that hangs on the pixel is named, too"
 
 
+@pytest.mark.slow
 def test_every_lie_is_named(pack: Path) -> None:
     """Each part of a pack that decides a number is compared with the verifier's own."""
 
@@ -247,6 +251,7 @@ def test_pictures_of_another_size_and_unreadable_ones_are_named(tmp_path: Path) 
     assert found.recounted == 2
 
 
+@pytest.mark.slow
 def test_the_verb_takes_the_datasets_settings(bench: Callable[..., Outcome], tmp_path: Path, run: Run) -> None:
     outcome = bench("model=hull", "dataset.images=3")
     CsvLogger().finish(outcome)
@@ -266,6 +271,7 @@ def test_the_verb_takes_the_datasets_settings(bench: Callable[..., Outcome], tmp
     assert run("results", "pack", str(outcome.main.folder), "-o", str(outcome.main.folder / "run.json"))[0] == 2
 
 
+@pytest.mark.slow
 def test_a_protocol_is_made_again_of_its_content() -> None:
     for file in (Path(__file__).parents[1] / "conf/protocol").glob("*.yaml"):
         protocol = load_protocol(file.stem)
@@ -280,22 +286,25 @@ def test_a_protocol_is_made_again_of_its_content() -> None:
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [
-        (
-            {"numbers": {"x": {"kind": "os.system", "command": "true"}}},
-            "the class 'os.system', which this version",
-        ),
-        ({"numbers": {"x": {"kind": "MeanIou", "colour": 1}}}, "cannot be made again"),
-        ({"numbers": {"x": {"kind": "MeanIou", "region": {"_target_": "os.getcwd"}}}}, "names a class"),
-        ({"filter": {"_target_": "os.getcwd"}}, "names a class"),
-        ({"filter": None}, "it has no filter"),
-        ({"_target_": "os.getcwd"}, "names a class"),
-        ({"numbers": []}, "it is not a protocol"),
-        ({"errors": "maybe"}, "cannot be made again"),
-        ({"name": "../../x"}, "it has no name and version"),
-        ({"name": "x/y"}, "it has no name and version"),
-        ({"version": "2/../.."}, "it has no name and version"),
-    ],
+    mostly_slow(
+        [
+            (
+                {"numbers": {"x": {"kind": "os.system", "command": "true"}}},
+                "the class 'os.system', which this version",
+            ),
+            ({"numbers": {"x": {"kind": "MeanIou", "colour": 1}}}, "cannot be made again"),
+            ({"numbers": {"x": {"kind": "MeanIou", "region": {"_target_": "os.getcwd"}}}}, "names a class"),
+            ({"filter": {"_target_": "os.getcwd"}}, "names a class"),
+            ({"filter": None}, "it has no filter"),
+            ({"_target_": "os.getcwd"}, "names a class"),
+            ({"numbers": []}, "it is not a protocol"),
+            ({"errors": "maybe"}, "cannot be made again"),
+            ({"name": "../../x"}, "it has no name and version"),
+            ({"name": "x/y"}, "it has no name and version"),
+            ({"version": "2/../.."}, "it has no name and version"),
+        ],
+        4,
+    ),
 )
 def test_a_protocol_that_cannot_be_made_again_says_why(change: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
@@ -489,6 +498,7 @@ def test_a_pack_has_no_private_paths(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert f'"root": "{PATH}"' in texts
 
 
+@pytest.mark.slow
 def test_verification_tells_the_first_and_counts_the_rest(pack: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def change(lines: list[dict[str, Any]]) -> None:
         for line in lines:

@@ -94,6 +94,7 @@ def test_the_rows_of_table_1_have_the_published_values() -> None:
     assert {each.verdict.partition(";")[0] for each in beside} == {"no value"}
 
 
+@pytest.mark.slow
 def test_a_table_is_run_written_and_not_run_twice(run: Run, mine: list[str], tmp_path: Path) -> None:
     status, out, err = run("paper", "mine", *mine)
     assert status == 1 and "6 of 6 cells are run" in err  # a cell failed
@@ -179,6 +180,7 @@ def test_a_sample_is_whole_images_spread_over_occlusion_and_part_of_every_larger
     assert sampled(records, protocol, 10**6) == records["id"].to_list()
 
 
+@pytest.mark.slow
 def test_the_best_is_marked_where_every_paired_gain_is_decisive(tmp_path: Path) -> None:
     """On 24 scenes V is far above the hull; a row beside its own copy is the best of nothing."""
     settings = {"dataset.images": 24, "sheet": 0}
@@ -284,6 +286,7 @@ def test_random_rows_stand_apart_and_gaps_say_why() -> None:
     assert "failed: no weights; fetch them: none / toy." in notes(table, values)
 
 
+@pytest.mark.slow
 def test_what_will_be_run_is_told_before(run: Run, tmp_path: Path) -> None:
     (tmp_path / "data/cocoa").mkdir(parents=True)
     status, out, err = run("paper", "table2", "--dry-run", f"data={tmp_path / 'data'}")
@@ -293,6 +296,7 @@ def test_what_will_be_run_is_told_before(run: Run, tmp_path: Path) -> None:
     assert "nowhere: the folder of COCO-A does not exist" in out
 
 
+@pytest.mark.slow
 def test_the_time_of_an_instance_is_that_of_earlier_runs_or_of_its_operations(tmp_path: Path) -> None:
     plan = Plan(overrides=["dataset.images=1"])
     table = Table("t", "t", [Line("V", ["model=visible"])], [Line("toy", ["dataset=toy"])])
@@ -417,6 +421,7 @@ def test_cells_run_side_by_side(run: Run, mine: list[str], launcher: list[str]) 
     assert (Path("results") / "paper/mine.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_row_that_cannot_be_composed_fails_alone(run: Run, mine: list[str]) -> None:
     file = Path(mine[1]) / "table/mine.yaml"
     file.write_text(MINE.replace("model=predictions, model.path=nowhere.json", "modl=hull"))
@@ -434,6 +439,7 @@ def test_a_row_that_cannot_be_composed_fails_alone(run: Run, mine: list[str]) ->
     assert status == 2 and out == "" and "mIoU: instance@2 has no number miuo; did you mean 'miou'" in err
 
 
+@pytest.mark.slow
 def test_a_ratio_is_the_cost_of_another_row_by_ones_own(run: Run, mine: list[str]) -> None:
     shown = "  - {name: s, number: seconds}\n  - {name: times, number: speed_ratio, to: V}\n"
     file = Path(mine[1]) / "table/mine.yaml"
@@ -472,6 +478,7 @@ def planned_verdicts(
     return status, [line for line in lines if line.split()[1] == column]
 
 
+@pytest.mark.slow
 def test_a_plan_is_frozen_before_its_runs_and_judged_afterwards(run: Run, planned: list[str]) -> None:
     status, plan, err = run("paper", "plan", "planned", "tolerance=40", *planned)
     assert status == 0 and "2 cells, of which 1 cannot be planned: their weights or data are missing" in err
@@ -497,6 +504,7 @@ def test_a_plan_is_frozen_before_its_runs_and_judged_afterwards(run: Run, planne
         assert status == 1 and "is not a plan" in err and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_what_a_strict_plan_denies_did_not_hold(run: Run, planned: list[str]) -> None:
     Path("plan.yaml").write_text(run("paper", "plan", "planned", "tolerance=0", *planned)[1])
     run("paper", "planned", *planned)
@@ -510,6 +518,7 @@ def test_what_a_strict_plan_denies_did_not_hold(run: Run, planned: list[str]) ->
     assert run("paper", "verdict", "plan.yaml", *planned)[0] == 1  # the plan's own table counts
 
 
+@pytest.mark.slow
 def test_another_run_than_planned_is_told(run: Run, planned: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from amodal_bench.runner import identity
 
@@ -525,6 +534,7 @@ def test_a_tolerance_is_points(run: Run, planned: list[str], word: str) -> None:
     assert status == 2 and f"{word}: must be a number of points from 0 to 100" in err
 
 
+@pytest.mark.slow
 def test_a_cell_whose_data_have_changed_is_run_again(run: Run, tmp_path: Path) -> None:
     """A dataset's annotations, a file that a setting names, and files of a user's folder; nothing else."""
     from amodal_bench.testing.export.kins import export
@@ -550,6 +560,7 @@ def test_a_cell_whose_data_have_changed_is_run_again(run: Run, tmp_path: Path) -
     assert "1 of 1 cells are run" in run(*words)[2]
 
 
+@pytest.mark.slow
 def test_a_sample_that_was_damaged_is_written_again_and_is_never_scored(run: Run, mine: list[str]) -> None:
     assert run("paper", "mine", "sample=3", *mine)[0] == 1
     before = table_of(Path("results"))
@@ -565,6 +576,7 @@ def test_a_sample_that_was_damaged_is_written_again_and_is_never_scored(run: Run
     assert "no such file of ids" in out and "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_what_was_never_run_replaces_no_table(run: Run, mine: list[str]) -> None:
     assert run("paper", "mine", *mine)[0] == 1
     before = Path("results/paper/mine.csv").read_bytes()
@@ -577,6 +589,7 @@ def test_what_was_never_run_replaces_no_table(run: Run, mine: list[str]) -> None
         assert status in (1, 2) and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_plan_counts_only_predictions_that_were_begun_after_it(run: Run, planned: list[str]) -> None:
     run("paper", "planned", *planned)
     (file,) = Path("results/runs").glob("toy-visible-*/run.json")

@@ -125,6 +125,7 @@ def test_a_chart_shows_every_value_with_its_interval_and_every_published_one(
     assert len(drawn["COCO-A", PRINTED]) > 5 and drawn["KINS", OTHERWISE]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("print_style")
 def test_a_chart_fits_one_column_of_print_and_says_what_it_leaves_out(table: Table, values: list[Value]) -> None:
     figure = draw_chart(table, values, against(table, values))
@@ -149,6 +150,7 @@ def test_a_chart_fits_one_column_of_print_and_says_what_it_leaves_out(table: Tab
         assert box.y0 >= page.y0 - 1 and box.y1 <= page.y1 + 1, text.get_text()
 
 
+@pytest.mark.slow
 def test_the_same_values_give_the_same_bytes(table: Table, values: list[Value], tmp_path: Path) -> None:
     beside = against(table, values)
     first = write_chart(tmp_path / "first", table, values, beside)
@@ -161,6 +163,7 @@ def test_the_same_values_give_the_same_bytes(table: Table, values: list[Value], 
     assert all(a.read_bytes() != b.read_bytes() for a, b in zip(first, other, strict=True))
 
 
+@pytest.mark.slow
 def test_the_users_own_settings_of_matplotlib_do_not_count(table: Table, values: list[Value], tmp_path: Path) -> None:
     import matplotlib
 
@@ -209,6 +212,7 @@ def drawn_bars(figure: Figure) -> dict[str, list[tuple[float, bool]]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("print_style")
 def test_figure_4_has_the_means_and_the_published_gaps(table: Table, values: list[Value]) -> None:
     figure = load_figure("figure4")
@@ -246,6 +250,7 @@ def test_figure_5_has_the_averages_as_the_table_and_the_paper_have_them(table: T
     assert [length for length, _ in published] == [65.7, 59.4, 60.5, 71.0, 70.2, 66.6, 70.4]
 
 
+@pytest.mark.slow
 def test_figure_4_on_the_toy_aquarium_has_no_gap_and_says_so() -> None:
     table = adapted(load_table("table1"), Plan(toy=True))
     ours = [Value(row.name, "toy", "mIoU", 0.7, 0.6, 0.75) for row in table.rows[:3]]
@@ -298,6 +303,7 @@ def test_a_figure_that_cannot_be_is_refused(tmp_path: Path, text: str, said: str
         read_figure(tmp_path / "mine.yaml")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("print_style")
 def test_lines_are_as_long_as_they_may_be_and_are_measured_as_drawn() -> None:
     figure = new_figure(PAGE, 1)

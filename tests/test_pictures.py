@@ -221,6 +221,7 @@ def test_a_picture_that_is_written_while_it_is_read_is_an_error_row(
         assert store.db.execute("SELECT count(*) FROM pictures").fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_a_dataset_that_draws_its_pictures_has_no_files_to_look_at(tmp_path: Path) -> None:
     """The toy's fingerprint covers its pixels."""
     toy = Toy("test", 2)

@@ -408,6 +408,7 @@ def test_a_run(bench: Callable[..., Outcome], folder: Path) -> None:
     assert (seconds[["prepare", "encode", "denoise", "decode", "vote"]] > 0).all()
 
 
+@pytest.mark.slow
 def test_a_run_on_crops(bench: Callable[..., Outcome], folder: Path) -> None:
     main = bench(*small(folder), "view=crop", "model.samples=1").main
     assert len(main.counted) == 3 and main.errors().empty

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from params import mostly_slow
 from torch import Tensor
 
 from amodal_bench.core.errors import ConfigError, InputError
@@ -311,7 +312,7 @@ def reshaped(name: str, *shape: int) -> Callable[[dict[str, Any]], dict[str, Any
 
 @pytest.mark.parametrize(
     ("damage", "said"),
-    [
+    mostly_slow([
         (without(LOST), "lacks tensors of pix2gestalt (1), such as decoder.conv_in.weight of the autoencoder;"),
         (without("model_ema.diffusion_modelout2"),
          "lacks tensors of pix2gestalt (2), such as model_ema.diffusion_modelout2bias;"),
@@ -336,7 +337,7 @@ def reshaped(name: str, *shape: int) -> Callable[[dict[str, Any]], dict[str, Any
          "has tensors of another shape (1), such as bias of the projection: 32, not 30;"),
         (lambda state: reshaped("cc_projection.weight", 30, 32)(reshaped("cc_projection.bias", 30)(state)),
          "its UNet is told 32 numbers, and its projection gives 30;"),
-    ],
+    ], 6),
 )  # fmt: skip
 def test_a_damaged_checkpoint_is_one_line(
     state: dict[str, Tensor], tmp_path: Path, damage: Callable[[dict[str, Any]], dict[str, Any]], said: str

@@ -69,6 +69,7 @@ def recorder(model: TuningFree, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     return found
 
 
+@pytest.mark.slow
 def test_the_object_as_it_is_stands_on_grey_and_all_else_is_painted(
     model: TuningFree, recorder: Recorder, query: Query
 ) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pycocotools.mask
 import pytest
 from conftest import composed
+from params import mostly_slow
 from PIL import Image as pillow
 
 from amodal_bench.cli.predict.command import main as predict
@@ -191,6 +192,7 @@ def test_points_go_to_the_segmenter_that_the_model_chooses(sample: Sample) -> No
     assert facts["segmenter"]["segmenter"] == "sam" and facts["segmenter"]["choose"] == "largest"
 
 
+@pytest.mark.slow
 def test_every_step_writes_a_strip(sample: Sample) -> None:
     assert predict([f"{sample.id}.png", "--mask", "mask.png", "-o", "out", "--every-step", *FAST]) == 0
     with pillow.open("out/steps.png") as strip:
@@ -242,31 +244,34 @@ NO_PICTURE = "cannot be read as a picture"
 
 @pytest.mark.parametrize(
     ("arguments", "status", "answer"),
-    [
-        ([], 2, "give either --mask FILE or --point X,Y"),
-        (["--mask", "mask.png", "--point", "3,4"], 2, "give either --mask FILE or --point X,Y"),
-        (["--mask", "none.png"], 2, "none.png: no such file"),
-        (["--mask", "small.png"], 1, "small.png: is 8x9, but the image is 128x160 (height x width, upright)"),
-        (["--mask", "empty.png"], 1, "empty.png: is an empty mask"),
-        (["--mask", "full.png"], 1, "full.png: covers the whole image"),
-        (["--mask", "cut.png"], 1, f"cut.png: {NO_PICTURE}"),
-        (["--mask", "text.txt"], 1, f"text.txt: {NO_PICTURE}"),
-        (["--mask", "."], 1, f".: {NO_PICTURE}"),
-        (["--mask", "float.tiff"], 1, "float.tiff: has floating-point pixels"),
-        (["--point", "160,3"], 2, "--point 160,3: is outside the image, which is 160 pixels wide and 128 high"),
-        (["--point", "3,-1"], 2, "--point 3,-1: is outside"),
-        (["--point", "3;4"], 2, "--point 3;4: is not X,Y"),
-        (["--mask", "mask.png", "model=hul"], 2, "model=hul: there is no such choice; did you mean 'hull'?"),
-        (["--mask", "mask.png", "-o", "text.txt"], 2, "text.txt: is not a folder"),
-        (["--mask", "mask.png", "-o", "x" * 300], 2, "cannot be a folder (File name too long); name another one"),
-        (["--mask", "mask.png", "another.png"], 2, "another.png: is not a setting; a setting is KEY=VALUE"),
-        (["--mask", "mask.png", "model.backbone.device=moon"], 2, "device=moon: torch has no such device"),
-        (["--mask", "mask.png", "model.backbone.device=cuda:99"], 2, "device=cuda:99: torch finds "),
-        (["--mask", "mask.png", "model.steps=2.5"], 2, "model.steps: must be a whole number, not 2.5"),
-        (["--point", "3,4", "model=hull", "segmenter.iterations=1.5"], 2, "segmenter.iterations: "),
-        (["--mask", "amodal.png", "-o", "."], 2, "amodal.png: is an input and would be overwritten"),
-        (["--mask", "mask.png", "model=predictions", "model.path=conf"], 1, "no prediction in conf"),
-    ],
+    mostly_slow(
+        [
+            ([], 2, "give either --mask FILE or --point X,Y"),
+            (["--mask", "mask.png", "--point", "3,4"], 2, "give either --mask FILE or --point X,Y"),
+            (["--mask", "none.png"], 2, "none.png: no such file"),
+            (["--mask", "small.png"], 1, "small.png: is 8x9, but the image is 128x160 (height x width, upright)"),
+            (["--mask", "empty.png"], 1, "empty.png: is an empty mask"),
+            (["--mask", "full.png"], 1, "full.png: covers the whole image"),
+            (["--mask", "cut.png"], 1, f"cut.png: {NO_PICTURE}"),
+            (["--mask", "text.txt"], 1, f"text.txt: {NO_PICTURE}"),
+            (["--mask", "."], 1, f".: {NO_PICTURE}"),
+            (["--mask", "float.tiff"], 1, "float.tiff: has floating-point pixels"),
+            (["--point", "160,3"], 2, "--point 160,3: is outside the image, which is 160 pixels wide and 128 high"),
+            (["--point", "3,-1"], 2, "--point 3,-1: is outside"),
+            (["--point", "3;4"], 2, "--point 3;4: is not X,Y"),
+            (["--mask", "mask.png", "model=hul"], 2, "model=hul: there is no such choice; did you mean 'hull'?"),
+            (["--mask", "mask.png", "-o", "text.txt"], 2, "text.txt: is not a folder"),
+            (["--mask", "mask.png", "-o", "x" * 300], 2, "cannot be a folder (File name too long); name another one"),
+            (["--mask", "mask.png", "another.png"], 2, "another.png: is not a setting; a setting is KEY=VALUE"),
+            (["--mask", "mask.png", "model.backbone.device=moon"], 2, "device=moon: torch has no such device"),
+            (["--mask", "mask.png", "model.backbone.device=cuda:99"], 2, "device=cuda:99: torch finds "),
+            (["--mask", "mask.png", "model.steps=2.5"], 2, "model.steps: must be a whole number, not 2.5"),
+            (["--point", "3,4", "model=hull", "segmenter.iterations=1.5"], 2, "segmenter.iterations: "),
+            (["--mask", "amodal.png", "-o", "."], 2, "amodal.png: is an input and would be overwritten"),
+            (["--mask", "mask.png", "model=predictions", "model.path=conf"], 1, "no prediction in conf"),
+        ],
+        3,
+    ),
 )
 def test_a_mistake_is_answered_in_one_line(
     arguments: list[str], status: int, answer: str, sample: Sample, capsys: pytest.CaptureFixture[str]

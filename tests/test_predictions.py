@@ -222,6 +222,7 @@ def entries(toy: Toy) -> list[dict[str, Any]]:
     return [{"id": id, "segmentation": encode(toy.sample(id).amodal)} for id in toy.records()["id"]]
 
 
+@pytest.mark.slow
 def test_missing_and_surplus_predictions_are_counted_listed_and_never_dropped(
     bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -302,6 +303,7 @@ def test_a_completed_file_is_another_run_and_the_same_file_predicts_nothing_agai
     assert bench(*command).main.folder == whole.folder
 
 
+@pytest.mark.slow
 def test_a_folder_of_pictures_scores_as_the_same_masks_in_a_file(bench: Bench, tmp_path: Path) -> None:
     toy, folder = Toy("test", 2, 0), tmp_path / "masks"
     folder.mkdir()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from params import mostly_slow
 from test_cocoa import MEAN_IOU
 
 from amodal_bench.report.outcome import Outcome
@@ -13,7 +14,7 @@ from amodal_bench.report.outcome import Outcome
 Bench = Callable[..., Outcome]
 
 
-@pytest.mark.parametrize("model", ["visible", "hull"])
+@pytest.mark.parametrize("model", mostly_slow(["visible", "hull"]))
 def test_baselines_run_on_real_records(bench: Bench, real_cocoa: Path, model: str) -> None:
     root = f"dataset.root={real_cocoa}"
     outcome = bench("dataset=cocoa", root, f"model={model}", "protocol.filter.stuff=true")

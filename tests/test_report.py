@@ -19,6 +19,7 @@ from amodal_bench.runner.store import COUNTS
 Bench = Callable[..., Outcome]
 
 
+@pytest.mark.slow
 def test_tables_can_be_recomputed_from_the_instances_table_by_hand(bench: Bench) -> None:
     outcome = bench("model=hull", "dataset.images=8")
     table = outcome.main.instances()

@@ -39,6 +39,7 @@ def hull(bench: Bench) -> Outcome:
     return outcome
 
 
+@pytest.mark.slow
 def test_both_files_read_back_with_pycocotools_and_give_the_same_iou(hull: Outcome, tmp_path: Path) -> None:
     output, truth = tmp_path / "hull.json", tmp_path / "truth.json"
     arguments = ["export", str(hull.main.folder), "-o", str(output), "--ground-truth", str(truth), *DATASET]
@@ -59,6 +60,7 @@ def test_both_files_read_back_with_pycocotools_and_give_the_same_iou(hull: Outco
         assert ground.annToMask(annotation).shape == tuple(table.loc[id, ["height", "width"]])
 
 
+@pytest.mark.slow
 def test_entries_have_no_name_that_fiftyone_keeps_for_itself(hull: Outcome, tmp_path: Path) -> None:
     """It makes attributes of a detection of all other keys, and refuses some, such as `instance_id`."""
     output, truth = tmp_path / "hull.json", tmp_path / "truth.json"
@@ -68,6 +70,7 @@ def test_entries_have_no_name_that_fiftyone_keeps_for_itself(hull: Outcome, tmp_
         assert set(entry) - own == {"annotation_id"}
 
 
+@pytest.mark.slow
 def test_pycocotools_own_evaluation_runs_and_finds_the_truth_perfect(hull: Outcome, tmp_path: Path) -> None:
     output, truth = tmp_path / "hull.json", tmp_path / "truth.json"
     assert command(["export", str(hull.main.folder), "-o", str(output), "--ground-truth", str(truth), *DATASET]) == 0
@@ -95,6 +98,7 @@ def test_an_exported_run_scores_the_same_as_predictions(bench: Bench, hull: Outc
     assert again.main.errors().empty
 
 
+@pytest.mark.slow
 def test_an_entry_has_everything_that_coco_asks_for(hull: Outcome, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(["export", str(hull.main.folder)]) == 0
     file = hull.main.folder / "predictions.json"
@@ -142,6 +146,7 @@ def test_image_ids_are_numbers_where_all_of_them_are() -> None:
     assert exported("²") == ["²"]
 
 
+@pytest.mark.slow
 def test_mistakes_are_one_line(hull: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = hull.main.folder
 
@@ -200,6 +205,7 @@ def test_a_damaged_run_is_one_line(hull: Outcome, capsys: pytest.CaptureFixture[
     assert "store.sqlite: is damaged (" in err and "`amodal-bench results check " in err
 
 
+@pytest.mark.slow
 def test_the_ids_that_are_asked_for_are_exported(
     hull: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -219,6 +225,7 @@ def test_the_ids_that_are_asked_for_are_exported(
     assert len(json.loads(some.read_text())) == 2
 
 
+@pytest.mark.slow
 def test_all_of_a_run_is_exported_whatever_was_scored_last(hull: Outcome, bench: Bench, tmp_path: Path) -> None:
     """A quick look at a few instances leaves the run as it is."""
     bench("model=hull", *DATASET, "limit=2")
@@ -240,6 +247,7 @@ def test_a_score_of_its_own_leaves_the_others_alone(hull: Outcome, capsys: pytes
     assert labels == {"instance@2", "instance@2 with filter.min_occlusion=0.2", "pcnet@2"}
 
 
+@pytest.mark.slow
 def test_a_run_is_scored_under_every_protocol_at_once(hull: Outcome, capsys: pytest.CaptureFixture[str]) -> None:
     """Each number and interval is that of the protocol alone; what needs masks again is named and left out."""
     CsvLogger().finish(hull)
@@ -262,6 +270,7 @@ def test_a_run_is_scored_under_every_protocol_at_once(hull: Outcome, capsys: pyt
         assert beside["ids"] == alone["ids"]
 
 
+@pytest.mark.slow
 def test_a_record_that_cannot_be_read_costs_itself_alone(
     hull: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

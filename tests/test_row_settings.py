@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import composed
+from params import mostly_slow
 
 from amodal_bench.config.build import build
 from amodal_bench.config.settings import config_folder
@@ -30,19 +31,22 @@ def row(*overrides: str) -> str:
 
 @pytest.mark.parametrize(
     ("overrides", "said"),
-    [
-        ([], f"tiny {USUAL}"),
-        (["seed=3"], f"tiny {USUAL} seed=3"),
-        (["model.steps=40"], f"tiny {USUAL} steps=40"),
-        (["view.margin=0.3"], f"tiny {USUAL}".replace("0.15", "0.3")),
-        (["leakage=blend", "leakage.s=0.5"], f"tiny {USUAL} leakage.s=0.5".replace("conditioning", "blend")),
-        (["condition=paper"], f"tiny {USUAL} condition.object_noise=0.3 condition.blur=0.015"),
-        (["segmenter=random/sam"], f"tiny {USUAL[:-7]}sam segmenter.weights=random://sam random weights"),
-        (["model=random/sam"], "random-sam segmenter=sam random weights"),
-        (["model=random/pix2gestalt"], "random-pix2gestalt view=frame samples=3 random weights"),
-        (["model=hull"], "hull"),
-        (["model=hull", "seed=1"], "hull seed=1"),
-    ],
+    mostly_slow(
+        [
+            ([], f"tiny {USUAL}"),
+            (["seed=3"], f"tiny {USUAL} seed=3"),
+            (["model.steps=40"], f"tiny {USUAL} steps=40"),
+            (["view.margin=0.3"], f"tiny {USUAL}".replace("0.15", "0.3")),
+            (["leakage=blend", "leakage.s=0.5"], f"tiny {USUAL} leakage.s=0.5".replace("conditioning", "blend")),
+            (["condition=paper"], f"tiny {USUAL} condition.object_noise=0.3 condition.blur=0.015"),
+            (["segmenter=random/sam"], f"tiny {USUAL[:-7]}sam segmenter.weights=random://sam random weights"),
+            (["model=random/sam"], "random-sam segmenter=sam random weights"),
+            (["model=random/pix2gestalt"], "random-pix2gestalt view=frame samples=3 random weights"),
+            (["model=hull"], "hull"),
+            (["model=hull", "seed=1"], "hull seed=1"),
+        ],
+        2,
+    ),
 )
 def test_a_row_says_what_is_not_usual(overrides: list[str], said: str) -> None:
     assert row(*overrides) == said

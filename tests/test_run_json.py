@@ -51,6 +51,7 @@ def test_a_command_is_told_as_it_is_typed() -> None:
     assert typed(["/x/amodal_bench/__main__.py", "seed=1"]) == ["python", "-m", "amodal_bench", "seed=1"]
 
 
+@pytest.mark.slow
 def test_a_call_from_python_has_overrides_and_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Given:
         def describe(self) -> dict[str, Any]:
@@ -66,6 +67,7 @@ def test_a_call_from_python_has_overrides_and_no_line(tmp_path: Path, monkeypatc
     assert facts["configuration"]["model"].endswith(".Given")
 
 
+@pytest.mark.slow
 def test_dates_tell_when_a_run_began_went_on_and_ended(
     monkeypatch: pytest.MonkeyPatch, bench: Callable[..., Outcome]
 ) -> None:
@@ -224,6 +226,7 @@ def test_nothing_private_is_written(told: Any, kept: Any, monkeypatch: pytest.Mo
     assert private(told) == kept
 
 
+@pytest.mark.slow
 def test_no_secret_and_no_home_reach_a_runs_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef")
@@ -265,6 +268,7 @@ def test_another_run_says_what_differs_from_the_nearest(tmp_path: Path) -> None:
     assert many.endswith("; and 2 more") and "x" * 37 + "..., was not there" in many and "\n" not in many
 
 
+@pytest.mark.slow
 def test_a_run_that_differs_from_another_says_so_once(
     bench: Callable[..., Outcome], caplog: pytest.LogCaptureFixture
 ) -> None:

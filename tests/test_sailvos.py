@@ -13,6 +13,7 @@ import pandas as pd
 import pycocotools.mask
 import pytest
 from conftest import composed
+from params import mostly_slow
 from PIL import Image
 from trees import cut, edit, remove
 
@@ -585,7 +586,7 @@ CHANGED = {"empty amodal mask", "visible outside amodal", "no id", "empty mask"}
 """Damages that leave an instance readable, but not what was drawn."""
 
 
-@pytest.mark.parametrize(("source", "name"), DAMAGES)
+@pytest.mark.parametrize(("source", "name"), mostly_slow(DAMAGES, 8))
 def test_damage(tree: Path, scenes: list[Scene], source: str, name: str) -> None:
     damage = (JSON_DAMAGES if source == "json" else RAW_DAMAGES)[name]
     expected = truths(scenes, source)

@@ -71,7 +71,7 @@ def test_the_prompt_is_what_it_says(family: str, prompt: str, by_points: bool, b
         assert expected == any((a != b).any() for a, b in zip(before, after, strict=True))
 
 
-@pytest.mark.parametrize("family", KINDS)
+@pytest.mark.parametrize("family", mostly_slow(KINDS))
 def test_the_picture_matters(family: str) -> None:
     images, prompts = samples()
     segmenter = load(family)

@@ -22,6 +22,7 @@ def swept(run: Run, *words: str) -> tuple[int, str, pd.DataFrame]:
     return status, out, pd.read_csv(folder / "table.csv")
 
 
+@pytest.mark.slow
 def test_a_failed_cell_is_a_row_with_its_error(run: Run) -> None:
     status, _, table = swept(run, "limit=1,2", "dataset.seed=0,-1")
     assert status == 2

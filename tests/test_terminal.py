@@ -70,6 +70,7 @@ def test_models_that_share_a_name_are_told_apart(bench: Bench, capsys: pytest.Ca
     assert labels(shown(capsys, *cells)) == ["visible", "hull", "x model=hull", "x model=visible"]
 
 
+@pytest.mark.slow
 def test_protocols_stand_one_after_the_other(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     cells = [
         Cell.of(bench(*words), words)

@@ -119,6 +119,7 @@ def test_a_larger_dataset_begins_with_the_smaller_one() -> None:
     assert np.array_equal(small.sample(ids[-1]).amodal, large.sample(ids[-1]).amodal)
 
 
+@pytest.mark.slow
 def test_visible_masks_are_disjoint_and_lie_inside_the_amodal_ones(toy: Toy) -> None:
     assert toy.check() == []
     for _, ids in toy.records().groupby("image_id")["id"]:

@@ -62,6 +62,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -81,6 +82,7 @@ def test_a_changed_protocol_has_another_label_and_another_folder(bench: Bench, c
     assert content[0]["label"] == changed.summary()["protocol"][0]
 
 
+@pytest.mark.slow
 def test_empty_predictions_are_worth_nothing() -> None:
     summary = run(lambda query: np.zeros_like(query.visible)).main.summary()
     assert summary["miou"].tolist() == [0, 0] and summary["occluded_miou"].tolist() == [0, 0]
@@ -111,6 +113,7 @@ def test_a_failed_prediction_counts_as_an_empty_one() -> None:
     assert kept.summary["protocol"][0] == "instance@2 with errors=exclude"
 
 
+@pytest.mark.slow
 def test_a_model_cannot_change_what_it_is_given() -> None:
     def answer(query: Query) -> Mask:
         query.visible[:] = True
@@ -334,6 +337,7 @@ def test_a_whole_run_and_a_small_one_lie_side_by_side(bench: Bench) -> None:
     assert sorted(table["instances"]) == [4, count]
 
 
+@pytest.mark.slow
 def test_each_protocol_of_a_table_is_about_the_instances_of_its_own_filter(bench: Bench) -> None:
     """PCNet's filter takes stuff in, which the command's own protocol leaves out: the label means the same alone."""
 
@@ -349,6 +353,7 @@ def test_each_protocol_of_a_table_is_about_the_instances_of_its_own_filter(bench
     assert set(limited["instances"]) == {3}
 
 
+@pytest.mark.slow
 def test_the_name_of_the_visible_mask_does_not_make_a_model_it() -> None:
     """Gains are over V itself: another model of that name stands beside it."""
     outcome = run(lambda query: np.zeros_like(query.visible), name="visible")
@@ -360,6 +365,7 @@ def test_the_name_of_the_visible_mask_does_not_make_a_model_it() -> None:
     assert own["miou_gain"] == pytest.approx(-true["miou"]) and own["miou_worse"] == 1
 
 
+@pytest.mark.slow
 def test_a_list_of_ids_refuses_a_filter_that_it_would_leave_without_effect(bench: Bench, tmp_path: Path) -> None:
     outcome = bench(*TOY)
     file = tmp_path / "ids.txt"
@@ -369,6 +375,7 @@ def test_a_list_of_ids_refuses_a_filter_that_it_would_leave_without_effect(bench
             bench(*TOY, f"ids={file}", f"{key}.filter.min_occlusion=0.2")
 
 
+@pytest.mark.slow
 def test_a_later_command_with_less_in_it_takes_nothing_from_a_table(bench: Bench) -> None:
     def written(outcome: Outcome) -> pd.DataFrame:
         CsvLogger().finish(outcome)
@@ -396,6 +403,7 @@ def test_a_number_of_ones_own_is_named_by_its_code(tmp_path: Path, monkeypatch: 
     assert digests[0] != digests[1] and digests[0] == digests[2]
 
 
+@pytest.mark.slow
 def test_a_score_says_what_the_run_has_not_tried(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     folder = bench(*TOY, "limit=3").main.folder
     assert command(["score", str(folder), "protocol=pcnet"]) == 0
