@@ -61,7 +61,7 @@ def ask(dataset: IndexedDataset) -> None:
     assert len(dataset.fingerprint()) == 64
     for line in [*dataset.remarks(), *dataset.doubts()]:
         assert line and "\n" not in line
-    for row in found[:MOST_ASKED].to_dict("records"):
+    for row in dataset.index.instances[:MOST_ASKED].to_dict("records"):
         answered(lambda row=row: _ask_one(dataset, row))
     for problem in dataset.check():
         check_message(InputError(problem.file, problem.what, "see", problem.record))
@@ -75,7 +75,7 @@ def _ask_one(dataset: IndexedDataset, row: dict[Any, Any]) -> None:
     for mask in (sample.visible, sample.amodal, sample.others):
         assert mask.dtype == np.bool_ and mask.shape == shape, "a mask has another shape than its image"
     measured = of_masks(sample.amodal, sample.visible)
-    if shape == (HEIGHT, WIDTH) and not np.isnan(row["amodal_pixels"]):
+    if row.get("height", HEIGHT) and row.get("width", WIDTH):  # of a picture of unknown size nothing is measured
         assert bool(row["hidden"]) == measured.hidden, "the index and the masks differ in what is hidden"
         assert bool(row["truncated"]) == measured.truncated, "the index and the masks differ in what is truncated"
 
