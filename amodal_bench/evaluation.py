@@ -42,7 +42,8 @@ from amodal_bench.runner.pictures import Pictures
 from amodal_bench.runner.place import check_writable, opened, room
 from amodal_bench.runner.regions import complete
 from amodal_bench.runner.run_json import FILE as RUN_JSON
-from amodal_bench.runner.run_json import finish, last_day, read_facts, write_facts
+from amodal_bench.runner.run_json import finish, last_day, read_facts, write_again, write_facts
+from amodal_bench.runner.store import STORE
 
 log = logging.getLogger(__name__)
 SHEET = -1
@@ -150,12 +151,12 @@ def evaluate(
     scored: list[Scored] = []
     for entry in entries:
         listeners = loggers if entry is entries[-1] else []
-        scored.append(_run(job, entry, listeners, baseline=entry is not entries[-1]))
+        scored.append(_run(job, entry, listeners))
     with room(scored[-1].folder):
         sheet = _sheet(settings, dataset, entries[-1].model, scored[-1])
         outcome = Outcome(dataset.name, scored, excluded, sheet)
         written = [path for logger in loggers for path in logger.finish(outcome)]
-    written += [outcome.main.folder / "store.sqlite", *([sheet] if sheet else [])]
+    written += [outcome.main.folder / STORE, *([sheet] if sheet else [])]
     return outcome, written
 
 
@@ -225,8 +226,8 @@ def _namesakes(runs: Path, name: str) -> set[str]:
     return found
 
 
-def _run(job: _Job, entry: Entry, loggers: Sequence[Logger], baseline: bool) -> Scored:
-    """Run the instances that the run's store lacks; a `baseline` that another process is running is waited for."""
+def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
+    """Run the instances that the run's store lacks; another process that works on the same run is waited for."""
     settings, dataset, protocols = job.settings, job.dataset, job.protocols
     identity = identify(dataset, entry.model, entry.target, settings.seed)
     folder = Path(settings.results) / "runs" / f"{dataset.name}-{entry.name}-{identity.digest}"
@@ -240,7 +241,7 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger], baseline: bool) -> 
         logger.begin(RunInfo(entry.name, dataset.name, identity.digest, identity.facts, folder))
     if not folder.exists() and (why := because(folder.parent, identity, entry.name)):
         log.info("%s: other run because: %s", entry.name, why)
-    with opened(folder, wait=baseline) as store:
+    with opened(folder, wait=True) as store:
         # All of the index, and at once: a score of another selection knows then what this run has not tried.
         store.write_records(job.index)
         pictures = Pictures(dataset, store.db)
@@ -252,9 +253,10 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger], baseline: bool) -> 
         lacking = [(id, draw) for id in ids for draw in range(draws) if (id, draw) not in done]
         missing = list(dict.fromkeys(id for id, _ in lacking))
         reused = _reused(folder, draws * len(ids) - len(lacking))
-        if missing:
+        if missing or not write_again(folder, store):
             alike, scored_with = draws_of(entry.model, 2) == 1, settings.protocol
-            write_facts(folder, entry.name, said, identity, job.specification, scored_with, job.origin, alike)
+            write_facts(folder, entry.name, said, identity, job.specification, scored_with, job.origin, alike, store)
+        if missing:
             if settings.engine.shuffle:
                 random.Random(settings.seed).shuffle(missing)
             hidden = any(protocol.filter.hidden for protocol in protocols)
@@ -278,7 +280,7 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger], baseline: bool) -> 
                     run(work, store, progress.report)
                 except AllFailed as error:
                     raise _stopped(folder, entry.name, error) from error
-            finish(folder)
+            finish(folder, store)
         regions = tuple(dict.fromkeys(region for protocol in protocols for region in protocol.regions))
         complete(store, dataset, regions, job.records, draws)
         return Scored(

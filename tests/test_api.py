@@ -488,7 +488,7 @@ def test_what_is_no_run_is_told_in_one_line(outcome: amodal_bench.Outcome, tmp_p
         amodal_bench.open_run(tmp_path)
     folder = outcome.main.folder
     (folder / "store.sqlite").write_bytes(b"no database" * 100)
-    with pytest.raises(amodal_bench.InputError, match="cannot be read as a run's store"):
+    with pytest.raises(amodal_bench.InputError, match="is damaged"):
         amodal_bench.open_run(folder)
     (folder / "run.json").write_text("[]")
     with pytest.raises(amodal_bench.InputError, match="does not describe a run"):

@@ -156,10 +156,13 @@ def test_a_damaged_store_is_named(here: Here, tmp_path: Path) -> None:
     store.write_bytes(b"no database" * 100)
     done = here("model=hull", *SMALL, "sheet=0")
     assert done.returncode != 0
+    folder = store.relative_to(tmp_path).parent
     assert done.stderr == (
-        f"error: {store.relative_to(tmp_path)}: is damaged, or is not the store of a run (file is not a database); "
-        "rename its folder and run again\n"
+        f"error: {folder / 'store.sqlite'}: is damaged (file is not a database); "
+        f"`amodal-bench results check {folder}` says what is left, and with --repair keeps all that is sound\n"
     )
+    assert here("results", "check", str(folder), "--repair").returncode == 0
+    assert here("model=hull", *SMALL, "sheet=0").returncode == 0
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -150,8 +151,8 @@ def test_mistakes_are_one_line(hull: Outcome, tmp_path: Path, capsys: pytest.Cap
 
     assert answer("exprot") == (
         2,
-        "error: results exprot: there is no such verb; did you mean 'export'? valid: compare, export, list, pack, "
-        "score, table, unpack, verify",
+        "error: results exprot: there is no such verb; did you mean 'export'? valid: check, compare, export, list, "
+        "pack, score, table, unpack, verify",
     )
     assert answer("export", str(tmp_path / "x")) == (
         2,
@@ -181,6 +182,8 @@ def test_mistakes_are_one_line(hull: Outcome, tmp_path: Path, capsys: pytest.Cap
             f"error: {folder / own}: is a file of the run and would be overwritten; name another file",
         )
     (folder / "run.json").write_text("[]")
+    with closing(sqlite3.connect(folder / "store.sqlite")) as database, database:
+        database.execute("DELETE FROM told")  # else the store's copy is read
     status, line = answer("export", str(folder), "--ground-truth", truth, *DATASET)
     assert (status, "run.json: does not describe a run" in line) == (1, True)
 
@@ -193,7 +196,8 @@ def test_a_damaged_run_is_one_line(hull: Outcome, capsys: pytest.CaptureFixture[
     assert "does not say what its instances are" in capsys.readouterr().err
     (folder / "store.sqlite").write_bytes(b"no database" * 100)
     assert command(["export", str(folder)]) == 1
-    assert "store.sqlite: cannot be read as a run's store (" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "store.sqlite: is damaged (" in err and "`amodal-bench results check " in err
 
 
 def test_the_ids_that_are_asked_for_are_exported(
@@ -297,10 +301,10 @@ def test_runs_are_listed_with_their_predictions_and_errors(
     assert found[:2] == [str(len(ids)), "0"] and found[3:8] == ["toy", "test", "hull", "0", "1"]
     assert found[8] == hull.ids and " ".join(found[9:]).startswith("instance@2 (")
     assert rows[str(theirs)][:2] == [str(len(ids) - 1), "1"]
-    assert "the store is damaged" in " ".join(rows[f"{damaged}:"])
+    assert "is damaged" in " ".join(rows[f"{damaged}:"])
     (damaged / "store.sqlite").write_bytes(b"")
     assert command(["list", str(tmp_path / "results")]) == 0
-    assert "the store is damaged (no such table: instances)" in capsys.readouterr().out
+    assert "is damaged (no such table: instances)" in capsys.readouterr().out
     assert (damaged / "store.sqlite").stat().st_size == 0  # to list is not to write
     assert command(["list", str(tmp_path)]) == 2
     assert "there is no run in" in capsys.readouterr().err

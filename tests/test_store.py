@@ -194,7 +194,7 @@ def test_an_earlier_store_is_brought_up_to_date_when_it_is_opened_to_be_written(
     with closing(sqlite3.connect(earlier)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA,)
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    assert tables == {"instances", "stages", "records", "regions", "pairs", "majorities"}
+    assert tables == {"instances", "stages", "records", "regions", "pairs", "majorities", "told"}
     with Store(earlier) as store:
         assert np.array_equal(store.prediction("a", 1), masks(1)[0])
 

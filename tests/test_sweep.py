@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import Run
-from filelock import FileLock
 
 from amodal_bench.cli.sweep import Sweep
 from amodal_bench.core.errors import BenchError
+from amodal_bench.runner.lock import locked
 from amodal_bench.runner.place import opened
 
 
@@ -47,7 +47,7 @@ def test_a_baseline_that_another_process_runs_is_waited_for(tmp_path: Path) -> N
     held, free = threading.Event(), threading.Event()
 
     def other() -> None:
-        with FileLock(tmp_path / ".lock"):
+        with locked(tmp_path, wait=False):
             held.set()
             free.wait(30)
 

@@ -24,8 +24,8 @@ from amodal_bench.report.scored import Scored
 from amodal_bench.runner.packed import ASK, HEAD, RUN, Pack, opened_pack
 from amodal_bench.runner.packing import fill_store, private_in_identity, write_pack
 from amodal_bench.runner.place import room
-from amodal_bench.runner.run_json import FILE, read_facts
-from amodal_bench.runner.store import Store
+from amodal_bench.runner.run_json import FILE, read_facts, read_said
+from amodal_bench.runner.store import Store, read_store
 
 DEFAULT = "instance"
 """The protocol of a run that nothing says a protocol of."""
@@ -85,12 +85,16 @@ def pack_run(run: Run, file: Path) -> Packed:
         "protocols": contents,
         "scores": scores,
     }
-    said = {**read_json(run.folder / FILE), "name": run.name, "digest": run.digest}
-    try:
-        with Store(run.folder / STORE, read_only=True) as store, room(file):
+    said = {**read_said(run.folder), "name": run.name, "digest": run.digest}
+
+    def write(store: Store) -> None:
+        try:
             write_pack(file, store, said, head)
-    except OSError as error:
-        raise BenchError(f"{file}: cannot be written ({error.strerror})") from error
+        except OSError as error:
+            raise BenchError(f"{file}: cannot be written ({error.strerror})") from error
+
+    with room(run.folder):
+        read_store(run.folder / STORE, write)
     return Packed(len(rows) - errors, errors, done, unscored, private_in_identity(said))
 
 
@@ -131,6 +135,7 @@ def fill_run(pack: Pack, folder: Path) -> None:
         raise InputError(pack.path, error.problem, ASK, RUN) from error
     with Store(folder / STORE) as store:
         fill_store(pack, store)
+        store.write_told(FILE, text)
 
 
 def usual_folder(file: Path, results: Path) -> Path:
@@ -195,7 +200,7 @@ def _contents(run: Run) -> list[dict[str, Any]]:
 
 
 def _listed(folder: Path) -> Iterator[Any]:
-    said = read_json(folder / FILE)
+    said = read_said(folder)
     yield said.get("protocols") if isinstance(said, dict) else None
     for file in sorted(folder.glob("scores/*/protocols.json")):
         yield read_json(file)

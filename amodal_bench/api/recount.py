@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from amodal_bench.metrics.numbers.base import MAJORITY, PAIRS
 from amodal_bench.runner.loop import failed_row
 from amodal_bench.runner.packing import rows_of
 from amodal_bench.runner.regions import complete
-from amodal_bench.runner.run_json import FILE
+from amodal_bench.runner.run_json import FILE, read_said
 from amodal_bench.runner.schema import COUNTS
 from amodal_bench.runner.store import Row, Store, prediction_row
 
@@ -28,7 +29,7 @@ from amodal_bench.runner.store import Row, Store, prediction_row
 def recount(found: Verification, run: Run, dataset: Dataset, folder: Path) -> Run:
     """A run like the packed one, with every count made again; what differs is noted."""
     folder.mkdir()
-    (folder / FILE).write_bytes((run.folder / FILE).read_bytes())
+    (folder / FILE).write_text(json.dumps(read_said(run.folder)), encoding="utf-8")
     index = dataset.records()
     index = index[among(index["id"], set(run.records(every=True)["id"].astype(str)))]
     with Store(run.folder / STORE, read_only=True) as store, Store(folder / STORE) as again:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +10,16 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from amodal_bench.api.given import a_kind
-from amodal_bench.core.errors import InputError, UsageError
+from amodal_bench.core.errors import UsageError
 from amodal_bench.core.types import Integers, Mask
 from amodal_bench.metrics.numbers.base import DRAWS, MAJORITY, PAIRS
 from amodal_bench.report.timing import timing_table
+from amodal_bench.runner.place import room
 from amodal_bench.runner.run_json import RunFacts, read_facts
-from amodal_bench.runner.schema import NewerStore
-from amodal_bench.runner.store import Store
+from amodal_bench.runner.store import STORE as STORE
+from amodal_bench.runner.store import Store, read_store
 
 Read = TypeVar("Read")
-
-STORE = "store.sqlite"
 
 
 @dataclass(frozen=True)
@@ -113,14 +111,8 @@ class Run:
         return self._read(lambda store: store.majorities(samples))
 
     def _read(self, read: Callable[[Store], Read]) -> Read:
-        try:
-            with Store(self.folder / STORE, read_only=True) as store:
-                return read(store)
-        except (sqlite3.Error, pd.errors.DatabaseError) as error:
-            newer = "install the version that made it"
-            remedy = newer if isinstance(error, NewerStore) else "rename the folder, and run the same command again"
-            cause = error.__cause__ or error
-            raise InputError(self.folder / STORE, f"cannot be read as a run's store ({cause})", remedy) from error
+        with room(self.folder):
+            return read_store(self.folder / STORE, read)
 
 
 def open_run(folder: str | Path) -> Run:

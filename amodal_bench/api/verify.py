@@ -17,6 +17,7 @@ from amodal_bench.core.errors import BenchError, UsageError, one_line
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.runner.packed import opened_pack
+from amodal_bench.runner.place import room
 
 
 def verify(file: Path, dataset: Dataset | None = None, config_dirs: Sequence[Path] = ()) -> Verification:
@@ -32,7 +33,7 @@ def verify(file: Path, dataset: Dataset | None = None, config_dirs: Sequence[Pat
         UsageError: the dataset cannot be opened without being told how.
     """
     found = Verification()
-    with opened_pack(file) as pack, TemporaryDirectory(prefix="amodal-bench-") as made:
+    with opened_pack(file) as pack, TemporaryDirectory(prefix="amodal-bench-") as made, room(Path(made)):
         folder = Path(made) / "packed"
         fill_run(pack, folder)
         run = open_run(folder)

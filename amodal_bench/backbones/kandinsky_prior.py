@@ -8,9 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from amodal_bench.core.cache import cache_folder, keep
+from amodal_bench.core.cache import cache_folder, keep_sealed, kept_sealed
 from amodal_bench.core.errors import InputError
-from amodal_bench.core.files import read_text
 from amodal_bench.weights.source import WeightsSource, lacking, weights_digest
 
 if TYPE_CHECKING:
@@ -40,8 +39,8 @@ class Prior:
         """
         folder = self.source.place()
         if folder is None or lacking(folder, self.PARTS, None):
-            if self._memory.exists():
-                return read_text(self._memory, encoding="ascii")
+            if (remembered := kept_sealed(self._memory)) is not None:
+                return remembered.decode("ascii")
             folder = self._folder()
         return weights_digest(folder, self.PARTS)
 
@@ -61,7 +60,7 @@ class Prior:
 
     def remember(self) -> None:
         """Note in the cache which digest the prior of this name has."""
-        keep(self._memory, lambda path: path.write_text(self.digest, encoding="ascii"))
+        keep_sealed(self._memory, self.digest.encode("ascii"))
 
     @property
     def _memory(self) -> Path:

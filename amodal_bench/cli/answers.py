@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from amodal_bench.core import stops
+from amodal_bench.core.disk import refusal
 from amodal_bench.core.errors import BenchError, UsageError, unbroken
 from amodal_bench.core.shown import shown
 
@@ -74,13 +75,12 @@ def is_expected(error: BaseException) -> bool:
 
 
 def disk_error(error: Exception) -> BenchError | None:
-    """What to say of a disk that takes no more, or of a file that somebody has closed; None of any other error."""
-    if isinstance(error, OSError) and error.errno == errno.EBADF:
-        return BenchError("the code of a component closed a file that is in use; let it close its own files alone")
-    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG):
+    """What to say of a disk that refuses, or of a file that somebody has closed; None of any other error."""
+    if not isinstance(error, OSError):
         return None
-    place = error.filename or "the disk"
-    return BenchError(f"{place}: cannot be written ({error.strerror}); make room, then give the command again")
+    if error.errno == errno.EBADF:
+        return BenchError("the code of a component closed a file that is in use; let it close its own files alone")
+    return refusal(Path("the disk"), error, again="then give the command again")
 
 
 def status_of(error: BaseException) -> int:

@@ -20,8 +20,8 @@ from amodal_bench.config.faulty import faults_named, refuse_faulty
 from amodal_bench.config.mistakes import explain
 from amodal_bench.config.overrides import expand_home, readable, refuse_sweeps
 from amodal_bench.config.own import name_folders
-from amodal_bench.config.search import replaced, search_path
-from amodal_bench.config.settings import config_folder, register_schema, settings_from
+from amodal_bench.config.search import composer, own_folders, replaced
+from amodal_bench.config.settings import config_folder, settings_from
 from amodal_bench.core.errors import BenchError, UsageError
 from amodal_bench.core.stops import KEPT
 
@@ -77,12 +77,11 @@ class Job:
 
         hydra = HydraConfig.get()
         words = list(hydra.overrides.task)
-        # Of the configuration and not of the command line: a launcher may have started another process for this.
-        sources = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
-        name_folders(folder for folder in sources if Path(folder) != config_folder())
+        folders = own_folders(hydra.runtime.config_sources)
+        name_folders(folders)
         cell = None
         try:
-            refuse_faulty(hydra.runtime.choices, [Path(source) for source in sources if source])
+            refuse_faulty(hydra.runtime.choices, [config_folder(), *folders])
             for line in without_effect(config, words):
                 print(f"warning: {line}", file=sys.stderr, flush=True)
             settings = settings_from(config)
@@ -206,20 +205,9 @@ def _show_settings(hydra: Hydra, name: str, options: argparse.Namespace) -> None
 @contextmanager
 def _composer(options: argparse.Namespace) -> Iterator[Hydra]:
     """Hydra with the harness's configuration and the user's folders."""
-    from hydra import version
-    from hydra._internal.hydra import Hydra
-    from hydra.core.global_hydra import GlobalHydra
-
-    version.setbase("1.3")
-    register_schema()
     main = Path(expand_home(options.config_path)).absolute() if options.config_path else config_folder()
-    try:
-        with faults_named(options.config_dir):
-            yield Hydra.create_main_hydra2(
-                task_name="amodal_bench", config_search_path=search_path(main, options.config_dir)
-            )
-    finally:
-        GlobalHydra.instance().clear()
+    with faults_named(options.config_dir), composer(main, options.config_dir) as hydra:
+        yield hydra
 
 
 class _Parser(argparse.ArgumentParser):

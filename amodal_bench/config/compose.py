@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,8 @@ from amodal_bench.config.build import suggest
 from amodal_bench.config.faulty import faults_named, refuse_faulty
 from amodal_bench.config.overrides import parsed, readable, refuse_sweeps
 from amodal_bench.config.own import name_folders
-from amodal_bench.config.search import search_path
-from amodal_bench.config.settings import Settings, config_folder, register_schema, settings_from
+from amodal_bench.config.search import composer
+from amodal_bench.config.settings import Settings, config_folder, settings_from
 from amodal_bench.core.errors import BenchError, UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +44,6 @@ def composed(overrides: Sequence[str], config_dirs: Sequence[Path]) -> DictConfi
 
     from amodal_bench.config.mistakes import explain
 
-    register_schema()
     folders = [folder.expanduser() for folder in config_dirs]
     require_folders(folders)
     every = readable(overrides)
@@ -53,7 +51,7 @@ def composed(overrides: Sequence[str], config_dirs: Sequence[Path]) -> DictConfi
     refuse_choices(every, folders)
     name_folders(folders)
     try:
-        with faults_named(folders), _hydra(folders):
+        with faults_named(folders), composer(config_folder(), folders):
             composed = hydra_compose("config", overrides=every, return_hydra_config=True)
             refuse_faulty(composed.hydra.runtime.choices, folders)
             return _one_run(composed)
@@ -131,19 +129,3 @@ def require_folders(config_dirs: Sequence[Path]) -> None:
     for folder in config_dirs:
         if not folder.is_dir():
             raise UsageError(f"--config-dir: there is no folder {folder}")
-
-
-@contextmanager
-def _hydra(config_dirs: Sequence[Path]) -> Iterator[None]:
-    """Hydra as a run has it; what was going on before goes on afterwards."""
-    from hydra import version
-    from hydra._internal.hydra import Hydra
-    from hydra.initialize import get_gh_backup, restore_gh_from_backup
-
-    before = get_gh_backup()
-    version.setbase("1.3")
-    Hydra.create_main_hydra2(task_name="app", config_search_path=search_path(config_folder(), config_dirs))
-    try:
-        yield
-    finally:
-        restore_gh_from_backup(before)

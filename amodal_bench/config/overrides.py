@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amodal_bench.core.errors import UsageError
+from amodal_bench.core.files import home_folder
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -25,7 +26,8 @@ def expand_home(text: str) -> str:
     """A path with `~` and `$HOME` at its beginning expanded; any other text as it is."""
     for name in ("$HOME", "${HOME}"):
         if text == name or text.startswith(f"{name}/"):
-            return str(Path.home()) + text[len(name) :]
+            home = home_folder()
+            return text if home is None else str(home) + text[len(name) :]
     try:
         return str(Path(text).expanduser()) if text.startswith("~") else text
     except RuntimeError:  # there is no such user

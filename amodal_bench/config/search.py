@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from amodal_bench.config.settings import config_folder
+from amodal_bench.config.settings import config_folder, register_schema
 
 if TYPE_CHECKING:
+    from hydra._internal.hydra import Hydra
     from hydra.core.config_search_path import ConfigSearchPath
 
 
@@ -22,6 +24,33 @@ def search_path(main: Path, config_dirs: Sequence[Path]) -> ConfigSearchPath:
         place = f"file://{folder.absolute()}"
         path.prepend(provider="command-line", path=place, anchor=SearchPathQuery(provider="main"))
     return path
+
+
+@contextmanager
+def composer(main: Path, config_dirs: Sequence[Path]) -> Iterator[Hydra]:
+    """Hydra with the configuration in a folder and the user's; what was going on before goes on afterwards."""
+    from hydra import version
+    from hydra._internal.hydra import Hydra
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.initialize import get_gh_backup, restore_gh_from_backup
+
+    register_schema()
+    before = get_gh_backup()
+    version.setbase("1.3")
+    GlobalHydra.instance().clear()
+    try:
+        yield Hydra.create_main_hydra2("amodal_bench", search_path(main, config_dirs))
+    finally:
+        restore_gh_from_backup(before)
+
+
+def own_folders(sources: Iterable[Any]) -> list[Path]:
+    """The user's folders among Hydra's sources of configurations, `hydra.runtime.config_sources`.
+
+    They are told by the configuration and not by the command line: a launcher may have started another process.
+    """
+    folders = [Path(source.path) for source in sources if source.schema == "file" and source.path]
+    return [folder for folder in folders if folder != config_folder()]
 
 
 def replaced(config_dirs: Sequence[Path]) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
+from amodal_bench.core.digests import stat_of
 from amodal_bench.core.errors import BenchError
 from amodal_bench.paper.cells import Cell
 from amodal_bench.paper.record import is_done, read
@@ -51,11 +52,11 @@ def _fingerprint(about: Sequence[str], config_dirs: Sequence[Path]) -> str:
 
 
 def _stats(path: Path) -> Iterator[str]:
-    """A file, or the files of a folder, with size and time of modification."""
+    """A file, or the files of a folder, with what the file system says of each."""
     try:
         files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
         for file in files:
             if "__pycache__" not in file.parts:
-                yield f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}"
+                yield f"{file} {stat_of(file)}"
     except (OSError, ValueError):
         return

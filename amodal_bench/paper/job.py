@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from amodal_bench.config.mistakes import explain
 from amodal_bench.config.own import name_folders
-from amodal_bench.config.settings import config_folder, settings_from
+from amodal_bench.config.search import own_folders
+from amodal_bench.config.settings import settings_from
 from amodal_bench.core.errors import BenchError, unbroken
 from amodal_bench.paper.record import Record, code_digest, write
 from amodal_bench.report.timing import seconds_of
@@ -49,8 +50,7 @@ class CellJob:
 
         hydra = HydraConfig.get()
         words = list(hydra.overrides.task)
-        sources = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
-        folders = [Path(folder) for folder in sources if Path(folder) != config_folder()]
+        folders = own_folders(hydra.runtime.config_sources)
         name_folders(folders)
         key = self.keys["\n".join(words)]
         print(f"cell: {' '.join(words)}", file=sys.stderr, flush=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from amodal_bench.config.compose import compose
-from amodal_bench.config.search import search_path
-from amodal_bench.config.settings import config_folder, register_schema
+from amodal_bench.config.search import composer
+from amodal_bench.config.settings import config_folder
 from amodal_bench.core.errors import UsageError, unbroken
 from amodal_bench.paper.cells import Cell
 from amodal_bench.paper.frozen import registered
@@ -41,35 +41,27 @@ def launch(
     Raises:
         UsageError: Hydra's settings, or those of every cell, cannot be composed.
     """
-    from hydra import version
     from hydra._internal.callbacks import Callbacks
-    from hydra._internal.hydra import Hydra
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.core.plugins import Plugins
     from hydra.errors import HydraException
     from hydra.types import HydraContext, RunMode
 
     once = composable({cell.key: cell for cell in cells}, results, config_dirs)
     commands = {key: [*cell.command, *QUIET, f"results={results}"] for key, cell in once.items()}
-    version.setbase("1.3")
-    register_schema()
-    GlobalHydra.instance().clear()
-    hydra = Hydra.create_main_hydra2("amodal_bench", search_path(config_folder(), config_dirs))
     try:
-        config = hydra.compose_config(
-            "config", [*hydra_words, f"results={results}"], RunMode.MULTIRUN, with_log_configuration=True
-        )
-        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
-        keys = {"\n".join(words): key for key, words in commands.items()}
-        job = CellJob(keys, results, list(line), registered(results), inputs or {})
-        launcher: Any = Plugins.instance().instantiate_launcher(
-            hydra_context=context, task_function=job, config=config
-        )
-        launcher.launch(list(commands.values()), initial_job_idx=0)
+        with composer(config_folder(), config_dirs) as hydra:
+            config = hydra.compose_config(
+                "config", [*hydra_words, f"results={results}"], RunMode.MULTIRUN, with_log_configuration=True
+            )
+            context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
+            keys = {"\n".join(words): key for key, words in commands.items()}
+            job = CellJob(keys, results, list(line), registered(results), inputs or {})
+            launcher: Any = Plugins.instance().instantiate_launcher(
+                hydra_context=context, task_function=job, config=config
+            )
+            launcher.launch(list(commands.values()), initial_job_idx=0)
     except HydraException as error:
         raise UsageError(unbroken(error)) from error
-    finally:
-        GlobalHydra.instance().clear()
 
 
 def composable(cells: Mapping[str, Cell], results: Path, config_dirs: Sequence[Path]) -> dict[str, Cell]:

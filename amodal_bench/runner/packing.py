@@ -18,7 +18,6 @@ from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS
 from amodal_bench.runner import packed
 from amodal_bench.runner.packed import CONTROL, Pack, prediction_line
 from amodal_bench.runner.private import private, without_paths
-from amodal_bench.runner.schema import COUNTS, has_table
 from amodal_bench.runner.store import Row, Store
 
 _KEPT = {*RECORD_COLUMNS, *TRACK_COLUMNS}
@@ -74,9 +73,8 @@ def private_in_identity(said: Mapping[str, Any]) -> bool:
 
 def rows_of(store: Store) -> Iterator[Row]:
     """Every row of a store with its mask, by ascending id and draw."""
-    query = f"SELECT id, draw, error, height, width, rle, data_s, predict_s, {', '.join(COUNTS)} FROM instances"
-    for id, draw, error, height, width, rle, data_s, predict_s, *counts in store.db.execute(
-        f"{query} ORDER BY id, draw"
+    for id, draw, error, height, width, rle, *counts, data_s, predict_s in store.rows(
+        "instances", "ORDER BY id, draw"
     ):
         told = None if error is None else CONTROL.sub(" ", without_paths(private(error)))
         shape = None if height is None else (height, width)
@@ -89,9 +87,8 @@ def fill_store(pack: Pack, store: Store) -> None:
     ids: set[str] = set()
     for records in _batches(pack.records()):
         ids |= {record["id"] for record in records}
-        with store.db as db:
-            lines = [(record["id"], json.dumps(record)) for record in records]
-            db.executemany("INSERT INTO records VALUES (?, ?)", lines)
+        with store.db:
+            store.put("records", ((record["id"], json.dumps(record)) for record in records))
     empty = True
     for rows in _batches(pack.predictions()):
         _require_known(pack, packed.PREDICTIONS, ids, (row.id for row in rows))
@@ -127,31 +124,25 @@ def _require_known(pack: Pack, part: str, known: set[str], ids: Iterable[str]) -
 
 def _records(store: Store) -> Iterator[dict[str, Any]]:
     """The records in their order; columns of a dataset's own may name files."""
-    for (line,) in store.db.execute("SELECT record FROM records ORDER BY rowid"):
+    for _, line in store.rows("records", "ORDER BY rowid"):
         record = json.loads(line)
         own = {key: value for key, value in record.items() if key not in _KEPT}
         yield {**record, **without_paths(private(own))}
 
 
 def _regions(store: Store) -> Iterator[dict[str, Any]]:
-    if has_table(store.db, "regions"):
-        query = "SELECT name, id, neither, predicted, amodal, both FROM regions ORDER BY name, id"
-        for name, id, *counts in store.db.execute(query):
-            yield {"name": name, "id": id, "counts": counts}
+    for name, id, *counts in store.rows("regions", "ORDER BY name, id"):
+        yield {"name": name, "id": id, "counts": counts}
 
 
 def _pairs(store: Store) -> Iterator[dict[str, Any]]:
-    if has_table(store.db, "pairs"):
-        query = "SELECT predicted, amodal, iou FROM pairs ORDER BY predicted, amodal"
-        for predicted, amodal, iou in store.db.execute(query):
-            yield {"predicted": predicted, "amodal": amodal, "iou": iou}
+    for predicted, amodal, iou in store.rows("pairs", "ORDER BY predicted, amodal"):
+        yield {"predicted": predicted, "amodal": amodal, "iou": iou}
 
 
 def _majorities(store: Store) -> Iterator[dict[str, Any]]:
-    if has_table(store.db, "majorities"):
-        query = f"SELECT id, draws, {', '.join(COUNTS)} FROM majorities ORDER BY id, draws"
-        for id, draws, *counts in store.db.execute(query):
-            yield {"id": id, "draws": draws, "counts": counts}
+    for id, draws, *counts in store.rows("majorities", "ORDER BY id, draws"):
+        yield {"id": id, "draws": draws, "counts": counts}
 
 
 def _lines(values: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The files that predictions were made from: noted by content, so that a replaced picture is predicted again.
 
-A file whose size and time of modification are as noted costs one stat; one whose are not is read, and only other
-content counts.
+A file of which the file system says what was noted costs one stat; another one is read, and only other content
+counts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from amodal_bench.core.digests import sha256, stat_of
+from amodal_bench.core.digests import is_only_touched, sha256, stat_of
 from amodal_bench.core.errors import InputError
 from amodal_bench.datasets.base import Dataset, FromFiles, Problem, Sample
 
@@ -111,7 +111,8 @@ class Noting:
         sample = self._dataset.sample(id)
         if files and before is not None:
             digest = self._look.digest(files)
-            if _Look().stat(files) != before:
+            after = _Look().stat(files)
+            if after != before and not (is_only_touched(before, after) and _Look().digest(files) == digest):
                 raise InputError(files[0], "changed while it was in use", "start the command again", f"instance {id}")
             self._note(id, digest, before)
         return sample
@@ -138,7 +139,7 @@ class _Look:
     digests: dict[tuple[Path, str | None], str] = field(default_factory=dict)
 
     def stat(self, files: Sequence[Path]) -> str | None:
-        """Size and time of modification of files as text; None where one is missing."""
+        """What the file system says of files, as text; None where one is missing."""
         found = [self._stat(file) for file in files]
         return None if None in found else " ".join(map(str, found))
 

@@ -1,36 +1,30 @@
-"""A run's folder on the disk: whether it can be written, its store under a lock, and a disk that becomes full."""
+"""A run's folder on the disk: whether it can be written, its store under a lock, and a disk that refuses."""
 
 from __future__ import annotations
 
-import errno
-import logging
-import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from amodal_bench.core.errors import BenchError, InputError
-from amodal_bench.runner.schema import NewerStore
-from amodal_bench.runner.store import Store
-
-log = logging.getLogger(__name__)
+from amodal_bench.core.disk import cannot_write, refusal, why_unwritable
+from amodal_bench.core.errors import InputError
+from amodal_bench.core.files import sweep
+from amodal_bench.runner.lock import locked
+from amodal_bench.runner.schema import ForeignStore, NewerStore
+from amodal_bench.runner.store import STORE, Store
 
 
 def check_writable(results: Path) -> None:
     """Raise `InputError` where no run could be kept in a folder, which need not be there yet; makes nothing."""
-    there = results.expanduser().absolute()
+    there = results
+    with suppress(RuntimeError):  # of a user without a home
+        there = results.expanduser()
+    there = there.absolute()
     while not there.exists() and there != there.parent:
         there = there.parent
-    reason = "Not a directory" if not there.is_dir() else "Permission denied" if not os.access(there, os.W_OK) else ""
-    if reason:
-        raise _unwritable(results, reason)
-
-
-def _unwritable(folder: Path, reason: str) -> InputError:
-    return InputError(folder, f"cannot be written ({reason})", "set results to a folder that you can write to")
+    if reason := why_unwritable(there):
+        raise InputError(results, f"cannot be written ({reason})", "set results to a folder that you can write to")
 
 
 @contextmanager
@@ -44,46 +38,49 @@ def opened(folder: Path, wait: bool = False) -> Iterator[Store]:
 
     Raises:
         BenchError: another process works on the run.
-        InputError: the store cannot be written or read.
+        InputError: the store cannot be written or read, or the disk refuses later on.
     """
     with ExitStack() as stack, room(folder):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / ".lock", timeout=0)
-            try:
-                stack.enter_context(lock)
-            except Timeout:
-                if not wait:
-                    raise
-                log.warning("%s: another process is working on this run; waiting for it", folder)
-                stack.enter_context(FileLock(folder / ".lock", timeout=-1))
-            store = stack.enter_context(Store(folder / "store.sqlite"))
-        except Timeout:
-            raise BenchError(f"{folder}: another process is working on this run; wait until it ends") from None
+            stack.enter_context(locked(folder, wait))
+            sweep(folder)
         except OSError as error:
-            raise _unwritable(folder, error.strerror or str(error)) from error
-        except NewerStore as error:
-            remedy = "install the version that made it, or set results to another folder"
-            raise InputError(folder / "store.sqlite", f"cannot be used ({error})", remedy) from error
-        except sqlite3.Error as error:
-            remedy = "rename its folder and run again"
-            raise InputError(
-                folder / "store.sqlite", f"is damaged, or is not the store of a run ({error})", remedy
-            ) from error
-        yield store
+            raise cannot_write(folder, error) from error
+        yield stack.enter_context(Store(folder / STORE))
 
 
 @contextmanager
 def room(folder: Path) -> Iterator[None]:
-    """Say in one line that a disk has become full; what was committed before is kept."""
+    """Say in one line what a disk refuses, or what of a run's store is damaged; what was committed before is kept.
+
+    Raises:
+        InputError: for an error of the disk or of the store; all others pass through.
+    """
     try:
         yield
-    except (OSError, sqlite3.Error) as error:
-        full = sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary part of an extended code
-        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) and code not in full:
+    except sqlite3.Error as error:
+        raise store_error(folder, error) from error
+    except OSError as error:
+        if (told := refusal(folder, error)) is None:
             raise
-        problem = f"cannot be written ({getattr(error, 'strerror', None) or error})"
-        raise InputError(
-            folder, problem, "make room, then give the same command again: finished batches are kept"
-        ) from error
+        raise told from error
+
+
+def store_error(folder: Path, error: sqlite3.Error) -> InputError:
+    """What to say of a run's store that cannot be used: the disk's fault, another program's file, or damage.
+
+    Args:
+        folder: of the run.
+        error: of its database.
+    """
+    file = folder / STORE
+    if isinstance(error, NewerStore):
+        return InputError(file, f"cannot be used ({error})", "install the version that made it")
+    if isinstance(error, ForeignStore):
+        remedy = "it is left as it is; put it elsewhere, or set results to another folder"
+        return InputError(file, f"is another program's database ({error})", remedy)
+    if (refused := refusal(file if file.exists() else folder, error)) is not None:
+        return refused
+    remedy = f"`amodal-bench results check {folder}` says what is left, and with --repair keeps all that is sound"
+    return InputError(file, f"is damaged ({error})", remedy)

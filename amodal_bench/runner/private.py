@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
+
+from amodal_bench.core.files import home_folder
 
 MASK = "***"
 
@@ -78,7 +79,8 @@ def _text(text: str, known: list[str]) -> str:
     text = _NAMED.sub(rf"\1\2{MASK}", text)
     text = _URL.sub(rf"\1{MASK}@", text)
     text = _SHAPED.sub(MASK, text)
-    for home in {str(Path.home()), str(Path.home().resolve())} - {"/"}:
+    own = home_folder()
+    for home in {str(own), str(own.resolve())} - {"/"} if own else ():
         text = re.sub(rf"{re.escape(home)}(?=$|[/\\\s'\",:;)}}\]])", "~", text)
     return text
 

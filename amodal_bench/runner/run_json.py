@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.errors import BenchError, InputError
-from amodal_bench.core.files import write_whole
+from amodal_bench.core.files import home_folder, write_whole
 from amodal_bench.datasets.reading.files import read_json
 from amodal_bench.runner.environment import environment as machine
 from amodal_bench.runner.identity import Identity
 from amodal_bench.runner.origin import Origin
 from amodal_bench.runner.private import private
+from amodal_bench.runner.store import STORE, Store, read_store
 
 FILE = "run.json"
 HOME = "~/"
@@ -62,6 +65,7 @@ def write_facts(
     protocol: Mapping[str, Any],
     origin: Origin | None = None,
     deterministic: bool = False,
+    store: Store | None = None,
 ) -> None:
     """Write `run.json` as a run begins or goes on; see `private` for what is not written.
 
@@ -74,6 +78,7 @@ def write_facts(
         protocol: as a configuration.
         origin: what the run was asked for by.
         deterministic: see `RunFacts`.
+        store: of the run, which keeps a copy: the file can be written again then.
     """
     begun = _dates(folder)["begun"]
     told = {
@@ -87,13 +92,61 @@ def write_facts(
         **(origin.told if origin else {}),
     }
     # The identity stands as it is: its digest has to come out again.
-    _write(folder, {**private(told), "identity": identity.facts})
+    _write(folder, {**private(told), "identity": identity.facts}, store)
 
 
-def finish(folder: Path) -> None:
-    """Note in `run.json` that the run has all that was asked for."""
+def finish(folder: Path, store: Store | None = None) -> None:
+    """Note in `run.json`, and in the copy that the store keeps, that the run has all that was asked for."""
     said = read_json(folder / FILE)
-    _write(folder, {**said, "dates": {**said["dates"], "finished": _now()}})
+    _write(folder, {**said, "dates": {**said["dates"], "finished": _now()}}, store)
+
+
+def write_again(folder: Path, store: Store, always: bool = False) -> bool:
+    """Write a `run.json` that is gone or broken, or any, again from the store's copy; returns whether it is whole.
+
+    A store of an earlier version, which has no copy, gets one of a file that is whole.
+    """
+    text, whole = store.told(FILE), _is_whole(_read(folder))
+    if whole and text is None:
+        store.write_told(FILE, (folder / FILE).read_text(encoding="utf-8"))
+    if text is None or (whole and not always):
+        return whole
+    _write_text(folder, text)
+    return True
+
+
+def read_said(folder: Path) -> Any:
+    """What `run.json` says; of one that is gone or broken what the store's copy says.
+
+    Raises:
+        InputError: there is none of both that can be read.
+    """
+    found = _read(folder)
+    if not _is_whole(found) and (folder / STORE).is_file():
+        try:
+            text = read_store(folder / STORE, lambda store: store.told(FILE))
+        except (sqlite3.Error, OSError):  # of which whoever reads the store will hear
+            text = None
+        with suppress(ValueError, RecursionError):  # anybody may have made the store
+            if text is not None:
+                return json.loads(text)
+    if isinstance(found, InputError):
+        raise found
+    return found
+
+
+def _read(folder: Path) -> Any:
+    """What the file says, or why it cannot be read."""
+    try:
+        return read_json(folder / FILE)
+    except InputError as error:
+        return error
+
+
+def _is_whole(said: Any) -> bool:
+    """Whether a file says what a run is: its identity has the digest that it states."""
+    identity = said.get("identity") if isinstance(said, dict) else None
+    return isinstance(identity, dict) and said.get("digest") == Identity(identity).digest
 
 
 def last_day(folder: Path) -> str:
@@ -122,18 +175,24 @@ def _utc(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _write(folder: Path, said: Mapping[str, Any]) -> None:
+def _write(folder: Path, said: Mapping[str, Any], store: Store | None) -> None:
     text = json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n"
+    if store is not None:
+        store.write_told(FILE, text)
+    _write_text(folder, text)
+
+
+def _write_text(folder: Path, text: str) -> None:
     write_whole(folder / FILE, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def read_facts(folder: Path) -> RunFacts:
-    """Read `run.json`, an earlier version's too.
+    """Read `run.json`, an earlier version's too; one that is broken from the store's copy.
 
     Raises:
         InputError: there is none, or it does not describe a run.
     """
-    said = read_json(folder / FILE)
+    said = read_said(folder)
     try:
         identity, digest = said["identity"], str(said["digest"])
         dataset, _ = str(identity["dataset"]["name"]), identity["dataset"]["fingerprint"]
@@ -147,7 +206,7 @@ def read_facts(folder: Path) -> RunFacts:
             name, said.get("settings"), digest, identity, environment, opened, protocol, dates, split, alike
         )
     except (TypeError, KeyError, AttributeError) as error:
-        remedy = "run it again in another results folder, or take this file from a backup"
+        remedy = "give the run's command again: it writes the file again and predicts nothing twice"
         raise InputError(folder / FILE, "does not describe a run", remedy) from error
 
 
@@ -173,4 +232,5 @@ def _each_text(value: Any, change: Any) -> Any:
 
 
 def _expanded(text: str) -> str:
-    return f"{Path.home()}/{text.removeprefix(HOME)}" if text.startswith(HOME) else text
+    home = home_folder() if text.startswith(HOME) else None
+    return text if home is None else f"{home}/{text.removeprefix(HOME)}"

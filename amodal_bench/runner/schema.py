@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
 
 from amodal_bench.metrics.counts import CELLS
+from amodal_bench.runner.sums import SUM, DamagedRow, row_sum
 
-SCHEMA = 3
-"""The version of the tables: 1 had no records and regions, 2 had one prediction of each instance."""
+SCHEMA = 4
+"""The version of the tables: 1 had no records and regions, 2 one prediction of each instance, 3 no checksums."""
 
 COUNTS = [f"c{cell:02d}" for cell in range(CELLS)]
 """Count columns: `cNN` holds the pixels of cell NN = predicted + 2 amodal + 4 visible + 8 others."""
@@ -37,11 +41,36 @@ _TABLES = {
     "PRIMARY KEY (name, id)",
     "pairs": "predicted TEXT, amodal TEXT, iou REAL, PRIMARY KEY (predicted, amodal)",
     "majorities": f"id TEXT, draws INTEGER, {_COUNTED}, PRIMARY KEY (id, draws)",
+    "told": "name TEXT PRIMARY KEY, text TEXT",
 }
+
+
+class Columns(NamedTuple):
+    """A table's columns with their types, and how many of the first are its key."""
+
+    kinds: dict[str, str]
+    keys: int
+
+
+def _parsed(columns: str) -> Columns:
+    typed, _, key = columns.partition(", PRIMARY KEY (")
+    kinds = {part.split(" ")[0]: part.split(" ")[1] for part in typed.split(", ")}
+    return Columns(kinds, key.count(",") + 1)
+
+
+_UNSUMMED: frozenset[str] = frozenset()
+"""Tables whose rows carry no checksum: nothing of them is in a result."""
+
+SUMMED = {name: _parsed(columns) for name, columns in _TABLES.items() if name not in _UNSUMMED}
+"""Tables whose rows carry a checksum, in a column of its own before the others."""
 
 
 class NewerStore(sqlite3.DatabaseError):
     """A newer version of the harness made the store."""
+
+
+class ForeignStore(sqlite3.DatabaseError):
+    """Another program's database: it is left alone."""
 
 
 def prepare(db: sqlite3.Connection) -> None:
@@ -49,25 +78,31 @@ def prepare(db: sqlite3.Connection) -> None:
 
     Raises:
         NewerStore: a newer version made the store.
-        sqlite3.DatabaseError: it is another program's file.
+        ForeignStore: it is another program's database.
+        sqlite3.DatabaseError: it is no database, or a damaged one.
     """
-    refuse_newer(db)
+    refuse_others(db)
     # Write-ahead logging: a killed process loses at most the transaction it was in.
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=NORMAL")
     if _version(db) == SCHEMA:
         return
+    db.create_function("row_sum", -1, lambda *values: row_sum(values), deterministic=True)
     with db:
         db.execute("BEGIN IMMEDIATE")  # Python begins none before a CREATE
-        outdated = _is_outdated(db)
-        if outdated:
-            db.execute("ALTER TABLE instances RENAME TO instances_before")
         for name, columns in _TABLES.items():
-            db.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
-        if outdated:
-            found = _selected(db, "instances_before")
-            db.execute(f"INSERT INTO instances ({', '.join(INSTANCES)}) SELECT {found} FROM instances_before")
-            db.execute("DROP TABLE instances_before")
+            outdated = name in SUMMED and has_table(db, name) and bool(_lacking(db, name))
+            if outdated:
+                db.execute(f"ALTER TABLE {name} RENAME TO {name}_before")
+            summed = f"{SUM} INTEGER, " if name in SUMMED else ""
+            db.execute(f"CREATE TABLE IF NOT EXISTS {name} ({summed}{columns})")
+            if outdated:
+                found, known = _selected(db, name, f"{name}_before"), ", ".join(SUMMED[name].kinds)
+                db.execute(
+                    f"INSERT INTO {name} ({SUM}, {known}) "
+                    f"SELECT row_sum({known}), * FROM (SELECT {found} FROM {name}_before ORDER BY rowid)"
+                )
+                db.execute(f"DROP TABLE {name}_before")
         db.execute(f"PRAGMA user_version = {SCHEMA}")
 
 
@@ -76,18 +111,58 @@ def show(db: sqlite3.Connection) -> None:
 
     Raises:
         NewerStore: a newer version made the store.
+        ForeignStore: it is another program's database.
     """
-    refuse_newer(db)
-    if _is_outdated(db):
+    refuse_others(db)
+    for name in SUMMED:
+        if not has_table(db, name) or not (lacking := _lacking(db, name)):
+            continue
         db.execute("PRAGMA temp_store = MEMORY")
+        summed, found = "NULL" if SUM in lacking else SUM, _selected(db, name, name)
         # Without a schema's name, what is temporary comes before what is in the file.
-        db.execute(f"CREATE TEMP VIEW instances AS SELECT {_selected(db, 'instances')} FROM main.instances")
+        db.execute(f"CREATE TEMP VIEW {name} AS SELECT rowid, {summed} AS {SUM}, {found} FROM main.{name}")
 
 
-def refuse_newer(db: sqlite3.Connection) -> None:
-    """Raise `NewerStore` where a newer version of the harness made the store."""
+def has_sums(db: sqlite3.Connection, table: str) -> bool:
+    """Whether the rows of a table carry checksums; those of earlier versions do not."""
+    return SUM in {str(name) for _, name, *_ in db.execute(f"PRAGMA main.table_info({table})")}
+
+
+def refuse_others(db: sqlite3.Connection) -> None:
+    """Raise unless a database is empty, or a store of this version or of an earlier one.
+
+    Raises:
+        NewerStore: a newer version made the store.
+        ForeignStore: it is another program's database.
+    """
+    tables = sorted(name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+    columns = _columns(db, "instances")
+    if "instances" in tables and not columns:
+        raise DamagedRow("its table of predictions cannot be read")
+    if tables and not {"id", "rle", *COUNTS} <= columns:
+        raise ForeignStore(f"its tables are {', '.join(tables[:3])[:100]}")
     if (version := _version(db)) > SCHEMA:
         raise NewerStore(f"it has schema {version}, and this version reads up to {SCHEMA}")
+
+
+def look_at(path: Path) -> None:
+    """Do what `refuse_others` does with a file that is not to be written; SQLite does so as it opens one to write.
+
+    Raises:
+        NewerStore: a newer version made the store.
+        ForeignStore: it is another program's database.
+        sqlite3.DatabaseError: it is no database, or a damaged one.
+    """
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{read_only_mode(path)}", uri=True)) as db:
+        refuse_others(db)
+
+
+def read_only_mode(path: Path) -> str:
+    """How SQLite opens a file without leaving anything beside it."""
+    log = path.with_name(f"{path.name}-wal")
+    # A log with content belongs to a writer at work, or to one that was killed. Without one the file is whole, and
+    # "immutable" keeps SQLite from making files beside it, which it could not do in a folder that is not the user's.
+    return "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
 
 
 def has_table(db: sqlite3.Connection, name: str) -> bool:
@@ -101,15 +176,18 @@ def _version(db: sqlite3.Connection) -> int:
     return int(version)
 
 
-def _is_outdated(db: sqlite3.Connection) -> bool:
-    return has_table(db, "instances") and not set(INSTANCES) <= _columns(db, "instances")
+def _lacking(db: sqlite3.Connection, table: str) -> set[str]:
+    """The columns that a table of an earlier version lacks."""
+    return {SUM, *SUMMED[table].kinds} - _columns(db, table)
 
 
 def _columns(db: sqlite3.Connection, table: str) -> set[str]:
     return {str(name) for _, name, *_ in db.execute(f"PRAGMA table_info({table})")}
 
 
-def _selected(db: sqlite3.Connection, table: str) -> str:
-    """Today's columns of the predictions, out of a table that may lack some."""
-    known = _columns(db, table)
-    return ", ".join(name if name in known else f"{_EARLIER.get(name, 'NULL')} AS {name}" for name in INSTANCES)
+def _selected(db: sqlite3.Connection, table: str, source: str) -> str:
+    """Today's columns of a table, out of one that may lack some."""
+    known = _columns(db, source)
+    return ", ".join(
+        name if name in known else f"{_EARLIER.get(name, 'NULL')} AS {name}" for name in SUMMED[table].kinds
+    )

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from amodal_bench.core.errors import InputError
+from amodal_bench.core.digests import stat_of
+from amodal_bench.core.errors import InputError, unbroken
 from amodal_bench.core.files import is_regular
 from amodal_bench.core.ids import among
 from amodal_bench.core.native import from_mask
@@ -23,7 +26,22 @@ from amodal_bench.core.stages import StageCost
 from amodal_bench.core.types import Integers, Mask
 from amodal_bench.metrics.counts import CELLS, joint_counts
 from amodal_bench.runner.schema import COUNTS as COUNTS
-from amodal_bench.runner.schema import INSTANCES, has_table, prepare, show
+from amodal_bench.runner.schema import (
+    INSTANCES,
+    SUMMED,
+    has_sums,
+    has_table,
+    look_at,
+    prepare,
+    read_only_mode,
+    show,
+)
+from amodal_bench.runner.sums import SUM, DamagedRow, fault, summed
+
+Read = TypeVar("Read")
+
+STORE = "store.sqlite"
+"""The name of the file in a run's folder."""
 
 _SHOWN = [name for name in INSTANCES if name != "rle"]
 """What tables have of a prediction: everything but its mask."""
@@ -74,7 +92,7 @@ class Store:
     """Rows by sample id and draw. Use it as a context manager; it has one writer, which commits batch by batch.
 
     A store of an earlier version is brought up to date when it is opened to be written, and read as it is; what it
-    has are draws 0.
+    has are draws 0. Each row has a checksum, which is looked at whenever the row is read.
 
     Args:
         path: the database file; it is created where it is missing.
@@ -85,13 +103,18 @@ class Store:
         self.path = path
         if path.exists() and not is_regular(path):
             raise sqlite3.DatabaseError("it is a folder, a pipe or a device")
-        uri = f"{path.absolute().as_uri()}?{_read_only_mode(path)}"
-        self._db = sqlite3.connect(uri, uri=True) if read_only else sqlite3.connect(path)
-        try:
-            (show if read_only else prepare)(self._db)
-        except sqlite3.Error:
-            self._db.close()  # nothing stays beside a file that is refused
-            raise
+        self._sums: dict[str, bool] = {}  # by table, whether its rows have checksums
+        with ExitStack() as stack:  # nothing stays beside a file that is refused
+            if read_only:
+                self._db = _connected(path, stack)
+            else:
+                if path.is_file() and path.stat().st_size:
+                    look_at(path)
+                self._db = sqlite3.connect(path)
+                stack.callback(self._db.close)
+                prepare(self._db)
+            _require_whole(self._db, path)
+            self._close = stack.pop_all().close
 
     def __enter__(self) -> Store:
         return self
@@ -99,7 +122,7 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._db.close()
+        self._close()
 
     @property
     def db(self) -> sqlite3.Connection:
@@ -120,32 +143,53 @@ class Store:
     def write(self, rows: Iterable[Row], costs: Mapping[str, StageCost] | None = None) -> None:
         """Commit rows in one transaction; a row replaces one of the same id and draw, and costs of stages add up."""
         rows = list(rows)
-        marks = ", ".join("?" for _ in INSTANCES)
         with self._db:
-            self._db.executemany(
-                f"INSERT OR REPLACE INTO instances ({', '.join(INSTANCES)}) VALUES ({marks})",
-                [_values(row) for row in rows],
-            )
+            self.put("instances", [_values(row) for row in rows])
             # What was derived of an earlier prediction is gone with it.
             ids = [(row.id,) for row in rows if row.draw == 0]
             self._db.executemany("DELETE FROM regions WHERE id = ?", ids)
             self._db.executemany("DELETE FROM pairs WHERE predicted = ?", ids)
             votes = [(row.id, row.draw) for row in rows]
             self._db.executemany("DELETE FROM majorities WHERE id = ? AND draws > ?", votes)
-            before = self._costs()
-            for stage, cost in (costs or {}).items():
-                total = before.get(stage, StageCost()) + cost
-                # An update keeps the row's place: stages stay in the order in which they first ran.
-                self._db.execute(
-                    "INSERT INTO stages VALUES (?, ?, ?, ?, ?) ON CONFLICT (stage) DO UPDATE SET "
-                    "seconds = excluded.seconds, instances = excluded.instances, batch = excluded.batch, "
-                    "peak = excluded.peak",
-                    (stage, total.seconds, total.instances, total.batch, total.peak),
-                )
+            if costs:
+                total = self._costs()  # by their stages in the order in which they first ran
+                for stage, cost in costs.items():
+                    total[stage] = total.get(stage, StageCost()) + cost
+                self._db.execute("DELETE FROM stages")
+                self.put("stages", [(stage, *vars(cost).values()) for stage, cost in total.items()])
+
+    def put(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Write rows with their checksums, each in place of one with the same key; the caller commits."""
+        kinds = SUMMED[table].kinds
+        marks = ", ".join("?" for _ in range(1 + len(kinds)))
+        self._db.executemany(
+            f"INSERT OR REPLACE INTO {table} ({SUM}, {', '.join(kinds)}) VALUES ({marks})",
+            (summed(row, kinds.values()) for row in rows),
+        )
+
+    def rows(self, table: str, which: str = "", values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Rows of a table, none where the store of an earlier version lacks it.
+
+        Args:
+            table: its name.
+            which: what follows its name in a query.
+            values: that stand for the query's question marks.
+
+        Raises:
+            DamagedRow: one is not as it was written.
+        """
+        if table not in self._sums:
+            if not has_table(self._db, table):
+                return
+            self._sums[table] = has_sums(self._db, table)
+        (kinds, keys), sums = SUMMED[table], self._sums[table]
+        for row in self._db.execute(f"SELECT {SUM}, {', '.join(kinds)} FROM {table} {which}", values):
+            if problem := fault(row, kinds.values(), sums):
+                raise DamagedRow(f"{table}, row {', '.join(map(repr, row[1 : 1 + keys]))[:200]}: {problem}")
+            yield row[1:]
 
     def _costs(self) -> dict[str, StageCost]:
-        rows = self._db.execute("SELECT stage, seconds, instances, batch, peak FROM stages ORDER BY rowid")
-        return {stage: StageCost(*values) for stage, *values in rows}
+        return {stage: StageCost(*values) for stage, *values in self.rows("stages", "ORDER BY rowid")}
 
     def stages(self) -> pd.DataFrame:
         """What the model's stages have cost: stage, seconds, instances, batch, peak (bytes)."""
@@ -160,8 +204,12 @@ class Store:
 
     def drawn(self, draws: int | None = None) -> pd.DataFrame:
         """The first draws of all instances, or all, by ascending id and draw: the columns of `table`, and `draw`."""
-        query = f"SELECT {', '.join(_SHOWN)} FROM instances WHERE draw < ? ORDER BY id, draw"
-        return pd.read_sql_query(query, self._db, params=(2**62 if draws is None else draws,))
+        if not has_table(self._db, "instances"):
+            raise sqlite3.DatabaseError("no such table: instances")
+        mask = list(INSTANCES).index("rle")
+        found = self.rows("instances", "WHERE draw < ? ORDER BY id, draw", (2**62 if draws is None else draws,))
+        rows = [(*row[:mask], *row[mask + 1 :]) for row in found]
+        return pd.DataFrame.from_records(rows, columns=_SHOWN, coerce_float=True)
 
     def draws(self) -> int:
         """The largest number of draws that any instance has been tried for; 0 in a store without rows."""
@@ -174,63 +222,52 @@ class Store:
         new = records[~among(records["id"], known)]
         if new.empty:
             return
-        lines = new.to_dict("records")
         with self._db:
-            self._db.executemany(
-                "INSERT OR REPLACE INTO records VALUES (?, ?)",
-                [(str(line["id"]), json.dumps(line, allow_nan=True)) for line in lines],
-            )
+            self.put("records", ((line["id"], json.dumps(line, allow_nan=True)) for line in new.to_dict("records")))
 
     def records(self, every: bool = False) -> pd.DataFrame:
         """What the dataset's index says of the instances that were run, or of `every` one, in its order."""
-        if not has_table(self._db, "records"):
-            return pd.DataFrame()
         tried = "" if every else "WHERE id IN (SELECT id FROM instances)"
-        found = self._db.execute(f"SELECT record FROM records {tried} ORDER BY rowid")
+        found = [line for _, line in self.rows("records", f"{tried} ORDER BY rowid")]
         # Read as one text: a hundred thousand calls of the parser take four times as long.
-        return pd.DataFrame(json.loads(f"[{','.join(line for (line,) in found)}]"))
+        return pd.DataFrame(json.loads(f"[{','.join(found)}]"))
+
+    def write_told(self, name: str, text: str) -> None:
+        """Keep what a file beside the store says, so that it can be written again."""
+        with self._db:
+            self.put("told", [(name, text)])
+
+    def told(self, name: str) -> str | None:
+        """What a file beside the store said; None where nobody has kept it."""
+        return next((text for _, text in self.rows("told", "WHERE name = ?", (name,))), None)
 
     def write_regions(self, name: str, counts: Mapping[str, Integers]) -> None:
         """Keep the (4,) joint counts of instances in a region that needs their masks."""
         with self._db:
-            self._db.executemany(
-                "INSERT OR REPLACE INTO regions VALUES (?, ?, ?, ?, ?, ?)",
-                [(name, id, *map(int, row)) for id, row in counts.items()],
-            )
+            self.put("regions", ((name, id, *row) for id, row in counts.items()))
 
     def regions(self, name: str) -> dict[str, Integers]:
         """The counts of a region by instance."""
-        if not has_table(self._db, "regions"):
-            return {}
-        found = self._db.execute("SELECT id, neither, predicted, amodal, both FROM regions WHERE name = ?", (name,))
-        return {id: np.array(row, np.int64) for id, *row in found}
+        return {id: np.array(row, np.int64) for _, id, *row in self.rows("regions", "WHERE name = ?", (name,))}
 
     def write_pairs(self, pairs: Iterable[tuple[str, str, float]]) -> None:
         """Keep the IoU of predictions with the amodal masks of their image, by both instances' ids."""
         with self._db:
-            self._db.executemany("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?)", list(pairs))
+            self.put("pairs", pairs)
 
     def pairs(self) -> pd.DataFrame:
         """IoUs of pairs: predicted, amodal (ids) and iou."""
-        if not has_table(self._db, "pairs"):
-            return pd.DataFrame(columns=["predicted", "amodal", "iou"])
-        return pd.read_sql_query("SELECT predicted, amodal, iou FROM pairs", self._db)
+        return pd.DataFrame.from_records(list(self.rows("pairs")), columns=["predicted", "amodal", "iou"])
 
     def write_majorities(self, draws: int, counts: Mapping[str, Integers]) -> None:
         """Keep the (16,) joint counts of what more than half of an instance's first draws have."""
-        marks = ", ".join("?" for _ in range(2 + CELLS))
         with self._db:
-            self._db.executemany(
-                f"INSERT OR REPLACE INTO majorities VALUES ({marks})",
-                [(id, draws, *map(int, row)) for id, row in counts.items()],
-            )
+            self.put("majorities", ((id, draws, *row) for id, row in counts.items()))
 
     def majorities(self, draws: int) -> dict[str, Integers]:
         """The counts of the majority of so many draws by instance."""
-        if not has_table(self._db, "majorities"):
-            return {}
-        found = self._db.execute(f"SELECT id, {', '.join(COUNTS)} FROM majorities WHERE draws = ?", (draws,))
-        return {id: np.array(row, np.int64) for id, *row in found}
+        found = self.rows("majorities", "WHERE draws = ?", (draws,))
+        return {id: np.array(row, np.int64) for id, _, *row in found}
 
     def prediction(self, id: str, draw: int = 0) -> Mask:
         """The mask of one prediction, (H, W) bool. Raises KeyError where there is none."""
@@ -271,22 +308,77 @@ class Store:
 
     def _rle(self, id: str, draw: int) -> Any:
         """An RLE in pycocotools' own form."""
-        wanted = "SELECT height, width, rle FROM instances WHERE id = ? AND draw = ?"
-        found = self._db.execute(wanted, (id, draw)).fetchone()
-        if found is None or found[2] is None:
+        found = next(self.rows("instances", "WHERE id = ? AND draw = ?", (id, draw)), None)
+        row = None if found is None else dict(zip(INSTANCES, found, strict=True))
+        if row is None or row["rle"] is None:
             raise KeyError(id)
-        return {"size": [found[0], found[1]], "counts": found[2]}
+        return {"size": [row["height"], row["width"]], "counts": row["rle"]}
 
 
-def _read_only_mode(path: Path) -> str:
-    """How SQLite opens a file without leaving anything beside it."""
-    log = path.with_name(f"{path.name}-wal")
-    # A log with content belongs to a writer at work, or to one that was killed. Without one the file is whole, and
-    # "immutable" keeps SQLite from making files beside it, which it could not do in a folder that is not the user's.
-    return "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
+def read_store(path: Path, read: Callable[[Store], Read]) -> Read:
+    """What `read` finds in a store that is only read; again where another process has written to it meanwhile.
+
+    Raises:
+        sqlite3.Error: it cannot be read as a store.
+    """
+    for _ in range(_TRIES):
+        before, alone = stat_of(path), read_only_mode(path) != "mode=ro"
+        try:
+            with Store(path, read_only=True) as store:
+                found = read(store)
+        except sqlite3.Error:
+            if not alone or stat_of(path) == before:
+                raise
+            continue
+        # SQLite itself keeps a reader apart from a writer, but not where the reader has said that it is alone.
+        if not alone or stat_of(path) == before:
+            return found
+    with Store(path, read_only=True) as store:
+        return read(store)
+
+
+_TRIES = 20
+
+_whole: set[tuple[Path, str | None]] = set()
+"""Files that this process has found whole, as they were then."""
+
+
+def _require_whole(db: sqlite3.Connection, path: Path) -> None:
+    """Raise `DamagedRow` where the file lacks some of its rows, has some twice, or has them in no order.
+
+    The checksums of rows say nothing of that. It takes a third of a second for 100,000 predictions, once.
+    """
+    state = path.absolute(), stat_of(path)
+    if state in _whole:
+        return
+    (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+    if found != "ok":
+        raise DamagedRow(unbroken(found))
+    _whole.add(state)
+
+
+def _connected(path: Path, stack: ExitStack) -> sqlite3.Connection:
+    """A store as it is, to be read; a log that cannot be read in its folder is read in a copy."""
+    try:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?{read_only_mode(path)}", uri=True)
+        stack.callback(db.close)
+        show(db)
+        return db
+    except sqlite3.OperationalError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        log = path.with_name(f"{path.name}-wal")
+        if code not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or not (path.is_file() and log.is_file()):
+            raise
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="amodal_bench-")))
+    for file in (path, log):
+        shutil.copyfile(file, folder / file.name)
+    db = sqlite3.connect(folder / path.name)
+    stack.callback(db.close)
+    show(db)
+    return db
 
 
 def _values(row: Row) -> tuple[object, ...]:
-    counts = [None] * CELLS if row.counts is None else [int(count) for count in row.counts]
+    counts = [None] * CELLS if row.counts is None else row.counts
     height, width = row.shape or (None, None)
     return (row.id, row.draw, row.error, height, width, row.rle, *counts, row.data_s, row.predict_s)

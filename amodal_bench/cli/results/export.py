@@ -23,7 +23,6 @@ loadRes takes an entry's area from its box, which matters only for scores by are
 from __future__ import annotations
 
 import json
-import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,19 +110,24 @@ def _check_files(run: Path, output: Path, ground_truth: Path | None) -> None:
 def _write_predictions(run: Path, instances: pd.DataFrame, ids: CocoIds, output: Path, which: int | str) -> None:
     from amodal_bench.cli.results.coco import results
     from amodal_bench.core.rle import encode
-    from amodal_bench.runner.store import Store
+    from amodal_bench.runner.place import room
+    from amodal_bench.runner.store import STORE, Store, read_store
 
     predicted = instances[instances["error"] == ""]
+
+    def read(store: Store) -> Any:
+        draws = store.draws()
+
+        def rle(id: str) -> Rle:
+            return encode(store.majority(id, draws)) if isinstance(which, str) else store.rle(id, which)
+
+        return results(predicted, ids, rle)
+
     try:
-        with Store(run / "store.sqlite", read_only=True) as store:
-            draws = store.draws()
-
-            def rle(id: str) -> Rle:
-                return encode(store.majority(id, draws)) if isinstance(which, str) else store.rle(id, which)
-
-            entries = results(predicted, ids, rle)
-    except (sqlite3.Error, KeyError) as error:
-        raise InputError(run / "store.sqlite", f"cannot be read ({error})", RUN_AGAIN) from error
+        with room(run):
+            entries = read_store(run / STORE, read)
+    except KeyError as error:
+        raise InputError(run / STORE, f"cannot be read ({error})", RUN_AGAIN) from error
     _write(output, entries)
     unrun = int((instances["error"] == NOT_RUN).sum())
     failed = len(instances) - len(predicted) - unrun
@@ -190,11 +194,11 @@ def _dataset(folder: Path, overrides: Sequence[str], config_dirs: Sequence[Path]
     """The run's dataset. Raises `UsageError` where the settings describe another one."""
     from amodal_bench.cli.data.compose import open_dataset
     from amodal_bench.config.compose import compose
-    from amodal_bench.datasets.reading.files import read_json
+    from amodal_bench.runner.run_json import read_said
 
     dataset = open_dataset(compose(overrides, config_dirs))
     try:
-        ran = read_json(folder / "run.json")["identity"]["dataset"]
+        ran = read_said(folder)["identity"]["dataset"]
         name, fingerprint = ran["name"], ran["fingerprint"]
     except (TypeError, KeyError) as error:
         raise InputError(folder / "run.json", "does not name the run's dataset", RUN_AGAIN) from error
@@ -211,4 +215,4 @@ def _write(file: Path, content: Any) -> None:
     try:
         write_whole(file, lambda partial: partial.write_text(json.dumps(content), encoding="utf-8"))
     except OSError as error:
-        raise BenchError(f"{file}: cannot be written ({error.strerror})") from error
+        raise BenchError(f"{file}: cannot be written ({error.strerror}); name another file") from error

@@ -6,15 +6,15 @@ Where the window is too narrow for a row, each run has a paragraph.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
-from amodal_bench.cli.columns import columns, room
+from amodal_bench.cli.columns import columns
+from amodal_bench.cli.columns import room as width_of_window
 from amodal_bench.cli.results.told import UNKNOWN, protocols_of, told
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import folders, place
-from amodal_bench.core.errors import UsageError
+from amodal_bench.core.errors import InputError, UsageError
 
 HEAD = ("predicted", "errors", "run", "dataset", "split", "model", "seed", "draws", "ids", "protocols")
 NUMBERS = ("predicted", "errors", "seed", "draws")
@@ -29,7 +29,7 @@ def main(results: Path) -> int:
         raise UsageError(f"{results}: there is no run in {results / 'runs'}; run something first")
     rows = [_row(file) for file in stores]
     table = columns([[row[name] for name in HEAD] for row in rows], HEAD, NUMBERS, wide=True)
-    if max(map(len, table.splitlines())) <= room():
+    if max(map(len, table.splitlines())) <= width_of_window():
         print(table)
     else:
         print("\n\n".join(map(_paragraph, rows)))
@@ -38,20 +38,19 @@ def main(results: Path) -> int:
 
 def _row(file: Path) -> dict[str, str]:
     """A run by the names of `HEAD`; of a damaged one what is wrong, in place of its folder."""
-    import pandas as pd
-
     from amodal_bench.core.ids import label
-    from amodal_bench.runner.store import Store
+    from amodal_bench.runner.place import room
+    from amodal_bench.runner.store import read_store
 
     row = dict.fromkeys(HEAD, UNKNOWN) | {"run": str(file.parent)}
     if (run := told(file.parent)) is not None:
         row |= {"dataset": run.dataset, "split": run.split, "model": run.model, "seed": run.seed}
     row["protocols"] = ", ".join(protocols_of(file.parent)) or UNKNOWN
     try:
-        with Store(file, read_only=True) as store:
-            table, draws = store.drawn(), store.draws() or 1
-    except (sqlite3.Error, pd.errors.DatabaseError) as error:
-        return row | {"run": f"{file.parent}: the store is damaged ({error.__cause__ or error})"}
+        with room(file.parent):
+            table, draws = read_store(file, lambda store: (store.drawn(), store.draws() or 1))
+    except InputError as error:
+        return row | {"run": f"{file.parent}: {error.problem}"}
     errors = table["error"].notna()
     counts = {
         "predicted": int((~errors).sum()),

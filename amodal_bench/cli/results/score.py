@@ -40,6 +40,7 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     from amodal_bench.cli.results.tables import write_summary
     from amodal_bench.config.build import build
     from amodal_bench.config.compose import compose
+    from amodal_bench.core.disk import READ_ONLY
     from amodal_bench.report.csv_logger import write_csv
     from amodal_bench.report.terminal import show_rows
 
@@ -54,9 +55,15 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     beside = summary["protocol_digest"].isin([protocol.digest for protocol in others])
     beside &= summary["protocol_digest"] != scored.protocols[0].digest
     own = summary[~beside].dropna(axis="columns", how="all") if others else summary
-    folder, known = scored.score_folder, write_summary(scored, own)
-    if others:
-        write_csv(summary, folder / "all_protocols.csv")
+    folder, known, unwritten = scored.score_folder, False, ""
+    try:
+        known = write_summary(scored, own)
+        if others:
+            write_csv(summary, folder / "all_protocols.csv")
+    except OSError as error:  # results of somebody else's can be scored all the same
+        if error.errno not in READ_ONLY:
+            raise
+        unwritten = error.strerror or str(error)
     show_rows(f"{opened.facts['dataset']['name']}, % with 95 % intervals", shown)
     if missing:
         print(f"not run: {missing} instances that the protocol selects; the run's command adds them")
@@ -64,6 +71,9 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     if lacking := [protocol.name for protocol in others if protocol.digest not in done]:
         print(f"left out: {', '.join(lacking)}: they need masks or draws that are not counted in the store")
         print("give the run's own command with the same protocols: that adds them and predicts nothing again")
+    if unwritten:
+        print(f"not written: {folder} ({unwritten})")
+        return 0
     print(f"{'unchanged:' if known else 'wrote'} {folder}")
     if others:
         print(f"wrote {folder / 'all_protocols.csv'}")

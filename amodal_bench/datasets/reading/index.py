@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from amodal_bench.core.cache import cache_folder, keep
+from amodal_bench.core.cache import cache_folder, keep_sealed, kept_sealed
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem
 
 INSTANCES, PROBLEMS = "instances", "problems"
@@ -68,16 +68,27 @@ def cached_index(name: str, version: int, digest: str, build: Callable[[], Index
         digest: hex SHA-256 over the sources and over the settings that `build` depends on.
         build: reads the sources.
 
-    A cache that cannot be written (a read-only home) costs time, not the run; one that cannot be read is rebuilt.
+    A cache that cannot be written (a read-only home) costs time, not the run; what is not as it was put there is
+    built again.
     """
     stem = cache_folder() / f"{name}-v{version}-{digest[:32]}"
     files = {table: stem.with_name(f"{stem.name}.{table}.parquet") for table in (INSTANCES, PROBLEMS)}
-    if all(file.exists() for file in files.values()):
-        try:
-            return Index(pd.read_parquet(files[INSTANCES]), pd.read_parquet(files[PROBLEMS]), digest)
-        except (OSError, ValueError):  # cut short by a full disk: build it again
-            pass
+    found = {table: _kept(file) for table, file in files.items()}
+    instances, problems = found[INSTANCES], found[PROBLEMS]
+    if instances is not None and problems is not None:
+        return Index(instances, problems, digest)
     index = build()
     for table, frame in ((PROBLEMS, index.problems), (INSTANCES, index.instances)):
-        keep(files[table], partial(frame.to_parquet, index=False))
+        keep_sealed(files[table], frame.to_parquet(index=False))
     return Index(index.instances, index.problems, digest)
+
+
+def _kept(file: Path) -> pd.DataFrame | None:
+    """A table of the cache; None where there is none that can be believed."""
+    content = kept_sealed(file)
+    if content is None:
+        return None
+    try:
+        return pd.read_parquet(BytesIO(content))
+    except (OSError, ValueError):  # another version of the library has written it
+        return None

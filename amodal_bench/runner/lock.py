@@ -1,0 +1,134 @@
+"""The lock on a run's folder: it excludes every other process, or there is none; it ends with its process."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from socket import gethostname
+from threading import Lock
+
+from amodal_bench.core.errors import BenchError, InputError
+
+log = logging.getLogger(__name__)
+
+FILE = ".lock"
+_HELD = (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK)
+_MISSING = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
+_PAUSE = 0.1
+_LONGEST = 500
+"""Bytes that are read of what a holder says of itself."""
+
+_claims = Lock()
+_here: set[tuple[int, str]] = set()
+"""The process and the folder of each lock: the second kind does not keep two threads apart."""
+
+
+@contextmanager
+def locked(folder: Path, wait: bool) -> Iterator[None]:
+    """Hold the lock on a folder, which has to be there.
+
+    It is the lock of the operating system on the file `.lock`, which says whose it is; where the file system does not
+    have that one, it is the one of POSIX. A file that only stands for a lock is none: it stays after a kill, and two
+    processes that make it at the same time may both believe that they have it.
+
+    Args:
+        folder: of the run.
+        wait: whether to wait for another process that holds it, after a line that says which, instead of raising.
+
+    Raises:
+        BenchError: another process holds it.
+        InputError: the file system has no locks.
+        OSError: the file cannot be opened.
+    """
+    file, mine = folder / FILE, (os.getpid(), str(folder.resolve()))
+    told = False
+
+    def held(who: str) -> None:
+        nonlocal told
+        if not wait:
+            raise BenchError(f"{folder}: another process is working on this run{who}; wait until it ends")
+        if not told:
+            log.warning("%s: another process is working on this run%s; waiting for it", folder, who)
+            told = True
+        time.sleep(_PAUSE)
+
+    while not _claimed(mine):
+        held(" (another thread of this one)")
+    try:
+        # What a link leads to is not a lock's to write to.
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        try:
+            while not _taken(descriptor, file):
+                held(_holder(file))
+            _sign(descriptor)
+            yield
+        finally:
+            os.close(descriptor)  # which ends either lock
+    finally:
+        _here.discard(mine)
+
+
+def _claimed(mine: tuple[int, str]) -> bool:
+    with _claims:
+        if mine in _here:
+            return False
+        _here.add(mine)
+        return True
+
+
+def _taken(descriptor: int, file: Path) -> bool:
+    """Take the lock, or say that another one has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            os.lseek(descriptor, _LONGEST, os.SEEK_SET)  # behind the text, which others read
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError as error:
+        if error.errno in _HELD:
+            return False
+        if error.errno not in _MISSING:
+            raise
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _HELD:
+            return False
+        if error.errno not in _MISSING:
+            raise
+        problem = f"its file system has no locks ({error.strerror}), so that two commands could do the same work"
+        raise InputError(file, problem, "set results to a folder on a disk of this machine") from error
+    return True
+
+
+def _sign(descriptor: int) -> None:
+    """Write into the file who holds it; a full disk only leaves that unsaid."""
+    since = time.strftime("%Y-%m-%d %H:%M")
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        text = f"process {os.getpid()} on {gethostname()}, since {since}"
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, text.encode("utf-8", errors="replace")[:_LONGEST])
+
+
+def _holder(file: Path) -> str:
+    """Who holds the lock, as a part of a line; "" where it does not say."""
+    with suppress(OSError):
+        with file.open("rb") as opened:
+            text = opened.read(_LONGEST).decode("utf-8", errors="replace").strip()
+        return f" ({text})" if text.isprintable() and text else ""
+    return ""
