@@ -8,6 +8,7 @@ on the seed and their number alone.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -17,6 +18,8 @@ from pathlib import Path
 
 from fuzzing import READERS
 from fuzzing.judge import Counts, judge
+
+from amodal_bench.core.errors import BenchError
 
 LINE = "{:14} {:>8} {:>13} {:>20} {:>9} {:>9}"
 
@@ -35,12 +38,16 @@ def _asked() -> argparse.Namespace:
 def _again(file: Path) -> int:
     """Read one finding in this process; its name begins with that of its reader."""
     with tempfile.TemporaryDirectory(prefix="fuzz-") as at:
-        reader = READERS[file.name.rpartition("-")[0]](Path(at) / "folder")
+        os.environ |= {"AMODAL_BENCH_CACHE": f"{os.devnull}/none", "TQDM_DISABLE": "1"}
         try:
-            reader.read(file.read_bytes())
+            READERS[file.name.rpartition("-")[0]](Path(at)).read(file.read_bytes())
+        except BenchError as error:
+            print(f"the project's own error: {error}")
         except Exception:
             traceback.print_exc()
             return 1
+        else:
+            print("a right answer")
     return 0
 
 

@@ -75,7 +75,8 @@ def _ask_one(dataset: IndexedDataset, row: dict[Any, Any]) -> None:
     for mask in (sample.visible, sample.amodal, sample.others):
         assert mask.dtype == np.bool_ and mask.shape == shape, "a mask has another shape than its image"
     measured = of_masks(sample.amodal, sample.visible)
-    if row.get("height", HEIGHT) and row.get("width", WIDTH):  # of a picture of unknown size nothing is measured
+    sized = row.get("height", HEIGHT) and row.get("width", WIDTH)  # of a picture of unknown size nothing is measured
+    if sized and not np.isnan(row["amodal_pixels"]):
         assert bool(row["hidden"]) == measured.hidden, "the index and the masks differ in what is hidden"
         assert bool(row["truncated"]) == measured.truncated, "the index and the masks differ in what is truncated"
 

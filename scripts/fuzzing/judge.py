@@ -6,6 +6,7 @@ number of the input at work stands in memory that both share, and the next proce
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import mmap
 import os
@@ -30,6 +31,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis.strategies import SearchStrategy
 
 from amodal_bench.core.errors import LONGEST, BenchError, one_line
+from amodal_bench.core.shown import shown
 
 Answer = TypeVar("Answer")
 
@@ -87,8 +89,8 @@ def check_message(error: BenchError) -> None:
     """Raise `AssertionError` unless an error can be shown as it is: one line, not too long, of real characters."""
     text = one_line(error)
     assert text and len(text) < LONGEST + 50, "its error has no text, or a book"
-    assert text.isprintable() and text.encode(), f"its error is not one line of text: {text!r}"
-    assert "\n" not in str(error), f"its error has several lines: {str(error)!r}"
+    for told in (text, str(error)):
+        assert shown(told) == told and "\n" not in told, f"its error is not one line of text: {told!r}"
 
 
 @dataclass
@@ -293,6 +295,7 @@ def _be_small() -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + 3 * MOST_BYTES
         resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+    faulthandler.disable()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)

@@ -109,8 +109,8 @@ def _nudge(at: Any, key: Any, random: Random) -> None:
     if isinstance(old, bool) or old is None:
         at[key] = random.choice([0, 1, "true", "null"])
     elif isinstance(old, int | float):
-        at[key] = random.choice([old + 1, old - 1, -old, old * 1000, str(old), [old], old + 0.5, bool(old)])
-        at[key] = float(old) if random.random() < 0.2 and abs(old) < 1e300 else at[key]
+        near = [float(old), old + 0.5] if abs(old) < 1e300 else [0.5]  # longer ones have no float
+        at[key] = random.choice([old + 1, old - 1, -old, *([] if abs(old) > 1e300 else [old * 1000, str(old)]), [old], bool(old), *near])
     elif isinstance(old, str):
         cut = random.randint(0, len(old))
         at[key] = random.choice([old[:cut], old[cut:], old + random.choice(TEXTS), old.upper(), [old], len(old)])

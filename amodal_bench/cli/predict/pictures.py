@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image as pillow
 from PIL import ImageOps
 
+from amodal_bench.core.bombs import require_plausible
 from amodal_bench.core.errors import InputError, NoSuchFile
 from amodal_bench.core.files import require_regular
 from amodal_bench.core.types import Image, Integers, Mask
@@ -71,6 +72,7 @@ def _opened(path: Path) -> Iterator[pillow.Image]:
     try:
         require_regular(path)
         with pillow.open(path) as picture:
+            require_plausible(picture, path)
             if picture.mode == "F":
                 raise InputError(path, "has floating-point pixels of unknown range", "save it as PNG")
             upright = ImageOps.exif_transpose(picture)
@@ -79,7 +81,7 @@ def _opened(path: Path) -> Iterator[pillow.Image]:
     except FileNotFoundError as error:
         raise NoSuchFile(path, "no such file", "check the path") from error
     # Pillow tells of a damaged file by any of these, depending on the format.
-    except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, MemoryError, pillow.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(path, f"cannot be read as a picture ({reason})", "check that it is one") from error
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as pillow
 
+from amodal_bench.core.bombs import require_plausible
 from amodal_bench.core.errors import ConfigError, InputError, unreadable
 from amodal_bench.core.files import read_bytes, require_regular
 from amodal_bench.core.types import Image
@@ -53,11 +54,12 @@ def read_image(path: Path | str) -> Image:
     try:
         require_regular(path)
         with pillow.open(path) as picture:
+            require_plausible(picture, path)
             return np.array(picture.convert("RGB"), dtype=np.uint8)
     except FileNotFoundError as error:
         raise unreadable(path, error) from error
     # Pillow tells of a damaged file by any of these, depending on the format.
-    except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, MemoryError, pillow.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(path, f"cannot be read as a picture ({reason})", COPY_AGAIN) from error
 
