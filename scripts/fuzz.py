@@ -52,7 +52,13 @@ def _again(file: Path) -> int:
 
 
 def _row(found: Counts, seconds: float) -> str:
-    numbers = (found.inputs, found.answers, found.errors, len(found.findings), f"{found.inputs / max(seconds, 1e-9):.0f}")
+    numbers = (
+        found.inputs,
+        found.answers,
+        found.errors,
+        len(found.findings),
+        f"{found.inputs / max(seconds, 1e-9):.0f}",
+    )
     return LINE.format(found.name, *numbers)
 
 

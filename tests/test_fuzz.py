@@ -23,7 +23,9 @@ sys.path.insert(0, str(SCRIPT.parent))
 SLOW = {"settings": 2, "store": 6, "pack": 5, "archive": 15}
 COUNTS = {
     **dict.fromkeys(("cocoa", "bsds", "cocoa_cls", "kins", "sailvos", "fishbowl", "fishbowl_rows"), 12),
-    **dict.fromkeys(("predictions", "segmentation", "ids", "picture", "map", "run_json", "checkpoint", "overrides"), 40),
+    **dict.fromkeys(
+        ("predictions", "segmentation", "ids", "picture", "map", "run_json", "checkpoint", "overrides"), 40
+    ),
     **SLOW,
 }
 """How many inputs a fast test has time for."""

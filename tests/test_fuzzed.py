@@ -17,14 +17,15 @@ from amodal_bench.config.overrides import expand_home, readable
 from amodal_bench.core.bombs import require_plausible
 from amodal_bench.core.errors import BenchError, InputError, PredictionError, UsageError
 from amodal_bench.datasets.reading.files import read_image
-from amodal_bench.datasets.sailvos.raw_folders import MAP_KEY, read_map
+from amodal_bench.datasets.sailvos.raw_folders import read_map
 from amodal_bench.models.prediction_files import PngFolder
 from amodal_bench.runner.identity import Identity
 from amodal_bench.runner.run_json import last_day, read_facts
-from amodal_bench.runner.schema import SUMMED
+from amodal_bench.runner.schema import COUNTS, SUMMED
+from amodal_bench.runner.store import Store
 from amodal_bench.runner.sums import fault
 
-BOMB = b"RIFF4\0\0\0WEBPVP8 (\0\0\0\xb0\x01\0\x9d\x01\x2a\x10 " + b" " * 40
+BOMB = b"P5 8208 8224 255 " + bytes(50)
 """A picture of 8208x8224 pixels in 67 bytes."""
 
 
@@ -76,7 +77,7 @@ def test_a_map_with_a_header_that_is_no_header_is_told(shape: bytes, tmp_path: P
 
 def test_a_member_of_a_map_that_is_no_array_is_told(tmp_path: Path) -> None:
     file = tmp_path / "map.npz"
-    np.savez(file, **{MAP_KEY: np.zeros((3, 4), np.int32)})
+    np.savez(file, visible_ids=np.zeros((3, 4), np.int32))
     file.write_bytes(file.read_bytes().replace(b"\x93NUMPY", b"\x92NUMPY"))
     with pytest.raises(InputError, match="cannot be read as an array of numbers"):
         read_map(file)
@@ -115,16 +116,17 @@ def test_a_row_without_a_checksum_has_all_that_it_needs() -> None:
 
 @pytest.mark.parametrize("record", ["5", "[1", "[1]", '{"name": 3}'])
 def test_a_record_without_a_checksum_is_an_object_with_an_id(record: str, tmp_path: Path) -> None:
-    from amodal_bench.runner.store import Store
-
     file = tmp_path / "store.sqlite"
     with closing(sqlite3.connect(file)) as db:
-        db.execute("CREATE TABLE instances (id TEXT PRIMARY KEY)")
+        db.execute(f"CREATE TABLE instances (id TEXT PRIMARY KEY, error TEXT, rle BLOB, {', '.join(COUNTS)})")
         db.execute("CREATE TABLE records (id TEXT PRIMARY KEY, record TEXT)")
         db.execute("INSERT INTO records VALUES ('a', ?)", (record,))
         db.execute("PRAGMA user_version = 2")
         db.commit()
-    with Store(file, read_only=True) as store, pytest.raises(sqlite3.DatabaseError, match="records: one of them is not"):
+    with (
+        Store(file, read_only=True) as store,
+        pytest.raises(sqlite3.DatabaseError, match="records: one of them is not"),
+    ):
         store.records(every=True)
 
 

@@ -214,7 +214,7 @@ def read_facts(folder: Path) -> RunFacts:
 
 def _require_kinds(said: Any) -> None:
     """Raise `TypeError` where a fact is of another kind than whoever reads it expects, or `KeyError`."""
-    found = [(said.get(name), str) for name in ("name", "settings", "split")]
+    found: list[tuple[Any, type]] = [(said.get(name), str) for name in ("name", "settings", "split")]
     found += [(said.get(name), dict) for name in ("environment", "components", "dates")]
     found += [(part, dict) for part in (said["identity"], said["identity"]["dataset"], said["identity"].get("model"))]
     found += [(part, dict) for part in (said.get("components") or {}).values()]

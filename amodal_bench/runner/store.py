@@ -235,7 +235,7 @@ class Store:
             records = json.loads(f"[{','.join(found)}]")
         except (ValueError, RecursionError) as error:
             raise DamagedRow("records: one of them is not JSON") from error
-        if not all(isinstance(record, dict) and record.keys() >= {"id"} for record in records):
+        if not all(isinstance(record, dict) and isinstance(record.get("id"), str) for record in records):
             raise DamagedRow("records: one of them is not an object with an id")
         return pd.DataFrame(records)
 

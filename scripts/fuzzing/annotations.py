@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import json
 from abc import abstractmethod
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
 import numpy as np
-from fuzzing.judge import Reader, answered, check_message
-from fuzzing.values import any_json, as_json, changed, damaged, json_files, masks, plain, records
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from PIL import Image
@@ -27,6 +26,8 @@ from amodal_bench.datasets.kins.kins import Kins
 from amodal_bench.datasets.reading.indexed import IndexedDataset
 from amodal_bench.datasets.reading.measures import of_masks
 from amodal_bench.datasets.sailvos.sailvos import SailVos
+from fuzzing.judge import Reader, answered, check_message
+from fuzzing.values import any_json, as_json, changed, damaged, json_files, masks, plain, records
 
 HEIGHT, WIDTH = 12, 16
 MOST_ASKED = 8
@@ -62,7 +63,7 @@ def ask(dataset: IndexedDataset) -> None:
     for line in [*dataset.remarks(), *dataset.doubts()]:
         assert line and "\n" not in line
     for row in dataset.index.instances[:MOST_ASKED].to_dict("records"):
-        answered(lambda row=row: _ask_one(dataset, row))
+        answered(partial(_ask_one, dataset, row))
     for problem in dataset.check():
         check_message(InputError(problem.file, problem.what, "see", problem.record))
     dataset.files_of(list(found["id"]))
@@ -174,7 +175,15 @@ class CocoaClsReader(AnnotationReader):
         "images": _images("COCO_val2014_{}.png"),
         "categories": [{"id": 1, "name": "car", "supercategory": ""}],
         "annotations": [
-            {"id": 1, "image_id": 1, "category_id": 1, "area": 63, "occlude_rate": 28 / 63, "bbox": [3, 2, 9, 7], **BEHIND},
+            {
+                "id": 1,
+                "image_id": 1,
+                "category_id": 1,
+                "area": 63,
+                "occlude_rate": 28 / 63,
+                "bbox": [3, 2, 9, 7],
+                **BEHIND,
+            },
             {"id": 2, "image_id": 1, "category_id": 1, "area": 54, "iscrowd": 0, "segmentation": encode(OTHER)},
             {"id": 3, "image_id": 2, "category_id": 1, "segmentation": [encode(A), encode(OTHER)], "i_segm": RUNS},
         ],
@@ -192,8 +201,22 @@ class KinsReader(AnnotationReader):
         "images": _images("00000{}.png"),
         "categories": [{"id": 1, "name": "car"}],
         "annotations": [
-            {"id": 1, "image_id": 1, "category_id": 1, "a_segm": [POLYGON], "i_segm": [[3, 2, 8, 2, 8, 9, 3, 9]], "i_area": 35},
-            {"id": 2, "image_id": 1, "category_id": 1, "segmentation": [POLYGON], "inmodal_seg": encode(V), "a_area": 63},
+            {
+                "id": 1,
+                "image_id": 1,
+                "category_id": 1,
+                "a_segm": [POLYGON],
+                "i_segm": [[3, 2, 8, 2, 8, 9, 3, 9]],
+                "i_area": 35,
+            },
+            {
+                "id": 2,
+                "image_id": 1,
+                "category_id": 1,
+                "segmentation": [POLYGON],
+                "inmodal_seg": encode(V),
+                "a_area": 63,
+            },
             {"id": 3, "image_id": 2, "category_id": 1, "a_segm": encode(OTHER), "i_segm": [], "a_area": 54},
         ],
     }
@@ -212,8 +235,22 @@ class SailVosReader(AnnotationReader):
         "categories": [{"id": 1, "name": "person"}],
         "annotations": [
             {"id": 1, "image_id": 1, "category_id": 1, "obj_id": 7, "area": 63, "occlude_rate": 28 / 63, **BEHIND},
-            {"id": 2, "image_id": 1, "category_id": 1, "segmentation": [RUNS, RUNS], "area_amodal": 10, "area_visible": 10},
-            {"id": 3, "image_id": 2, "category_id": 1, "amodal_mask": encode(A), "visible_mask": [POLYGON], "iscrowd": 0},
+            {
+                "id": 2,
+                "image_id": 1,
+                "category_id": 1,
+                "segmentation": [RUNS, RUNS],
+                "area_amodal": 10,
+                "area_visible": 10,
+            },
+            {
+                "id": 3,
+                "image_id": 2,
+                "category_id": 1,
+                "amodal_mask": encode(A),
+                "visible_mask": [POLYGON],
+                "iscrowd": 0,
+            },
         ],
     }
     fields = AnnotationReader.fields | {"amodal_mask": masks, "obj_id": plain, "area_amodal": plain}
@@ -271,11 +308,16 @@ class FishRowsReader(FishBowlReader):
 
     def changed(self, random: Random) -> bytes:
         lines = [["", "v_id", "obj_id", "frame_id", "OCC_R", "test"]]
-        lines += [[str(n), "0", fish, frame, "0.4", "1"] for n, (fish, frame) in enumerate(["50", "51", "70"])]
+        lines += [
+            [str(n), "0", fish, frame, "0.4", "1"]
+            for n, (fish, frame) in enumerate([("5", "0"), ("5", "1"), ("7", "0")])
+        ]
         found = changed(lines, random)
         found = [line if isinstance(line, list) else [line] for line in (found if isinstance(found, list) else [])]
         text = "\n".join(",".join(map(str, line)) for line in found)
-        return damaged(text.encode(errors="replace"), random) if random.random() < 0.3 else text.encode(errors="replace")
+        return (
+            damaged(text.encode(errors="replace"), random) if random.random() < 0.3 else text.encode(errors="replace")
+        )
 
     def generated(self) -> SearchStrategy[bytes]:
         cell = plain.map(str)

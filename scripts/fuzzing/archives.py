@@ -10,6 +10,7 @@ import struct
 import tarfile
 import zipfile
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,8 +18,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from fuzzing.judge import Reader, answered
-from fuzzing.values import TEXTS, any_json, as_json, changed, damaged, json_files, odd
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -34,6 +33,8 @@ from amodal_bench.runner.identity import Identity
 from amodal_bench.runner.packed import PREDICTIONS, opened_pack
 from amodal_bench.runner.run_json import write_facts
 from amodal_bench.runner.store import Row, Store, prediction_row
+from fuzzing.judge import Reader, answered
+from fuzzing.values import TEXTS, any_json, as_json, changed, damaged, json_files, odd
 
 SHAPE = (12, 16)
 
@@ -57,7 +58,9 @@ def write_run(folder: Path) -> None:
             "truncated": False, "hidden": False,
         })  # fmt: skip
     rows[1] = Row("id-0", "it failed", SHAPE, None, rows[0].counts, draw=1)
-    identity = Identity({"dataset": {"name": "things", "fingerprint": "f" * 64}, "model": {"model": "own"}, "seed": 0})
+    identity = Identity(
+        {"dataset": {"name": "things", "fingerprint": "f" * 64}, "model": {"model": "own"}, "seed": 0}
+    )
     with Store(folder / STORE) as store:
         store.write_records(pd.DataFrame(records))
         store.write(rows)
@@ -75,7 +78,7 @@ def look(folder: Path) -> None:
     run.records(every=True), run.timing(), run.errors()
     run.majorities(2), run.regions([*REGIONS, PAIRS, DRAWS, MAJORITY])
     for id, draw in list(zip(rows["id"], rows["draw"], strict=True))[:12]:
-        mask = answered(lambda id=id, draw=draw: run.prediction(id, draw))
+        mask = answered(partial(run.prediction, id, draw))
         assert mask is None or (mask.dtype == np.bool_ and mask.ndim == 2)
     protocol = shipped("instance")
     assert protocol is not None
@@ -109,17 +112,19 @@ class StoreReader(Reader):
                         db.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
                 db.execute("PRAGMA user_version = 3")
             for _ in range(random.choice([1, 1, 2])):
-                table = random.choice(["instances", "instances", "records", "regions", "pairs", "majorities", "stages"])
+                table = random.choice(
+                    ["instances", "instances", "records", "regions", "pairs", "majorities", "stages"]
+                )
                 columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
                 column, value = random.choice(columns or ["id"]), odd(random)
                 if isinstance(value, str):
                     value = value.encode("utf-8", "ignore").decode()
-                elif isinstance(value, int) and abs(value) >= 2**63 or isinstance(value, list | dict):
+                elif (isinstance(value, int) and abs(value) >= 2**63) or isinstance(value, list | dict):
                     value = json.dumps(value)[:300]
                 value = random.choice([value, value, None, b"\xff\xfe\0", 5, "[1]"])
                 where = random.choice(["", " WHERE rowid = 1", " WHERE rowid % 2"])
                 alter = random.choice([
-                    f"UPDATE OR IGNORE {table} SET {column} = ?{where}", f"UPDATE OR IGNORE {table} SET {column} = ?{where}",
+                    *[f"UPDATE OR IGNORE {table} SET {column} = ?{where}"] * 2,
                     f"UPDATE OR IGNORE {table} SET {column} = {column} + 1{where}", f"DELETE FROM {table}{where}",
                     f"UPDATE OR IGNORE {table} SET {column} = substr({column}, 2){where}",
                     f"UPDATE OR IGNORE {table} SET {column} = CAST({column} AS TEXT) || 'x'{where}",
@@ -202,7 +207,11 @@ class ArchiveReader(Reader):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         parts = {"a/1.txt": b"one" * 50, "a/b/2.txt": b"", "a/é.txt": b"\0" * 3000}
-        self.whole = [_zipped(parts), _zipped(parts, zipfile.ZIP_DEFLATED), *(_tarred(parts, m) for m in ("", "gz", "bz2", "xz"))]
+        self.whole = [
+            _zipped(parts),
+            _zipped(parts, zipfile.ZIP_DEFLATED),
+            *(_tarred(parts, m) for m in ("", "gz", "bz2", "xz")),
+        ]
 
     def changed(self, random: Random) -> bytes:
         return self._listed(random) if random.random() < 0.4 else damaged(random.choice(self.whole), random)
@@ -220,12 +229,23 @@ class ArchiveReader(Reader):
                     archive.writestr(info, random.choice([b"", b"../..", b"\0" * random.choice([10, 2_000_000])]))
             return buffer.getvalue()
         buffer = io.BytesIO()
-        kinds = [tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE]
+        kinds = [
+            tarfile.REGTYPE,
+            tarfile.SYMTYPE,
+            tarfile.LNKTYPE,
+            tarfile.CHRTYPE,
+            tarfile.FIFOTYPE,
+            tarfile.DIRTYPE,
+        ]
         kinds += [tarfile.GNUTYPE_SPARSE, tarfile.CONTTYPE]
-        with tarfile.open(fileobj=buffer, mode="w:" + random.choice(["", "gz"]), errors="surrogateescape") as tar:
+        mode: Any = random.choice(["w:", "w:gz"])
+        with tarfile.open(fileobj=buffer, mode=mode, errors="surrogateescape") as tar:
             for _ in range(random.randint(1, 4)):
                 member = tarfile.TarInfo(random.choice(names).encode("utf-8", "ignore").decode())
-                member.type, member.linkname = random.choice(kinds), random.choice(["a", "../x", "/etc/passwd", member.name])
+                member.type, member.linkname = (
+                    random.choice(kinds),
+                    random.choice(["a", "../x", "/etc/passwd", member.name]),
+                )
                 content = b"\0" * random.choice([0, 5, 3000])
                 member.size = len(content) if member.type == tarfile.REGTYPE else random.choice([0, 0, len(content)])
                 tar.addfile(member, io.BytesIO(content))
@@ -262,6 +282,15 @@ def _tarred(parts: dict[str, bytes], how: str) -> bytes:
     return buffer.getvalue()
 
 
+_STEPS = (
+    *(bytes([code]) for code in b"()]}NtsuRQ02baeqh.\x81\x85\x86\x87\x94"), b"K\x05", b"q\0", b"h\0",
+    b"X\x01\0\0\0a", b"X\x01\0\0\0" + b"0", b"\x8a\x09" + b"\xff" * 9, b"G" + b"\x7f" * 8,
+    b"ctorch._utils\n_rebuild_tensor_v2\n", b"ctorch\nFloatStorage\n",
+    b"cos\nsystem\n", b"ccollections\nOrderedDict\n", b"X\x07\0\0\0storage", b"X\x0a\0\0\0state_dict",
+)  # fmt: skip
+"""Steps of a pickle, in whatever order."""
+
+
 class CheckpointReader(Reader):
     """A training's checkpoint; nothing in it may be run."""
 
@@ -292,10 +321,7 @@ class CheckpointReader(Reader):
         return _aligned(parts)
 
     def generated(self) -> SearchStrategy[bytes]:
-        steps = st.sampled_from([b"(", b")", b"]", b"}", b"N", b"K\x05", b"X\x01\0\0\0a", b"t", b"s", b"u", b"R", b"Q", b"0",
-            b"2", b"q\0", b"h\0", b"\x94", b"b", b"\x85", b"\x86", b"\x87", b"e", b"a", b"\x8a\x09" + b"\xff" * 9, b".",
-            b"ctorch._utils\n_rebuild_tensor_v2\n", b"ctorch\nFloatStorage\n", b"cos\nsystem\n", b"ccollections\nOrderedDict\n",
-            b"X\x07\0\0\0storage", b"X\x0a\0\0\0state_dict", b"X\x01\0\0\0" + b"0", b"G" + b"\x7f" * 8, b"\x81"])  # fmt: skip
+        steps = st.sampled_from(_STEPS)
         program = st.lists(steps, max_size=30).map(lambda found: b"\x80\x02" + b"".join(found) + b".")
         return program.map(lambda found: _aligned({**self.parts, self.pickle: found}))
 

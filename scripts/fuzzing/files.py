@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
 import numpy as np
-from fuzzing.annotations import HEIGHT, POLYGON, RUNS, WIDTH, A, V
-from fuzzing.judge import Reader, answered
-from fuzzing.values import any_json, as_json, changed, damaged, json_files, masks, odd, plain, records, texts
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from PIL import Image
@@ -19,10 +18,13 @@ from PIL import Image
 from amodal_bench.core.ids import read_ids
 from amodal_bench.core.rle import decode, encode, pixels, united
 from amodal_bench.datasets.reading.files import read_image
-from amodal_bench.datasets.sailvos.raw_folders import MAP_KEY, read_map, read_mask
+from amodal_bench.datasets.sailvos.raw_folders import read_map, read_mask
 from amodal_bench.models.prediction_files import open_source
 from amodal_bench.runner.identity import Identity
 from amodal_bench.runner.run_json import FILE, last_day, read_facts
+from fuzzing.annotations import HEIGHT, POLYGON, RUNS, WIDTH, A, V
+from fuzzing.judge import Reader, answered
+from fuzzing.values import any_json, as_json, changed, damaged, json_files, masks, odd, plain, records, texts
 
 
 class PredictionsReader(Reader):
@@ -51,7 +53,7 @@ class PredictionsReader(Reader):
         assert set(source.images()) <= set(source.ids())
         for id in list(source.ids())[:8]:
             assert isinstance(id, str) and id.encode() is not None
-            mask = answered(lambda id=id: source.mask(id, HEIGHT, WIDTH))
+            mask = answered(partial(source.mask, id, HEIGHT, WIDTH))
             assert mask is None or (mask.shape == (HEIGHT, WIDTH) and mask.dtype == np.bool_)
 
 
@@ -73,7 +75,8 @@ class SegmentationReader(Reader):
             try:
                 mask = decode(segmentation, HEIGHT, WIDTH)
             except ValueError as error:
-                assert str(error) and type(error) is ValueError, f"{type(error).__name__}: {error}"
+                if not str(error) or type(error) is not ValueError:
+                    raise
                 continue
             assert mask.shape == (HEIGHT, WIDTH) and mask.dtype == np.bool_
             assert pixels(united(segmentation, HEIGHT, WIDTH)) == mask.sum(), "the mask and its RLE differ"
@@ -162,12 +165,13 @@ class MapReader(Reader):
         super().__init__(folder)
         objects = np.arange(12, dtype=np.int32).reshape(3, 4)
         self.whole = []
-        for write in (
+        writers: tuple[Callable[[Any], None], ...] = (
             lambda file: np.save(file, objects),
-            lambda file: np.savez(file, **{MAP_KEY: objects}),
-            lambda file: np.savez_compressed(file, **{MAP_KEY: objects}),
+            lambda file: np.savez(file, visible_ids=objects),
+            lambda file: np.savez_compressed(file, visible_ids=objects),
             lambda file: np.save(file, np.asfortranarray(objects.astype(np.float32))),
-        ):
+        )
+        for write in writers:
             buffer = io.BytesIO()
             write(buffer)
             self.whole.append(buffer.getvalue())
@@ -175,8 +179,12 @@ class MapReader(Reader):
     def changed(self, random: Random) -> bytes:
         whole = random.choice(self.whole)
         if random.random() < 0.5 and b"'shape': (3, 4)" in whole:
-            shape = random.choice([b"(3, 4L)", b"(-3,-4)", b"(9**9,)", b"(3, 5 )", b"(10**9, 10**9)", b"()", b"(0, 4)"])
-            return whole.replace(b"(3, 4)", shape).replace(b"<i4", random.choice([b"<i4", b"|O8", b"<i8", b"<U9", b"|V4"]))
+            shape = random.choice(
+                [b"(3, 4L)", b"(-3,-4)", b"(9**9,)", b"(3, 5 )", b"(10**9, 10**9)", b"()", b"(0, 4)"]
+            )
+            return whole.replace(b"(3, 4)", shape).replace(
+                b"<i4", random.choice([b"<i4", b"|O8", b"<i8", b"<U9", b"|V4"])
+            )
         return damaged(whole, random)
 
     def generated(self) -> SearchStrategy[bytes]:

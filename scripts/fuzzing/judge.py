@@ -160,7 +160,9 @@ def judge(kind: type[Reader], count: int, seed: int = 0, workers: int = 1, kept:
     found = Counts(kind.name)
     edges = [count * part // workers for part in range(workers + 1)]
     with tempfile.TemporaryDirectory(prefix="fuzz-") as at:
-        slices = [_Slice(kind, seed, Path(at) / str(part), *edges[part : part + 2], kept) for part in range(workers)]
+        slices = [
+            _Slice(kind, seed, Path(at) / str(part), edges[part], edges[part + 1], kept) for part in range(workers)
+        ]
         for each in slices:
             each.start()
         while working := [each for each in slices if not each.ended()]:
@@ -219,7 +221,11 @@ class _Slice:
 
     def add_to(self, found: Counts) -> None:
         _, count, answers, errors, seconds = _STATE.unpack(self.state[:])
-        found.inputs, found.answers, found.errors = found.inputs + count, found.answers + answers, found.errors + errors
+        found.inputs, found.answers, found.errors = (
+            found.inputs + count,
+            found.answers + answers,
+            found.errors + errors,
+        )
         found.seconds += seconds
         if self.log.is_file():
             found.findings += [tuple(json.loads(line)) for line in self.log.read_text().splitlines()]
@@ -302,5 +308,3 @@ def _be_small() -> None:
     os.dup2(null, 2)
     # Without a cache each input is read from its own bytes; a file in the folder's place makes none possible.
     os.environ |= {"AMODAL_BENCH_CACHE": f"{os.devnull}/none", "TQDM_DISABLE": "1"}
-
-

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 TEXTS = (
-    "", " ", "0", "1", "-1", "7.0", "NaN", "null", "é", "e\u0301", "日本", "\ud800", "a\udfff", "\0", "a\nb", "\x1b[31m",
-    "=1+1", "../../etc/passwd", "/dev/zero", "C:\\x", "..\\x", "~", "$HOME", "a" * 300, "x/y", ".", "#", "1e400",
+    "", " ", "0", "1", "-1", "7.0", "NaN", "null", "é", "e\u0301", "日本", "\ud800", "a\udfff", "\0", "a\nb",
+    "\x1b[31m", "=1+1", "../../etc/passwd", "/dev/zero", "C:\\x", "..\\x", "~", "$HOME", "a" * 300,
+    "x/y", ".", "#", "1e400",
 )  # fmt: skip
 NUMBERS = (
-    0, 1, -1, 2, 3, 7, 12, 16, 192, 255, 256, 65535, 65536, 2**31 - 1, 2**31, 2**32, 2**53 + 1, 2**63 - 1, 2**63, -(2**63),
-    10**18, 10**400, 0.0, -0.0, 0.5, 1.5, 7.0, 1e-320, 1e6, 1e12, 1e308, -1e308, math.nan, math.inf, -math.inf,
+    0, 1, -1, 2, 3, 7, 12, 16, 192, 255, 256, 65535, 65536, 2**31 - 1, 2**31, 2**32, 2**53 + 1, 2**63 - 1, 2**63,
+    -(2**63), 10**18, 10**400, 0.0, -0.0, 0.5, 1.5, 7.0, 1e-320, 1e6, 1e12, 1e308, -1e308,
+    math.nan, math.inf, -math.inf,
 )  # fmt: skip
 SHAPES: tuple[Any, ...] = (None, True, False, [], {}, [[]], [{}], {"": {}}, [[[[[[[[]]]]]]]], [None, None], [0] * 50)
 
@@ -53,7 +55,18 @@ def _letters(random: Random) -> str:
 
 def _size(random: Random) -> Any:
     whole = [[12, 16], [12, 16], [16, 12], [12.0, 16.0], ["12", "16"]]
-    odd_ones = [[0, 16], [-12, -16], [192, 1], [2**31, 2], [2**16, 2**16], [10**9, 10**9], [12], [12, 16, 3], 192, [None] * 2]
+    odd_ones = [
+        [0, 16],
+        [-12, -16],
+        [192, 1],
+        [2**31, 2],
+        [2**16, 2**16],
+        [10**9, 10**9],
+        [12],
+        [12, 16, 3],
+        192,
+        [None] * 2,
+    ]
     return random.choice(random.choice([whole, odd_ones]))
 
 
@@ -110,7 +123,9 @@ def _nudge(at: Any, key: Any, random: Random) -> None:
         at[key] = random.choice([0, 1, "true", "null"])
     elif isinstance(old, int | float):
         near = [float(old), old + 0.5] if abs(old) < 1e300 else [0.5]  # longer ones have no float
-        at[key] = random.choice([old + 1, old - 1, -old, *([] if abs(old) > 1e300 else [old * 1000, str(old)]), [old], bool(old), *near])
+        at[key] = random.choice(
+            [old + 1, old - 1, -old, *([] if abs(old) > 1e300 else [old * 1000, str(old)]), [old], bool(old), *near]
+        )
     elif isinstance(old, str):
         cut = random.randint(0, len(old))
         at[key] = random.choice([old[:cut], old[cut:], old + random.choice(TEXTS), old.upper(), [old], len(old)])
@@ -188,8 +203,9 @@ def damaged(whole: bytes, random: Random) -> bytes:
 
 
 _PIECES = (
-    b"\xef\xbb\xbf", b"\xff\xfe", b"[" * 50_000, b"{\"a\":" * 3000, b"9" * 5000, b"1e999", b"NaN", b"-Infinity", b",", b"}",
-    b"]", b'"', b"\\ud800", b"\\", b"\0", b"\r", b"\n", b" " * 1000, b"\xc3", b"\x1b[2J", b"/*", b"\xed\xa0\x80",
+    b"\xef\xbb\xbf", b"\xff\xfe", b"[" * 50_000, b"{\"a\":" * 3000, b"9" * 5000, b"1e999", b"NaN", b"-Infinity", b",",
+    b"}", b"]", b'"', b"\\ud800", b"\\", b"\0", b"\r", b"\n", b" " * 1000, b"\xc3", b"\x1b[2J", b"/*",
+    b"\xed\xa0\x80",
 )  # fmt: skip
 _WHOLES: tuple[Callable[[bytes], bytes], ...] = (
     lambda text: b"",
@@ -205,7 +221,9 @@ texts: SearchStrategy[str] = st.sampled_from(TEXTS) | st.text(st.characters(code
 numbers: SearchStrategy[Any] = st.sampled_from(NUMBERS) | st.integers() | st.floats()
 plain: SearchStrategy[Any] = st.none() | st.booleans() | numbers | texts
 any_json: SearchStrategy[Any] = st.recursive(
-    plain, lambda part: st.lists(part, max_size=4) | st.dictionaries(st.sampled_from(KEYS) | texts, part, max_size=4), max_leaves=12
+    plain,
+    lambda part: st.lists(part, max_size=4) | st.dictionaries(st.sampled_from(KEYS) | texts, part, max_size=4),
+    max_leaves=12,
 )
 runs: SearchStrategy[Any] = st.lists(st.integers(-1, 200) | numbers, max_size=9)
 masks: SearchStrategy[Any] = (
@@ -213,7 +231,10 @@ masks: SearchStrategy[Any] = (
     | st.lists(st.floats(-30, 30) | numbers, max_size=12)
     | st.lists(st.lists(st.floats(-30, 30), max_size=10), max_size=3)
     | st.fixed_dictionaries(
-        {"size": st.just([12, 16]) | st.lists(numbers, max_size=3), "counts": runs | st.text("0123456789abcNnOo`", max_size=9)}
+        {
+            "size": st.just([12, 16]) | st.lists(numbers, max_size=3),
+            "counts": runs | st.text("0123456789abcNnOo`", max_size=9),
+        }
     )
 )
 

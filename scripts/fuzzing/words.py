@@ -6,14 +6,14 @@ from pathlib import Path
 from random import Random
 from typing import ClassVar
 
-from fuzzing.judge import Reader
-from fuzzing.values import TEXTS, damaged, texts
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from amodal_bench.config.compose import compose, refuse_choices
 from amodal_bench.config.overrides import parsed, readable, refuse_sweeps
 from amodal_bench.config.settings import Settings
+from fuzzing.judge import Reader
+from fuzzing.values import TEXTS, damaged, texts
 
 WHOLE = (
     "seed=3", "model=hull", "dataset=toy", "dataset.images=5", "view=crop", "view.margin=0.25", "protocol=pooled",
@@ -21,8 +21,33 @@ WHOLE = (
     "dataset.root='x y'", "a={b: 1}", "model=random/sam", "engine.batch_size=2", "leakage=none", "baselines=null",
     "+x=${seed}", "dataset.split=val", "logger=csv", "experiment=leakage", "model@other=hull", "hydra.mode=RUN",
 )  # fmt: skip
-VALUES = ("", "-1", "0", "1e400", "nan", "null", "[", "{a:", "'", "a,b", "range(3)", "choice(a,b)", "${oc.env:HOME}", "~x/y",
-    "$HOME", "9" * 5000, "[" * 200, "${" * 50, "glob(*)", "\\", "é", "=", "int(x)", "${a}", "_base/published")  # fmt: skip
+VALUES = (
+    "",
+    "-1",
+    "0",
+    "1e400",
+    "nan",
+    "null",
+    "[",
+    "{a:",
+    "'",
+    "a,b",
+    "range(3)",
+    "choice(a,b)",
+    "${oc.env:HOME}",
+    "~x/y",
+    "$HOME",
+    "9" * 5000,
+    "[" * 200,
+    "${" * 50,
+    "glob(*)",
+    "\\",
+    "é",
+    "=",
+    "int(x)",
+    "${a}",
+    "_base/published",
+)
 
 
 class OverridesReader(Reader):
@@ -52,8 +77,12 @@ class OverridesReader(Reader):
 
     def generated(self) -> SearchStrategy[bytes]:
         keys = st.sampled_from([word.partition("=")[0] for word in self.whole]) | texts
-        word = st.tuples(keys, st.sampled_from(VALUES) | texts | st.text("[]{}'\",=:$() a1", max_size=9)).map("=".join)
-        return st.lists(word | texts, min_size=1, max_size=3).map(lambda found: "\n".join(found).encode(errors="surrogatepass"))
+        word = st.tuples(keys, st.sampled_from(VALUES) | texts | st.text("[]{}'\",=:$() a1", max_size=9)).map(
+            "=".join
+        )
+        return st.lists(word | texts, min_size=1, max_size=3).map(
+            lambda found: "\n".join(found).encode(errors="surrogatepass")
+        )
 
     def read(self, data: bytes) -> None:
         words = data.decode(errors="surrogatepass").split("\n")
