@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from amodal_bench.config.compose import compose
 from amodal_bench.config.overrides import expand_home, readable
 from amodal_bench.core.bombs import require_plausible
 from amodal_bench.core.errors import BenchError, InputError, PredictionError, UsageError
+from amodal_bench.datasets.fishbowl.rows import read_subset
 from amodal_bench.datasets.reading.files import read_image
 from amodal_bench.datasets.sailvos.raw_folders import read_map
 from amodal_bench.models.prediction_files import PngFolder
@@ -145,3 +147,12 @@ def test_a_choice_that_hydra_did_not_think_of_is_a_usage_error(override: str) ->
     with pytest.raises(UsageError) as caught:
         compose([override], [])
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 6000
+
+
+def test_a_line_of_too_many_fields_leaves_each_value_in_its_column(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(f"v_id,obj_id,frame_id,OCC_R\n0,5,1,0.5{',9' * 5000}\n")
+    begun = time.process_time()
+    subset = read_subset(file, 1)
+    assert subset.videos[0][5, 1].occlusion_rate == 0.5 and subset.problems == []
+    assert time.process_time() - begun < 1

@@ -31,7 +31,7 @@ from amodal_bench.models.pix2gestalt.checkpoint import read_state
 from amodal_bench.report.compare import ordered
 from amodal_bench.runner.identity import Identity
 from amodal_bench.runner.packed import PREDICTIONS, opened_pack
-from amodal_bench.runner.run_json import write_facts
+from amodal_bench.runner.run_json import FILE, write_facts
 from amodal_bench.runner.store import Row, Store, prediction_row
 from fuzzing.judge import Reader, answered
 from fuzzing.values import TEXTS, any_json, as_json, changed, damaged, json_files, odd
@@ -69,6 +69,8 @@ def write_run(folder: Path) -> None:
         store.write_majorities(2, {"id-0": np.arange(16)})
         store.db.execute("PRAGMA journal_mode=DELETE")
     write_facts(folder, "own", "", identity, None, {})
+    said = json.loads((folder / FILE).read_text())
+    (folder / FILE).write_text(json.dumps({**said, "dates": dict.fromkeys(said["dates"]), "environment": {}}))
 
 
 def look(folder: Path) -> None:
@@ -194,7 +196,9 @@ def _zipped(parts: dict[str, bytes], how: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", how) as archive:
         for name, part in parts.items():
-            archive.writestr(name, part)
+            info = zipfile.ZipInfo(name)  # of one date, so that an input is the same at any time
+            info.compress_type = how
+            archive.writestr(info, part)
     return buffer.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +84,9 @@ def _table(file: Path) -> pd.DataFrame:
     """The file with every field as text."""
     try:
         require_regular(file)
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        with warnings.catch_warnings(action="ignore", category=pd.errors.ParserWarning):
+            # Else the first fields of a line that has too many would be taken for its name, and all others shift.
+            table = pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False)
     except OSError as error:
         raise unreadable(file, error) from error
     except ValueError as error:  # pandas' own errors and a wrong encoding are kinds of it
