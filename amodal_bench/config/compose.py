@@ -12,10 +12,13 @@ from amodal_bench.config.overrides import parsed, readable, refuse_sweeps
 from amodal_bench.config.own import name_folders
 from amodal_bench.config.search import composer
 from amodal_bench.config.settings import Settings, config_folder, settings_from
-from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.errors import BenchError, UsageError, first_line
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+LONGEST_NAME = 200
+"""Bytes of a choice's name: no file has a longer one."""
 
 SEVERAL = "these are several runs, and one is wanted; give one value (a text with a comma needs quotes of its own)"
 
@@ -57,6 +60,8 @@ def composed(overrides: Sequence[str], config_dirs: Sequence[Path]) -> DictConfi
             return _one_run(composed)
     except (BenchError, HydraException, OmegaConfBaseException) as error:
         raise UsageError(explain(error, folders)) from error
+    except (ValueError, TypeError, OSError) as error:  # Hydra's own, of names and values that it did not think of
+        raise UsageError(f"{' '.join(every)}: cannot be composed ({first_line(error)[:200]})") from error
 
 
 def _one_run(composed: Any) -> DictConfig:
@@ -112,7 +117,7 @@ def refuse_choices(overrides: Sequence[str], config_dirs: Sequence[Path]) -> Non
     for override in overrides:
         found = parsed(override)
         group = str(found.key_or_group) if found else ""
-        if found is None or found.is_delete() or group in ("", "experiment") or not (group in known or "/" in group):
+        if found is None or found.is_delete() or group == "" or not (group in known or "/" in group):
             continue
         values = found._value.list if isinstance(found._value, ChoiceSweep) else [found._value]
         every = [*choices(group, config_dirs), *nested_choices(group, config_dirs)]
@@ -120,6 +125,8 @@ def refuse_choices(overrides: Sequence[str], config_dirs: Sequence[Path]) -> Non
             drop = f"to leave it out write ~{found.get_key_element()}; " if found.package else ""
             raise UsageError(f"{override}: must be the name of a choice; {drop}valid: {', '.join(every)}")
         for name in (str(getattr(value, "text", value)) for value in values):
+            if len(name.encode(errors="replace")) > LONGEST_NAME or "\0" in name:
+                raise UsageError(f"{group}={name[:40]}...: no choice has such a name; valid: {', '.join(every)}")
             if is_part(name):
                 raise UsageError(f"{group}={name}: is a part of others, and no choice; {suggest(name, every)}")
 

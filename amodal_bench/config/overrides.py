@@ -30,7 +30,7 @@ def expand_home(text: str) -> str:
             return text if home is None else str(home) + text[len(name) :]
     try:
         return str(Path(text).expanduser()) if text.startswith("~") else text
-    except RuntimeError:  # there is no such user
+    except (RuntimeError, ValueError):  # there is no such user, or none can have such a name
         return text
 
 
@@ -54,7 +54,7 @@ def parsed(override: str) -> Override | None:
 
     try:
         return OverridesParser.create().parse_override(override)
-    except HydraException:
+    except (HydraException, ValueError, RecursionError):  # Python reads no whole number of more than 4300 digits
         return None
 
 

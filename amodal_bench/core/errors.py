@@ -11,7 +11,10 @@ LONGEST = 2000
 
 
 class BenchError(Exception):
-    """Something the user can mend; its text is the one line that is shown."""
+    """Something the user can mend; its text is the one line that is shown, whatever a file has put into it."""
+
+    def __str__(self) -> str:
+        return shown.one_line(super().__str__())
 
 
 class UsageError(BenchError):

@@ -185,7 +185,7 @@ class Pack:
     def regions(self) -> Iterator[tuple[str, str, list[int]]]:
         """Counts of regions that need masks again: name, id, and the four counts."""
         for line, told in self._lines(REGION_COUNTS):
-            if told.get("name") not in REGIONS or not _is_text(told.get("id")) or not _are_counts(told, 4):
+            if told.get("name") not in list(REGIONS) or not _is_text(told.get("id")) or not _are_counts(told, 4):
                 raise self._wrong(REGION_COUNTS, "is not a known region's name, an id and 4 counts", line)
             yield told["name"], told["id"], told["counts"]
 

@@ -22,6 +22,7 @@ from amodal_bench.runner.private import private
 from amodal_bench.runner.store import STORE, Store, read_store
 
 FILE = "run.json"
+DATES = ("begun", "continued", "finished")
 HOME = "~/"
 
 
@@ -162,9 +163,9 @@ def _dates(folder: Path) -> dict[str, str | None]:
     """The dates of a run's file, None where there is none or it cannot be read."""
     try:
         found = read_json(folder / FILE)["dates"]
-        return {name: found[name] for name in ("begun", "continued", "finished")}
+        return {name: found[name] if isinstance(found[name], str) else None for name in DATES}
     except (BenchError, TypeError, KeyError):
-        return {"begun": None, "continued": None, "finished": None}
+        return dict.fromkeys(DATES)
 
 
 def _now() -> str:
@@ -194,6 +195,7 @@ def read_facts(folder: Path) -> RunFacts:
     """
     said = read_said(folder)
     try:
+        _require_kinds(said)
         identity, digest = said["identity"], str(said["digest"])
         dataset, _ = str(identity["dataset"]["name"]), identity["dataset"]["fingerprint"]
         components = said.get("components") or {}
@@ -208,6 +210,17 @@ def read_facts(folder: Path) -> RunFacts:
     except (TypeError, KeyError, AttributeError) as error:
         remedy = "give the run's command again: it writes the file again and predicts nothing twice"
         raise InputError(folder / FILE, "does not describe a run", remedy) from error
+
+
+def _require_kinds(said: Any) -> None:
+    """Raise `TypeError` where a fact is of another kind than whoever reads it expects, or `KeyError`."""
+    found: list[tuple[Any, type]] = [(said.get(name), str) for name in ("name", "settings", "split")]
+    found += [(said.get(name), dict) for name in ("environment", "components", "dates")]
+    found += [(part, dict) for part in (said["identity"], said["identity"]["dataset"], said["identity"].get("model"))]
+    found += [(part, dict) for part in (said.get("components") or {}).values()]
+    found += [(date, str) for date in (said.get("dates") or {}).values()]
+    if not all(value is None or isinstance(value, kind) for value, kind in found):
+        raise TypeError
 
 
 def newest_first(runs: Path, folders: str = "*") -> list[Path]:

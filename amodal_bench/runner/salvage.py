@@ -76,13 +76,14 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 def _take(db: sqlite3.Connection, table: str, found: Salvaged, most: int) -> None:
     """Sort the rows of a table into sound and broken ones; one that is there twice counts once."""
-    kinds, keys = SUMMED[table]
+    columns = SUMMED[table]
+    kinds, keys = columns.kinds, columns.keys
     taken: dict[tuple[Any, ...], int] = {}
     sums = True
     with suppress(sqlite3.Error):
         sums = has_sums(db, table)
     for row in _every(db, f"SELECT {SUM}, {', '.join(kinds)} FROM {table}", most):
-        if fault(row, kinds.values(), sums):
+        if fault(row, columns, sums):
             found.broken[table].append(row)
         elif row[1 : 1 + keys] not in taken:
             taken[row[1 : 1 + keys]] = 1

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
 from amodal_bench.metrics.counts import CELLS
-from amodal_bench.runner.sums import SUM, DamagedRow, row_sum
+from amodal_bench.runner.sums import SUM, Columns, DamagedRow, row_sum
 
 SCHEMA = 4
 """The version of the tables: 1 had no records and regions, 2 one prediction of each instance, 3 no checksums."""
@@ -45,23 +44,25 @@ _TABLES = {
 }
 
 
-class Columns(NamedTuple):
-    """A table's columns with their types, and how many of the first are its key."""
+_OPTIONAL = {
+    "instances": (("error",), ("height", "width"), ("rle",), tuple(COUNTS), ("data_s",), ("predict_s",)),
+    "pairs": (("iou",),),
+}
+"""Columns that may be NULL, in groups that are NULL together."""
 
-    kinds: dict[str, str]
-    keys: int
 
-
-def _parsed(columns: str) -> Columns:
+def _parsed(table: str, columns: str) -> Columns:
     typed, _, key = columns.partition(", PRIMARY KEY (")
     kinds = {part.split(" ")[0]: part.split(" ")[1] for part in typed.split(", ")}
-    return Columns(kinds, key.count(",") + 1)
+    names = list(kinds)
+    groups = tuple(range(names.index(group[0]), names.index(group[-1]) + 1) for group in _OPTIONAL.get(table, ()))
+    return Columns(kinds, key.count(",") + 1, groups)
 
 
 _UNSUMMED: frozenset[str] = frozenset()
 """Tables whose rows carry no checksum: nothing of them is in a result."""
 
-SUMMED = {name: _parsed(columns) for name, columns in _TABLES.items() if name not in _UNSUMMED}
+SUMMED = {name: _parsed(name, columns) for name, columns in _TABLES.items() if name not in _UNSUMMED}
 """Tables whose rows carry a checksum, in a column of its own before the others."""
 
 

@@ -182,11 +182,12 @@ class Store:
             if not has_table(self._db, table):
                 return
             self._sums[table] = has_sums(self._db, table)
-        (kinds, keys), sums = SUMMED[table], self._sums[table]
+        columns, sums = SUMMED[table], self._sums[table]
+        kinds, keys = columns.kinds, columns.keys
         for stated, *found in self._db.execute(f"SELECT {SUM}, {', '.join(kinds)} FROM {table} {which}", values):
             row = tuple(found)
-            if (row_sum(row) != stated) if sums else fault((stated, *row), kinds.values(), sums):
-                problem = fault((stated, *row), kinds.values(), sums)
+            if (row_sum(row) != stated) if sums else fault((stated, *row), columns, sums):
+                problem = fault((stated, *row), columns, sums)
                 raise DamagedRow(f"{table}, row {', '.join(map(repr, row[:keys]))[:200]}: {problem}")
             yield row
 
@@ -231,7 +232,13 @@ class Store:
         tried = "" if every else "WHERE id IN (SELECT id FROM instances)"
         found = [line for _, line in self.rows("records", f"{tried} ORDER BY rowid")]
         # Read as one text: a hundred thousand calls of the parser take four times as long.
-        return pd.DataFrame(json.loads(f"[{','.join(found)}]"))
+        try:
+            records = json.loads(f"[{','.join(found)}]")
+        except (ValueError, RecursionError) as error:
+            raise DamagedRow("records: one of them is not JSON") from error
+        if not all(isinstance(record, dict) and isinstance(record.get("id"), str) for record in records):
+            raise DamagedRow("records: one of them is not an object with an id")
+        return pd.DataFrame(records)
 
     def write_told(self, name: str, text: str) -> None:
         """Keep what a file beside the store says, so that it can be written again."""

@@ -6,7 +6,7 @@ import math
 import sqlite3
 import zlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 SUM = "checksum"
 """The column that holds a row's checksum."""
@@ -16,6 +16,20 @@ _KINDS: dict[str, type] = {"TEXT": str, "INTEGER": int, "REAL": float, "BLOB": b
 
 class DamagedRow(sqlite3.DatabaseError):
     """A row of a store is not as it was written."""
+
+
+class Columns(NamedTuple):
+    """A table's columns.
+
+    Attributes:
+        kinds: their types by name.
+        keys: how many of the first are its key.
+        optional: places of those that may be NULL, in groups that are NULL together.
+    """
+
+    kinds: dict[str, str]
+    keys: int
+    optional: tuple[range, ...]
 
 
 def row_sum(values: tuple[Any, ...]) -> int:
@@ -29,17 +43,23 @@ def summed(values: Iterable[Any], kinds: Iterable[str]) -> tuple[Any, ...]:
     return row_sum(plain), *plain
 
 
-def fault(row: Sequence[Any], kinds: Iterable[str], sums: bool) -> str:
+def fault(row: Sequence[Any], columns: Columns, sums: bool) -> str:
     """What is wrong with a row that begins with its checksum; "" where nothing is.
 
     Args:
         row: the checksum and the values.
-        kinds: of the values.
-        sums: whether there are checksums; else only the kinds of the values are looked at.
+        columns: of the values.
+        sums: whether there are checksums; else only the kinds of the values are looked at, and what is missing.
     """
     if sums:
         return "" if row_sum(tuple(row[1:])) == row[0] else "it is not as it was written"
-    for value, kind in zip(row[1:], kinds, strict=True):
+    missing = {place for place, value in enumerate(row[1:]) if value is None}
+    for group in columns.optional:
+        if missing.issuperset(group):
+            missing.difference_update(group)
+    if missing:
+        return f"it has no {list(columns.kinds)[min(missing)]}"
+    for value, kind in zip(row[1:], columns.kinds.values(), strict=True):
         if value is not None and not isinstance(value, _KINDS[kind]):
             return f"it has {value!r:.40} where a value of kind {kind} belongs"
         if isinstance(value, int) and value < 0:

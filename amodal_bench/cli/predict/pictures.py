@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image as pillow
 from PIL import ImageOps
 
+from amodal_bench.core.bombs import require_plausible
 from amodal_bench.core.errors import InputError, NoSuchFile
 from amodal_bench.core.files import require_regular
 from amodal_bench.core.rgb import OfUnknownRange, is_deep, rgb
@@ -65,6 +66,7 @@ def _opened(path: Path) -> Iterator[pillow.Image]:
     try:
         require_regular(path)
         with pillow.open(path) as picture:
+            require_plausible(picture, path)
             if picture.mode == "F":
                 raise OfUnknownRange("has floating-point pixels of unknown range")
             upright = ImageOps.exif_transpose(picture)
@@ -75,7 +77,7 @@ def _opened(path: Path) -> Iterator[pillow.Image]:
     except OfUnknownRange as error:
         raise InputError(path, str(error), "save it as PNG") from error
     # Pillow tells of a damaged file by any of these, depending on the format.
-    except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, MemoryError, pillow.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(path, f"cannot be read as a picture ({reason})", "check that it is one") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from amodal_bench.datasets.reading.files import COPY_AGAIN, require_own
 
 KEYS = ("v_id", "obj_id", "frame_id")
 RATE, COUNTED = "OCC_R", "test"
+_USED = frozenset({*KEYS, RATE, COUNTED})
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ def _table(file: Path) -> pd.DataFrame:
         with open_regular(file) as opened:
             head = opened.read(LOOKED_AT)
         require_own(file, head, foreign(head) or wide(head), "a CSV")
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        with warnings.catch_warnings(action="ignore", category=pd.errors.ParserWarning):
+            # Else the first fields of a line that has too many would be taken for its name, and all others shift.
+            table = pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False, usecols=_USED.__contains__)
     except OSError as error:
         raise unreadable(file, error) from error
     except ValueError as error:  # pandas' own errors and a wrong encoding are kinds of it

