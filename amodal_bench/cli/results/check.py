@@ -54,7 +54,7 @@ def main(run: Path, repair: bool, overrides: Sequence[str], config_dir: Sequence
         print(f"sound: {counted}")
         return DONE
     lost = f"{found.lost} of them are lost" if found.lost else "nothing of them is lost"
-    print(f"{len(found.faults)} faults: {counted}; {lost}")
+    print(f"{len(found.faults)} fault{'s' * (len(found.faults) > 1)}: {counted}; {lost}")
     if found.kept is None:
         print("give --repair to make again what can be; nothing has been written")
         return FAILED
