@@ -151,7 +151,7 @@ class _Check:
                     self.found.faults.append(f"{where}: its counts are not those of its mask")
                 kept.append(row if again is None else again)
             elif again is not None and row_sum(again) == stored:
-                self.found.faults.append(f"{where}: counts or size are not as they were written; it can be made again")
+                self.found.faults.append(f"{where}: counts or size are not as they were written; can be made again")
                 kept.append(again)
             else:
                 self.found.faults.append(f"{where}: it is not as it was written; left out")
@@ -222,7 +222,7 @@ class _Check:
                         self.found.faults.append(f"pairs, instances {both}: their IoU is not that of their masks")
         for table in _DERIVED:
             for row in broken[table]:
-                self.found.faults.append(f"{table}, row {row[1]!r:.80}: it is not as it was written; it can be made again")
+                self.found.faults.append(f"{table}, row {row[1]!r:.80}: is not as it was written; can be made again")
 
     def _compare(self, what: str, known: Mapping[Any, Sequence[int]], made: dict[str, Integers]) -> None:
         for id, counts in known.items():
