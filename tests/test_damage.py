@@ -26,8 +26,9 @@ from amodal_bench.runner import schema
 from amodal_bench.runner.place import opened
 from amodal_bench.runner.regions import complete
 from amodal_bench.runner.run_json import FILE, read_facts, write_again
-from amodal_bench.runner.store import COUNTS, STORE, Store
-from amodal_bench.runner.sums import SUM
+from amodal_bench.runner.schema import INSTANCES, SUMMED
+from amodal_bench.runner.store import CONTENTS, COUNTS, STORE, Row, Store
+from amodal_bench.runner.sums import SUM, summed
 
 DATA = things(12)
 
@@ -401,3 +402,59 @@ def test_a_run_whose_dataset_is_gone_is_checked_by_its_checksums(run: Run, run_f
     status, out, _ = run("results", "check", str(run_folder))
     assert status == 0 and out.splitlines()[-1] == "sound: 24 predictions read"
     assert "note: not counted again: " in out and "does not say how its dataset is opened" in out
+
+
+GONE = {
+    "DELETE FROM instances WHERE id = 'id-001'": 1,
+    "DELETE FROM records WHERE id = 'id-001'": 0,
+    "DELETE FROM instances": 0,
+}
+
+
+@pytest.mark.parametrize("statement", GONE)
+def test_rows_that_are_gone_are_missed_although_the_others_are_sound(run_folder: Path, statement: str) -> None:
+    with Store(run_folder / STORE) as store:
+        store.seal()
+        before = len(store.table())
+    facts_by_api(run_folder)
+    sql(run_folder, statement)
+    with pytest.raises(InputError, match="predictions or records are gone, or are those of another run"):
+        facts_by_api(run_folder)
+    found = check_run(run_folder, DATA, repair=True)
+    assert any("rows are gone" in line for line in found.faults) and found.kept is not None
+    assert check_run(run_folder, DATA).faults == []
+    with Store(run_folder / STORE, read_only=True) as store:
+        assert before - len(store.table()) in (0, 1, before)
+
+
+def test_the_rows_of_another_run_are_not_taken_for_this_ones(run_folder: Path) -> None:
+    with Store(run_folder / STORE) as store:
+        store.seal()
+        row = store.db.execute("SELECT id FROM instances WHERE error IS NULL ORDER BY id").fetchone()
+    with closing(sqlite3.connect(run_folder / STORE)) as db, db:
+        columns = list(INSTANCES)
+        values = list(db.execute(f"SELECT {', '.join(columns)} FROM instances WHERE id = ?", row).fetchone())
+        values[columns.index("predict_s")] = 12.5
+        kinds = SUMMED["instances"].kinds.values()
+        marks = ", ".join("?" for _ in range(len(columns) + 1))
+        into = f"instances ({SUM}, {', '.join(columns)})"
+        db.execute(f"INSERT OR REPLACE INTO {into} VALUES ({marks})", summed(values, kinds))
+    with pytest.raises(InputError, match="are those of another run"):
+        facts_by_api(run_folder)
+    found = check_run(run_folder, DATA, repair=True)
+    assert any("not those that were written" in line for line in found.faults) and found.lost
+    with Store(run_folder / STORE, read_only=True) as store:
+        assert store.table().empty  # the run's command predicts them again
+
+
+def test_a_run_that_goes_on_has_another_seal_at_its_end(run_folder: Path) -> None:
+    with Store(run_folder / STORE) as store:
+        store.seal()
+        first = store.told(CONTENTS)
+        store.write([Row("new", None, (2, 2), b"04", np.zeros(16, np.int64))])
+        assert store.told(CONTENTS) is None
+    facts_by_api(run_folder)
+    with Store(run_folder / STORE) as store:
+        store.seal()
+        assert store.told(CONTENTS) not in (None, first)
+    facts_by_api(run_folder)

@@ -198,7 +198,7 @@ def test_a_damaged_run_is_one_line(hull: Outcome, capsys: pytest.CaptureFixture[
     with sqlite3.connect(folder / "store.sqlite") as store:
         store.execute("DELETE FROM records")
     assert command(["export", str(folder)]) == 1
-    assert "does not say what its instances are" in capsys.readouterr().err
+    assert "is damaged (predictions or records are gone" in capsys.readouterr().err
     (folder / "store.sqlite").write_bytes(b"no database" * 100)
     assert command(["export", str(folder)]) == 1
     err = capsys.readouterr().err

@@ -33,8 +33,13 @@ def test_what_a_terminal_obeys_is_shown_as_its_code() -> None:
     assert "\x1b" not in one_line(InputError(EVIL, "is\x1b[1A bad", "do\nthis"))
 
 
+def test_what_moves_over_other_lines_passes_at_the_ends_alone() -> None:
+    assert for_terminal("\ra\rb\x1b[Ac\r") == "\ra\\x0db\\x1b[Ac\r"
+    assert for_terminal('warning: =HYPERLINK("x")\r\x1b[A\n') == 'warning: =HYPERLINK("x")\\x0d\\x1b[A\n'
+
+
 def test_the_programs_own_bars_and_colours_pass() -> None:
-    for own in ("\r 50%|█████| 1/2\x1b[A", "\x1b[1mbold\x1b[0m", "plain\n"):
+    for own in ("\r 50%|█████| 1/2", "\n\x1b[A", "\x1b[A", "\r   \r", "\x1b[1mbold\x1b[0m", "plain\n"):
         assert for_terminal(own) == own
     assert for_terminal("\x1b[1m" + EVIL.replace("\r", "") + "\x1b[0m") == (
         "\x1b[1m" + ESCAPED.replace("\\x0d", "") + "\x1b[0m"
@@ -91,4 +96,4 @@ def test_a_model_of_ones_own_cannot_write_to_the_terminal() -> None:
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, cwd=root, check=True)
     for stream in (done.stdout, done.stderr):
         text = io.TextIOWrapper(io.BytesIO(stream), encoding="utf-8", newline="").read()
-        assert text.rstrip("\n") == ESCAPED.removesuffix("\\ud800").replace("\\x0d", "\r")
+        assert text.rstrip("\n") == ESCAPED.removesuffix("\\ud800")

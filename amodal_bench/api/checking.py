@@ -14,7 +14,7 @@ from typing import Any
 from amodal_bench.api.verified import alike
 from amodal_bench.core.disk import cannot_write
 from amodal_bench.core.errors import UsageError, one_line
-from amodal_bench.core.files import partial_of
+from amodal_bench.core.files import partial_of, read_text
 from amodal_bench.core.rle import decode
 from amodal_bench.core.types import Integers
 from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Dataset, Sample
@@ -26,7 +26,7 @@ from amodal_bench.runner.regions import complete
 from amodal_bench.runner.run_json import FILE, write_again
 from amodal_bench.runner.salvage import Salvaged, fill, put_in_place, salvage
 from amodal_bench.runner.schema import COUNTS, INSTANCES
-from amodal_bench.runner.store import STORE, Store, prediction_row
+from amodal_bench.runner.store import CONTENTS, STORE, Store, prediction_row
 from amodal_bench.runner.sums import row_sum
 
 _NAMES = list(INSTANCES)
@@ -108,6 +108,7 @@ class _Check:
 
     def run(self) -> None:
         self.found.faults += [f"{STORE}: {line}" for line in self.salvaged.faults]
+        self._contents()
         derived = () if self.dataset is not None else _DERIVED
         fill(self.store, self.salvaged, ("stages", "told", *derived))
         self._records()
@@ -117,6 +118,22 @@ class _Check:
         for table in ("stages", "told", *derived):
             for row in self.salvaged.broken[table]:
                 self.found.faults.append(f"{table}, row {row[1]!r:.80}: it is not as it was written; left out")
+
+    def _contents(self) -> None:
+        """Compare which rows there are with what a finished run has noted."""
+        told = dict(self.salvaged.sound["told"])
+        self.salvaged.sound["told"] = [row for row in self.salvaged.sound["told"] if row[0] != CONTENTS]
+        stated = json.loads(told.get(CONTENTS, "{}"))
+        for table, (count, total) in stated.items():
+            sound, broken = self.salvaged.sound[table], self.salvaged.broken[table]
+            if missing := count - len(sound) - len(broken):
+                what = "are gone" if missing > 0 else "are not this run's"
+                self.found.faults.append(f"{table}: {abs(missing)} of {count} rows {what}")
+                self.found.lost += max(missing, 0) if table == "instances" else 0
+            elif not broken and sum(map(row_sum, sound)) != total:
+                self.found.faults.append(f"{table}: the rows are not those that were written; left out")
+                self.found.lost += len(sound) if table == "instances" else 0
+                sound.clear()
 
     def _records(self) -> None:
         sound, broken = self.salvaged.sound["records"], self.salvaged.broken["records"]
@@ -234,7 +251,7 @@ def _check_run_json(found: Checked, folder: Path, store: Store, repair: bool) ->
     """Compare `run.json` with the store's copy, and write either of them again from the other."""
     text, told = store.told(FILE), None
     with suppress(OSError, UnicodeDecodeError):
-        told = (folder / FILE).read_text(encoding="utf-8")
+        told = read_text(folder / FILE)
     if text is None:
         found.notes.append(f"{FILE}: the store has no copy of it; the run's command adds one when it goes on")
     elif told is None or _without_dates(told) != _without_dates(text):

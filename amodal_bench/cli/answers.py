@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from amodal_bench.core import stops
-from amodal_bench.core.disk import refusal
+from amodal_bench.core.disk import in_the_place_of, refusal
 from amodal_bench.core.errors import BenchError, UsageError, unbroken
 from amodal_bench.core.shown import shown
 
@@ -80,6 +80,8 @@ def disk_error(error: Exception) -> BenchError | None:
         return None
     if error.errno == errno.EBADF:
         return BenchError("the code of a component closed a file that is in use; let it close its own files alone")
+    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP) and error.filename is not None:
+        return in_the_place_of(Path(os.fsdecode(error.filename2 or error.filename)), error)
     return refusal(Path("the disk"), error, again="then give the command again")
 
 

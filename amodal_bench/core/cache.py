@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from amodal_bench.core.files import write_whole
+from amodal_bench.core.files import read_bytes, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def keep_sealed(path: Path, content: bytes) -> None:
 def kept_sealed(path: Path) -> bytes | None:
     """The bytes that `keep_sealed` has put there; None where there are none, or others."""
     try:
-        found = path.read_bytes()
+        found = read_bytes(path)
     except FileNotFoundError:
         return None
     except OSError as error:

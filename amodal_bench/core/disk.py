@@ -70,6 +70,14 @@ def cannot_write(place: Path, error: OSError, again: str = AGAIN) -> InputError:
     return InputError(place, f"cannot be written ({reason})", "set results to a folder that you can write to")
 
 
+def in_the_place_of(place: Path, error: OSError) -> InputError:
+    """What to say where something else lies in the place of a file, such as a folder."""
+    if error.errno in _CAUSES:
+        return _told(place, error.errno, AGAIN)
+    reason = (error.strerror or str(error)).lower()
+    return InputError(place, f"cannot be written ({reason})", "remove or rename what lies in its place, " + AGAIN)
+
+
 def why_unwritable(folder: Path) -> str:
     """Why nothing can be written in a folder that is there, as the system says it; "" where something can."""
     if not folder.is_dir():

@@ -11,8 +11,11 @@ import re
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Controls but for tab and line feed, what turns the direction of writing, and halves of surrogate pairs."""
 
-_OWN = re.compile("\x1b\\[(?:[0-9;]*m|A)|\r")
-"""What the program's own bars and tables send to a terminal: colours, a line up, and the line's beginning."""
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
+"""What the program's own tables send to a terminal."""
+
+_MOVES = re.compile("(?:\r|\n|\x1b\\[A)*")
+"""What its bars send before a text and after it: the line's beginning, a line down, a line up."""
 
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[-+]?[0-9.,eE%±\[\] +-]*|[-+]?(?:inf|nan)", re.IGNORECASE)
@@ -32,10 +35,14 @@ def for_terminal(text: str) -> str:
     """`shown` but for what the program's own bars and tables send: for all that goes to standard output and error."""
     if not _OBEYED.search(text):
         return text
-    own = list(_OWN.finditer(text))
-    starts, ends = [0, *(found.end() for found in own)], [*(found.start() for found in own), len(text)]
-    parts = [shown(text[start:end]) for start, end in zip(starts, ends, strict=True)]
-    return "".join(part + sent for part, sent in zip(parts, [*(found[0] for found in own), ""], strict=True))
+    before = _MOVES.match(text)
+    first = before.end() if before else 0
+    last = len(text) - 1 if text.endswith("\r") and len(text) > first else len(text)
+    inside, own = text[first:last], list(_COLOUR.finditer(text[first:last]))
+    starts, ends = [0, *(found.end() for found in own)], [*(found.start() for found in own), len(inside)]
+    parts = [shown(inside[start:end]) for start, end in zip(starts, ends, strict=True)]
+    colours = [*(found[0] for found in own), ""]
+    return text[:first] + "".join(part + sent for part, sent in zip(parts, colours, strict=True)) + text[last:]
 
 
 def spreadsheet(text: str) -> str:

@@ -32,6 +32,9 @@ class Stage(Enum):
     PREDICTING = "predicting"
 
 
+_STAGES = {stage.value: stage for stage in Stage}
+
+
 @dataclass(frozen=True)
 class Suspect:
     """A prediction that was in flight when the process ended, or that took too long.
@@ -87,7 +90,11 @@ class InFlight:
     def suspects(self, wanted: Collection[Key]) -> list[Suspect]:
         """Those among what is wanted, in its order."""
         rows = self._db.execute("SELECT id, draw, ends, why, stage FROM in_flight")
-        found = {(id, draw): Suspect((id, draw), ends, why, Stage(stage)) for id, draw, ends, why, stage in rows}
+        found = {
+            (id, draw): Suspect((id, draw), ends, str(why), _STAGES.get(stage, Stage.PREDICTING))
+            for id, draw, ends, why, stage in rows
+            if isinstance(ends, int)  # what somebody else has written there is believed as little
+        }
         return [found[key] for key in wanted if key in found]
 
     def begin(self, keys: Sequence[Key], stage: Stage) -> None:

@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from amodal_bench.core.disk import in_the_place_of
+from amodal_bench.core.files import open_regular
+
 FILE = "last-words.txt"
 """In a run's folder while it is worked on, and after the process was ended: a signal's name and the Python stack."""
 
@@ -40,7 +43,8 @@ class LastWords:
     def found(self) -> str:
         """What ended the process before this one, such as "segmentation fault"; "" where nothing shows it."""
         try:
-            lines = self.path.read_bytes()[:10_000].splitlines()
+            with open_regular(self.path) as file:
+                lines = file.read(10_000).splitlines()
         except OSError:
             return ""
         for line in lines[1:]:
@@ -61,7 +65,7 @@ class LastWords:
         """Take note of what ends the process while this lasts; the file is gone afterwards."""
         enabled = faulthandler.is_enabled()
         own = {name: getattr(os, name) for name in ("_exit", "kill")}
-        with self.path.open("wb", buffering=0) as file:
+        with self._opened() as file:
             self._file = file
             self._head = file.write(f"amodal-bench {' '.join(_machine())}\n".encode())
             faulthandler.enable(file)
@@ -78,6 +82,14 @@ class LastWords:
                     faulthandler.enable(sys.__stderr__ or sys.stderr)
                 self._file = None
                 self.path.unlink(missing_ok=True)
+
+    def _opened(self) -> BinaryIO:
+        """A new file, whatever lies in its place: a link would lead to somebody's own file, a pipe would wait."""
+        try:
+            self.path.unlink(missing_ok=True)
+            return os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb", buffering=0)
+        except OSError as error:
+            raise in_the_place_of(self.path, error) from error
 
     def forget(self) -> None:
         """Take back what does not belong to this process's end, such as that of a process that it had started."""

@@ -14,6 +14,7 @@ from socket import gethostname
 from threading import Lock
 
 from amodal_bench.core.errors import BenchError, InputError
+from amodal_bench.core.files import open_regular
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ def _sign(descriptor: int) -> None:
 def _holder(file: Path) -> str:
     """Who holds the lock, as a part of a line; "" where it does not say."""
     with suppress(OSError):
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             text = opened.read(_LONGEST).decode("utf-8", errors="replace").strip()
         return f" ({text})" if text.isprintable() and text else ""
     return ""

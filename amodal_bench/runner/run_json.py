@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.errors import BenchError, InputError
-from amodal_bench.core.files import home_folder, write_whole
+from amodal_bench.core.files import home_folder, read_text, write_whole
 from amodal_bench.datasets.reading.files import read_json
 from amodal_bench.runner.environment import environment as machine
 from amodal_bench.runner.identity import Identity
@@ -100,6 +100,8 @@ def finish(folder: Path, store: Store | None = None) -> None:
     """Note in `run.json`, and in the copy that the store keeps, that the run has all that was asked for."""
     said = read_json(folder / FILE)
     _write(folder, {**said, "dates": {**said["dates"], "finished": _now()}}, store)
+    if store is not None:
+        store.seal()
 
 
 def write_again(folder: Path, store: Store, always: bool = False) -> bool:
@@ -109,7 +111,7 @@ def write_again(folder: Path, store: Store, always: bool = False) -> bool:
     """
     text, whole = store.told(FILE), _is_whole(_read(folder))
     if whole and text is None:
-        store.write_told(FILE, (folder / FILE).read_text(encoding="utf-8"))
+        store.write_told(FILE, read_text(folder / FILE))
     if text is None or (whole and not always):
         return whole
     _write_text(folder, text)

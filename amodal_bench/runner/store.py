@@ -144,6 +144,7 @@ class Store:
         """Commit rows in one transaction; a row replaces one of the same id and draw, and costs of stages add up."""
         rows = list(rows)
         with self._db:
+            self._db.execute("DELETE FROM told WHERE name = ?", (CONTENTS,))
             self.put("instances", [_values(row) for row in rows])
             # What was derived of an earlier prediction is gone with it.
             ids = [(row.id,) for row in rows if row.draw == 0]
@@ -225,6 +226,7 @@ class Store:
         if new.empty:
             return
         with self._db:
+            self._db.execute("DELETE FROM told WHERE name = ?", (CONTENTS,))
             self.put("records", ((line["id"], json.dumps(line, allow_nan=True)) for line in new.to_dict("records")))
 
     def records(self, every: bool = False) -> pd.DataFrame:
@@ -239,6 +241,10 @@ class Store:
         if not all(isinstance(record, dict) and isinstance(record.get("id"), str) for record in records):
             raise DamagedRow("records: one of them is not an object with an id")
         return pd.DataFrame(records)
+
+    def seal(self) -> None:
+        """Note which predictions and records there are: that one is gone no checksum of a row would show."""
+        self.write_told(CONTENTS, json.dumps(contents(self._db)))
 
     def write_told(self, name: str, text: str) -> None:
         """Keep what a file beside the store says, so that it can be written again."""
@@ -345,6 +351,21 @@ def read_store(path: Path, read: Callable[[Store], Read]) -> Read:
         return read(store)
 
 
+CONTENTS = "contents"
+"""Under which name a finished run's store says which rows it has."""
+
+SEALED = ("instances", "records")
+
+
+def contents(db: sqlite3.Connection) -> dict[str, list[int]]:
+    """By table how many rows there are, and the sum of their checksums."""
+    found = {}
+    for table in SEALED:
+        count, total = db.execute(f"SELECT count(*), coalesce(sum({SUM}), 0) FROM {table}").fetchone()
+        found[table] = [int(count), int(total)]
+    return found
+
+
 _TRIES = 20
 
 _whole: set[tuple[Path, str | None]] = set()
@@ -362,6 +383,10 @@ def _require_whole(db: sqlite3.Connection, path: Path) -> None:
     (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()
     if found != "ok":
         raise DamagedRow(unbroken(found))
+    if all(has_table(db, table) and has_sums(db, table) for table in ("told", *SEALED)):
+        sealed = db.execute("SELECT text FROM told WHERE name = ?", (CONTENTS,)).fetchone()
+        if sealed is not None and sealed[0] != json.dumps(contents(db)):
+            raise DamagedRow("predictions or records are gone, or are those of another run")
     _whole.add(state)
 
 
