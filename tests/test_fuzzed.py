@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -156,3 +158,28 @@ def test_a_line_of_too_many_fields_leaves_each_value_in_its_column(tmp_path: Pat
     subset = read_subset(file, 1)
     assert subset.videos[0][5, 1].occlusion_rate == 0.5 and subset.problems == []
     assert time.process_time() - begun < 1
+
+
+def test_whatever_pillow_raises_of_a_damaged_picture_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A field that is a float where Pillow wants a whole number is a `TypeError` of its own."""
+    file = tmp_path / "a.png"
+    Image.new("RGB", (4, 4)).save(file)
+    for error in (
+        TypeError("'float' object cannot be interpreted as an integer"),
+        KeyError(7),
+        struct.error("short"),
+    ):
+        monkeypatch.setattr(Image.Image, "load", raising(error))
+        with pytest.raises(InputError, match="cannot be read as a picture"):
+            read_image(file)
+
+
+def raising(error: Exception) -> Callable[..., object]:
+    """A method that raises an error."""
+
+    def method(*_: object, **__: object) -> object:
+        raise error
+
+    return method

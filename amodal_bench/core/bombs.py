@@ -1,10 +1,18 @@
-"""Pictures that are a few bytes and would fill the memory."""
+"""Pictures that are damaged, or are a few bytes and would fill the memory."""
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 from PIL import Image as pillow
+
+DAMAGED = (
+    OSError, SyntaxError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, MemoryError,
+    struct.error, zlib.error, pillow.DecompressionBombError,
+)  # fmt: skip
+"""By what Pillow tells of a damaged file, which depends on the format and on the damage."""
 
 LARGE = 1 << 24
 """Pixels up to which a picture may be of any number of bytes."""

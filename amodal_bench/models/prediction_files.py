@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 from PIL import Image as Pillow
 
-from amodal_bench.core.bombs import require_plausible
+from amodal_bench.core.bombs import DAMAGED, require_plausible
 from amodal_bench.core.digests import files_digest, require_unchanged, sizes_digest
 from amodal_bench.core.errors import InputError, PredictionError, unreadable
 from amodal_bench.core.files import require_regular
@@ -206,8 +206,7 @@ class PngFolder:
                 require_plausible(picture, file)
                 pixels = np.asarray(picture)
                 alpha = picture.mode in ("LA", "PA", "RGBA", "La", "RGBa")
-        # Pillow tells of a damaged file by any of these, depending on the format.
-        except (OSError, SyntaxError, ValueError, MemoryError, Pillow.DecompressionBombError) as error:
+        except DAMAGED as error:
             if found := instead_of(file):
                 raise PredictionError(f"{file}: no picture: it is {found.what}; {found.remedy}") from error
             reason = getattr(error, "strerror", None) or error

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image as pillow
 from PIL import ImageOps
 
-from amodal_bench.core.bombs import require_plausible
+from amodal_bench.core.bombs import DAMAGED, require_plausible
 from amodal_bench.core.errors import InputError, NoSuchFile
 from amodal_bench.core.files import require_regular
 from amodal_bench.core.rgb import OfUnknownRange, is_deep, rgb
@@ -76,8 +76,7 @@ def _opened(path: Path) -> Iterator[pillow.Image]:
         raise NoSuchFile(path, "no such file", "check the path") from error
     except OfUnknownRange as error:
         raise InputError(path, str(error), "save it as PNG") from error
-    # Pillow tells of a damaged file by any of these, depending on the format.
-    except (OSError, SyntaxError, ValueError, MemoryError, pillow.DecompressionBombError) as error:
+    except DAMAGED as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(path, f"cannot be read as a picture ({reason})", "check that it is one") from error
 

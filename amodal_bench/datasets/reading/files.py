@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from PIL import Image as pillow
 
-from amodal_bench.core.bombs import require_plausible
+from amodal_bench.core.bombs import DAMAGED, require_plausible
 from amodal_bench.core.errors import ConfigError, InputError, unreadable
 from amodal_bench.core.files import open_regular, read_bytes, require_regular
 from amodal_bench.core.foreign import LOOKED_AT, Foreign, foreign
@@ -90,8 +90,7 @@ def read_pixels(path: Path | str, take: Callable[[pillow.Image], Taken]) -> Take
         raise unreadable(path, error) from error
     except OfUnknownRange as error:
         raise InputError(path, str(error), "save it with 8 or 16 bits") from error
-    # Pillow tells of a damaged file by any of these, depending on the format.
-    except (OSError, SyntaxError, ValueError, MemoryError, pillow.DecompressionBombError) as error:
+    except DAMAGED as error:
         if found := instead_of(path):
             raise InputError(path, f"no picture: it is {found.what}", found.remedy) from error
         reason = getattr(error, "strerror", None) or error
