@@ -324,6 +324,25 @@ def test_a_sample_that_takes_too_long_is_its_row(tmp_path: Path, does: Callable[
     assert flying(tmp_path) == [(BAD, 0)] and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
 
 
+class Endless(Exception):
+    """An error whose text is never done."""
+
+    def __str__(self) -> str:
+        spin()
+        return ""
+
+
+def fail_without_end() -> None:
+    raise Endless
+
+
+@pytest.mark.parametrize("reading", [False, True], ids=["predicting", "reading"])
+def test_an_error_whose_text_takes_too_long_is_its_row(tmp_path: Path, reading: bool) -> None:
+    started(tmp_path, fail_without_end, reading, batch_size=2, time_limit=0.05)
+    said = "raised Endless, whose text took longer than engine.time_limit allows"
+    assert errors(tmp_path) == {BAD: said}
+
+
 def test_what_took_too_long_is_tried_again_alone(tmp_path: Path) -> None:
     """In a batch it would be given the time of all its company."""
     started(tmp_path, sleep, batch_size=2, time_limit=0.05)

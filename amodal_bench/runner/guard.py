@@ -93,6 +93,14 @@ class Guard:
             raise error
         if isinstance(error, Late):
             return TooLong(f"took longer than engine.time_limit={self.limit.seconds:g} s")
+        try:
+            with self.limit.of(1):
+                str(error)  # of anybody's class: to make it may take for ever, and is never tried again then
+        except Late:
+            return TooLong(f"raised {type(error).__name__}, whose text took longer than engine.time_limit allows")
+        except Exception as fault:
+            if is_wish(fault):
+                raise
         return error
 
     def _end(self) -> None:
