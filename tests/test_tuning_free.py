@@ -279,6 +279,14 @@ def test_a_second_command_waits_for_the_first(bench: Bench, caplog: pytest.LogCa
     folder = bench("model=hull", "dataset.images=2").main.folder
     with (folder / ".lock").open("a") as held:  # as another process has it
         fcntl.flock(held, fcntl.LOCK_EX)
-        threading.Timer(0.2, lambda: fcntl.flock(held, fcntl.LOCK_UN)).start()
+
+        def let_go() -> None:
+            for _ in range(600):  # until the second one says that it waits
+                if "waiting for it" in caplog.text:
+                    break
+                time.sleep(0.05)
+            fcntl.flock(held, fcntl.LOCK_UN)
+
+        threading.Thread(target=let_go, daemon=True).start()
         assert bench("model=hull", "dataset.images=2").main.folder == folder
     assert "another process is working on this run" in caplog.text and "waiting for it" in caplog.text
