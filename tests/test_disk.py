@@ -270,7 +270,7 @@ def test_who_waits_is_told_for_whom(tmp_path: Path, caplog: pytest.LogCaptureFix
     told = rf"{tmp_path}: another process is working on this run \(process 7 on far\)"
     with pytest.raises(BenchError, match=f"{told}; wait until it ends"), opened(tmp_path):
         pass
-    threading.Timer(0.05, holder.stdin.close).start()
+    threading.Timer(0.5, holder.stdin.close).start()
     with opened(tmp_path, wait=True):
         assert holder.wait(10) == 0
         assert (tmp_path / ".lock").read_text().startswith(f"process {os.getpid()} on ")
