@@ -107,9 +107,16 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def logging_goes_on() -> Iterator[None]:
+    """The door switches logging off as the process ends; here the process goes on."""
+    yield
+    logging.disable(logging.NOTSET)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def usual_signals() -> None:
-    """As in a terminal: what runs in the background or under `nohup` ignores some, and so would its children."""
+    """Signals are as in a terminal: in the background, or under `nohup`, some are ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

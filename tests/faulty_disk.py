@@ -20,7 +20,7 @@ from amodal_bench.runner.store import prediction_row
 
 ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG, errno.EACCES)
 EVERY = 7
-"""Of so many calls one is tried, another one for each error; 1 tries all, 1,000 of them in a minute."""
+"""One of so many calls is tried, another one for each error; 1 tries all, 1,000 of them in a minute."""
 
 DISK = ctypes.CDLL(None)
 

@@ -29,7 +29,7 @@ def whole() -> bytes:
 
 
 def repacked(change: Callable[[str, bytes], bytes], how: int = zipfile.ZIP_STORED) -> bytes:
-    """The same members, each changed and written again by Python's own library."""
+    """A copy with each member changed and written again by Python's own library."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(whole())) as old, zipfile.ZipFile(buffer, "w", how) as new:
         for name in old.namelist():

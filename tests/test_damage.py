@@ -120,7 +120,7 @@ def facts_by_api(folder: Path) -> None:
 
 
 def test_a_count_that_is_wrong_and_has_a_right_checksum_is_found_by_counting_again(run_folder: Path) -> None:
-    """As somebody would leave it who alters a store by its own means."""
+    """A store is left as somebody would who alters it by its own means."""
     before = facts(run_folder)
     with Store(run_folder / STORE) as store, store.db:
         (row,) = store.rows("instances", "WHERE id = 'id-001' AND draw = 0")

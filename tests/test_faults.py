@@ -173,7 +173,7 @@ def own_kill() -> None:
 
 
 def unseen_kill() -> None:
-    """As from outside: nothing in the process sees it."""
+    """A kill as from outside: nothing in the process sees it."""
     signal.pthread_kill(threading.get_ident(), signal.SIGKILL)
 
 

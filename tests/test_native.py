@@ -33,7 +33,7 @@ def by_pycocotools(polygons: list[list[float]], height: int, width: int) -> Mask
 
 
 def random_polygon(rng: np.random.Generator) -> list[float]:
-    """Of any size and place: on whole, half and fifth pixels, where rounding decides, and with a corner twice."""
+    """Polygons of any size and place: on whole, half and fifth pixels, and with a corner twice."""
     points = rng.normal(size=(rng.integers(3, 12), 2)) * rng.choice([5, 30, 500, 3000]) + rng.uniform(0, 40)
     grid = rng.choice([0, 0.1, 0.2, 0.5, 1, 10])
     points = np.round(points / grid) * grid if grid else points

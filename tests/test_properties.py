@@ -32,7 +32,7 @@ few = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-"""The same examples each time, and as many as a fast test has time for."""
+"""Examples are the same each time, and as many as a fast test has time for."""
 
 shapes = st.tuples(st.integers(1, 14), st.integers(1, 14))
 PROTOCOLS = sorted(file.stem for file in (config_folder() / "protocol").glob("*.yaml"))

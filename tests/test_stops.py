@@ -62,7 +62,7 @@ def test_the_innermost_note_of_what_is_kept_is_shown(capsys: pytest.CaptureFixtu
 
 
 def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:
-    """As `nohup` does it with SIGHUP."""
+    """A signal is ignored as `nohup` does it with SIGHUP."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with stops.stoppable():

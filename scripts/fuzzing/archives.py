@@ -105,7 +105,7 @@ class StoreReader(Reader):
         return damaged(self.whole, random) if random.random() < 0.3 else self._altered(random)
 
     def _altered(self, random: Random) -> bytes:
-        """The same database with values that no run writes, or without some of its parts."""
+        """A store with values that no run writes, or without some of its parts."""
         with closing(sqlite3.connect(":memory:")) as db:
             db.deserialize(self.whole)
             if random.random() < 0.5:  # as an earlier version has made it, without checksums

@@ -36,7 +36,7 @@ from amodal_bench.core.shown import shown
 Answer = TypeVar("Answer")
 
 MOST_SECONDS = 1.0
-"""Of the processor's time, for one input."""
+"""Seconds of the processor's time for one input."""
 
 MOST_BYTES = 500 << 20
 """By which the memory of the process may grow."""
