@@ -242,10 +242,10 @@ class _Slice:
             what = judged(reader, data)
             work = time.process_time() - work
             signal.setitimer(signal.ITIMER_REAL, 0)
-            answers, errors = answers + (what == "answer"), errors + (what == "error")
             grown = _peak() - memory
             if what in ("answer", "error") and (work > MOST_SECONDS or grown > MOST_BYTES):
                 what = f"takes {work:.1f} s and {grown >> 20} MiB"
+            answers, errors = answers + (what == "answer"), errors + (what == "error")
             if what not in ("answer", "error"):
                 _note(self.log, number, what)
                 self._keep(number, data)
