@@ -15,6 +15,7 @@ from amodal_bench.api.verified import alike
 from amodal_bench.core.disk import cannot_write
 from amodal_bench.core.errors import UsageError, one_line
 from amodal_bench.core.files import partial_of, read_text
+from amodal_bench.core.ids import among
 from amodal_bench.core.rle import decode
 from amodal_bench.core.types import Integers
 from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Dataset, Sample
@@ -214,7 +215,7 @@ class _Check:
 
         def make(name: str, ids: set[str], draws: int = 1) -> bool:
             try:
-                complete(self.store, dataset, [name], index[index["id"].astype(str).isin(ids)], draws)
+                complete(self.store, dataset, [name], index[among(index["id"], ids)], draws)
             except Exception as error:  # a picture may be gone; the run's command says so, too
                 self.found.notes.append(f"{name} cannot be counted again here ({one_line(error)})")
                 return False

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from amodal_bench.core.files import read_bytes, write_whole
+from amodal_bench.core.files import home_folder, read_bytes, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +31,10 @@ def cache_folder() -> Path:
         return Path(chosen)
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base) / "amodal_bench"
-    try:
-        return Path.home() / ".cache" / "amodal_bench"
-    except RuntimeError:  # neither $HOME nor an entry among the users, as in a container under a number
+    if (home := home_folder()) is None:  # as in a container under a number
         _warn(NOWHERE, "this user has no home folder")
         return NOWHERE
+    return home / ".cache" / "amodal_bench"
 
 
 def keep(path: Path, write: Callable[[Path], object]) -> None:

@@ -70,8 +70,7 @@ def published_of(table: Table, row: Line, column: Line | None, number: str) -> S
 
 
 def _against(ours: Value, published: Published) -> Against:
-    percent = 1 if ours.cost else 100
-    difference = math.nan if ours.missing or ours.random else percent * ours.value - published.value
+    difference = math.nan if ours.missing or ours.random else ours.scale * ours.value - published.value
     inside = None if ours.missing or ours.random else is_inside(ours, published.value)
     return Against(ours, published, difference, inside)
 
@@ -80,6 +79,5 @@ def is_inside(ours: Value, published: float) -> bool | None:
     """Whether a published value lies in our interval; None where ours has none."""
     if math.isnan(ours.low):
         return None
-    percent = 1 if ours.cost else 100
     # A published value is rounded: half of its last digit more is inside, too.
-    return percent * ours.low - ROUNDED <= published <= percent * ours.high + ROUNDED
+    return ours.scale * ours.low - ROUNDED <= published <= ours.scale * ours.high + ROUNDED

@@ -73,6 +73,11 @@ class Value:
     run: str = ""
 
     @property
+    def scale(self) -> int:
+        """What its numbers are multiplied by to be as they are printed: shares become points."""
+        return 1 if self.cost else 100
+
+    @property
     def few(self) -> bool:
         """Whether so few images or videos are behind it that its interval is too narrow, or there is none."""
         return not (self.cost or self.missing) and self.clusters < FEW_CLUSTERS

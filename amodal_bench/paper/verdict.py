@@ -129,7 +129,6 @@ def _verdict(value: Value, published: Mapping[str, Any] | None, tolerance: float
     elif published is None:
         what = "nothing was published"
     else:
-        percent = 1 if value.cost else 100
-        near = abs(percent * value.value - published["value"]) <= tolerance + NEAR
+        near = abs(value.scale * value.value - published["value"]) <= tolerance + NEAR
         what = HELD if near or is_inside(value, float(published["value"])) else FAILED
     return Verdict(value.row, value.column, value.number, ours, stated, what, bool(why))

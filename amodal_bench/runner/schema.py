@@ -59,10 +59,7 @@ def _parsed(table: str, columns: str) -> Columns:
     return Columns(kinds, key.count(",") + 1, groups)
 
 
-_UNSUMMED: frozenset[str] = frozenset()
-"""Tables whose rows carry no checksum: nothing of them is in a result."""
-
-SUMMED = {name: _parsed(name, columns) for name, columns in _TABLES.items() if name not in _UNSUMMED}
+SUMMED = {name: _parsed(name, columns) for name, columns in _TABLES.items()}
 """Tables whose rows carry a checksum, in a column of its own before the others."""
 
 
@@ -92,11 +89,10 @@ def prepare(db: sqlite3.Connection) -> None:
     with db:
         db.execute("BEGIN IMMEDIATE")  # Python begins none before a CREATE
         for name, columns in _TABLES.items():
-            outdated = name in SUMMED and has_table(db, name) and bool(_lacking(db, name))
+            outdated = has_table(db, name) and bool(_lacking(db, name))
             if outdated:
                 db.execute(f"ALTER TABLE {name} RENAME TO {name}_before")
-            summed = f"{SUM} INTEGER, " if name in SUMMED else ""
-            db.execute(f"CREATE TABLE IF NOT EXISTS {name} ({summed}{columns})")
+            db.execute(f"CREATE TABLE IF NOT EXISTS {name} ({SUM} INTEGER, {columns})")
             if outdated:
                 found, known = _selected(db, name, f"{name}_before"), ", ".join(SUMMED[name].kinds)
                 db.execute(

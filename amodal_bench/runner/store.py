@@ -144,7 +144,6 @@ class Store:
         """Commit rows in one transaction; a row replaces one of the same id and draw, and costs of stages add up."""
         rows = list(rows)
         with self._db:
-            self._db.execute("DELETE FROM told WHERE name = ?", (CONTENTS,))
             self.put("instances", [_values(row) for row in rows])
             # What was derived of an earlier prediction is gone with it.
             ids = [(row.id,) for row in rows if row.draw == 0]
@@ -161,6 +160,8 @@ class Store:
 
     def put(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
         """Write rows with their checksums, each in place of one with the same key; the caller commits."""
+        if table in SEALED:
+            self._db.execute("DELETE FROM told WHERE name = ?", (CONTENTS,))
         kinds = SUMMED[table].kinds
         marks = ", ".join("?" for _ in range(1 + len(kinds)))
         self._db.executemany(
@@ -187,8 +188,7 @@ class Store:
         kinds, keys = columns.kinds, columns.keys
         for stated, *found in self._db.execute(f"SELECT {SUM}, {', '.join(kinds)} FROM {table} {which}", values):
             row = tuple(found)
-            if (row_sum(row) != stated) if sums else fault((stated, *row), columns, sums):
-                problem = fault((stated, *row), columns, sums)
+            if not (sums and row_sum(row) == stated) and (problem := fault((stated, *row), columns, sums)):
                 raise DamagedRow(f"{table}, row {', '.join(map(repr, row[:keys]))[:200]}: {problem}")
             yield row
 
@@ -226,7 +226,6 @@ class Store:
         if new.empty:
             return
         with self._db:
-            self._db.execute("DELETE FROM told WHERE name = ?", (CONTENTS,))
             self.put("records", ((line["id"], json.dumps(line, allow_nan=True)) for line in new.to_dict("records")))
 
     def records(self, every: bool = False) -> pd.DataFrame:

@@ -98,18 +98,16 @@ def draw(name: str, asked: Asked, render: bool, dry_run: bool, ids: str) -> int:
 
 def _cells(figure: Declared, asked: Asked, ids: Sequence[str], render: bool) -> tuple[Table, list[Cell]]:
     """The figure's part of its table, and the cells of it."""
-    from amodal_bench.cli.paper.table import never_made
+    from amodal_bench.cli.paper.table import recall
     from amodal_bench.paper.cells import adapted
     from amodal_bench.paper.figures.declared import BARS, OF_A_MODEL
     from amodal_bench.paper.figures.shown import lists_of
-    from amodal_bench.paper.prepared import ready, recalled
+    from amodal_bench.paper.prepared import ready
     from amodal_bench.paper.table import load_table
 
     name = figure.table if figure.kind in BARS else figure.name
     if render and not asked.said and not ids:
-        if (known := recalled(asked.results, name)) is None:
-            raise never_made(figure.name, asked.results)
-        return known
+        return recall(figure.name, asked.results, name)
     plan = asked.plan
     table = adapted(load_table(figure.table, plan.config_dirs), plan)
     if figure.kind not in BARS:

@@ -104,22 +104,26 @@ def left_out(name: str, error: Exception) -> str:
     return f"left out: {said if said.startswith(f'{name}: ') else f'{name}: {said}'}"
 
 
-def never_made(name: str, results: Path) -> UsageError:
-    """What to say where something is to be written again that never was."""
-    return UsageError(f"{name}: was never made in {results}; call it without --render, or with its words")
+def recall(name: str, results: Path, made_as: str) -> tuple[Table, list[Cell]]:
+    """The table and the cells that a table or figure was made of. Raises `UsageError` where it never was."""
+    from amodal_bench.paper.prepared import recalled
+
+    if (known := recalled(results, made_as)) is None:
+        raise UsageError(f"{name}: was never made in {results}; call it without --render, or with its words")
+    return known
 
 
 def _one(name: str, asked: Asked, render: bool, dry_run: bool) -> int:
     """Make one table. Raises `UsageError` where it cannot be made from these words."""
     from amodal_bench.paper.gather import protocols_of
-    from amodal_bench.paper.prepared import prepare, recalled, remember
+    from amodal_bench.paper.prepared import prepare, remember
 
     if not dry_run:
         check_results(asked.results, render)
-    known = recalled(asked.results, name) if render and not asked.said else None
-    if render and not asked.said and known is None:
-        raise never_made(name, asked.results)
-    table, every = known or prepare(name, asked.plan, asked.budget, asked.results)
+    if render and not asked.said:
+        table, every = recall(name, asked.results, name)
+    else:
+        table, every = prepare(name, asked.plan, asked.budget, asked.results)
     protocols_of(table, asked.plan.config_dirs)
     if dry_run:
         return show_estimates(table, every, asked)

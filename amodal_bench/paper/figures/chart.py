@@ -114,11 +114,10 @@ def _draw_panel(
     above = 0.15 if any(each.ours.row in lines for each in beside) else 0.0
     for value in values:
         if (value.column, value.number) == place and value.row in lines and _is_drawn(value):
-            scale = 1 if value.cost else 100
             face, label = ("white", SAMPLED) if value.sampled else (BLUE, OURS)
             line = lines[value.row] - above
-            draw_interval(axes, scale * value.low, scale * value.high, line, BLUE)
-            axes.plot([scale * value.value], [line], "o", ms=3.4, color=BLUE, mfc=face, label=label)
+            draw_interval(axes, value.scale * value.low, value.scale * value.high, line, BLUE)
+            axes.plot([value.scale * value.value], [line], "o", ms=3.4, color=BLUE, mfc=face, label=label)
     published: Counter[str] = Counter()
     for each in beside:
         if (each.ours.column, each.ours.number) == place and each.ours.row in lines:
@@ -164,8 +163,7 @@ def _limits(
     kinds = {place: numbers.get(place[1], table.shown[0].number) for place in places}
     for value in values:
         if (place := (value.column, value.number)) in kinds and value.row in rows and _is_drawn(value):
-            scale = 1 if value.cost else 100
-            ends = [scale * end for end in (value.value, value.low, value.high) if not math.isnan(end)]
+            ends = [value.scale * end for end in (value.value, value.low, value.high) if not math.isnan(end)]
             found.setdefault(kinds[place], []).extend(ends)
     for each in beside:
         if (place := (each.ours.column, each.ours.number)) in kinds and each.ours.row in rows:
