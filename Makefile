@@ -23,13 +23,13 @@ run: setup ## the whole job: tiny model, toy aquarium, tables, contact sheet
 	$(BIN)/amodal-bench "results=$(RESULTS)"
 
 test: setup ## the fast tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-all: setup ## all tests, slow ones included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m '' -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m '' -n auto --dist worksteal
 
 coverage: setup ## which lines the fast tests run; takes twice as long as they do
-	$(BIN)/python -m pytest -n auto --cov --cov-report=
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=
 	$(BIN)/coverage report
 
 lint: setup ## ruff and mypy

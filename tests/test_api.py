@@ -243,7 +243,7 @@ def test_too_many_errors_are_an_error_after_the_tables_are_written() -> None:
 
 @pytest.mark.parametrize(
     ("positional", "keywords", "error", "text"),
-    [
+    mostly_slow([
         ((), {"model": "hul"}, "UsageError", r"model=hul: .*did you mean 'hull'\?"),
         ((), {"modle": "hull"}, "UsageError", r"modle: unknown key; did you mean 'model'\?"),
         ((), {"settings": {"dataset.imags": 3}}, "UsageError", r"dataset\.imags: .*did you mean 'images'\?"),
@@ -273,7 +273,7 @@ def test_too_many_errors_are_an_error_after_the_tables_are_written() -> None:
         ((), {"model": Shifted(1), "name": "a/b"}, "ConfigError", "'a/b' cannot be part of a folder's name"),
         ((), {"ids": ["nobody"], "settings": {"dataset.images": 1}}, "InputError", "1 ids are not in toy: nobody"),
         ((), {"dataset": "kins", "settings": {"dataset.root": "nowhere"}}, "InputError", "nowhere"),
-    ],
+    ]),
 )  # fmt: skip
 def test_a_mistake_is_one_line(positional: tuple[Any, ...], keywords: dict[str, Any], error: str, text: str) -> None:
     with pytest.raises(amodal_bench.BenchError, match=text) as raised:
@@ -282,6 +282,7 @@ def test_a_mistake_is_one_line(positional: tuple[Any, ...], keywords: dict[str, 
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_a_dataset_whose_name_cannot_be_a_folder_is_refused() -> None:
     toy = amodal_bench.load_dataset("toy", images=1)
     toy.name = "my/dataset one"  # type: ignore[misc]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import Run
 from huggingface_hub import constants
+from params import mostly_slow
 
 import amodal_bench
 from amodal_bench.core.errors import BenchError, InputError
@@ -26,20 +27,22 @@ def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_weights")
 @pytest.mark.parametrize(
     ("choices", "names"),
-    [
-        (["model=sd15"], ["stable-diffusion-v1-5/stable-diffusion-inpainting", "facebook/sam-vit-huge"]),
-        (["model=sd15", "segmenter=grabcut"], ["stable-diffusion-v1-5/stable-diffusion-inpainting"]),
-        (
-            ["model=kandinsky"],
-            [
-                "kandinsky-community/kandinsky-2-2-decoder-inpaint",
-                "kandinsky-community/kandinsky-2-2-prior",
-                "facebook/sam-vit-huge",
-            ],
-        ),
-        (["model=hull", "+model@baselines.sam=sam"], ["facebook/sam-vit-huge"]),
-        (["model=pix2gestalt"], ["cvlab/pix2gestalt-weights"]),
-    ],
+    mostly_slow(
+        [
+            (["model=sd15"], ["stable-diffusion-v1-5/stable-diffusion-inpainting", "facebook/sam-vit-huge"]),
+            (["model=sd15", "segmenter=grabcut"], ["stable-diffusion-v1-5/stable-diffusion-inpainting"]),
+            (
+                ["model=kandinsky"],
+                [
+                    "kandinsky-community/kandinsky-2-2-decoder-inpaint",
+                    "kandinsky-community/kandinsky-2-2-prior",
+                    "facebook/sam-vit-huge",
+                ],
+            ),
+            (["model=hull", "+model@baselines.sam=sam"], ["facebook/sam-vit-huge"]),
+            (["model=pix2gestalt"], ["cvlab/pix2gestalt-weights"]),
+        ]
+    ),
 )
 def test_all_weights_that_are_missing_are_named_before_a_baseline_runs(
     bench: Callable[..., Outcome], tmp_path: Path, choices: list[str], names: list[str]

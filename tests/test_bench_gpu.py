@@ -11,6 +11,7 @@ import pytest
 import torch
 from inpainting import inputs
 from omegaconf import OmegaConf
+from params import mostly_slow
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -49,7 +50,7 @@ RUN = ["--device", "cpu", "--small", "--instances", "3", "--repeats", "2", "--na
 RUN += ["--host-instances", "2"]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", mostly_slow(FAMILIES, 2))
 def test_the_networks_have_the_published_sizes(name: str) -> None:
     networks = build(FAMILIES[name], "meta", torch.bfloat16)
     for part, (exact, by_file) in SIZES[name].items():

@@ -179,6 +179,7 @@ def test_the_largest_changes_come_first(tmp_path: Path) -> None:
         assert row["difference"] == row["iou"] - row["reference_iou"] and row["amodal_pixels"] == amodal.sum()
 
 
+@pytest.mark.slow
 def test_stores_may_hold_their_instances_in_any_order(tmp_path: Path) -> None:
     data = things(12)
     backwards = Things("things", dict(list(data.instances.items())[::-1]))
@@ -194,6 +195,7 @@ def test_stores_may_hold_their_instances_in_any_order(tmp_path: Path) -> None:
     assert first.changes["difference"].tolist() == second.changes["difference"].tolist()
 
 
+@pytest.mark.slow
 def test_draws_are_compared_with_as_many(tmp_path: Path) -> None:
     data = things(8)
     masks = {id: facts[3] for id, facts in data.instances.items()}
@@ -239,6 +241,7 @@ def test_what_cannot_be_compared_is_refused_with_a_way_out(tmp_path: Path) -> No
     assert compared([few, base], common=True).missing == 3
 
 
+@pytest.mark.slow
 def test_of_two_versions_of_a_dataset_what_is_annotated_alike_is_compared(tmp_path: Path) -> None:
     data = things(10)
     changed = dict(data.instances)

@@ -68,12 +68,12 @@ def one_of(group: str, choice: str) -> Any:
 # All that are shipped
 
 
-@pytest.mark.parametrize("choice", choices("leakage"))
+@pytest.mark.parametrize("choice", mostly_slow(choices("leakage"), 2))
 def test_every_leakage_keeps_its_contract(choice: str) -> None:
     assert leakages.violations(one_of("leakage", choice)) == []
 
 
-@pytest.mark.parametrize("choice", choices("area"))
+@pytest.mark.parametrize("choice", mostly_slow(choices("area")))
 def test_every_area_keeps_its_contract(choice: str) -> None:
     assert areas.violations(one_of("area", choice)) == []
 
@@ -96,6 +96,7 @@ def test_every_segmenter_keeps_its_contract_and_describes_all_of_its_settings(ch
     assert settings.violations(spec, "segmenter", segmenters.answers) == []
 
 
+@pytest.mark.slow
 def test_the_trivial_models_keep_their_contract() -> None:
     for choice in ("visible", "hull"):
         assert models.violations(build(composed(f"model={choice}").model, "model")) == []
@@ -922,12 +923,14 @@ def own(tmp_path: Path, group: str, code: str, settings: str = "") -> list[str]:
 
 @pytest.mark.parametrize(
     ("raised", "said"),
-    [
-        ("RuntimeError('no\\nGPU')", "RuntimeError: no GPU"),
-        ("FileNotFoundError('w.pt')", "FileNotFoundError: w.pt"),
-        ("KeyError('w')", "KeyError: 'w'"),
-        ("SystemExit(0)", "SystemExit: 0"),
-    ],
+    mostly_slow(
+        [
+            ("RuntimeError('no\\nGPU')", "RuntimeError: no GPU"),
+            ("FileNotFoundError('w.pt')", "FileNotFoundError: w.pt"),
+            ("KeyError('w')", "KeyError: 'w'"),
+            ("SystemExit(0)", "SystemExit: 0"),
+        ]
+    ),
 )
 def test_check_says_in_one_line_why_a_model_cannot_be_built(
     raised: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -941,6 +944,7 @@ def test_check_says_in_one_line_why_a_model_cannot_be_built(
     assert line.startswith("error: model: ") and line.endswith(f"cannot be built: {said}")
 
 
+@pytest.mark.slow
 def test_check_collects_what_a_class_prints(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def test_every_choice_builds_every_component(choice: str, tmp_path: Path) -> Non
         assert build(spec, name) is not None
 
 
+@pytest.mark.slow
 def test_the_convention_of_pcnet_leaves_nothing_out_and_is_pooled_otherwise() -> None:
     pcnet, pooled = (build(composed(f"protocol={name}").protocol, "protocol") for name in ("pcnet", "pooled"))
     assert pcnet.label == "pcnet@2" and pcnet.filter == Filter(stuff=True, crowd=True, hidden=True)
@@ -70,17 +71,23 @@ def test_a_model_may_choose_its_segmenter_and_the_command_line_overrules_it() ->
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
-    [
-        (
-            ["+dataset.image=3"],
-            r"dataset\.image: unknown key; did you mean 'images'\? valid: images, seed, split",
-        ),
-        (["area.shape=hul"], "area.shape: 'hul' is not one of 'hull', 'dilated_hull', 'bbox', 'full', 'background'"),
-        (["leakage=blend", "leakage.s=2"], r"leakage\.s: 2 must be between 0 and 1"),
-        (["dataset._target_=nowhere.Nothing"], "dataset._target_: cannot import nowhere.Nothing"),
-        (["dataset.images=many"], "dataset.images: must be a whole number, not 'many'"),
-        (["condition.background=blue"], "condition.background: 'blue' is not one of"),
-    ],
+    mostly_slow(
+        [
+            (
+                ["+dataset.image=3"],
+                r"dataset\.image: unknown key; did you mean 'images'\? valid: images, seed, split",
+            ),
+            (
+                ["area.shape=hul"],
+                "area.shape: 'hul' is not one of 'hull', 'dilated_hull', 'bbox', 'full', 'background'",
+            ),
+            (["leakage=blend", "leakage.s=2"], r"leakage\.s: 2 must be between 0 and 1"),
+            (["dataset._target_=nowhere.Nothing"], "dataset._target_: cannot import nowhere.Nothing"),
+            (["dataset.images=many"], "dataset.images: must be a whole number, not 'many'"),
+            (["condition.background=blue"], "condition.background: 'blue' is not one of"),
+        ],
+        2,
+    ),
 )
 def test_a_component_that_cannot_be_built_says_why(overrides: list[str], message: str) -> None:
     settings = composed("dataset.images=1", *overrides)
@@ -88,7 +95,7 @@ def test_a_component_that_cannot_be_built_says_why(overrides: list[str], message
         _ = build(settings.dataset, "dataset"), build(settings.model, "model")
 
 
-@pytest.mark.parametrize("override", ["limit=0", "samples=0", "engine.batch_size=0", "sheet=-1"])
+@pytest.mark.parametrize("override", mostly_slow(["limit=0", "samples=0", "engine.batch_size=0", "sheet=-1"]))
 def test_a_value_out_of_range_is_refused(override: str) -> None:
     with pytest.raises(ConfigError, match=override.partition("=")[0]):
         composed(override)

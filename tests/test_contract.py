@@ -215,7 +215,7 @@ def test_a_dataset_without_fault_has_no_violation() -> None:
     assert violations(Squares()) == []
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", mostly_slow(FAULTS, 19))
 def test_each_broken_clause_is_named_and_no_other(fault: str) -> None:
     found = violations(Squares(fault))
     assert len(found) == 1, found
@@ -386,11 +386,13 @@ def test_several_passes_over_an_image_need_not_know_of_each_other() -> None:
     assert violations(Twice()) == ["a pickled copy of it gives other records, samples or fingerprint"]
 
 
+@pytest.mark.slow
 def test_the_toy_keeps_the_contract() -> None:
     assert violations(Toy("test", 4, 0), samples=8) == []
     assert Toy("test", 2, 0).fingerprint() == Toy("test", 2, 0).fingerprint()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--split", "train"]], ids=["default", "train"])
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_printed_command_opens_what_was_exported(

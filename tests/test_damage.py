@@ -222,6 +222,7 @@ def damaged_at_random(pristine: Path, base: Path, count: int, seed: int) -> dict
     return tally
 
 
+@pytest.mark.slow
 def test_random_damage_changes_no_number(pristine: Path, tmp_path: Path) -> None:
     tally = damaged_at_random(pristine, tmp_path, 6, seed=1)
     assert tally["named"] >= 3

@@ -212,6 +212,7 @@ def test_check_prints_every_problem_of_damaged_files(run: Run, tmp_path: Path) -
     assert "problems   3\n" in out and "contract   not tested: none of the chosen samples can be read\n" in out
 
 
+@pytest.mark.slow
 def test_check_of_a_dataset_that_cannot_be_opened(run: Run, mine: list[str]) -> None:
     status, out, err = run("check", "cocoa")
     assert status == 1 and out == ""
@@ -303,6 +304,7 @@ def test_info_counts_what_can_be_counted_by_hand() -> None:
     assert sum(entry["instances"] for entry in histogram) + 1 == len(frame())
 
 
+@pytest.mark.slow
 def test_info_prints_the_same_as_text_and_as_json(run: Run) -> None:
     facts = json.loads(run("info", *TOY, "--json")[1])
     assert facts == {"dataset": "toy", **describe(Toy("test", 3).records()), "remarks": []}
@@ -330,6 +332,7 @@ def test_info_of_an_index_without_rates() -> None:
     assert describe(frame().iloc[:0])["instances"] == 0
 
 
+@pytest.mark.slow
 def test_info_reads_no_pixels(run: Run, tmp_path: Path) -> None:
     export_cocoa(tmp_path / "tree", "val", 2)
     for picture in (tmp_path / "tree" / "val2014").iterdir():
@@ -341,6 +344,7 @@ def test_info_reads_no_pixels(run: Run, tmp_path: Path) -> None:
 # preview
 
 
+@pytest.mark.slow
 def test_preview_shows_annotated_pixels_and_is_the_same_each_time(run: Run, tmp_path: Path) -> None:
     status, out, _ = run("preview", *TOY, "--rows", "3", "--out", "a.png")
     assert status == 0 and out.endswith("wrote a.png\n")
@@ -354,6 +358,7 @@ def test_preview_shows_annotated_pixels_and_is_the_same_each_time(run: Run, tmp_
         assert sheet.width == 4 * 134 + 6
 
 
+@pytest.mark.slow
 def test_preview_goes_on_after_a_bad_picture(run: Run, tmp_path: Path) -> None:
     export_cocoa(tmp_path / "tree", "val", 2)
     (tmp_path / "tree" / "val2014" / "COCO_val2014_000000000001.png").write_bytes(b"")

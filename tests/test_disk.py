@@ -252,6 +252,7 @@ def test_a_link_in_place_of_the_lock_is_not_written_to(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
+@pytest.mark.slow
 def test_who_waits_is_told_for_whom(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pytest.importorskip("fcntl")
     holder = subprocess.Popen(

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Run, composed
+from params import mostly_slow
 
 import amodal_bench
 from amodal_bench.config.build import build
@@ -137,6 +138,7 @@ def test_draws_are_added_and_nothing_is_predicted_twice() -> None:
     assert found.main.reused.startswith(f"{len(ids)} predictions")
 
 
+@pytest.mark.slow
 def test_samples_is_no_part_of_a_runs_identity() -> None:
     toy = Toy("test", 1)
     digests = set()
@@ -256,7 +258,9 @@ def test_deterministic_models_have_one_draw() -> None:
         assert store.draws() == 1
 
 
-@pytest.mark.parametrize(("name", "draws"), [("visible", 1), ("hull", 1), ("tiny", 3), ("random/pix2gestalt", 3)])
+@pytest.mark.parametrize(
+    ("name", "draws"), mostly_slow([("visible", 1), ("hull", 1), ("tiny", 3), ("random/pix2gestalt", 3)])
+)
 def test_a_model_says_whether_it_is_deterministic(name: str, draws: int) -> None:
     assert draws_of(amodal_bench.load_model(name), 3) == draws
     assert draws_of(Guess(), 3) == 3

@@ -185,6 +185,7 @@ FATAL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reading", [False, True], ids=["predicting", "reading"])
 @pytest.mark.parametrize(("does", "status", "words"), FATAL, ids=["abort", "segv", "exit", "kill"])
 def test_what_takes_the_process_with_it_is_tried_alone_and_then_left_out(
@@ -353,6 +354,7 @@ def test_what_took_too_long_is_tried_again_alone(tmp_path: Path) -> None:
     assert not errors(tmp_path) and not flying(tmp_path)
 
 
+@pytest.mark.slow
 def test_another_thread_is_interrupted_too(tmp_path: Path) -> None:
     worker = threading.Thread(target=started, args=(tmp_path, spin), kwargs={"batch_size": 2, "time_limit": 0.1})
     worker.start()
@@ -379,6 +381,7 @@ def stubborn() -> None:
             continue
 
 
+@pytest.mark.slow
 def test_what_cannot_be_interrupted_ends_the_process_with_one_line(tmp_path: Path) -> None:
     told = tmp_path / "told.txt"
 

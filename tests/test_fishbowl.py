@@ -165,6 +165,7 @@ def test_real_clip_passes_the_check(real: FishBowl) -> None:
     assert list(FishBowl(str(real.layout.base), stride=16).check()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="the rendered clip is not at hand")
 def test_real_frames_are_those_of_a_sequential_read() -> None:
     file = SAMPLES / "generator_layout/00000/video.mp4"

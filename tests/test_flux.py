@@ -145,6 +145,7 @@ def reference(
     return picture
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guidance", [0.0, 0.75])
 @pytest.mark.parametrize("leakage", STRATEGIES.values(), ids=STRATEGIES)
 def test_every_strategy_equals_the_equations(
@@ -159,6 +160,7 @@ def test_every_strategy_equals_the_equations(
         assert (painted[index] != expected).mean() < 0.01
 
 
+@pytest.mark.slow
 def test_strategies_give_different_images(backbone: Flux) -> None:
     conditions, areas, seeds = inputs(1, SIDE)
     images = [inpaint(backbone, conditions, areas, seeds, Denoising(each, 5, 0.0))[0] for each in STRATEGIES.values()]
@@ -279,6 +281,7 @@ def one_image(folder: Path, **settings: Any) -> Image:
     return inpaint(Flux(str(folder), **(SETTINGS | settings)), *inputs(1, SIDE), how)[0]
 
 
+@pytest.mark.slow
 def test_what_the_transformer_is_told_matters(folder: Path) -> None:
     plain = one_image(folder)
     for settings in ({"distilled_guidance": 3.5}, {"text_tokens": 8}):
@@ -287,6 +290,7 @@ def test_what_the_transformer_is_told_matters(folder: Path) -> None:
         assert described.items() >= settings.items()
 
 
+@pytest.mark.slow
 def test_fused_and_half_precision_networks_paint_nearly_the_same(folder: Path) -> None:
     plain = one_image(folder).astype(float)
     assert np.abs(plain - one_image(folder, fuse=True)).max() <= 1

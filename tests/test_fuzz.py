@@ -42,6 +42,7 @@ def test_a_reader_answers_or_says_what_is_wrong(name: str) -> None:
     assert found.answers + found.errors == found.inputs == COUNTS[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ids", "archive", "pack"])
 def test_inputs_depend_on_their_number_alone(name: str, tmp_path: Path) -> None:
     from fuzzing import READERS

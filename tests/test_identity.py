@@ -147,6 +147,7 @@ def test_what_decodes_a_dataset_counts_for_every_model_on_it(tmp_path: Path) -> 
     assert reading_digest(toy) != facts["code"]
 
 
+@pytest.mark.slow
 def test_libraries_and_modules_that_a_class_of_ones_own_imports_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -194,7 +194,7 @@ def test_a_sample_and_the_noise_of_its_steps_do_not_depend_on_its_company(backbo
 
 @pytest.mark.parametrize(
     ("leakage", "everywhere", "solver"),
-    [(NoLeakage(), False, "ddpm"), (Strength(s=1.0), True, "ddpm"), (NoLeakage(), False, "ddim")],
+    mostly_slow([(NoLeakage(), False, "ddpm"), (Strength(s=1.0), True, "ddpm"), (NoLeakage(), False, "ddim")]),
     ids=["its paste is Eq. 5", "nothing to paste", "ddim"],
 )
 def test_without_leakage_the_loop_equals_diffusers_own_pipeline(

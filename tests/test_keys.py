@@ -67,6 +67,7 @@ def test_an_object_without_a_pixel_cannot_be_used_whatever_area_is_stated(tmp_pa
     assert [problem.what for problem in dataset.check()] == ["the amodal mask is empty"]
 
 
+@pytest.mark.slow
 def test_an_object_without_a_pixel_is_an_error_row(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

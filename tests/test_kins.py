@@ -190,6 +190,7 @@ def test_a_wrong_split_of_an_export_is_a_usage_error(tmp_path: Path, capsys: pyt
     assert "kins has no split 'nope'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_export_from_the_command_line(tmp_path: Path) -> None:
     assert command.main(["kins", str(tmp_path), "--images=1", "--split=val"]) == 0
     dataset = build(composed("dataset=kins", f"dataset.root={tmp_path}", "dataset.split=val").dataset, "dataset")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from masks import box
+from params import mostly_slow
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import ConvexHull
 
@@ -202,6 +203,7 @@ def test_object_pixels_are_the_clipped_mixture_of_noise_and_image(s: float, back
     assert condition[VISIBLE] == pytest.approx(expected[VISIBLE], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_object_noise_is_standard_normal_per_channel_and_the_same_for_every_image() -> None:
     # Noise of 4 % around mid-grey is never clipped, so that eps can be solved for.
     s, visible = 0.04, np.ones((120, 130), bool)
@@ -309,7 +311,7 @@ def seen_at_256(picture: Floats) -> Floats:
     return np.asarray(picture.reshape(256, times, 256, times, 3).mean((1, 3)))
 
 
-@pytest.mark.parametrize("native", [256, 512, 768, 1024])
+@pytest.mark.parametrize("native", mostly_slow([256, 512, 768, 1024]))
 def test_the_strength_of_noise_and_background_does_not_depend_on_the_resolution(native: int) -> None:
     """Looked at in 256 pixels, where the noise of single pixels fades with the resolution."""
     visible = box((native, native), 0, 0, native, native // 2)
@@ -324,6 +326,7 @@ def test_the_strength_of_noise_and_background_does_not_depend_on_the_resolution(
     assert background.std() == pytest.approx(70 / 255 / (2 * 3.84 * math.sqrt(math.pi)), rel=0.15)
 
 
+@pytest.mark.slow
 def test_noise_of_single_pixels_fades_with_the_resolution() -> None:
     grey, visible = np.full((1024, 1024, 3), 128, np.uint8), np.ones((1024, 1024), bool)
     assert seen_at_256(Condition(grain=0.0)(grey, visible, 3)).std() == pytest.approx(0.269 / 4, abs=0.005)

@@ -152,7 +152,7 @@ def test_what_cannot_be_printed_is_a_failure(
     )
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), None])
+@pytest.mark.parametrize("error", mostly_slow([OSError(28, "No space left on device"), None]))
 def test_a_full_disk_ends_a_run_with_one_line(
     run: Run, error: OSError | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +193,7 @@ def test_a_tree_is_refused_before_anything_is_written(
 # What has no effect
 
 
+@pytest.mark.slow
 def test_a_margin_of_a_frame_is_told_to_have_no_effect(run: Run) -> None:
     out = run("--cfg", "job", "model=tiny")[1]
     assert "margin" in out

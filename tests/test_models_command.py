@@ -320,6 +320,7 @@ def test_fetch_looks_for_room_first(run: Run, shop: Hub, monkeypatch: pytest.Mon
     assert err.endswith(" has 3.0 GB free; make room, or set HF_HUB_CACHE to a folder that has it\n")
 
 
+@pytest.mark.slow
 def test_fetch_explains_a_gate(run: Run, shop: Hub) -> None:
     shop.gated = True
     # Which library the response is of depends on the hub's version.
@@ -349,6 +350,7 @@ def test_fetch_without_a_network_is_content_with_what_is_complete(run: Run, cach
     assert "complete     the hub was not asked for a newer one: cannot be downloaded in offline mode\n" in out
 
 
+@pytest.mark.slow
 def test_fetch_of_what_needs_no_download(run: Run) -> None:
     assert run("fetch", "hull") == (0, "hull needs no weights.\n", "")
     assert (

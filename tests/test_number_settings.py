@@ -76,6 +76,7 @@ def test_numbers_that_cannot_be_are_refused_in_one_line(group: str, name: str) -
             assert "between 0 and 1" in refused(group, name, at, 7.0)
 
 
+@pytest.mark.slow
 def test_the_files_have_numbers_of_every_kind() -> None:
     """Else the test above tests nothing."""
     found = {at[-1] for group, name in files() for at, _ in numbers(specification(group, name))}
@@ -86,14 +87,16 @@ def test_the_files_have_numbers_of_every_kind() -> None:
 
 @pytest.mark.parametrize(
     ("override", "line"),
-    [
-        ("seed=-1", "seed: -1 must be >= 0"),
-        ("engine.max_error_share=7", "engine.max_error_share: 7.0 must be between 0 and 1"),
-        ("engine.max_error_share=nan", "engine.max_error_share: nan must be between 0 and 1"),
-        ("engine.batch_size=0", "engine.batch_size: 0 must be >= 1"),
-        ("engine.time_limit=0", "engine.time_limit: 0.0 must be seconds > 0, or null for no limit"),
-        ("engine.time_limit=inf", "engine.time_limit: inf must be seconds > 0, or null for no limit"),
-    ],
+    mostly_slow(
+        [
+            ("seed=-1", "seed: -1 must be >= 0"),
+            ("engine.max_error_share=7", "engine.max_error_share: 7.0 must be between 0 and 1"),
+            ("engine.max_error_share=nan", "engine.max_error_share: nan must be between 0 and 1"),
+            ("engine.batch_size=0", "engine.batch_size: 0 must be >= 1"),
+            ("engine.time_limit=0", "engine.time_limit: 0.0 must be seconds > 0, or null for no limit"),
+            ("engine.time_limit=inf", "engine.time_limit: inf must be seconds > 0, or null for no limit"),
+        ]
+    ),
 )
 def test_settings_of_a_run_are_refused_before_it(override: str, line: str) -> None:
     with pytest.raises(ConfigError, match=f"^{line}$"):

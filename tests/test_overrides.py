@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from params import mostly_slow
 
 from amodal_bench.config.compose import compose, composed
 from amodal_bench.config.effect import PARTS, without_effect
@@ -23,7 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    "value", ["/data/été", "/data/x=y", "/data/a#b", "/data/old (1)", "it's", "/a b/[c]", 'a"b', "日本"]
+    "value", mostly_slow(["/data/été", "/data/x=y", "/data/a#b", "/data/old (1)", "it's", "/a b/[c]", 'a"b', "日本"])
 )
 def test_a_value_of_any_characters_arrives_as_it_is(value: str) -> None:
     settings = compose(["dataset=cocoa", f"dataset.root={value}"], [])
@@ -57,7 +58,7 @@ def test_a_comma_separates_values_unless_it_is_quoted() -> None:
     refuse_sweeps(['dataset.root="/a,é"', "a=[1,2]"])
 
 
-@pytest.mark.parametrize("name", ["~", "$HOME", "${HOME}"])
+@pytest.mark.parametrize("name", mostly_slow(["~", "$HOME", "${HOME}"]))
 def test_the_home_folder_is_expanded_in_every_path(name: str, home: Path) -> None:
     words = ["dataset=cocoa", "model=predictions"]
     keys = ["dataset.root", "model.path", "results", "ids"]
@@ -86,14 +87,26 @@ def test_an_empty_mapping_takes_nothing_away_and_null_does() -> None:
 
 @pytest.mark.parametrize(
     ("overrides", "idle"),
-    [
-        (["model=hull", "leakage=none", "view.margin=0.2"], {"leakage": "hull", "view": "hull"}),
-        (["model=visible", "view=tight"], {"view": "visible"}),
-        (["model=sam", "view=tight", "segmenter=sam_hq"], {"view": "sam"}),
-        (["model=tiny", "leakage=none", "view=crop", "area=bbox", "segmenter=colour_model", "condition=erased"], {}),
-        (["model=hull", "dataset=toy", "seed=3", "sheet=0", "protocol=pooled"], {}),
-        (["model=hull", "+baselines.mine={_target_: x.Y, view: '${view}'}", "view=tight"], {}),
-    ],
+    mostly_slow(
+        [
+            (["model=hull", "leakage=none", "view.margin=0.2"], {"leakage": "hull", "view": "hull"}),
+            (["model=visible", "view=tight"], {"view": "visible"}),
+            (["model=sam", "view=tight", "segmenter=sam_hq"], {"view": "sam"}),
+            (
+                [
+                    "model=tiny",
+                    "leakage=none",
+                    "view=crop",
+                    "area=bbox",
+                    "segmenter=colour_model",
+                    "condition=erased",
+                ],
+                {},
+            ),
+            (["model=hull", "dataset=toy", "seed=3", "sheet=0", "protocol=pooled"], {}),
+            (["model=hull", "+baselines.mine={_target_: x.Y, view: '${view}'}", "view=tight"], {}),
+        ]
+    ),
 )
 def test_a_choice_without_effect_gets_a_line(overrides: list[str], idle: dict[str, str]) -> None:
     lines = without_effect(composed(overrides, []), overrides)
@@ -104,18 +117,20 @@ def test_a_choice_without_effect_gets_a_line(overrides: list[str], idle: dict[st
 
 @pytest.mark.parametrize(
     ("overrides", "reason"),
-    [
-        (["model=tiny", "area=hull", "area.grow=0.5"], "area.shape=hull does not grow; dilated_hull and bbox do"),
-        (["model=tiny", "area.grow=0.5"], None),
-        (
-            ["model=tiny", "view=frame", "view.margin=0.5"],
-            "view.mode=frame shows the whole image; view=crop has a mar",
-        ),
-        (["model=random/sam", "model.size=512"], "it is the side of a window, and model.view=null has none"),
-        (["model=random/sam", "model.size=512", "model.view=${view}"], None),
-        (["model=tiny", "area.shape=nonsense", "area.grow=0.5"], "area.shape=nonsense does not grow"),
-        (["model=hull", "+model.size=512"], None),
-    ],
+    mostly_slow(
+        [
+            (["model=tiny", "area=hull", "area.grow=0.5"], "area.shape=hull does not grow; dilated_hull and bbox do"),
+            (["model=tiny", "area.grow=0.5"], None),
+            (
+                ["model=tiny", "view=frame", "view.margin=0.5"],
+                "view.mode=frame shows the whole image; view=crop has a mar",
+            ),
+            (["model=random/sam", "model.size=512"], "it is the side of a window, and model.view=null has none"),
+            (["model=random/sam", "model.size=512", "model.view=${view}"], None),
+            (["model=tiny", "area.shape=nonsense", "area.grow=0.5"], "area.shape=nonsense does not grow"),
+            (["model=hull", "+model.size=512"], None),
+        ]
+    ),
 )
 def test_a_setting_that_does_nothing_beside_others_gets_a_line(overrides: list[str], reason: str | None) -> None:
     lines = without_effect(composed(overrides, []), overrides)

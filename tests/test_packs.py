@@ -123,6 +123,7 @@ def test_a_pack_holds_nothing_but_json_and_is_the_same_again(pack: Path, run_fol
     assert again.read_bytes() == pack.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_same_numbers_are_verified(pack: Path, toy: Toy) -> None:
     found = verify(pack)
     assert found.same and found.notes == []
@@ -161,6 +162,7 @@ def test_an_unpacked_run_is_a_run_like_any_other(pack: Path, run_folder: Path, t
     assert run("results", "unpack", str(pack), "results=x", "-o", "y")[0] == 2
 
 
+@pytest.mark.slow
 def test_a_flipped_pixel_is_named(pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = ""
 
@@ -210,6 +212,7 @@ def test_every_lie_is_named(pack: Path) -> None:
     assert row["packed"] == pytest.approx(row["recounted"] + 0.01)
 
 
+@pytest.mark.slow
 def test_instances_that_were_left_out_are_told(pack: Path) -> None:
     file = changed(pack, packed.PREDICTIONS, lambda lines: lines.__delitem__(slice(0, 4)))
     found = verify(file)
@@ -217,6 +220,7 @@ def test_instances_that_were_left_out_are_told(pack: Path) -> None:
     assert {row["kind"] for row in found.differences} == {"score"}
 
 
+@pytest.mark.slow
 def test_another_version_of_the_dataset_is_compared_by_ids(pack: Path) -> None:
     more, fewer = verify(pack, Toy("test", 4)), verify(pack, Toy("test", 2))
     assert more.same and any(note.startswith("another dataset: it was run on toy ") for note in more.notes)
@@ -311,6 +315,7 @@ def test_a_protocol_that_cannot_be_made_again_says_why(change: dict[str, Any], s
         protocol_from({**load_protocol("instance").content, **change})
 
 
+@pytest.mark.slow
 def test_a_pack_with_somebodys_own_protocol_is_verified_without_it(pack: Path) -> None:
     parts = parts_of(pack)
     head = json.loads(parts[packed.HEAD])
@@ -371,24 +376,30 @@ def test_a_value_that_cannot_be_is_one_line(
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [
-        ({"../../evil.json": b"{}"}, "has '../../evil.json'; a pack has only"),
-        ({"/etc/cron.d/x": b"{}"}, "has '/etc/cron.d/x'; a pack has only"),
-        ({"store.sqlite": b""}, "has 'store.sqlite'; a pack has only"),
-        ({packed.RECORDS: None}, "it has no records.jsonl"),
-        ({packed.HEAD: b"[]"}, "does not say that it is a run of this harness"),
-        ({packed.HEAD: b'{"format": "amodal-bench run", "version": 2}'}, "has version 2, and this version reads 1"),
-        ({packed.HEAD: b'{"format": "amodal-bench run", "version": 1}'}, "has no list of protocols"),
-        ({packed.HEAD: b"{"}, "pack.json: is not valid JSON"),
-        ({packed.HEAD: b"[" * 100_000}, "nested too deeply"),
-        ({packed.HEAD: b"1" * 5000}, "is not valid JSON"),
-        ({packed.RUN: b"{}"}, "does not describe a run"),
-        ({packed.STAGES: b'[["x"]]'}, "has a row that is not a stage"),
-        ({packed.RECORDS: b"\xff\xfe"}, "is not valid JSON"),
-        ({packed.RECORDS: b"[]\n"}, "line 1: is not an object of JSON"),
-        ({packed.RECORDS: b" " * (packed.LINE + 2) + bytes(range(256)) * 400_000}, "has more than"),
-        ({packed.HEAD: b"0" * (17 * packed.MIB)}, "says that it has 17825792 bytes, and may have"),
-    ],
+    mostly_slow(
+        [
+            ({"../../evil.json": b"{}"}, "has '../../evil.json'; a pack has only"),
+            ({"/etc/cron.d/x": b"{}"}, "has '/etc/cron.d/x'; a pack has only"),
+            ({"store.sqlite": b""}, "has 'store.sqlite'; a pack has only"),
+            ({packed.RECORDS: None}, "it has no records.jsonl"),
+            ({packed.HEAD: b"[]"}, "does not say that it is a run of this harness"),
+            (
+                {packed.HEAD: b'{"format": "amodal-bench run", "version": 2}'},
+                "has version 2, and this version reads 1",
+            ),
+            ({packed.HEAD: b'{"format": "amodal-bench run", "version": 1}'}, "has no list of protocols"),
+            ({packed.HEAD: b"{"}, "pack.json: is not valid JSON"),
+            ({packed.HEAD: b"[" * 100_000}, "nested too deeply"),
+            ({packed.HEAD: b"1" * 5000}, "is not valid JSON"),
+            ({packed.RUN: b"{}"}, "does not describe a run"),
+            ({packed.STAGES: b'[["x"]]'}, "has a row that is not a stage"),
+            ({packed.RECORDS: b"\xff\xfe"}, "is not valid JSON"),
+            ({packed.RECORDS: b"[]\n"}, "line 1: is not an object of JSON"),
+            ({packed.RECORDS: b" " * (packed.LINE + 2) + bytes(range(256)) * 400_000}, "has more than"),
+            ({packed.HEAD: b"0" * (17 * packed.MIB)}, "says that it has 17825792 bytes, and may have"),
+        ],
+        2,
+    ),
 )
 def test_a_part_that_cannot_be_is_one_line(
     pack: Path, tmp_path: Path, change: dict[str, bytes | None], says: str
@@ -514,6 +525,7 @@ def test_verification_tells_the_first_and_counts_the_rest(pack: Path, capsys: py
     assert len(lines) == 7 and lines[-1] == f"  ... and {len(found.differences) - 5} more; -o FILE writes them all"
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_filled_by_hand_is_the_same(pack: Path, tmp_path: Path) -> None:
     with opened_pack(pack) as opened:
         fill_run(opened, tmp_path / "filled")

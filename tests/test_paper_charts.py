@@ -103,6 +103,7 @@ def texts(figure: Figure) -> list[Text]:
     return [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text().strip()]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("print_style")
 def test_a_chart_shows_every_value_with_its_interval_and_every_published_one(
     table: Table, values: list[Value]
@@ -239,6 +240,7 @@ def test_figure_4_has_the_means_and_the_published_gaps(table: Table, values: lis
     assert len(found[f"{PUBLISHED}: {second}"]) == 7  # Inpaint-SDXL has no values there, Kandinsky none at all
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("print_style")
 def test_figure_5_has_the_averages_as_the_table_and_the_paper_have_them(table: Table, values: list[Value]) -> None:
     figure = load_figure("figure5")

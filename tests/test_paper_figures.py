@@ -130,6 +130,7 @@ def test_examples_have_a_row_for_each_instance_and_a_column_for_each_model(
     assert Path("results/paper/examples.png").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_ids_choose_the_instances(run: Run, mine: list[str], drawn: list[Figure]) -> None:
     records = Toy(images=4).records()
     first, second = records["id"].iloc[:2]
@@ -142,6 +143,7 @@ def test_ids_choose_the_instances(run: Run, mine: list[str], drawn: list[Figure]
     assert status == 2 and "shows numbers and no instances" in err
 
 
+@pytest.mark.slow
 def test_a_figure_that_was_never_run_says_so_in_one_line(run: Run, mine: list[str]) -> None:
     for name, what in (
         ("examples", "no prediction of these instances"),
@@ -155,11 +157,13 @@ def test_a_figure_that_was_never_run_says_so_in_one_line(run: Run, mine: list[st
     assert not list(Path().glob("results/paper/*.png"))
 
 
+@pytest.mark.slow
 def test_a_dry_run_lists_cells_and_draws_nothing(run: Run, mine: list[str], drawn: list[Figure]) -> None:
     status, out, _ = run("paper", "scene", "--dry-run", *mine)
     assert status == 0 and "A scene: 1 cells, 0 done" in out and not drawn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size", "heads"), [("scene", (1, 5), "inpainted"), ("steps", (2, 5), "step 4")])
 def test_a_model_at_work_is_kept_and_drawn_again_without_it(
     run: Run, mine: list[str], drawn: list[Figure], monkeypatch: pytest.MonkeyPatch, name: str, size: tuple[int, int],
@@ -181,6 +185,7 @@ def test_a_model_at_work_is_kept_and_drawn_again_without_it(
     assert status != 0 and f"{name}.npz: does not hold a figure's pictures" in err
 
 
+@pytest.mark.slow
 def test_a_scene_shows_the_mask_that_a_run_has(run: Run, mine: list[str]) -> None:
     assert run("paper", "scene", *mine)[0] == 0
     made = at_work.read(Path("results/paper/scene.npz"))
@@ -190,6 +195,7 @@ def test_a_scene_shows_the_mask_that_a_run_has(run: Run, mine: list[str]) -> Non
     assert np.array_equal(open_run(main.folder).prediction(id), made.arrays["mask"])
 
 
+@pytest.mark.slow
 def test_without_pictures_one_line_says_which_and_why(run: Run, tmp_path: Path) -> None:
     kins.export(tmp_path / "tree/kins", images=2)
     (tmp_path / "conf/table").mkdir(parents=True)
@@ -208,6 +214,7 @@ def test_without_pictures_one_line_says_which_and_why(run: Run, tmp_path: Path) 
     assert status == 2 and lines[0].startswith("rows: no pictures of KINS: ") and len(lines) == 2
 
 
+@pytest.mark.slow
 def test_without_matplotlib_tables_are_written_and_figures_say_what_to_install(
     run: Run, mine: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,6 +284,7 @@ def test_gained_pixels_are_those_beyond_v() -> None:
     assert not (pixels[~part].astype(int)[:, 2] > 160).all()
 
 
+@pytest.mark.slow
 def test_a_failed_prediction_says_so_and_a_row_without_any_has_no_column() -> None:
     one, two = example(2)
     partly = Example(

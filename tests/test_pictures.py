@@ -250,7 +250,14 @@ def test_a_dataset_that_says_nothing_of_files_is_used_as_it_is(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "tree", [kind for kind in KINDS if kind[0] != "sailvos" or not kind[1]], indirect=True, ids=str
+    "tree",
+    [
+        pytest.param(kind, marks=[pytest.mark.slow] * (place > 0))
+        for place, kind in enumerate(KINDS)
+        if kind[0] != "sailvos" or not kind[1]
+    ],
+    indirect=True,
+    ids=str,
 )
 def test_annotations_are_in_the_fingerprint_and_cannot_change_under_a_run(
     tree: tuple[Path, str, dict[str, Any]],

@@ -165,6 +165,7 @@ def test_samples_equal_a_loop_from_the_formulas(
     assert (pictures[0] != pictures[1]).mean() > 0.1
 
 
+@pytest.mark.slow
 def test_image_mask_embedding_and_seed_all_matter(model: Callable[..., Pix2Gestalt]) -> None:
     (query,) = queries([(SIDE, SIDE)])
     made = model(samples=1)
@@ -298,6 +299,7 @@ def test_the_prediction_is_the_vote_over_its_pictures(model: Callable[..., Pix2G
             assert np.array_equal(mask, found >= (2 if how == "majority" else 1))
 
 
+@pytest.mark.slow
 def test_completing_hands_out_the_picture_nearest_to_the_vote(model: Callable[..., Pix2Gestalt]) -> None:
     made, (query, *_) = model(threshold=240), queries()
     completed = made.complete(query, 5)
@@ -359,6 +361,7 @@ def test_costs_are_those_of_an_instance(model: Callable[..., Pix2Gestalt]) -> No
     assert costs["denoise"].batch == 4 and made.costs() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_a_lower_precision_is_that_of_all_networks_and_hardly_shows(
     model: Callable[..., Pix2Gestalt], folder: Path, precision: str

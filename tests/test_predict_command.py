@@ -83,6 +83,7 @@ def colours(file: Path) -> Image:
         return np.asarray(picture)
 
 
+@pytest.mark.slow
 def test_a_mask_gives_every_file_and_they_agree(sample: Sample, capsys: pytest.CaptureFixture[str]) -> None:
     assert predict([f"{sample.id}.png", "--mask", "mask.png", *FAST]) == 0
     folder, told = Path(f"{sample.id}-amodal"), capsys.readouterr().out
@@ -135,6 +136,7 @@ def test_the_mask_is_that_of_a_run_with_this_id_and_seed(bench: Callable[..., Ou
     assert not np.array_equal(grey(Path("other/amodal.png")) > 0, predicted)
 
 
+@pytest.mark.slow
 def test_points_ask_the_segmenter_for_the_visible_mask(sample: Sample, capsys: pytest.CaptureFixture[str]) -> None:
     ys, xs = np.nonzero(sample.visible)
     chosen = np.random.default_rng(0).choice(len(ys), 9, replace=False)
@@ -183,6 +185,7 @@ def test_a_large_picture_is_shown_to_the_segmenter_in_a_size_that_it_can_work_on
     assert segmenter.image is small
 
 
+@pytest.mark.slow
 def test_points_go_to_the_segmenter_that_the_model_chooses(sample: Sample) -> None:
     sam.save(Path("sam"))
     settings = ["model=sam", "segmenter.weights=sam", "segmenter.choose=largest", "segmenter.batch=1"]
@@ -209,6 +212,7 @@ def test_a_long_strip_wraps_into_equal_rows(count: int, across: int, down: int) 
             assert strip.height // (CELL + 26) == down * rows
 
 
+@pytest.mark.slow
 def test_a_model_that_paints_nothing_cuts_out_what_is_visible(
     sample: Sample, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -223,6 +227,7 @@ def test_a_model_that_paints_nothing_cuts_out_what_is_visible(
     assert "--every-step: hull does not denoise in steps" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_users_own_model_and_random_weights_anywhere_in_it(
     here: Path, sample: Sample, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

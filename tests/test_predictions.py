@@ -269,6 +269,7 @@ def test_a_complete_file_warns_of_nothing_and_leaves_an_empty_list(
     assert not caplog.messages
 
 
+@pytest.mark.slow
 def test_predictions_for_something_else_stop_the_run(bench: Bench, tmp_path: Path) -> None:
     file = write(tmp_path / "r.json", [{"id": 77}])
     with pytest.raises(

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from hypothesis.strategies import DrawFn
+from params import mostly_slow
 from protocol_rows import rows_of
 from pycocotools import mask as coco_mask
 
@@ -180,7 +181,7 @@ def drawn(predicted: list[Mask], draws: int = 3) -> list[list[Mask]]:
     return [[mask, np.roll(mask, 1, axis=0), mask[::-1]][:draws] for mask in predicted]
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize("name", mostly_slow(PROTOCOLS, 4))
 @settings(few, max_examples=3)
 @given(instances())
 def test_numbers_are_shares_and_know_no_order(

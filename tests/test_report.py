@@ -49,6 +49,7 @@ def test_bins_of_the_occlusion_rate_hold_every_instance_once(bench: Bench) -> No
     assert weighted == pytest.approx(outcome.main.summary()["miou"].iloc[0])
 
 
+@pytest.mark.slow
 def test_every_table_shows_the_trivial_baselines_and_its_protocol(bench: Bench) -> None:
     table = bench("model=hull", "dataset.images=2").table()
     assert set(table["fingerprint"]) == {Toy("test", 2, 0).fingerprint()[:12]}

@@ -138,6 +138,7 @@ def said_of(*, name: str = "grow", namesakes: tuple[str, ...] = (), **spec: Any)
     return row_text(name, whole, Mine(), 0, namesakes=namesakes)
 
 
+@pytest.mark.slow
 def test_a_name_or_a_device_of_a_users_part_is_a_setting() -> None:
     net = {"_target_": f"{__name__}.Net"}
     rows = [said_of(net={**net, "name": name}) for name in ("vit_b", "vit_base_large")]
@@ -214,6 +215,7 @@ def test_plain_texts_tell_values_apart() -> None:
     assert all(first != second for first, second in pairwise(sorted(texts)))
 
 
+@pytest.mark.slow
 def test_the_row_of_a_run_is_kept_beside_it(bench: Callable[..., Outcome]) -> None:
     import json
 

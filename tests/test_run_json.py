@@ -92,6 +92,7 @@ def test_dates_tell_when_a_run_began_went_on_and_ended(
     assert amodal_bench.open_run(folder).recorded.dates["finished"] == "1970-01-04T00:00:00+00:00"
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_is_not_finished(tmp_path: Path) -> None:
     class Stopped:
         def describe(self) -> dict[str, Any]:
@@ -165,6 +166,7 @@ def test_a_package_that_is_installed_in_a_users_checkout_is_not_that_checkout(
     assert found["package"] is None and found["folder"]["commit"]
 
 
+@pytest.mark.slow
 def test_no_checkout_no_commit_no_git_and_a_git_that_hangs_are_null(
     tmp_path: Path, repositories: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -390,6 +390,7 @@ def test_raw_hidden_object_is_an_empty_mask(tree: Path) -> None:
     assert not sample.visible.any() and sample.amodal.any() and dataset.check() == []
 
 
+@pytest.mark.slow
 def test_raw_hidden_object_does_not_stop_a_run(tree: Path, bench: Callable[..., Any]) -> None:
     """Nothing is known of it before the run, so it is not left out; it cannot be prompted, which is its error."""
     hide_first(tree)

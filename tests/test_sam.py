@@ -40,6 +40,7 @@ def test_it_finds_what_the_library_finds(family: str, boxed: bool) -> None:
     assert max(apart) > 0.05  # so the comparison tells masks apart
 
 
+@pytest.mark.slow
 def test_pixels_are_the_librarys_up_to_a_grey_level() -> None:
     from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
 
@@ -98,7 +99,7 @@ def test_choices_on_crafted_outputs() -> None:
     assert int(chosen(logits, scores, visible * 0.1, inside, "consistent")) == 2
 
 
-@pytest.mark.parametrize("family", KINDS)
+@pytest.mark.parametrize("family", mostly_slow(KINDS))
 def test_each_choice_takes_another_mask(family: str) -> None:
     images, prompts = samples()
     found = {how: load(family, choose=how).segment(images, prompts) for how in CHOICES}
@@ -142,7 +143,7 @@ def test_objects_of_one_pixel_at_every_border(family: str, prompt: str) -> None:
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-@pytest.mark.parametrize("family", KINDS)
+@pytest.mark.parametrize("family", mostly_slow(KINDS))
 def test_pictures_of_hardly_any_width_or_height(family: str, prompt: str) -> None:
     shapes = [(1, 300), (700, 2), (1, 1)]
     images = [np.full((*shape, 3), 90, np.uint8) for shape in shapes]
@@ -162,6 +163,7 @@ def test_a_picture_may_be_a_mirrored_view_that_nobody_writes_to() -> None:
         assert np.array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 @pytest.mark.parametrize("family", KINDS)
 def test_a_lower_precision_is_that_of_the_encoder_alone_and_hardly_shows(family: str, precision: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from params import mostly_slow
 from segmenting import KINDS, load, prompt_of, samples
 
 from amodal_bench.core.batches import Tensors
@@ -19,7 +20,7 @@ from amodal_bench.segmenters.sharing import distinct
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-@pytest.mark.parametrize("family", KINDS)
+@pytest.mark.parametrize("family", mostly_slow(KINDS))
 def test_a_mask_does_not_depend_on_its_company(family: str, prompt: str) -> None:
     images, prompts = samples()
     segmenter = load(family, prompt=prompt)
@@ -61,6 +62,7 @@ class Counted:
         monkeypatch.setattr(segmenter, "embed", counting)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copied", [False, True], ids=["one array", "copies"])
 @pytest.mark.parametrize("family", KINDS)
 def test_a_picture_is_encoded_once_and_no_bit_changes(

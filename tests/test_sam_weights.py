@@ -75,6 +75,7 @@ def test_only_the_files_of_the_root_that_are_needed_are_downloaded() -> None:
     assert not any("/" in pattern or pattern.endswith((".bin", ".pt", ".h5")) for pattern in patterns)
 
 
+@pytest.mark.slow
 def test_the_catalogue_knows_what_the_configurations_name() -> None:
     for family in KINDS:
         assert composed(f"segmenter={family}").segmenter["weights"] in catalogue()

@@ -18,6 +18,7 @@ import torch
 from ddim_reference import Networks, Sampling, published, reference, start_noise
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
 from inpainting import STRATEGIES, inpaint, inputs
+from params import mostly_slow
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel
 
@@ -91,6 +92,7 @@ def same(painted: np.ndarray, expected: np.ndarray) -> None:
     assert (painted != expected).mean() < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guidance", [0.0, 0.75])
 @pytest.mark.parametrize("leakage", STRATEGIES.values(), ids=STRATEGIES)
 def test_every_strategy_equals_the_equations(
@@ -102,6 +104,7 @@ def test_every_strategy_equals_the_equations(
         same(each, reference(nets, published(STEPS), condition, area, seed, leakage, guidance))
 
 
+@pytest.mark.slow
 def test_a_model_that_predicts_the_velocity_equals_the_equations() -> None:
     """The shipped model: velocities, no signal at all at the first step, none of the noise left after the last."""
     unet = UNet2DConditionModel.from_pretrained(SHIPPED / "unet", low_cpu_mem_usage=False).eval()
@@ -117,6 +120,7 @@ def test_a_model_that_predicts_the_velocity_equals_the_equations() -> None:
     same(painted[0], reference(nets, how, condition, area, seed, Blend(), 0.75))
 
 
+@pytest.mark.slow
 def test_without_leakage_and_paste_the_loop_equals_diffusers_own_pipeline(folder: Path) -> None:
     """The library's 9-channel pipeline pastes nothing: a strategy that mixes nothing in has to agree with it.
 
@@ -148,7 +152,7 @@ def test_a_sample_does_not_depend_on_its_company(backbone: StableDiffusion) -> N
     assert np.array_equal(together, back)
 
 
-@pytest.mark.parametrize("steps", [1, 7, 20, 50])
+@pytest.mark.parametrize("steps", mostly_slow([1, 7, 20, 50], 2))
 def test_ddim_from_the_published_scheduler_is_the_one_of_diffusers_pipeline(folder: Path, steps: int) -> None:
     theirs = pipeline_of(folder).scheduler
     theirs.set_timesteps(steps)
@@ -189,6 +193,7 @@ def test_the_text_encoder_is_read_once_and_then_gone(sd15: Path, monkeypatch: py
     assert len(loaded) == 1
 
 
+@pytest.mark.slow
 def test_a_folder_without_the_variants_files_is_loaded_from_its_plain_ones(sd15: Path, tmp_path: Path) -> None:
     assert opened(sd15, variant="fp16").describe() == opened(sd15).describe()
     case = inputs(1, SIDE)
@@ -202,6 +207,7 @@ def test_a_folder_without_the_variants_files_is_loaded_from_its_plain_ones(sd15:
     assert np.array_equal(inpaint(opened(copy, variant="fp16"), *case, how), expected)
 
 
+@pytest.mark.slow
 def test_tensors_under_their_older_names_are_found(sd15: Path, tmp_path: Path) -> None:
     """The published files are older than the libraries' names for some of what is in them."""
     copy = tmp_path / "old"
@@ -265,7 +271,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize(("damage", "message"), DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize(("damage", "message"), mostly_slow(DAMAGES.values(), 2), ids=DAMAGES)
 def test_weights_that_cannot_be_used_are_one_clear_line(
     sd15: Path, tmp_path: Path, damage: Callable[[Path], object], message: str
 ) -> None:
@@ -277,6 +283,7 @@ def test_weights_that_cannot_be_used_are_one_clear_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"precision": "bfloat16"}, {"fuse": True}], ids=str)
 def test_precision_and_fused_kernels_change_little(
     sd15: Path, backbone: StableDiffusion, options: dict[str, Any]

@@ -190,6 +190,7 @@ def test_ddim_takes_the_steps_of_the_repositorys_euler(folder: Path, backbone: S
     assert torch.allclose((ours - left * output) / torch.sqrt(1 - left**2), theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_in_float16_the_autoencoder_stays_in_float32(folder: Path, backbone: StableDiffusionXL) -> None:
     half, case, how = opened(folder, precision="float16"), inputs(1, SIDE), Denoising(Conditioning(), STEPS, 0.75)
     difference = inpaint(backbone, *case, how)[0].astype(float) - inpaint(half, *case, how)[0]

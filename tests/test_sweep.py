@@ -44,6 +44,7 @@ def test_cells_in_other_processes_leave_the_same_table(run: Run, launcher: list[
     pd.testing.assert_frame_equal(beside, alone)
 
 
+@pytest.mark.slow
 def test_a_baseline_that_another_process_runs_is_waited_for(tmp_path: Path) -> None:
     held, free = threading.Event(), threading.Event()
 

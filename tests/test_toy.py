@@ -160,6 +160,7 @@ def test_default_test_split_has_at_least_500_instances() -> None:
     assert int((~records["stuff"]).sum()) >= 500
 
 
+@pytest.mark.slow
 def test_export_to_cocoa_is_read_back_mask_for_mask(tmp_path: Path) -> None:
     export_cocoa(tmp_path, "val", 8, 0)
     real, toy = Cocoa(str(tmp_path)), Toy("val", 8, 0)
@@ -179,6 +180,7 @@ def test_no_images_is_refused() -> None:
         Toy("test", 0, 0)
 
 
+@pytest.mark.slow
 def test_training_scenes_never_contain_an_occlusion(monkeypatch: pytest.MonkeyPatch) -> None:
     """What "tuning-free" rests on: no painted object covers another one."""
     painted: list[np.typing.NDArray[np.bool_]] = []

@@ -146,6 +146,7 @@ def test_perfect_masks_are_worth_one_where_v_is_drawn_too_wide(tmp_path: Path) -
     assert miou[False] == 1 and miou[True] < 0.999
 
 
+@pytest.mark.slow
 def test_predictions_that_name_another_image_stop_the_run(bench: Bench, tmp_path: Path) -> None:
     """Running numbers are taken for ids so, and perfect masks are scored against other objects."""
     toy = Toy("test", 4)
@@ -237,6 +238,7 @@ def test_weights_that_are_not_finite_give_error_rows_and_no_mask(
     assert main.summary()["miou"].tolist() == [0, 0]
 
 
+@pytest.mark.slow
 def test_scores_of_a_sam_that_are_not_finite_give_error_rows_and_no_mask(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,7 +74,7 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, object]:
     "override",
     mostly_slow(["leakage=blend", "area=hull", "condition.object_noise=0.3", "leakage=strength", "leakage=soft",
                  "leakage=none", "area=bbox", "area=full", "condition.background=image", "model.guidance=0.75",
-                 "view.mode=frame"], 3),
+                 "view.mode=frame"]),
 )  # fmt: skip
 def test_every_part_can_be_switched_and_matters(bench: Bench, usual: tuple[str, object], override: str) -> None:
     switched = bench(*FAST, "baselines=null", override)
@@ -176,6 +176,7 @@ def test_what_is_estimated_is_what_the_solvers_say_themselves() -> None:
         assert torch.allclose(found, x - sigma * output, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_solver_that_draws_noise_shows_no_estimates(queries: list[Query]) -> None:
     noisy = model()
     advance = noisy.backbone.advance
@@ -217,6 +218,7 @@ class _Recorder:
         return [prompt.visible for prompt in prompts]
 
 
+@pytest.mark.slow
 def test_an_area_without_v_is_painted_as_it_is_and_the_segmenter_may_find_v(queries: list[Query]) -> None:
     tiny = model("area=background")
     tiny.segmenter = _Recorder()
@@ -283,6 +285,7 @@ def rows_in(store: Path) -> int:
         return 0  # not created yet
 
 
+@pytest.mark.slow
 def test_a_second_command_waits_for_the_first(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     fcntl = pytest.importorskip("fcntl")
     folder = bench("model=hull", "dataset.images=2").main.folder
