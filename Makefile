@@ -76,7 +76,7 @@ protocol-search: setup ## which protocol explains the published numbers of SAM a
 	    done; \
 	  done; \
 	  $(BIN)/amodal-bench published explain --method $${model#random/} -o "$(SEARCH)"/$${model#random/}.csv \
-	    $$(ls -d "$(SEARCH)"/runs/*-$$(echo $$model | tr / -)-* | if [ "$$model" = "$${model#random/}" ]; then grep -v -e -random-; else cat; fi | sed 's/^/--run /'); \
+	    --results "$(SEARCH)" --model $$model; \
 	done
 
 # The paper's tables. toy=1 or DATASET=toy: any machine. DATA=FOLDER: the five datasets in folders of their names.

@@ -165,6 +165,33 @@ def test_values_on_several_datasets_are_tested_on_each_other(bench: Bench, run: 
     assert "inside on 2 of 2 datasets" in out and "instances that a way of scoring selects" in out
     out = run("published", "explain", "--run", str(on_kins), "--method", "sam")[1]
     assert "kins, miou 40.8 % (tuning-free, AAAI-26, Table 1)\n" in out
+    of_hull = [folder for folder in on_kins.parent.iterdir() if "-hull-" in folder.name]
+    named = [word for folder in sorted(of_hull) for word in ("--run", str(folder))]
+    words = ["--results", str(on_kins.parent.parent), "--model", "hull", "--method", "sam"]
+    assert run("published", "explain", *words) == run("published", "explain", *named, "--method", "sam")
+
+
+@pytest.mark.slow
+def test_runs_of_a_results_folder_that_cannot_be_chosen_are_refused(bench: Bench, run: Run) -> None:
+    results = ran(bench).parent.parent
+    for words, said in (
+        (["--results", str(results)], "is of visible, not of hull; explain one at a time"),
+        (
+            ["--results", str(results), "--model", "hul"],
+            f"--model hul: has no run in {results}; did you mean 'hull'?",
+        ),
+        (["--results", "nowhere"], "nowhere: there is no run in nowhere/runs; run something first"),
+        (["--model", "hull"], "--model hull: chooses among the runs of --results FOLDER"),
+        ([], "published explain: needs --run RUN_FOLDER or --results FOLDER"),
+    ):
+        status, out, err = run("published", "explain", "--value", "5", *words)
+        assert (status, out) == (2, "") and said in err and err.count("\n") == 1
+
+
+def test_of_several_values_of_one_source_each_way_is_held_against_the_nearest() -> None:
+    table = pd.DataFrame(rows_of("x", a=50.0) + rows_of("y", a=50.0))
+    found = held_out(table, [Target("x", 49, "s"), Target("x", 90, "s"), Target("y", 50, "s")])
+    assert found["published"].to_list() == [49, 50] and found["distance"].to_list() == [1, 0]
 
 
 @pytest.mark.parametrize(

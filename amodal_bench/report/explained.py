@@ -81,7 +81,8 @@ def held_out(table: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
 
     Args:
         table: candidates on all datasets.
-        targets: values; those of one source on several datasets are fit together, and one on a dataset each.
+        targets: values; those of one source on several datasets are fit together; of several on one dataset each way
+            is held against the nearest.
 
     Returns:
         One row for each source and dataset: source, dataset, published, label and prediction (the way with the least
@@ -91,9 +92,14 @@ def held_out(table: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
     each = table.explode("keys")
     rows = []
     for source in dict.fromkeys(target.source for target in targets):
-        of_source = {target.dataset: target.value for target in targets if target.source == source}
+        of_source: dict[str, list[float]] = {}
+        for target in targets:
+            if target.source == source:
+                of_source.setdefault(target.dataset, []).append(target.value)
         known = each[each["dataset"].isin(of_source)].copy()
-        known["distance"] = (known["value"] - known["dataset"].map(of_source)).abs()
+        pairs = zip(known["dataset"], known["value"], strict=True)
+        known["published"] = [_nearest(of_source[name], own) for name, own in pairs]
+        known["distance"] = (known["value"] - known["published"]).abs()
         if known["dataset"].nunique() < 2:
             continue
         distances = known.pivot_table(index=["model", "keys"], columns="dataset", values="distance", aggfunc="min")
@@ -105,7 +111,7 @@ def held_out(table: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
             equal = fit.index[fit <= fit.min() + SAME]
             own = known[known["dataset"] == dataset].set_index(["model", "keys"]).loc[equal]
             best = own.sort_values(["changes", "distance"], kind="stable").iloc[0]
-            value = of_source[str(dataset)]
+            value = float(best["published"])
             rows.append(
                 {
                     "source": source,
@@ -119,6 +125,10 @@ def held_out(table: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _nearest(values: Sequence[float], own: float) -> float:
+    return min(values, key=lambda value: abs(value - own))
 
 
 def _names(group: pd.DataFrame) -> str:

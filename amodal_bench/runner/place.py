@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from amodal_bench.core.disk import cannot_write, refusal, why_unwritable
-from amodal_bench.core.errors import InputError
+from amodal_bench.core.errors import InputError, UsageError
 from amodal_bench.core.files import sweep
 from amodal_bench.runner.lock import locked
 from amodal_bench.runner.schema import ForeignStore, NewerStore
@@ -25,6 +25,14 @@ def check_writable(results: Path) -> None:
         there = there.parent
     if reason := why_unwritable(there):
         raise InputError(results, f"cannot be written ({reason})", "set results to a folder that you can write to")
+
+
+def run_folders(results: Path) -> list[Path]:
+    """The folders of all runs in a results folder, in order. Raises `UsageError` where there is none."""
+    found = sorted(file.parent for file in (results / "runs").glob(f"*/{STORE}"))
+    if not found:
+        raise UsageError(f"{results}: there is no run in {results / 'runs'}; run something first")
+    return found
 
 
 @contextmanager

@@ -3,6 +3,7 @@
     amodal-bench published explain --run results/runs/cocoa-sam-0123456789ab --value 66.6
     amodal-bench published explain --run RUN_FRAME --run RUN_CROP --method sam
     amodal-bench published explain --run RUN_COCOA --run RUN_KINS --method sam -o explained.csv
+    amodal-bench published explain --results results --model sam --method sam
 
 Tried are every shipped protocol; stuff, crowds and hidden instances in and out, as far as they were run; all
 instances or the occluded ones; the prediction as given, united with V, or V wherever no other instance covers it; and
@@ -27,7 +28,7 @@ import click
 from amodal_bench.cli.columns import print_columns
 from amodal_bench.cli.published.words import choosing, chosen
 from amodal_bench.cli.verbs import verb
-from amodal_bench.cli.words import file_option, place, runs
+from amodal_bench.cli.words import file_option, folder_option, place, runs
 from amodal_bench.core.errors import BenchError, UsageError
 from amodal_bench.published.ledger import find
 
@@ -53,8 +54,10 @@ TESTED = (
 
 
 @verb(__doc__)
-@click.option("--run", "folders", metavar="RUN_FOLDER", type=place, multiple=True, required=True, shell_complete=runs,
+@click.option("--run", "folders", metavar="RUN_FOLDER", type=place, multiple=True, shell_complete=runs,
               help="A stored run; may be repeated.")  # fmt: skip
+@folder_option("--results", metavar="FOLDER", help="Also every run of a results folder.")
+@click.option("--model", metavar="NAME", help="With --results: only runs of this model, such as sam.")
 @click.option(
     "--value", "values", metavar="NUMBER", type=float, multiple=True, help="A published number, in percent."
 )
@@ -63,6 +66,8 @@ TESTED = (
 @file_option("-o", "--output", metavar="FILE", help="Also write every way of scoring as CSV.")
 def main(
     folders: Sequence[Path],
+    results: Path | None,
+    model: str | None,
     values: Sequence[float],
     method: str | None,
     variant: str | None,
@@ -81,7 +86,8 @@ def main(
 
     if metric not in METRICS:
         raise UsageError(f"--metric {metric}: ways of scoring are not tried for it; {suggest(metric, METRICS)}")
-    opened = [open_run(folder) for folder in dict.fromkeys(folders)]
+    opened = [open_run(folder) for folder in dict.fromkeys(folders)] + _found(results, model)
+    opened = list({run.folder.resolve(): run for run in opened}.values())
     _require_one_model(opened)
     targets = _targets(opened, values, method, variant, metric)
     found = [candidates(run, metric) for run in opened]
@@ -105,8 +111,28 @@ def main(
     return 0
 
 
+def _found(results: Path | None, model: str | None) -> list[Run]:
+    """The runs of a results folder, or those of one model. Raises `UsageError` where there is none."""
+    from amodal_bench.api.runs import open_run
+    from amodal_bench.config.build import suggest
+    from amodal_bench.runner.place import run_folders
+
+    if results is None:
+        if model:
+            raise UsageError(f"--model {model}: chooses among the runs of --results FOLDER")
+        return []
+    found = [open_run(folder) for folder in run_folders(results)]
+    of_model = [run for run in found if model is None or run.name == model.replace("/", "-")]
+    if not of_model:
+        hint = suggest(str(model), {run.name for run in found})
+        raise UsageError(f"--model {model}: has no run in {results}; {hint}")
+    return of_model
+
+
 def _require_one_model(opened: Sequence[Run]) -> None:
-    """Raise `UsageError` where runs are of several models."""
+    """Raise `UsageError` where there is no run, or runs are of several models."""
+    if not opened:
+        raise UsageError("published explain: needs --run RUN_FOLDER or --results FOLDER")
     other = next((run for run in opened if run.name != opened[0].name), None)
     if other is not None:
         raise UsageError(f"--run {other.folder}: is of {other.name}, not of {opened[0].name}; explain one at a time")

@@ -14,7 +14,7 @@ from amodal_bench.cli.columns import room as width_of_window
 from amodal_bench.cli.results.told import UNKNOWN, protocols_of, told
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import folders, place
-from amodal_bench.core.errors import InputError, UsageError
+from amodal_bench.core.errors import InputError
 
 HEAD = ("predicted", "errors", "run", "dataset", "split", "model", "seed", "draws", "ids", "protocols")
 NUMBERS = ("predicted", "errors", "seed", "draws")
@@ -24,10 +24,9 @@ NUMBERS = ("predicted", "errors", "seed", "draws")
 @word("results", "results/ by default", metavar="[FOLDER]", type=place, shell_complete=folders, default="results")
 def main(results: Path) -> int:
     """Print a row or a paragraph for each run."""
-    stores = sorted((results / "runs").glob("*/store.sqlite"))
-    if not stores:
-        raise UsageError(f"{results}: there is no run in {results / 'runs'}; run something first")
-    rows = [_row(file) for file in stores]
+    from amodal_bench.runner.place import run_folders
+
+    rows = [_row(folder / "store.sqlite") for folder in run_folders(results)]
     table = columns([[row[name] for name in HEAD] for row in rows], HEAD, NUMBERS, wide=True)
     if max(map(len, table.splitlines())) <= width_of_window():
         print(table)
