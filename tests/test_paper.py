@@ -450,6 +450,19 @@ def test_a_ratio_is_the_cost_of_another_row_by_ones_own(run: Run, mine: list[str
     assert table["hull", "first", "times"] == pytest.approx(table["V", "first", "s"] / table["hull", "first", "s"])
 
 
+@pytest.mark.slow
+def test_a_ratio_to_random_weights_is_not_told_of_a_real_row(run: Run, mine: list[str]) -> None:
+    shown = "  - {name: s, number: seconds}\n  - {name: times, number: speed_ratio, to: small}\n"
+    small = "  - {name: small, run: [model=random/sam]}\n"
+    text = MINE.replace("shown:\n", f"shown:\n{shown}").replace("average: mean of both\n", "")
+    (Path(mine[1]) / "table/mine.yaml").write_text(text.replace("rows:\n", f"rows:\n{small}"))
+    assert run("paper", "mine", *mine)[0] == 1  # a row fails
+    table = table_of(Path("results"))
+    assert table.loc["V", "first", "times"]["missing"] == "small has random weights here"
+    assert not table.loc["V", "first", "s"]["random"] and table.loc["small", "first", "times"]["value"] == 1
+    assert Path("results/paper/mine.png").is_file()
+
+
 PLANNED = """
 title: Planned
 rows:

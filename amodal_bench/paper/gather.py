@@ -242,7 +242,9 @@ def _ratio(row: str, column: Line, shown: Shown, runs: Mapping[str, Run | str]) 
     own, theirs = (_cost(name, column, cost, runs[name]) for name in (row, shown.to))
     if own.missing or theirs.missing:
         return replace(own, value=math.nan, missing=own.missing or f"lacks {shown.to}")
-    return replace(own, value=theirs.value / own.value, random=own.random or theirs.random)
+    if theirs.random and not own.random:
+        return replace(own, value=math.nan, missing=f"{shown.to} has random weights here")
+    return replace(own, value=theirs.value / own.value)
 
 
 def _average(table: Table, row: Line, shown: Shown, values: Sequence[Value]) -> Value:

@@ -52,7 +52,8 @@ def write_chart(folder: Path, table: Table, values: Sequence[Value], beside: Seq
     Raises:
         UsageError: matplotlib is not installed.
     """
-    if not any(map(_is_drawn, values)):
+    random = {value.row for value in values if value.random}
+    if not any(_is_drawn(value) and value.row not in random for value in values):
         return []
     require("a chart")
     with styled():
