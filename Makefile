@@ -45,8 +45,9 @@ docs: setup ## build the website of docs/ in site/; a warning is an error
 	$(BIN)/python -m pip install --quiet -e '.[docs]'
 	$(BIN)/zensical build --strict
 
-bench: setup ## measure counting, the index of a large dataset, the toy's, shared encodings and scoring, each against the plain way
+bench: setup ## measure counting, preparing an instance, the index of a large dataset, the toy's, shared encodings and scoring, each against the plain way
 	$(BIN)/python benchmarks/counts.py
+	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/index.py
 	$(BIN)/python benchmarks/toy.py
 	$(BIN)/python benchmarks/segmenters.py

@@ -12,7 +12,7 @@ import pytest
 import torch
 from masks import box
 from params import mostly_slow
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 from scipy.spatial import ConvexHull
 
 from amodal_bench.core.errors import ConfigError, PredictionError
@@ -338,6 +338,26 @@ def test_a_grain_is_a_square_of_one_draw() -> None:
     blocks = condition.reshape(25, 4, 50, 4, 3)
     assert (blocks == blocks[:, :1, :, :1]).all()
     assert len(np.unique(condition[..., 0])) > 900  # of 1250 grains, of which an eighth is clipped
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(512, 384), (320, 481), (1024, 1024), (1000, 400)], ids=str)
+def test_grains_blurred_before_they_are_spread_are_those_blurred_after(shape: tuple[int, int]) -> None:
+    visible = box(shape, 0, 0, shape[0] // 3, shape[1])
+    image = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    condition = Condition()
+    found = condition(image, visible, 3)
+    longer = max(shape)
+    rows, columns = (((np.arange(side) + 0.5) * 256 / longer).astype(int) for side in shape)
+    count = int(rows[-1]) + 1, int(columns[-1]) + 1
+    colours = (image.astype(np.float32) / 255)[visible]
+    drawn = colours[stream(3, "background").integers(len(colours), size=count)][rows[:, None], columns]
+    # The edges mirror pixels here and grains there: compared is what lies further in.
+    reach = min(round(4 * condition.blur * longer), shape[1] // 3)
+    inner = np.s_[shape[0] // 3 + reach : -reach, reach:-reach]
+    expected = gaussian_filter(drawn, (condition.blur * longer, condition.blur * longer, 0), truncate=6)[inner]
+    assert np.abs(found[inner] - expected).mean() < (0.05 if longer % 256 == 0 else 0.2) * expected.std()
+    assert found[inner].std() == pytest.approx(expected.std(), rel=0.05)
 
 
 @pytest.mark.parametrize("grain", [0.0, 1 / 256, 1 / 64])

@@ -17,10 +17,15 @@ from amodal_bench.core.types import Mask
 
 def convex_hull(visible: Mask) -> Mask:
     """Eq. 10: convex hull of the union of V's contours, (H, W) bool; it contains V, and is empty where V is."""
-    ys, xs = np.nonzero(visible)
-    if not len(ys):
+    if (found := extent(visible)) is None:
         return np.zeros_like(visible)
-    hull = cv2.convexHull(np.stack([xs, ys], axis=1).astype(np.int32))
+    top, bottom, left, right = found
+    box = visible[top:bottom, left:right]
+    # Of a row only its first and last pixel can be corners.
+    rows = np.flatnonzero(box.any(axis=1))
+    first, last = box[rows].argmax(axis=1), box.shape[1] - 1 - box[rows, ::-1].argmax(axis=1)
+    ends = np.stack([np.concatenate([first, last]) + left, np.concatenate([rows, rows]) + top], axis=1)
+    hull = cv2.convexHull(ends.astype(np.int32))
     filled = np.zeros(visible.shape, np.uint8)
     cv2.fillConvexPoly(filled, hull, 1)
     return filled.astype(bool) | visible
@@ -37,10 +42,15 @@ def bounding_box(visible: Mask) -> Mask:
 
 def dilate(mask: Mask, radius: float) -> Mask:
     """All pixels within `radius` pixels of the mask, (H, W) bool."""
-    if radius <= 0 or not mask.any():
+    if radius <= 0 or (found := extent(mask)) is None:
         return mask
-    distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(distance <= radius)
+    top, bottom, left, right = found
+    reach = math.ceil(min(radius, max(mask.shape)))
+    near = np.s_[max(top - reach, 0) : bottom + reach, max(left - reach, 0) : right + reach]
+    distance = cv2.distanceTransform((~mask[near]).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    grown = np.zeros_like(mask)
+    grown[near] = distance <= radius
+    return grown
 
 
 Shape: TypeAlias = Literal["hull", "dilated_hull", "bbox", "full", "background"]

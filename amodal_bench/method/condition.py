@@ -11,16 +11,16 @@ The mixture is clipped to [0, 1], as a printed one is: a deviation of 0.3 become
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-import cv2
 import numpy as np
 
 from amodal_bench.core.errors import ConfigError, PredictionError
+from amodal_bench.core.masks import extent
 from amodal_bench.core.seeds import stream
 from amodal_bench.core.types import Floats, Image, Mask
+from amodal_bench.method.grains import Grains
 
 Background: TypeAlias = Literal["histogram", "mean", "grey", "white", "image"]
 BACKGROUNDS = get_args(Background)
@@ -70,36 +70,37 @@ class Condition:
         Raises:
             PredictionError: V is empty.
         """
-        if not visible.any():
+        if (found := extent(visible)) is None:
             raise PredictionError("the visible mask is empty: a background cannot take its colours")
-        pixels = image.astype(np.float32) / 255
-        draw = stream(seed, "object")
-        noise = self._by_grains(visible, lambda shape: draw.standard_normal((*shape, 3), dtype=np.float32))
+        top, bottom, left, right = found
+        box = np.s_[top:bottom, left:right]
+        filled = self._background(image, visible, seed)
+        # Noise is made where the object is, from the draws of a whole view, which come row by row.
+        grains = Grains.of(visible.shape, self.grain)
+        rows = int(grains.rows[bottom - 1]) + 1
+        draw = stream(seed, "object").standard_normal((rows, grains.shape[1], 3), dtype=np.float32)
+        noise = grains.spread(draw, *found)
         # Eq. 9 fits the range [0, 1] of pixels (Figure 2), not [-1, 1].
-        objects = self.object_noise * noise + (1 - self.object_noise) * pixels
-        background = self._background(pixels, visible, seed)
-        return np.clip(np.where(visible[..., None], objects, background), 0, 1).astype(np.float32)
+        objects = self.object_noise * noise + (1 - self.object_noise) * as_shares(image[box])
+        np.copyto(filled[box], objects, where=visible[box][..., None])
+        return np.clip(filled, 0, 1, out=filled)
 
-    def _background(self, pixels: Floats, visible: Mask, seed: int) -> Floats:
+    def _background(self, image: Image, visible: Mask, seed: int) -> Floats:
+        """What lies around the object, (H, W, 3) float32 of its own, to be written into."""
         if self.background == "image":
-            return pixels
+            return as_shares(image)
         if self.background in ("grey", "white"):
-            return np.full_like(pixels, 0.5 if self.background == "grey" else 1.0)
-        colours = pixels[visible]
+            return np.full(image.shape, 0.5 if self.background == "grey" else 1.0, np.float32)
         if self.background == "mean":
-            return np.broadcast_to(colours.mean(axis=0), pixels.shape)
-        draw = stream(seed, "background")
-        drawn = self._by_grains(visible, lambda shape: colours[draw.integers(len(colours), size=shape)])
+            return np.broadcast_to(as_shares(image[visible]).mean(axis=0), image.shape).copy()
+        grains = Grains.of(visible.shape, self.grain)
+        places = np.flatnonzero(visible)
+        chosen = places[stream(seed, "background").integers(len(places), size=grains.shape)]
+        drawn = as_shares(image.reshape(-1, 3)[chosen])
         sigma = self.blur * max(visible.shape)
-        return np.asarray(cv2.GaussianBlur(drawn, (0, 0), sigma)) if sigma > 0 else drawn
+        return grains.blurred(drawn, sigma) if sigma > 0 else grains.spread(drawn)
 
-    def _by_grains(self, visible: Mask, draw: Callable[[tuple[int, int]], Floats]) -> Floats:
-        """What `draw` makes for grains, repeated for the pixels of each: (H, W, 3) float32."""
-        height, width = visible.shape
-        longer = max(height, width)
-        if self.grain * longer <= 1:
-            return draw((height, width))
-        count = round(1 / self.grain)
-        rows, columns = (np.arange(side) * count // longer for side in (height, width))
-        grains = draw((int(rows[-1]) + 1, int(columns[-1]) + 1))
-        return np.asarray(grains[rows[:, None], columns], np.float32)
+
+def as_shares(image: Image) -> Floats:
+    """Pixels (..., 3) from 0..255 to 0..1, float32."""
+    return image.astype(np.float32) / 255
