@@ -286,6 +286,17 @@ def test_random_rows_stand_apart_and_gaps_say_why() -> None:
     assert "failed: no weights; fetch them: none / toy." in notes(table, values)
 
 
+def test_rows_that_score_alike_throughout_are_named_once() -> None:
+    table = Table("t", "Title", [Line(name) for name in "abcd"], [Line("toy")])
+    values = [
+        Value(row, "toy", number, 0.5, counts=counts)
+        for row, counts in zip("abcd", ("x", "y", "x", ""), strict=True)
+        for number in ("mIoU", "occluded mIoU")
+    ]
+    assert [line for line in notes(table, values) if "Alike" in line] == ["Alike in every instance: a, c / toy."]
+    assert not any("Alike" in line for line in notes(table, values[2:4]))
+
+
 @pytest.mark.slow
 def test_what_will_be_run_is_told_before(run: Run, tmp_path: Path) -> None:
     (tmp_path / "data/cocoa").mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from amodal_bench.api.score import scored_run
 from amodal_bench.config.build import build, suggest
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError, UsageError, unbroken
+from amodal_bench.core.ids import among
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.metrics.statistics import FEW_CLUSTERS, mean_interval
 from amodal_bench.paper.best import best_of
@@ -26,6 +28,7 @@ from amodal_bench.paper.table import COSTS, RATIOS, Line, Shown, Table
 from amodal_bench.report.scored import RANDOM_WEIGHTS, Scored, has_random_weights
 from amodal_bench.report.summary import summarise
 from amodal_bench.report.timing import seconds_of
+from amodal_bench.runner.store import COUNTS
 
 NOT_RUN = "not run"
 """Why a cell that nobody has tried holds nothing."""
@@ -51,6 +54,7 @@ class Value:
         protocol, digest: its label and the digest of its content; "" of a cost.
         ids: number and digest of the instances.
         run: digest of the run.
+        counts: digest of the ids and what was counted of each; rows that have one in common score alike throughout.
     """
 
     row: str
@@ -71,6 +75,7 @@ class Value:
     digest: str = ""
     ids: str = ""
     run: str = ""
+    counts: str = ""
 
     @property
     def scale(self) -> int:
@@ -218,7 +223,14 @@ def _value(
         digest=str(told["protocol_digest"]),
         ids=str(told["ids"]),
         run=scored.digest,
+        counts=_counts(scored),
     )
+
+
+def _counts(scored: Scored) -> str:
+    """A digest of what was counted of the first draws; rows of instances that failed count as such."""
+    rows = scored.rows[among(scored.rows["id"], set(scored.records["id"]))].sort_values("id")
+    return hashlib.sha256(rows[["id", *COUNTS]].to_csv(index=False).encode()).hexdigest()[:12]
 
 
 def _random(scored: Scored) -> bool:

@@ -73,6 +73,7 @@ def notes(table: Table, values: Sequence[Value]) -> list[str]:
         lines.append("~ of a sample of the instances; all others of all of them.")
     if any(value.best for value in values):
         lines.append("Bold: better than every other row in paired tests, corrected for their number (Holm, 5 %).")
+    lines += _alike(values)
     reasons: dict[str, list[str]] = {}
     for value in values:
         if value.missing and not value.missing.startswith("lacks "):
@@ -82,6 +83,17 @@ def notes(table: Table, values: Sequence[Value]) -> list[str]:
     errors = [f"{value.row} / {value.column} {value.errors}" for value in values if value.errors and value.ids]
     lines += [f"Failed predictions, which count as empty: {', '.join(dict.fromkeys(errors))}."] if errors else []
     return lines
+
+
+def _alike(values: Sequence[Value]) -> list[str]:
+    """Which rows score alike in every instance, so that what they differ in had no effect there."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for value in values:
+        if value.counts:
+            rows.setdefault((value.column, value.counts), []).append(value.row)
+    groups = [(column, list(dict.fromkeys(names))) for (column, _), names in rows.items()]
+    said = dict.fromkeys(f"{', '.join(names)} / {column}" for column, names in groups if len(names) > 1)
+    return [f"Alike in every instance: {'; '.join(said)}."] if said else []
 
 
 def text_of(value: Value) -> str:
