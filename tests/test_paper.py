@@ -293,7 +293,7 @@ def test_rows_that_score_alike_throughout_are_named_once() -> None:
         for row, counts in zip("abcd", ("x", "y", "x", ""), strict=True)
         for number in ("mIoU", "occluded mIoU")
     ]
-    assert [line for line in notes(table, values) if "Alike" in line] == ["Alike in every instance: a, c / toy."]
+    assert [line for line in notes(table, values) if "Alike" in line] == ["Alike in every instance: a; c (toy)."]
     assert not any("Alike" in line for line in notes(table, values[2:4]))
 
 

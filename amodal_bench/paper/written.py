@@ -92,8 +92,8 @@ def _alike(values: Sequence[Value]) -> list[str]:
         if value.counts:
             rows.setdefault((value.column, value.counts), []).append(value.row)
     groups = [(column, list(dict.fromkeys(names))) for (column, _), names in rows.items()]
-    said = dict.fromkeys(f"{', '.join(names)} / {column}" for column, names in groups if len(names) > 1)
-    return [f"Alike in every instance: {'; '.join(said)}."] if said else []
+    said = dict.fromkeys(f"{'; '.join(names)} ({column})" for column, names in groups if len(names) > 1)
+    return [f"Alike in every instance: {each}." for each in said]
 
 
 def text_of(value: Value) -> str:
