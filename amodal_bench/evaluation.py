@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from glob import escape
@@ -15,7 +15,7 @@ import pandas as pd
 
 from amodal_bench.config.build import NAME, TARGET, build
 from amodal_bench.config.settings import Settings
-from amodal_bench.core.errors import BenchError, ConfigError, one_line
+from amodal_bench.core.errors import BenchError, ConfigError, NothingToDo, one_line
 from amodal_bench.core.files import is_regular, read_text, write_whole
 from amodal_bench.core.ids import read_ids
 from amodal_bench.core.seeds import sample_seed
@@ -36,6 +36,7 @@ from amodal_bench.runner.first_failures import AllFailed
 from amodal_bench.runner.guard import guarded
 from amodal_bench.runner.identity import identify
 from amodal_bench.runner.loop import Work, run
+from amodal_bench.runner.merging import take_in
 from amodal_bench.runner.nearest import because
 from amodal_bench.runner.origin import Command, Origin
 from amodal_bench.runner.pictures import Pictures
@@ -43,7 +44,8 @@ from amodal_bench.runner.place import check_writable, opened, room
 from amodal_bench.runner.regions import complete
 from amodal_bench.runner.run_json import FILE as RUN_JSON
 from amodal_bench.runner.run_json import finish, last_day, read_facts, write_again, write_facts
-from amodal_bench.runner.store import STORE
+from amodal_bench.runner.shards import Shard, shards_of
+from amodal_bench.runner.store import STORE, Store
 
 log = logging.getLogger(__name__)
 SHEET = -1
@@ -96,6 +98,7 @@ class _Job:
         bar: whether a progress bar is shown.
         listed: whether the instances were listed one by one, so that no protocol's filter applies.
         origin: what the command was, for `run.json`.
+        shard: the part of the instances that is run; None for all of them.
     """
 
     settings: Settings
@@ -107,6 +110,7 @@ class _Job:
     bar: bool
     listed: bool
     origin: Origin
+    shard: Shard | None = None
 
 
 def evaluate(
@@ -144,9 +148,15 @@ def evaluate(
         log.warning("%s: %s", dataset.name, line)
     index = dataset.records()
     records, excluded = select_for_all(dataset.name, index, protocols, ids, settings.limit)
+    shard = None if settings.engine.shard is None else Shard.parsed(settings.engine.shard)
+    if shard is not None:
+        whole, records = len(records), shard.of(records)
+        log.info("shard %s: %s of %s instances", settings.engine.shard, len(records), whole)
+        if records.empty:
+            raise NothingToDo(f"engine.shard={settings.engine.shard}: none of the {whole} instances is in it")
     specification = settings.dataset if given.dataset is None else None
     origin = Origin(command, _configuration(settings, given), protocols, _split(dataset, specification))
-    job = _Job(settings, dataset, specification, index, records, protocols, bar, ids is not None, origin)
+    job = _Job(settings, dataset, specification, index, records, protocols, bar, ids is not None, origin, shard)
 
     scored: list[Scored] = []
     for entry in entries:
@@ -230,20 +240,23 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
     """Run the instances that the run's store lacks; another process that works on the same run is waited for."""
     settings, dataset, protocols = job.settings, job.dataset, job.protocols
     identity = identify(dataset, entry.model, entry.target, settings.seed)
-    folder = Path(settings.results) / "runs" / f"{dataset.name}-{entry.name}-{identity.digest}"
+    whole = Path(settings.results) / "runs" / f"{dataset.name}-{entry.name}-{identity.digest}"
+    folder = whole if job.shard is None else job.shard.folder(whole)
     ids = [str(id) for id in job.records["id"]]
     draws = draws_of(entry.model, settings.samples)
-    namesakes = _namesakes(folder.parent, entry.name)
+    namesakes = _namesakes(whole.parent, entry.name)
     said = row_text(entry.name, entry.spec, entry.model, settings.seed, entry.given, namesakes)
     if isinstance(entry.model, Finite):
         check_complete(job.records, entry.model, folder / "completeness.csv")
     for logger in loggers:
         logger.begin(RunInfo(entry.name, dataset.name, identity.digest, identity.facts, folder))
-    if not folder.exists() and (why := because(folder.parent, identity, entry.name)):
+    if not whole.exists() and (why := because(whole.parent, identity, entry.name)):
         log.info("%s: other run because: %s", entry.name, why)
     with opened(folder, wait=True) as store:
         # All of the index, and at once: a score of another selection knows then what this run has not tried.
         store.write_records(job.index)
+        if taken := _taken(job, whole, store, ids):
+            log.info("%s: %s predictions are taken from other stores of this run", entry.name, taken)
         pictures = Pictures(dataset, store.db)
         if redone := pictures.forget_changed(ids):
             log.warning("%s: %s", entry.name, redone)
@@ -302,6 +315,13 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
             store.drawn(draws) if draws > 1 else None,
             store.majorities(draws),
         )
+
+
+def _taken(job: _Job, run: Path, store: Store, ids: Collection[str]) -> int:
+    """Take what other stores of the run have: a shard from the run's own, the run from its shards."""
+    if job.shard is None:
+        return take_in(store, shards_of(run).values())
+    return take_in(store, [run], set(ids)) if (run / STORE).is_file() else 0
 
 
 def _stopped(folder: Path, name: str, error: AllFailed) -> BenchError:

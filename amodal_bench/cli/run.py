@@ -22,7 +22,7 @@ from amodal_bench.config.overrides import expand_home, readable, refuse_sweeps
 from amodal_bench.config.own import name_folders
 from amodal_bench.config.search import composer, own_folders, replaced
 from amodal_bench.config.settings import config_folder, settings_from
-from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.errors import BenchError, NothingToDo, UsageError
 from amodal_bench.core.stops import KEPT
 
 if TYPE_CHECKING:
@@ -92,6 +92,9 @@ class Job:
                 cell = Cell.of(outcome, [word for word in words if word not in unused])
                 self.sweep.keep(hydra.job.num, words, cell)
             check_errors(outcome, settings.engine.max_error_share)
+        except NothingToDo as nothing:
+            print(f"{nothing}; nothing to do")
+            return float("nan")
         except BenchError as error:
             if self.sweep is not None:
                 complain(explain(error))  # at once: the other cells may take hours

@@ -25,6 +25,10 @@ class ConfigError(UsageError):
     """A setting is unknown or has a value that cannot be used."""
 
 
+class NothingToDo(BenchError):
+    """A command has no instance to work on, and that is no fault: a job of many whose part is empty."""
+
+
 class TooLong(BenchError):
     """A sample took longer than `engine.time_limit` allows."""
 

@@ -75,6 +75,20 @@ def locked(folder: Path, wait: bool) -> Iterator[None]:
         _here.discard(mine)
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process works on a folder now; false where that cannot be known."""
+    try:
+        descriptor = os.open(folder / FILE, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return False
+    try:
+        return not _taken(descriptor, folder / FILE)
+    except (BenchError, OSError):
+        return False
+    finally:
+        os.close(descriptor)
+
+
 def _claimed(mine: tuple[int, str]) -> bool:
     with _claims:
         if mine in _here:

@@ -48,7 +48,15 @@ def because(runs: Path, identity: Identity, name: str) -> str:
             facts = read_facts(file.parent)
             if facts.name == name and facts.digest != identity.digest:
                 found.append(_differences(now, dict(leaves(facts.identity))))
-    nearest = min(found, key=len, default={})
+    return _told(min(found, key=len, default={}))
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """What the identity of a run has that another's has not, such as `seed 1, was 0`; "" where they are equal."""
+    return _told(_differences(dict(leaves(one)), dict(leaves(other))))
+
+
+def _told(nearest: Mapping[str, tuple[Any, Any]]) -> str:
     said = list(dict.fromkeys(_said(place, *values) for place, values in nearest.items()))
     more = f"; and {len(said) - MOST} more" if len(said) > MOST else ""
     return "; ".join(said[:MOST]) + more

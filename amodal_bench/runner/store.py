@@ -145,18 +145,20 @@ class Store:
         rows = list(rows)
         with self._db:
             self.put("instances", [_values(row) for row in rows])
-            # What was derived of an earlier prediction is gone with it.
-            ids = [(row.id,) for row in rows if row.draw == 0]
-            self._db.executemany("DELETE FROM regions WHERE id = ?", ids)
-            self._db.executemany("DELETE FROM pairs WHERE predicted = ?", ids)
-            votes = [(row.id, row.draw) for row in rows]
-            self._db.executemany("DELETE FROM majorities WHERE id = ? AND draws > ?", votes)
+            self.forget_derived([(row.id, row.draw) for row in rows])
             if costs:
                 total = self._costs()  # by their stages in the order in which they first ran
                 for stage, cost in costs.items():
                     total[stage] = total.get(stage, StageCost()) + cost
                 self._db.execute("DELETE FROM stages")
                 self.put("stages", [(stage, *vars(cost).values()) for stage, cost in total.items()])
+
+    def forget_derived(self, predictions: Sequence[tuple[str, int]]) -> None:
+        """Take out what was derived of earlier predictions, by id and draw; the caller commits."""
+        ids = [(id,) for id, draw in predictions if draw == 0]
+        self._db.executemany("DELETE FROM regions WHERE id = ?", ids)
+        self._db.executemany("DELETE FROM pairs WHERE predicted = ?", ids)
+        self._db.executemany("DELETE FROM majorities WHERE id = ? AND draws > ?", predictions)
 
     def put(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
         """Write rows with their checksums, each in place of one with the same key; the caller commits."""

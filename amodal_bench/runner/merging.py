@@ -1,0 +1,116 @@
+"""What other stores of the same run have predicted, taken into one: each prediction once, whoever made it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from amodal_bench.core.stages import StageCost
+from amodal_bench.runner.run_json import read_facts
+from amodal_bench.runner.schema import INSTANCES, has_table
+from amodal_bench.runner.store import STORE, Store, read_store
+
+_TOLD = "taken in"
+"""Under which name a store says what it has taken of the costs of others."""
+
+_NAMES = list(INSTANCES)
+_ID, _DRAW, _ERROR = (_NAMES.index(name) for name in ("id", "draw", "error"))
+_PICTURES = "CREATE TABLE IF NOT EXISTS pictures (id TEXT PRIMARY KEY, digest TEXT, stat TEXT)"
+
+Found = tuple[list[tuple[Any, ...]], list[tuple[str, str]], list[tuple[Any, ...]], dict[str, StageCost]]
+"""A store's predictions, records, noted pictures, and costs of stages."""
+
+
+def take_in(store: Store, folders: Iterable[Path], ids: Collection[str] | None = None) -> int:
+    """Copy predictions that a store lacks out of other stores of the same run, in one transaction for each.
+
+    What failed there is copied where nothing is known here, and gives way to a prediction. What was noted of a
+    picture comes along with its predictions; what can be derived is derived again.
+
+    Args:
+        store: that is written, under its run's lock.
+        folders: of the others, which are only read; one that another process writes to gives what it has by now.
+        ids: the instances that are wanted; None for all.
+
+    Returns:
+        How many predictions were new.
+
+    Raises:
+        sqlite3.Error: a store cannot be read or written.
+    """
+    return sum(_take(store, folder, ids) for folder in folders)
+
+
+def _take(store: Store, folder: Path, ids: Collection[str] | None) -> int:
+    wanted, records, pictures, costs = read_store(folder / STORE, lambda other: _lacking(store, other, ids))
+    predicted = [row for row in wanted if row[_ERROR] is None]
+    db = store.db
+    with db:
+        store.put("instances", wanted)
+        store.forget_derived([(row[_ID], row[_DRAW]) for row in wanted])
+        store.put("records", records)
+        if pictures:
+            db.execute(_PICTURES)
+            db.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?)", pictures)
+        if ids is None:  # a part of a store has an unknown part of its costs
+            _add_costs(store, _mark(folder), costs)
+    return len(predicted)
+
+
+def _lacking(store: Store, other: Store, ids: Collection[str] | None) -> Found:
+    """What another store has and this one has not."""
+    here = {(id, draw): error for id, draw, error in store.db.execute("SELECT id, draw, error FROM instances")}
+    rows = [
+        row
+        for row in other.rows("instances", "ORDER BY id, draw")
+        if (ids is None or row[_ID] in ids) and _is_better(row, here)
+    ]
+    known = {id for (id,) in store.db.execute("SELECT id FROM records")}
+    records = [row for row in other.rows("records", "ORDER BY rowid") if row[0] not in known]
+    taken = {row[_ID] for row in rows}
+    pictures: Sequence[Any] = []
+    if has_table(other.db, "pictures"):
+        pictures = [row for row in other.db.execute("SELECT id, digest, stat FROM pictures") if row[0] in taken]
+    costs = {stage: StageCost(*values) for stage, *values in other.rows("stages", "ORDER BY rowid")}
+    return rows, records, list(pictures), costs
+
+
+def _is_better(row: Sequence[Any], here: dict[tuple[str, int], str | None]) -> bool:
+    place = row[_ID], row[_DRAW]
+    return place not in here or (row[_ERROR] is None and here[place] is not None)
+
+
+def _mark(folder: Path) -> str:
+    """What tells a store apart from others of the run, wherever it is copied to: when it was begun, and its name."""
+    begun = None
+    with suppress(Exception):
+        begun = read_facts(folder).dates["begun"]
+    return f"{folder.name} {begun}"
+
+
+def _add_costs(store: Store, mark: str, costs: dict[str, StageCost]) -> None:
+    """Add what another store's stages have cost since it was last taken in."""
+    told = _told(store)
+    before = {stage: StageCost(*values) for stage, values in told.get(mark, {}).items()}
+    total = {stage: StageCost(*values) for stage, *values in store.rows("stages", "ORDER BY rowid")}
+    for stage, cost in costs.items():
+        earlier = before.get(stage, StageCost())
+        new = StageCost(cost.seconds - earlier.seconds, cost.instances - earlier.instances, cost.batch, cost.peak)
+        total[stage] = total.get(stage, StageCost()) + new
+    store.db.execute("DELETE FROM stages")
+    store.put("stages", [(stage, *vars(cost).values()) for stage, cost in total.items()])
+    told[mark] = {stage: list(vars(cost).values()) for stage, cost in costs.items()}
+    store.put("told", [(_TOLD, json.dumps(told))])
+
+
+def taken_from(store: Store) -> set[str]:
+    """The names of the folders that a store has ever taken from as a whole."""
+    return {mark.partition(" ")[0] for mark in _told(store)}
+
+
+def _told(store: Store) -> dict[str, Any]:
+    text = store.told(_TOLD)
+    return {} if text is None else dict(json.loads(text))
