@@ -30,8 +30,10 @@ SIGHT = {
 }
 """Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB."""
 
+TO_XYZ = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+
 APART = {"normal": 60.0, "protanopia": 30.0, "deuteranopia": 30.0, "tritanopia": 15.0}
-"""Least distance in CIELAB of two regions' colours; 2.3 is just noticeable. Tritanopia is rare, one in ten thousand."""
+"""Least distance in CIELAB of two regions' colours; 2.3 is just noticeable. Tritanopia is rare."""
 
 
 def lab(colour: str, sight: str) -> NDArray[np.float64]:
@@ -39,8 +41,7 @@ def lab(colour: str, sight: str) -> NDArray[np.float64]:
     values = np.array(rgb(colour)) / 255
     linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     linear = np.clip(np.array(SIGHT[sight]) @ linear, 0, 1)
-    to_xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])  # fmt: skip
-    xyz = to_xyz @ linear / np.array([0.95047, 1, 1.08883])
+    xyz = np.array(TO_XYZ) @ linear / np.array([0.95047, 1, 1.08883])
     f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
