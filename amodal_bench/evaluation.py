@@ -31,7 +31,7 @@ from amodal_bench.report.progress import Progress
 from amodal_bench.report.rows import Shown, categories_of, choose, legend_of_predictions, run_row
 from amodal_bench.report.scored import Scored, has_random_weights
 from amodal_bench.report.settings import row_text
-from amodal_bench.report.sheet import Row, Sheet, save_sheet
+from amodal_bench.report.sheet import DRAWN_AS, Row, Sheet, save_sheet
 from amodal_bench.runner.first_failures import AllFailed
 from amodal_bench.runner.guard import guarded
 from amodal_bench.runner.identity import identify
@@ -338,7 +338,7 @@ def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -
     folder = scored.score_folder
     folder.mkdir(parents=True, exist_ok=True)
     path, listed = folder / "sheet.png", folder / "sheet.txt"
-    wanted = "\n".join(chosen) + "\n"
+    wanted = "\n".join([DRAWN_AS, *chosen]) + "\n"
     if is_regular(path) and is_regular(listed) and read_text(listed) == wanted:
         return path
     ious = instances.set_index("id")["iou"]

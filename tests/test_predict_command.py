@@ -99,7 +99,7 @@ def seen(file: Path, sample: Sample) -> Image:
 
 
 def grown(mask: Mask, by: int) -> Mask:
-    return cv2.dilate(mask.astype(np.uint8), np.ones((2 * by + 1, 2 * by + 1), np.uint8)).astype(bool)
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((2 * by + 1, 2 * by + 1), np.uint8)), bool)
 
 
 @pytest.mark.slow

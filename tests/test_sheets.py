@@ -166,6 +166,8 @@ def test_a_predictions_far_end_is_in_the_frame_of_the_row() -> None:
     assert near.frame.width < wide.frame.width and wide.frame.left + wide.frame.width >= 80
     both = runs_row(one, {"A": Shown(one.visible, 0.5), "B": Shown(far, 0.6)})
     assert both.frame == wide.frame
+    # What random weights predict is anywhere, and makes nothing small.
+    assert run_row(one, Shown(far, 0.6, random=True), {}).frame == near.frame
 
 
 # rows

@@ -35,10 +35,10 @@ class Region:
     annotated: str
 
 
-KEPT = Region("kept", GREEN, "kept: of V, predicted", "V, what is visible")
+KEPT = Region("kept", GREEN, "kept: visible, predicted", "V, what is visible")
 GAINED = Region("gained", BLUE, "gained: hidden, predicted", "hidden: of A, not of V")
-MISSED = Region("missed", YELLOW, "missed: of A, not predicted", "of A, not predicted")
-WRONG = Region("wrong", VERMILION, "wrong: predicted, not of A", "of V, not of A")
+MISSED = Region("missed", YELLOW, "missed: not predicted", "not predicted")
+WRONG = Region("wrong", VERMILION, "wrong: not of the object", "of V, not of A")
 
 REGIONS = (KEPT, GAINED, MISSED, WRONG)
 """All of them, in the order of legends."""

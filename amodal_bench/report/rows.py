@@ -117,8 +117,9 @@ def _row(
     window: Window | None,
     category: str,
 ) -> Row:
-    masks = [sample.amodal, sample.visible, *(one.mask for one in predicted.values() if one.mask is not None)]
-    frame = frame_around(masks)
+    # What random weights predict is anywhere: it would make all else small.
+    meant = [one.mask for one in predicted.values() if one.mask is not None and not one.random]
+    frame = frame_around([sample.amodal, sample.visible, *meant])
     panels = {PICTURE: Panel(sample.image), VISIBLE: Panel(sample.image, {KEPT: sample.visible})}
     for title, picture in between.items():
         # Without its window a picture is shown whole, and says so.

@@ -19,6 +19,9 @@ from amodal_bench.core.shown import one_line
 from amodal_bench.report.colours import BACK, INK, PAPER, Region
 from amodal_bench.report.panels import THICK, Frame, Panel, render, swatch
 
+DRAWN_AS = "# contours"
+"""What a sheet's list of instances begins with: one that was drawn in another way is drawn again."""
+
 CELL, GAP, EDGE = 152, 6, 10
 """Side of a picture, space between two, and around all, in pixels."""
 

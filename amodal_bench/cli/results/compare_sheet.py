@@ -34,11 +34,11 @@ def draw(found: Comparison, file: Path, most: int, config_dirs: list[Path]) -> P
     try:
         dataset = _dataset(found.runs[0], config_dirs)
         rows, categories = [], categories_of(first)
-        notes = [f"{name}: {one.name} {one.settings}" for name, one in zip(names, found.scored, strict=True)]
+        notes = [f"run {name}: {one.name} {one.settings}" for name, one in zip(names, found.scored, strict=True)]
         for id in ids:
             sample = dataset.sample(id)
             shown = {
-                name: Shown(_predicted(run, sample), float(iou[id]), has_random_weights(run.facts))
+                f"run {name}": Shown(_predicted(run, sample), float(iou[id]), has_random_weights(run.facts))
                 for name, run, iou in zip(names, found.runs, every, strict=True)
             }
             rows.append(runs_row(sample, shown, categories[id]))

@@ -33,7 +33,8 @@ def draw_examples(figure: Declared, examples: Sequence[Example], filled: bool = 
     strips = []
     for each in examples:
         shown, sample = _of(each, rows), each.sample
-        frame = frame_around([sample.amodal, sample.visible, *(one.mask for one in shown if one.mask is not None)])
+        meant = [one.mask for one in shown if one.mask is not None and not one.random]
+        frame = frame_around([sample.amodal, sample.visible, *meant])
         panels = [Panel(sample.image), Panel(sample.image, {KEPT: sample.visible}, filled=filled)]
         panels += [_prediction(each, one, filled) for one in shown]
         panels.append(Panel(sample.image, annotated(sample.amodal, sample.visible), filled=filled))
