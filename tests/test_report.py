@@ -92,3 +92,18 @@ def test_the_timing_table_has_a_row_for_every_stage_of_the_model(bench: Bench) -
     assert timing["peak_gb"].isna().all()  # nobody counts the CPU's memory
     baseline = bench("model=hull", "dataset.images=1", "limit=2").main.timing()
     assert baseline["stage"].tolist() == ["read", "predict"]
+
+
+@pytest.mark.slow
+def test_a_sheet_is_kept_until_its_instances_or_its_way_of_drawing_change(bench: Bench) -> None:
+    words = ("model=hull", "baselines=null", "dataset.images=1")
+    sheet = bench(*words, "sheet=1").sheet
+    assert sheet is not None
+    drawn, listed = sheet.read_bytes(), sheet.with_name("sheet.txt")
+    sheet.write_bytes(b"kept")
+    assert bench(*words, "sheet=1").sheet == sheet and sheet.read_bytes() == b"kept"
+    listed.write_text(listed.read_text().partition("\n")[2])  # as before there were contours
+    bench(*words, "sheet=1")
+    assert sheet.read_bytes() == drawn
+    bench(*words, "sheet=2")
+    assert sheet.read_bytes() != drawn

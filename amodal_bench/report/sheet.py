@@ -159,7 +159,7 @@ def _put(
         lines = wrapped(panel.text, width - 12)
         page.write(left + 6, top + (height - LINE * len(lines)) // 2, lines)
         return
-    thick = max(THICK, round(max(cell) / 160))
+    thick = max(THICK, round(max(cell) / 250))
     canvas.paste(Pillow.fromarray(render(panel, frame, cell, thick)), at)
 
 
