@@ -19,19 +19,19 @@ from amodal_bench.core.errors import BenchError, ConfigError, NothingToDo, one_l
 from amodal_bench.core.files import is_regular, read_text, write_whole
 from amodal_bench.core.ids import read_ids
 from amodal_bench.core.seeds import sample_seed
-from amodal_bench.core.types import Image
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.datasets.reading.doubts import doubts
 from amodal_bench.metrics.protocols import ScoringProtocol, with_draws
 from amodal_bench.metrics.selection import select_for_all
 from amodal_bench.models.absent import check_weights
-from amodal_bench.models.base import Explains, Finite, Model, draws_of
+from amodal_bench.models.base import Explains, Finite, Framed, Model, draws_of
 from amodal_bench.report.completeness import check_complete
 from amodal_bench.report.outcome import Logger, Outcome, RunInfo
 from amodal_bench.report.progress import Progress
-from amodal_bench.report.scored import Scored
+from amodal_bench.report.rows import Shown, categories_of, choose, legend_of_predictions, run_row
+from amodal_bench.report.scored import Scored, has_random_weights
 from amodal_bench.report.settings import row_text
-from amodal_bench.report.sheet import choose, draw_row, save_sheet
+from amodal_bench.report.sheet import DRAWN_AS, Row, Sheet, save_sheet
 from amodal_bench.runner.first_failures import AllFailed
 from amodal_bench.runner.guard import guarded
 from amodal_bench.runner.identity import identify
@@ -358,11 +358,13 @@ def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -
     folder = scored.score_folder
     folder.mkdir(parents=True, exist_ok=True)
     path, listed = folder / "sheet.png", folder / "sheet.txt"
-    wanted = "\n".join(chosen) + "\n"
+    wanted = "\n".join([DRAWN_AS, *chosen]) + "\n"
     if is_regular(path) and is_regular(listed) and read_text(listed) == wanted:
         return path
     ious = instances.set_index("id")["iou"]
-    drawn: dict[str, Mapping[str, Image]] = {}
+    categories = categories_of(instances)
+    random_weights = has_random_weights(scored.facts)
+    drawn: dict[str, Row] = {}
     engine, keys = settings.engine, [(id, SHEET) for id in chosen]
     with opened(scored.folder) as store, guarded(store, keys, engine.time_limit, engine.retry_fatal) as guard:
         failed = {suspect.key[0]: suspect.error for suspect in guard.guilty}
@@ -374,7 +376,9 @@ def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -
                     guard.predicting()
                     seed = sample_seed(settings.seed, id)
                     between = model.explain(sample.query, seed) if isinstance(model, Explains) else {}
-                drawn[id] = draw_row(sample, store.prediction(id), float(ious[id]), between)
+                    window = model.explained_window(sample.query) if isinstance(model, Framed) else None
+                shown = Shown(store.prediction(id), float(ious[id]), random_weights)
+                drawn[id] = run_row(sample, shown, between, window, categories[id])
             except BaseException as error:  # one that cannot be shown costs no table
                 failed[id] = one_line(guard.failure(error))
             guard.end()
@@ -382,7 +386,8 @@ def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -
         log.warning("%s: is not in the contact sheet (%s)", id, why)
     if not drawn:
         return None
-    save_sheet([drawn[id] for id in chosen if id in drawn], path)
+    rows = [drawn[id] for id in chosen if id in drawn]
+    save_sheet(Sheet(f"{dataset.name}: {scored.name} {scored.settings}", rows, legend_of_predictions()), path)
     if not failed:
         listed.write_text(wanted)
     return path

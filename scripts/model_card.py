@@ -19,7 +19,8 @@ from amodal_bench.core.stages import Stages
 from amodal_bench.core.types import Image
 from amodal_bench.method.inpaint import Denoising, Inpainter
 from amodal_bench.method.leakage import NoLeakage
-from amodal_bench.report.sheet import save_sheet
+from amodal_bench.report.panels import Panel, whole
+from amodal_bench.report.sheet import Row, Sheet, save_sheet
 from amodal_bench.tiny.networks import WEIGHTS
 from amodal_bench.tiny.samples import SIZE, draw_scene, random_mask
 
@@ -51,15 +52,12 @@ def samples(count: int = 6) -> None:
         shown: Image = np.round(np.clip(scene, 0, 1) * 255).astype(np.uint8)
         return shown
 
-    rows = [
-        {
-            "scene": pixels(scene),
-            "shown": pixels(np.where(mask[..., None], 0.5, scene)),
-            "inpainted": image,
-        }
-        for scene, mask, image in zip(scenes, masks, painted, strict=True)
-    ]
-    save_sheet(rows, WEIGHTS / "samples.png")
+    rows = []
+    for scene, mask, image in zip(scenes, masks, painted, strict=True):
+        shown = {"scene": scene, "shown": np.where(mask[..., None], 0.5, scene)}
+        panels = {head: Panel(pixels(picture)) for head, picture in shown.items()} | {"inpainted": Panel(image)}
+        rows.append(Row("", whole((SIZE, SIZE)), panels))
+    save_sheet(Sheet("", rows, {}), WEIGHTS / "samples.png")
 
 
 if __name__ == "__main__":

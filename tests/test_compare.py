@@ -21,8 +21,10 @@ from amodal_bench.cli.results.words import parted
 from amodal_bench.core.errors import ConfigError, UsageError
 from amodal_bench.core.types import Floats, Mask
 from amodal_bench.metrics.protocols import ScoringProtocol
+from amodal_bench.report.colours import REGIONS, rgb
 from amodal_bench.report.compare import verdict
 from amodal_bench.report.outcome import Outcome
+from amodal_bench.report.sheet import CELL, EDGE, GAP
 
 Answer = Callable[[int, Mask], Mask | str]
 
@@ -327,7 +329,10 @@ def test_a_sheet_has_a_column_for_each_run(bench: Callable[..., Outcome], tmp_pa
     folders = [str(one.folder) for one in (outcome.scored[0], outcome.main)]
     assert command(["compare", *folders, "-o", str(tmp_path / "out"), "--show", "2"]) == 0
     with Pillow.open(tmp_path / "out" / "sheet.png") as sheet:
-        assert sheet.size == (5 * 134 + 6, 2 * 160 + 6), "image, V, A, B and ground truth"
+        assert sheet.width == 5 * (CELL + GAP) - GAP + 2 * EDGE, "image, V, A, B and ground truth"
+        assert 2 * CELL < sheet.height < 4 * CELL
+        pixels = np.asarray(sheet)
+    assert all((pixels == rgb(region.colour)).all(axis=-1).any() for region in REGIONS)
 
 
 def test_the_shapes_of_hand_made_masks_fit() -> None:

@@ -43,6 +43,7 @@ from amodal_bench.testing import (
     settings,
     specifications,
 )
+from amodal_bench.views.window import Window
 
 NO_JSON = "cannot be written as JSON: Object of type set is not JSON serializable"
 HEIGHT, WIDTH = scenes.queries(1)[0].visible.shape
@@ -242,6 +243,9 @@ class Extras(ConvexHull):
     def explain(self, query: Query, seed: int) -> Any:
         return {"grey": query.visible} if self.fault == "explain" else {"image": query.image}
 
+    def explained_window(self, query: Query) -> Any:
+        return (0, 0, 4, 4) if self.fault == "window" else Window(0, 0, 4, 4, 4)
+
     def complete(self, query: Query, seed: int) -> Any:
         mask = query.visible if self.fault == "complete" else self.predict([query], [seed])[0]
         return Completion(mask, query.image[1:] if self.fault == "picture" else query.image)
@@ -254,6 +258,7 @@ class Extras(ConvexHull):
     ("fault", "said"),
     [
         ("explain", "explain(): grey is (H, W) bool, not a picture, which is (height, width, 3) uint8"),
+        ("window", "explained_window() returns (0, 0, 4, 4), not a rectangle with x, y, width and height"),
         ("complete", "complete() does not return the mask that predict() returns"),
         ("picture", "complete(): the picture is (H-1, W, 3) uint8, not (H, W, 3) uint8"),
         ("steps", "every_step() does not return steps of ascending numbers"),

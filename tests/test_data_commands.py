@@ -27,6 +27,7 @@ from amodal_bench.datasets import card as cards
 from amodal_bench.datasets import toy
 from amodal_bench.datasets.card import Card, CardFile, Published, load_card
 from amodal_bench.datasets.toy import Toy
+from amodal_bench.report.sheet import CELL, EDGE, GAP
 from amodal_bench.testing.export.cocoa import export as export_cocoa
 from amodal_bench.toy.scene import draw_scene
 
@@ -355,7 +356,7 @@ def test_preview_shows_annotated_pixels_and_is_the_same_each_time(run: Run, tmp_
     run("preview", *TOY, "--rows", "3", "--out", "b.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     with Image.open(tmp_path / "a.png") as sheet:
-        assert sheet.width == 4 * 134 + 6
+        assert sheet.width == 4 * (CELL + GAP) - GAP + 2 * EDGE
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from amodal_bench.models.tuning_free import TuningFree
 from amodal_bench.paper.figures import at_work, drawing, examples, pictures
 from amodal_bench.paper.figures.chosen import Example, Predicted, asked_ids, choose
 from amodal_bench.paper.figures.declared import Declared
-from amodal_bench.paper.figures.drawing import BLUE, PAGE, SIZE, styled
-from amodal_bench.paper.figures.examples import draw_examples, draw_gains, gained, iou_of
-from amodal_bench.paper.figures.pictures import frame_of
+from amodal_bench.paper.figures.drawing import PAGE, SIZE, styled
+from amodal_bench.paper.figures.examples import draw_examples, draw_gains, iou_of
+from amodal_bench.report.colours import GAINED, KEPT, MISSED, REGIONS, WRONG, Region, compared, rgb
 from amodal_bench.runner.store import COUNTS
 from amodal_bench.testing.export import kins
 
@@ -111,7 +111,7 @@ def test_examples_have_a_row_for_each_instance_and_a_column_for_each_model(
     shares = set()
     for folder in Path("results/runs").iterdir():
         rows = open_run(folder).instances()
-        shares |= {f"{100 * share:.0f} %" for share in iou(rows[COUNTS].to_numpy(np.int64))}
+        shares |= {f"IoU {100 * share:.1f} %" for share in iou(rows[COUNTS].to_numpy(np.int64))}
     assert len(corners(figure)) == 8 and set(corners(figure)) <= shares
     for row in range(4):  # one frame for all pictures of a row
         frames = {
@@ -267,21 +267,32 @@ def example(count: int = 1) -> list[Example]:
 FIGURE = Declared("f", "F", "examples")
 
 
-def test_gained_pixels_are_those_beyond_v() -> None:
+@pytest.mark.parametrize("draw", [draw_gains, pytest.param(draw_examples, marks=pytest.mark.slow)])
+def test_a_prediction_is_drawn_in_the_colours_of_its_regions(draw: Callable[..., Figure]) -> None:
     (one,) = example()
-    right, wrong = gained(one, one.predicted[0].mask)  # type: ignore[arg-type]
-    assert right.colour == BLUE and np.array_equal(right.mask, one.sample.amodal & ~one.sample.visible)
-    assert int(wrong.mask.sum()) > 0 and not (wrong.mask & one.sample.amodal).any()
+    regions = compared(one.predicted[0].mask, one.sample.amodal, one.sample.visible)  # type: ignore[arg-type]
+    counts = {region: int(mask.sum()) for region, mask in regions.items()}
+    assert counts[KEPT] and counts[GAINED] and counts[WRONG] and not counts[MISSED]
     with styled():
-        figure = draw_gains(FIGURE, [one])
-    shown: Any = figure.axes[2].images[0]
-    pixels, (left, _, _, top) = np.asarray(shown.get_array()), shown.get_extent()
-    y0, x0 = round(top + 0.5), round(left + 0.5)
-    part = right.mask[y0 : y0 + pixels.shape[0], x0 : x0 + pixels.shape[1]]
-    assert part.sum() == right.mask.sum()  # the frame holds the whole object
-    blue = pixels[part].astype(int)
-    assert (blue[:, 2] > blue[:, 0] + 60).all()
-    assert not (pixels[~part].astype(int)[:, 2] > 160).all()
+        figure = draw(FIGURE, [one])
+    assert [text for text in corners(figure) if text] == [
+        f"IoU {100 * iou_of(one.predicted[at].mask, one.sample.amodal):.1f} %"  # type: ignore[arg-type]
+        for at in (0, 2)
+    ]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [region.meaning for region in REGIONS]
+    assert len({(*axes.get_xlim(), *axes.get_ylim()) for axes in figure.axes}) == 1
+    for region, count in counts.items():
+        assert (inked_in(figure, 2, region) > 0) == (count > 0), region.name
+    # V alone misses what is hidden.
+    assert inked_in(figure, 3, MISSED) and not inked_in(figure, 3, GAINED)
+    assert not inked_in(figure, 0, KEPT) and inked_in(figure, 1, KEPT) and inked_in(figure, 4, GAINED)
+
+
+def inked_in(figure: Figure, place: int, region: Region) -> int:
+    """The pixels of a region's colour in one of a figure's pictures."""
+    shown: Any = figure.axes[place].images[0]
+    return int((np.asarray(shown.get_array()) == rgb(region.colour)).all(axis=-1).sum())
 
 
 @pytest.mark.slow
@@ -296,16 +307,7 @@ def test_a_failed_prediction_says_so_and_a_row_without_any_has_no_column() -> No
         figure = draw_examples(FIGURE, [one])
     assert grid_of(figure) == (1, 5)
     assert "Without predictions: other." in said(figure)
-    assert f"{100 * iou_of(one.sample.visible, one.sample.amodal):.0f} %" in corners(figure)
-
-
-def test_frames_are_square_and_hold_the_object() -> None:
-    mask = np.zeros((50, 200), bool)
-    mask[10:20, 150:190] = True
-    left, top, side = frame_of(mask)
-    assert left <= 150 and left + side >= 190 and top <= 10 and top + side >= 20
-    assert side == pytest.approx(1.5 * 40 + 8)
-    assert frame_of(np.zeros((50, 200), bool)) == (0, 0, 200)
+    assert f"IoU {100 * iou_of(one.sample.visible, one.sample.amodal):.1f} %" in corners(figure)
 
 
 def records_of(rates: Sequence[float], images: Sequence[str]) -> pd.DataFrame:

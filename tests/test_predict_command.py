@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pycocotools.mask
 import pytest
@@ -18,18 +19,20 @@ from params import mostly_slow
 from PIL import Image as pillow
 
 from amodal_bench.cli.predict.command import main as predict
+from amodal_bench.cli.predict.files import check_answer
 from amodal_bench.cli.predict.pictures import read_mask, read_picture
 from amodal_bench.cli.predict.prompt import ask
-from amodal_bench.cli.predict.strip import save_strip
+from amodal_bench.cli.predict.strip import NO_ESTIMATE, save_strip
 from amodal_bench.config.build import build
-from amodal_bench.core.errors import InputError
+from amodal_bench.core.errors import InputError, UsageError
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query, Sample
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.models.base import Step
+from amodal_bench.report.colours import GAINED, KEPT, rgb
 from amodal_bench.report.outcome import Outcome
-from amodal_bench.report.sheet import BLUE, CELL, GREEN
+from amodal_bench.report.sheet import CELL, EDGE, LINE, Sheet, draw_sheet
 from amodal_bench.runner.store import Store
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.weights.small import sam
@@ -83,6 +86,22 @@ def colours(file: Path) -> Image:
         return np.asarray(picture)
 
 
+def enlarged(picture: Image | Mask) -> Any:
+    """A toy picture or mask as an overlay shows it: four times as large."""
+    return np.kron(picture, np.ones((4, 4, 1) if picture.ndim == 3 else (4, 4), picture.dtype))
+
+
+def seen(file: Path, sample: Sample) -> Image:
+    """The picture in an overlay, without what is written above and below it."""
+    height, width = (4 * side for side in sample.visible.shape)
+    top = EDGE + 2 * LINE + 8 + 4
+    return colours(file)[top : top + height, EDGE : EDGE + width]
+
+
+def grown(mask: Mask, by: int) -> Mask:
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((2 * by + 1, 2 * by + 1), np.uint8)), bool)
+
+
 @pytest.mark.slow
 def test_a_mask_gives_every_file_and_they_agree(sample: Sample, capsys: pytest.CaptureFixture[str]) -> None:
     assert predict([f"{sample.id}.png", "--mask", "mask.png", *FAST]) == 0
@@ -108,10 +127,13 @@ def test_a_mask_gives_every_file_and_they_agree(sample: Sample, capsys: pytest.C
     assert whole[hidden, :3].any(axis=-1).mean() > 0.9
     assert not np.array_equal(whole[hidden, :3], sample.image[hidden])
 
-    overlay = colours(folder / "overlay.png").astype(float)
-    assert np.array_equal(overlay[~amodal], sample.image[~amodal])
-    for mask, colour in ((visible, GREEN), (hidden, BLUE)):
-        assert np.abs(overlay[mask] - 0.45 * sample.image[mask] - 0.55 * np.array(colour)).max() <= 1
+    shown = seen(folder / "overlay.png", sample)
+    picture = enlarged(sample.image)
+    far = ~grown(enlarged(amodal), 3)
+    assert np.array_equal(shown[far], picture[far])
+    for mask, region in ((visible, KEPT), (hidden, GAINED)):
+        inked = (shown == rgb(region.colour)).all(axis=-1)
+        assert inked.sum() > 200 and not (inked & ~enlarged(mask)).any()
 
 
 @pytest.mark.slow
@@ -200,16 +222,39 @@ def test_every_step_writes_a_strip(sample: Sample) -> None:
     assert predict([f"{sample.id}.png", "--mask", "mask.png", "-o", "out", "--every-step", *FAST]) == 0
     with pillow.open("out/steps.png") as strip:
         assert 3 * CELL < strip.width < 4 * CELL and 2 * CELL < strip.height < 3 * CELL
+    # Without the strip: that of the call before does not stay.
+    assert predict([f"{sample.id}.png", "--mask", "mask.png", "-o", "out", *FAST]) == 0
+    assert not Path("out/steps.png").exists() and Path("out/overlay.png").exists()
+
+
+def strip_of(estimates: Sequence[bool]) -> Sheet:
+    """The strip of grey steps of which some have an estimate."""
+    picture, drawn = np.zeros((4, 4, 3), np.uint8), list[Sheet]()
+    steps = [Step(number, picture, picture if known else None) for number, known in enumerate(estimates)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("amodal_bench.cli.predict.strip.save_sheet", lambda sheet, path: drawn.append(sheet))
+        save_strip(steps, Path("strip.png"), "mine")
+    return drawn[0]
 
 
 @pytest.mark.parametrize(("count", "across", "down"), [(1, 1, 1), (10, 10, 1), (21, 7, 3), (22, 8, 3)])
-def test_a_long_strip_wraps_into_equal_rows(count: int, across: int, down: int) -> None:
-    picture = np.zeros((4, 4, 3), np.uint8)
-    for rows, estimate in ((1, None), (2, picture)):
-        save_strip([Step(number, picture, estimate) for number in range(count)], Path("strip.png"))
-        with pillow.open("strip.png") as strip:
-            assert strip.width // CELL == across
-            assert strip.height // (CELL + 26) == down * rows
+def test_a_long_strip_goes_on_below_and_numbers_its_steps(count: int, across: int, down: int) -> None:
+    strip = strip_of([True] * count)
+    samples, estimates = strip.rows[::2], strip.rows[1::2]
+    assert len(samples) == len(estimates) == down and max(len(row.panels) for row in strip.rows) == across
+    assert all("sample x_t" in row.label for row in samples) and all("x_0" in row.label for row in estimates)
+    assert [panel.text for row in samples for panel in row.panels.values()] == [f"step {k}" for k in range(count)]
+    assert (strip.title, strip.notes, strip.headed) == ("mine", [], False)
+    assert draw_sheet(strip).width >= across * CELL
+
+
+def test_a_solver_that_tells_no_estimate_is_said_to() -> None:
+    strip = strip_of([False] * 4)
+    assert len(strip.rows) == 1 and strip.notes == [NO_ESTIMATE]
+    partly = strip_of([False, True, True, True])
+    assert len(partly.rows) == 2 and partly.notes == []
+    first, second, *_ = partly.rows[1].panels.values()
+    assert first.picture is None and first.text == "none" and second.picture is not None
 
 
 @pytest.mark.slow
@@ -307,7 +352,8 @@ def test_a_photograph_is_taken_upright(sample: Sample) -> None:
     assert np.array_equal(read_picture(Path("turned.jpg")), shown)
     assert predict(["turned.jpg", "--mask", "mask.png", "model=visible"]) == 0
     assert grey(Path("turned-amodal/amodal.png")).shape == sample.visible.shape
-    assert np.array_equal(colours(Path("turned-amodal/overlay.png"))[~sample.visible], shown[~sample.visible])
+    far = ~grown(enlarged(sample.visible), 3)
+    assert np.array_equal(seen(Path("turned-amodal/overlay.png"), sample)[far], enlarged(shown)[far])
     assert read_picture(Path(f"{sample.id}.png")).tobytes() == sample.image.tobytes()
 
 
@@ -381,5 +427,44 @@ def test_a_query_alone_decides(sample: Sample) -> None:
     (mask,) = model.predict([Query("any", sample.image, sample.visible)], [0])
     assert predict([f"{sample.id}.png", "--mask", "mask.png", "-o", "a/new/folder", "model=hull"]) == 0
     assert np.array_equal(grey(Path("a/new/folder/amodal.png")) > 0, mask | sample.visible)
-    assert predict([f"{sample.id}.png", "--mask", "mask.png", "-o", "a/new/folder", "model=visible"]) == 0
-    assert np.array_equal(grey(Path("a/new/folder/amodal.png")) > 0, sample.visible)
+    assert predict([f"{sample.id}.png", "--mask", "mask.png", "-o", "a/new/folder", "model=hull"]) == 0
+    assert np.array_equal(grey(Path("a/new/folder/amodal.png")) > 0, mask | sample.visible)
+
+
+def test_answers_of_two_models_or_pictures_are_never_mixed(
+    sample: Sample, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--mask", "mask.png", "-o", "out"]
+    assert predict([f"{sample.id}.png", *words, "model=hull"]) == 0
+    before = {file: file.read_bytes() for file in Path("out").iterdir()}
+    capsys.readouterr()
+    pillow.fromarray(sample.image).save("other.png")
+    for picture, model in ((f"{sample.id}.png", "visible"), ("other.png", "hull")):
+        assert predict([picture, *words, f"model={model}"]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: out: holds the answer of hull to {sample.id}.png; name another folder")
+        assert f"-o out/{model}" in said and len(said.splitlines()) == 1
+        assert {file: file.read_bytes() for file in Path("out").iterdir()} == before
+
+
+@pytest.mark.parametrize("facts", [None, "", "[]", "{}", '{"model": 3}', "[" * 5000])
+def test_a_folder_that_does_not_say_what_made_it_is_left_alone(facts: str | None, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("mine")
+    check_answer(folder, "hull", "a.Hull", "p.png", [])  # nothing of ours is there
+    (folder / "visible.png").write_bytes(b"")
+    if facts is not None:
+        (folder / "amodal.json").write_text(facts)
+    with pytest.raises(UsageError, match=r"no amodal.json that says what made it; name another folder"):
+        check_answer(folder, "hull", "a.Hull", "p.png", [])
+    if facts is None:  # V that an earlier call found is read by this one
+        check_answer(folder, "hull", "a.Hull", "p.png", [folder / "visible.png"])
+
+
+@pytest.mark.slow
+def test_the_visible_mask_of_an_earlier_answer_may_be_read_and_stays(sample: Sample) -> None:
+    assert predict([f"{sample.id}.png", "--mask", "mask.png", "-o", "out", "model=visible"]) == 0
+    save_mask(sample.visible, "out/visible.png")
+    assert predict([f"{sample.id}.png", "--mask", "out/visible.png", "-o", "out", "model=visible"]) == 0
+    assert Path("out/visible.png").exists() and Path("out/amodal.png").exists()

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from PIL import Image as Pillow
 
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.metrics.counts import CELLS
 from amodal_bench.report.outcome import Outcome
-from amodal_bench.report.sheet import choose, save_sheet
 from amodal_bench.runner.store import COUNTS
 
 Bench = Callable[..., Outcome]
@@ -98,16 +94,16 @@ def test_the_timing_table_has_a_row_for_every_stage_of_the_model(bench: Bench) -
     assert baseline["stage"].tolist() == ["read", "predict"]
 
 
-def test_the_sheet_shows_instances_over_the_whole_range_of_occlusion() -> None:
-    rates = np.linspace(0, 0.7, 50)
-    table = pd.DataFrame({"id": [f"{n:02d}" for n in range(50)], "occlusion_rate": rates, "iou": 1.0})
-    assert choose(table, 3) == ["00", "24", "49"]
-    assert choose(table.assign(iou=np.nan), 3) == []
-
-
-def test_a_sheet_has_a_cell_for_every_picture(tmp_path: Path) -> None:
-    picture = np.full((20, 40, 3), 200, np.uint8)
-    save_sheet([{"image": picture, "V": picture}, {"image": picture}], tmp_path / "sheet.png")
-    with Pillow.open(tmp_path / "sheet.png") as sheet:
-        pixels = np.asarray(sheet)
-    assert (pixels == 200).all(axis=2).sum() == 3 * 128 * 64
+@pytest.mark.slow
+def test_a_sheet_is_kept_until_its_instances_or_its_way_of_drawing_change(bench: Bench) -> None:
+    words = ("model=hull", "baselines=null", "dataset.images=1")
+    sheet = bench(*words, "sheet=1").sheet
+    assert sheet is not None
+    drawn, listed = sheet.read_bytes(), sheet.with_name("sheet.txt")
+    sheet.write_bytes(b"kept")
+    assert bench(*words, "sheet=1").sheet == sheet and sheet.read_bytes() == b"kept"
+    listed.write_text(listed.read_text().partition("\n")[2])  # as before there were contours
+    bench(*words, "sheet=1")
+    assert sheet.read_bytes() == drawn
+    bench(*words, "sheet=2")
+    assert sheet.read_bytes() != drawn

@@ -22,6 +22,7 @@ import torch
 from conftest import composed
 from diffusers import DDIMScheduler
 from params import mostly_slow
+from PIL import Image as Pillow
 
 from amodal_bench.backbones.base import Schedule
 from amodal_bench.backbones.schedules import variance_preserving
@@ -34,6 +35,7 @@ from amodal_bench.models.base import Completes, Stepwise
 from amodal_bench.models.trajectory import estimate
 from amodal_bench.models.tuning_free import TuningFree
 from amodal_bench.report.outcome import Outcome
+from amodal_bench.report.sheet import CELL, EDGE, GAP
 from amodal_bench.runner.store import COUNTS, Store
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.views.paste import paste
@@ -94,7 +96,8 @@ def test_the_table_says_which_view_leakage_and_area_were_used(bench: Bench) -> N
 def test_the_sheet_shows_every_stage(bench: Bench) -> None:
     outcome = bench(*FAST, "sheet=2")
     assert outcome.sheet is not None
-    assert outcome.sheet.exists()
+    with Pillow.open(outcome.sheet) as sheet:
+        assert sheet.width == 7 * (CELL + GAP) - GAP + 2 * EDGE, "image, V, three stages, prediction, ground truth"
 
 
 def command(results: Path, samples: int = 1) -> list[str]:

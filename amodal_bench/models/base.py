@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from amodal_bench.core.stages import StageCost
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
+from amodal_bench.views.window import Window
 
 
 class Model(Protocol):
@@ -66,6 +67,15 @@ class Explains(Protocol):
 
     def explain(self, query: Query, seed: int) -> Mapping[str, Image]:
         """Named pictures, in the order in which they came about; each (H, W, 3) uint8."""
+        ...
+
+
+@runtime_checkable
+class Framed(Protocol):
+    """A model that says which part of an image its explaining pictures show, so that a sheet lays them upon it."""
+
+    def explained_window(self, query: Query) -> Window:
+        """The window of a query's image that all pictures of `explain` show. Raises what `predict` raises."""
         ...
 
 

@@ -148,8 +148,12 @@ class TuningFree:
             "inpainted": painted,
         }
 
+    def explained_window(self, query: Query) -> Window:
+        """See `Framed`: the view that the backbone is given."""
+        return self.view.window(query.visible, self.backbone.native)
+
     def _prepare(self, query: Query, seed: int) -> _Job:
-        window = self.view.window(query.visible, self.backbone.native)
+        window = self.explained_window(query)
         image, visible = window.image(query.image), window.mask(query.visible)
         area = self.area(visible)
         condition = self.condition(image, visible, seed)

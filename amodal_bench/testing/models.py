@@ -11,7 +11,7 @@ from amodal_bench.core.errors import PredictionError
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
-from amodal_bench.models.base import Completes, Completion, Explains, Finite, Model, Step, Stepwise, draws_of
+from amodal_bench.models.base import Completes, Completion, Explains, Finite, Framed, Model, Step, Stepwise, draws_of
 from amodal_bench.testing import scenes
 from amodal_bench.testing.clauses import (
     FAILURES,
@@ -27,6 +27,7 @@ from amodal_bench.testing.clauses import (
     same,
     wrong_mask,
 )
+from amodal_bench.views.window import Window
 
 
 def violations(model: Model, count: int = scenes.MANY) -> list[str]:
@@ -161,6 +162,7 @@ def _of_extras(model: Model, query: Query) -> Iterator[str]:
     """The pictures that a model may have for people; they leave the query alone, too."""
     kinds = (
         (Explains, "explain()", _of_explanation),
+        (Framed, "explained_window()", _of_window),
         (Completes, "complete()", _of_completion),
         (Stepwise, "every_step()", _of_steps),
     )
@@ -181,6 +183,12 @@ def _of_explanation(model: Any, query: Query, seed: int) -> Iterator[str]:
     for name, picture in pictures.items():
         if _flawed(picture):
             yield f"explain(): {name} is {form(picture)}, not a picture, which is (height, width, 3) uint8"
+
+
+def _of_window(model: Any, query: Query, _seed: int) -> Iterator[str]:
+    window = model.explained_window(query)
+    if not isinstance(window, Window) or window.width < 1 or window.height < 1:
+        yield f"explained_window() returns {window!r}, not a rectangle with x, y, width and height"
 
 
 def _of_completion(model: Any, query: Query, seed: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Draw a contact sheet of a dataset: image, V (green), A and the hidden part (blue), by rising occlusion rate.
+"""Draw a contact sheet of a dataset: image, V, A and the hidden part in contours, by rising occlusion rate.
 
 The instances are those nearest to evenly spaced occlusion rates, and the same ones each time; where the annotations
 state no rate, they are spread over the index.
@@ -41,22 +41,25 @@ def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path], rows: 
         raise UsageError(f"--out: there is no folder {out.parent}")
     opened = open_dataset(settings_of(name, overrides, config_dir))
     from amodal_bench.metrics.protocols import flag
-    from amodal_bench.report.sheet import draw_annotation, save_sheet
+    from amodal_bench.report.rows import annotation_row, categories_of, hidden_share, legend_of_annotations
+    from amodal_bench.report.sheet import Sheet, save_sheet
 
     records = opened.records()
-    drawn, failed = [], 0
+    categories = categories_of(records)
+    drawn, failed, stray = [], 0, False
     for id in spread(records[~flag(records, "hidden")], rows):
         try:
-            row = draw_annotation(opened.sample(id))
+            sample = opened.sample(id)
         except InputError as error:
             failed += 1
             complain(str(error))
             continue
-        drawn.append(row)
-        print(f"{len(drawn):3}  {list(row)[-1]:12}  {id}")
+        stray |= bool((sample.visible & ~sample.amodal).any())
+        drawn.append(annotation_row(sample, categories[id]))
+        print(f"{len(drawn):3}  hidden {100 * hidden_share(sample):.0f} %".ljust(17), f" {id}")
     if not drawn:
         raise BenchError(f"{opened.name}: there is no instance to show ({len(records)} in the index)")
-    save_sheet(drawn, out)
+    save_sheet(Sheet(opened.name, drawn, legend_of_annotations(stray)), out)
     print(f"wrote {out}")
     return 1 if failed else 0
 

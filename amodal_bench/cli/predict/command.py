@@ -10,9 +10,12 @@ along its longer side, at most). Written are
     amodal.png   the mask (V is part of it, unless model.union_visible=false)
     amodal.json  the same as COCO's compressed RLE, its areas, and all that led to it
     object.png   the object cut out, its hidden part as the model painted it
-    overlay.png  the picture with V in green and what was gained in blue
+    overlay.png  the picture with the contours of V (green) and of what was gained (blue)
     visible.png  V, with --point
     steps.png    with --every-step: the sample after each denoising step, and the picture that is seen in it
+
+They replace what an earlier call with the same model and picture has left. A folder with the answer of another model,
+or to another picture, is refused, so that answers are never mixed.
 
 Random numbers depend on `seed` and on the picture's name (without .jpg), as those of a run do on an instance's id.
 """

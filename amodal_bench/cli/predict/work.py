@@ -19,7 +19,7 @@ from amodal_bench.core.types import Mask
 from amodal_bench.core.version import __version__
 from amodal_bench.datasets.base import Query
 from amodal_bench.models.base import Model, Stepwise
-from amodal_bench.report.scored import has_random_weights
+from amodal_bench.report.scored import RANDOM_WEIGHTS, has_random_weights
 from amodal_bench.runner.identity import described
 from amodal_bench.segmenters.base import Segmenter
 
@@ -48,6 +48,11 @@ class Request:
         return self.image.stem
 
     @property
+    def read(self) -> list[Path]:
+        """The files that are read."""
+        return [self.image, *([self.mask] if self.mask else [])]
+
+    @property
     def folder(self) -> Path:
         return self.output or Path(f"{self.id}-amodal")
 
@@ -60,11 +65,13 @@ def predict(request: Request, settings: Settings) -> None:
     """
     image = read_picture(request.image)
     shape = image.shape[0], image.shape[1]
-    files.check_folder(request.folder, _names(request), [request.image, *([request.mask] if request.mask else [])])
+    files.check_folder(request.folder, _names(request), request.read)
     visible = read_mask(request.mask, shape) if request.mask else None
     points = points_of(request.points, shape)
     model, name = _model(settings, request.every_step)
-    facts: dict[str, Any] = {"model": name, "description": described(model)}
+    target = str(settings.model[TARGET])
+    files.check_answer(request.folder, name, target, request.image.name, request.read)
+    facts: dict[str, Any] = {"model": name, "target": target, "description": described(model)}
     seed = sample_seed(settings.seed, request.id)
     if visible is None:
         segmenter = _segmenter(settings, model)
@@ -79,7 +86,8 @@ def predict(request: Request, settings: Settings) -> None:
         found = answer(model, query, seed)
         steps = model.every_step(query, seed) if request.every_step and isinstance(model, Stepwise) else []
     facts["amodal_bench"] = __version__
-    written = files.write(request.folder, query, found, facts, request.mask is None, steps)
+    title = f"{request.image.name}: {name}" + (f", {RANDOM_WEIGHTS}" if facts["random_weights"] else "")
+    written = files.write(request.folder, query, found, facts, request.mask is None, steps, title, request.read)
     _tell(name, found, visible, bool(facts["random_weights"]))
     print("wrote", *(f"  {file}" for file in written), sep="\n")
 

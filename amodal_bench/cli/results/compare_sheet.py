@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def draw(found: Comparison, file: Path, most: int, config_dirs: list[Path]) -> Path | None:
     """Draw the `most` largest changes; returns the file, or None where there is nothing to draw, which is said."""
     from amodal_bench.report.compare_text import letters
-    from amodal_bench.report.sheet import draw_predictions, save_sheet
+    from amodal_bench.report.rows import Shown, categories_of, legend_of_predictions, runs_row
+    from amodal_bench.report.scored import has_random_weights
+    from amodal_bench.report.sheet import Sheet, save_sheet
 
     changed = found.changes[found.changes["difference"] != 0]
     largest = changed.assign(size=changed["difference"].abs()).sort_values(["size", "id"], ascending=[False, True])
@@ -31,13 +33,16 @@ def draw(found: Comparison, file: Path, most: int, config_dirs: list[Path]) -> P
     names = letters(len(found.runs))
     try:
         dataset = _dataset(found.runs[0], config_dirs)
-        rows = []
+        rows, categories = [], categories_of(first)
+        notes = [f"run {name}: {one.name} {one.settings}" for name, one in zip(names, found.scored, strict=True)]
         for id in ids:
             sample = dataset.sample(id)
-            titles = [f"{name} {100 * iou[id]:.0f}" for name, iou in zip(names, every, strict=True)]
-            masks = [_predicted(run, sample) for run in found.runs]
-            rows.append(draw_predictions(sample, dict(zip(titles, masks, strict=True))))
-        save_sheet(rows, file)
+            shown = {
+                f"run {name}": Shown(_predicted(run, sample), float(iou[id]), has_random_weights(run.facts))
+                for name, run, iou in zip(names, found.runs, every, strict=True)
+            }
+            rows.append(runs_row(sample, shown, categories[id]))
+        save_sheet(Sheet("largest changes of IoU", rows, legend_of_predictions(), notes), file)
     except (BenchError, OSError) as error:
         print(f"no sheet: the pictures cannot be shown ({error})")
         return None
@@ -54,13 +59,11 @@ def _dataset(run: Run, config_dirs: list[Path]) -> Dataset:
     return dataset
 
 
-def _predicted(run: Run, sample: Sample) -> Mask:
-    """A run's prediction of draw 0; a failed one is empty."""
-    import numpy as np
-
+def _predicted(run: Run, sample: Sample) -> Mask | None:
+    """A run's prediction of draw 0; None where it failed."""
     from amodal_bench.core.errors import UsageError
 
     try:
         return run.prediction(sample.id)
     except UsageError:
-        return np.zeros_like(sample.amodal)
+        return None

@@ -123,8 +123,12 @@ class Pix2Gestalt:
         (pictures,) = self._paint([self._prepare(query)], [seed])
         return {f"completed {number}": picture for number, picture in enumerate(pictures, start=1)}
 
+    def explained_window(self, query: Query) -> Window:
+        """See `Framed`: the view that the backbone is given."""
+        return self.view.window(query.visible, self.backbone.native)
+
     def _prepare(self, query: Query) -> _Job:
-        window = self.view.window(query.visible, self.backbone.native)
+        window = self.explained_window(query)
         # V is shown as a picture of 0 and 255 that was shrunk as the image is: its edge is grey.
         grey = window.image(np.repeat(query.visible[..., None].astype(np.uint8) * 255, 3, axis=2))[..., 0]
         # Beyond the image the window repeats the border, and there V is not.

@@ -20,10 +20,11 @@ from amodal_bench.models.tuning_free import TuningFree
 from amodal_bench.paper.cells import Cell
 from amodal_bench.paper.figures.chosen import Example, Predicted
 from amodal_bench.paper.figures.declared import Declared
-from amodal_bench.paper.figures.drawing import SKY, VERMILION, YELLOW
 from amodal_bench.paper.figures.examples import RANDOM, iou_of
-from amodal_bench.paper.figures.pictures import Fill, Key, Outline, Strip, Tile, draw_grid
+from amodal_bench.paper.figures.pictures import Key, Strip, Tile, draw_grid
 from amodal_bench.paper.record import code_digest
+from amodal_bench.report.colours import KEPT, REGIONS, compared
+from amodal_bench.report.panels import Frame, Panel
 from amodal_bench.report.scored import has_random_weights
 from amodal_bench.runner.identity import described
 
@@ -134,22 +135,17 @@ def draw_scene(figure: Declared, made: AtWork) -> Figure:
     arrays = made.arrays
     visible, amodal, mask = arrays["visible"], arrays["amodal"], arrays["mask"]
     x, y, width, height = (int(value) for value in arrays["box"])
-    frame = (float(x), float(y), float(max(width, height)))
-    v, truth = Outline(visible, SKY), Outline(amodal, YELLOW, dashed=True)
-    text = f"{100 * iou_of(mask, amodal):.0f} %"
+    place = Frame(x, y, width, height)
+    frame = Frame(x, y, max(width, height), max(width, height))
+    text = f"IoU {100 * iou_of(mask, amodal):.1f} %"
+    own = [Tile(Panel(arrays[name], place=place), frame) for name in ("condition", "area", "painted")]
     tiles = [
-        Tile(arrays["image"], [Fill(visible, SKY)], [v], box=(x, y, width, height)),
-        Tile(arrays["condition"]),
-        Tile(arrays["area"]),
-        Tile(arrays["painted"]),
-        Tile(arrays["image"], [Fill(mask, VERMILION)], [truth, Outline(mask, VERMILION)], text, frame=frame),
+        Tile(Panel(arrays["image"], {KEPT: visible}), box=(x, y, width, height)),
+        *own,
+        Tile(Panel(arrays["image"], compared(mask, amodal, visible), text), frame),
     ]
     heads = ["picture, V and the view", "condition image", "area M, white", "inpainted", "mask, with its IoU"]
-    keys = [
-        Key("V, what is visible", SKY),
-        Key("predicted mask", VERMILION),
-        Key("ground truth", YELLOW, dashed=True),
-    ]
+    keys = [Key(region.meaning, region) for region in REGIONS]
     notes = [*_notes(figure, made), "The box is the view that the model is given; all other pictures are of it."]
     return draw_grid(figure.title, heads, [Strip(f"{made.label}; {made.row}", tiles)], keys, notes)
 
@@ -158,10 +154,12 @@ def draw_denoising(figure: Declared, made: AtWork) -> Figure:
     """Two rows of pictures: the sample after some steps, evenly chosen, and the picture that is seen in it."""
     numbers, samples, estimates = (made.arrays[name] for name in ("numbers", "samples", "estimates"))
     places = np.unique(np.linspace(0, len(numbers) - 1, min(SHOWN_STEPS, len(numbers))).round().astype(int))
-    strips = [Strip("sample x_t", [Tile(samples[place]) for place in places])]
+    strips = [Strip("sample x_t", [Tile(Panel(samples[place])) for place in places])]
     notes = _notes(figure, made)
     if len(estimates):
-        strips.append(Strip("estimate of x_0 that the next step takes from it", [Tile(estimates[p]) for p in places]))
+        strips.append(
+            Strip("estimate of x_0 that the next step takes from it", [Tile(Panel(estimates[p])) for p in places])
+        )
     else:
         notes.append("The solver draws noise at its steps, so that its estimates are not known.")
     notes.append(f"{made.label}; {made.row}, {int(numbers[-1])} steps.")

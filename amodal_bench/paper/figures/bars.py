@@ -10,14 +10,9 @@ from typing import TYPE_CHECKING, Any
 from amodal_bench.paper.against import published_of
 from amodal_bench.paper.figures.declared import Declared
 from amodal_bench.paper.figures.drawing import (
-    BLUE,
     COLUMN,
-    FAINT,
-    INK,
     LINE,
-    ORANGE,
     TITLE,
-    VERMILION,
     add_legend,
     axes_at,
     draw_interval,
@@ -30,6 +25,7 @@ from amodal_bench.paper.figures.drawing import (
 from amodal_bench.paper.figures.means import Mean, difference_of, mean_of
 from amodal_bench.paper.gather import Value
 from amodal_bench.paper.table import Line, Table
+from amodal_bench.report.colours import BLUE, FAINT, INK, ORANGE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

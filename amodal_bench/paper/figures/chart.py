@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Any
 from amodal_bench.metrics.statistics import FEW_CLUSTERS
 from amodal_bench.paper.against import Against
 from amodal_bench.paper.figures.drawing import (
-    BLUE,
     COLUMN,
-    FAINT,
     LINE,
     TITLE,
-    VERMILION,
     add_legend,
     axes_at,
     draw_interval,
@@ -31,6 +28,7 @@ from amodal_bench.paper.figures.drawing import (
 )
 from amodal_bench.paper.gather import Value
 from amodal_bench.paper.table import COSTS, Table
+from amodal_bench.report.colours import BLUE, FAINT, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

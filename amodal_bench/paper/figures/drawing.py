@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from amodal_bench.core.errors import UsageError
 from amodal_bench.core.files import write_whole
+from amodal_bench.report.colours import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,15 +25,13 @@ COLUMN, PAGE = 3.35, 7.0
 SIZE, TITLE = 7.0, 8.0
 """Font sizes in points; nothing is smaller than `SIZE`."""
 
+DPI = 300
+"""Pixels of an inch."""
+
 LINE = 1.35 * SIZE / 72
 """Height in inches of a line of text."""
 
-BLUE, ORANGE, VERMILION, SKY, YELLOW = "#0072B2", "#E69F00", "#D55E00", "#56B4E9", "#F0E442"
-"""Okabe and Ito's colours, which the colour-blind can tell apart."""
-
 INTERVAL = "interval"
-
-INK, FAINT, BACK = "#222222", "#CCCCCC", "#EEEEEE"
 
 INSTALL = "needs matplotlib; install it with: pip install 'amodal-bench[paper]'"
 
@@ -76,7 +75,7 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=300, facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from amodal_bench.core.types import Mask
 from amodal_bench.paper.figures.chosen import Example, Predicted
 from amodal_bench.paper.figures.declared import Declared
-from amodal_bench.paper.figures.drawing import BLUE, ORANGE, SKY, VERMILION, YELLOW
-from amodal_bench.paper.figures.pictures import Fill, Frame, Key, Outline, Strip, Tile, draw_grid, frame_of
+from amodal_bench.paper.figures.pictures import Key, Strip, Tile, draw_grid
+from amodal_bench.report.colours import KEPT, REGIONS, annotated, compared
+from amodal_bench.report.panels import Panel, frame_around
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,54 +19,33 @@ PICTURE, VISIBLE, TRUTH = "picture", "V", "ground truth"
 RANDOM = "random weights"
 
 
-def draw_examples(figure: Declared, examples: Sequence[Example]) -> Figure:
+def draw_examples(figure: Declared, examples: Sequence[Example], filled: bool = False) -> Figure:
     """Rows of picture, V, each row's prediction with its IoU, and ground truth.
 
     A row that has no prediction of any of the instances has no column, and a note says so.
+
+    Args:
+        figure: what is declared of it.
+        examples: its instances.
+        filled: whether regions are filled over a picture that is light and grey.
     """
     rows, notes = _rows(figure, examples)
-    keys = [Key("V, what is visible", SKY), Key("prediction, with its IoU", VERMILION)]
-    keys.append(Key("ground truth", YELLOW, dashed=True))
     strips = []
     for each in examples:
-        frame, sample = frame_of(each.sample.amodal | each.sample.visible), each.sample
-        truth = Outline(sample.amodal, YELLOW, dashed=True)
-        tiles = [Tile(sample.image, frame=frame)]
-        tiles.append(Tile(sample.image, [Fill(sample.visible, SKY)], [Outline(sample.visible, SKY)], frame=frame))
-        for found in _of(each, rows):
-            outlines = [truth] if found.mask is None else [truth, Outline(found.mask, VERMILION)]
-            tiles.append(_tile(each, found, frame, [], outlines))
-        tiles.append(Tile(sample.image, [Fill(sample.amodal, YELLOW)], [truth], frame=frame))
-        strips.append(Strip(each.label, tiles))
+        shown, sample = _of(each, rows), each.sample
+        meant = [one.mask for one in shown if one.mask is not None and not one.random]
+        frame = frame_around([sample.amodal, sample.visible, *meant])
+        panels = [Panel(sample.image), Panel(sample.image, {KEPT: sample.visible}, filled=filled)]
+        panels += [_prediction(each, one, filled) for one in shown]
+        panels.append(Panel(sample.image, annotated(sample.amodal, sample.visible), filled=filled))
+        strips.append(Strip(each.label, [Tile(panel, frame) for panel in panels]))
+    keys = [Key(region.meaning, region, filled) for region in REGIONS]
     return draw_grid(figure.title, _heads(examples, rows), strips, keys, notes)
 
 
 def draw_gains(figure: Declared, examples: Sequence[Example]) -> Figure:
-    """Rows as of `draw_examples`, with the pixels beyond V of each prediction: right ones blue, wrong ones orange."""
-    rows, notes = _rows(figure, examples)
-    keys = [
-        Key("gained over V, of the object", BLUE, area=True),
-        Key("gained over V, not of the object", ORANGE, area=True),
-        Key("V, what is visible", SKY, area=True),
-    ]
-    strips = []
-    for each in examples:
-        frame, sample = frame_of(each.sample.amodal | each.sample.visible), each.sample
-        v = Fill(sample.visible, SKY)
-        tiles = [Tile(sample.image, frame=frame), Tile(sample.image, [v], frame=frame, faded=True)]
-        for found in _of(each, rows):
-            fills = [] if found.mask is None else gained(each, found.mask)
-            tiles.append(_tile(each, found, frame, [v, *fills], [], faded=True))
-        hidden = Fill(sample.amodal & ~sample.visible, BLUE)
-        tiles.append(Tile(sample.image, [v, hidden], frame=frame, faded=True))
-        strips.append(Strip(each.label, tiles))
-    return draw_grid(figure.title, _heads(examples, rows), strips, keys, notes)
-
-
-def gained(example: Example, predicted: Mask) -> list[Fill]:
-    """The pixels that a prediction has beyond V: those of the object, then those that are not."""
-    beyond = predicted & ~example.sample.visible
-    return [Fill(beyond & example.sample.amodal, BLUE), Fill(beyond & ~example.sample.amodal, ORANGE)]
+    """Rows as of `draw_examples`, with filled regions: those gained over V, missed and wrong are seen at a glance."""
+    return draw_examples(figure, examples, filled=True)
 
 
 def iou_of(predicted: Mask, amodal: Mask) -> float:
@@ -99,15 +79,9 @@ def _of(example: Example, rows: Sequence[str]) -> list[Predicted]:
     return [found[row] for row in rows]
 
 
-def _tile(
-    example: Example,
-    found: Predicted,
-    frame: Frame,
-    fills: Sequence[Fill],
-    outlines: Sequence[Outline],
-    faded: bool = False,
-) -> Tile:
+def _prediction(example: Example, found: Predicted, filled: bool) -> Panel:
     if found.mask is None:
-        return Tile(None, text=found.why)
-    text = f"{100 * iou_of(found.mask, example.sample.amodal):.0f} %"
-    return Tile(example.sample.image, fills, outlines, text, frame=frame, faded=faded)
+        return Panel(None, text=found.why)
+    sample = example.sample
+    text = f"IoU {100 * iou_of(found.mask, sample.amodal):.1f} %"
+    return Panel(sample.image, compared(found.mask, sample.amodal, sample.visible), text, filled=filled)

@@ -6,18 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from amodal_bench.core.masks import extent
-from amodal_bench.core.types import Image, Mask
 from amodal_bench.paper.figures.drawing import (
-    BACK,
-    INK,
+    DPI,
     LINE,
     PAGE,
-    SIZE,
     TITLE,
-    VERMILION,
     add_legend,
     axes_at,
     legend_height,
@@ -26,35 +19,20 @@ from amodal_bench.paper.figures.drawing import (
     wrapped,
     write_at,
 )
-from amodal_bench.report.sheet import overlay
+from amodal_bench.report.colours import BACK, INK, MISSED, WRONG, Region
+from amodal_bench.report.panels import Frame, Panel, render, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MARGIN, GAP, BETWEEN, LARGEST = 0.06, 0.04, 0.1, 1.35
-SPACE = 0.25
-"""Space around an object, in longer sides of it."""
 
-Frame = tuple[float, float, float]
-"""Left and upper edge and the side of a square, in pixels of the picture."""
+THICK = 6
+"""Width of a contour's colour in pixels: as on a sheet, in print."""
 
-
-@dataclass(frozen=True)
-class Fill:
-    """Half-transparent colour over the pixels of a mask."""
-
-    mask: Mask
-    colour: str
-
-
-@dataclass(frozen=True)
-class Outline:
-    """The outline of a mask; `dashed` or not."""
-
-    mask: Mask
-    colour: str
-    dashed: bool = False
+HATCHES = {MISSED: "\\\\\\\\\\", WRONG: "/////"}
+"""How the legend shows regions that are hatched in pictures."""
 
 
 @dataclass(frozen=True)
@@ -62,21 +40,14 @@ class Tile:
     """One picture of a grid.
 
     Attributes:
-        picture: (H, W, 3) uint8; None where there is none, and the text says why.
-        fills, outlines: over it.
-        text: in its lower left corner.
-        box: a rectangle (x, y, width, height) in pixels of the picture.
+        panel: the picture, its regions, and the text below it.
         frame: what of it is seen; None for all of it.
-        faded: whether the picture is light and grey, and the colours over it are strong.
+        box: a rectangle (x, y, width, height) in pixels of the picture.
     """
 
-    picture: Image | None
-    fills: Sequence[Fill] = ()
-    outlines: Sequence[Outline] = ()
-    text: str = ""
-    box: tuple[int, int, int, int] | None = None
+    panel: Panel
     frame: Frame | None = None
-    faded: bool = False
+    box: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -89,22 +60,11 @@ class Strip:
 
 @dataclass(frozen=True)
 class Key:
-    """An entry of the legend: a colour as an outline, dashed or not, or as an area."""
+    """An entry of the legend: a region, as a contour or filled."""
 
     label: str
-    colour: str
-    area: bool = False
-    dashed: bool = False
-
-
-def frame_of(mask: Mask) -> Frame:
-    """The square around an object with some space, so that every picture of it is seen in the same frame."""
-    found = extent(mask)
-    if found is None:
-        return 0.0, 0.0, float(max(mask.shape))
-    top, bottom, left, right = found
-    side = (1 + 2 * SPACE) * max(bottom - top, right - left) + 8
-    return (left + right - side) / 2, (top + bottom - side) / 2, side
+    region: Region
+    filled: bool = False
 
 
 def draw_grid(
@@ -128,14 +88,16 @@ def draw_grid(
     head = LINE * max(map(len, lines)) + 0.04
     label = LINE + 0.03 if any(strip.label for strip in strips) else 0.0
     start = MARGIN + 1.2 * LINE * len(titles) + 0.05
+    texts = [_lines_below(strip, side) for strip in strips]
+    tall = [label + side + LINE * lines + BETWEEN for lines in texts]
     foot = (legend_height(len(keys), across) + 0.04 if keys else 0.0) + LINE * len(under) + MARGIN
-    whole = start + head + len(strips) * (label + side + BETWEEN) + foot
+    whole = start + head + sum(tall) + foot
     figure = new_figure(PAGE, whole)
     write_at(figure, MARGIN, MARGIN, titles, TITLE)
     for c, words in enumerate(lines):
         write_at(figure, MARGIN + c * (side + GAP), start + head - 0.04 - LINE * len(words), words)
     for r, strip in enumerate(strips):
-        top = start + head + r * (label + side + BETWEEN)
+        top = start + head + sum(tall[:r])
         if strip.label:
             write_at(figure, MARGIN, top, [strip.label])
         for c, tile in enumerate(strip.tiles):
@@ -156,73 +118,45 @@ def _across(keys: Sequence[Key], room: float) -> int:
     return max(min(int(room / widest), len(keys)), 1)
 
 
+def _lines_below(strip: Strip, side: float) -> int:
+    """How many lines the longest text below a row's pictures has."""
+    texts = [tile.panel.text for tile in strip.tiles if tile.panel.picture is not None and tile.panel.text]
+    return max((len(wrapped(text, side)) for text in texts), default=0)
+
+
 def _draw(axes: Axes, tile: Tile, side: float) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_facecolor(BACK)
     axes.spines[:].set_visible(False)
-    if tile.picture is None:
-        text = "\n".join(wrapped(tile.text, side - 0.08))
+    panel = tile.panel
+    if panel.picture is None:
+        text = "\n".join(wrapped(panel.text, side - 0.08))
         axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color=INK)
         return
-    height, width = tile.picture.shape[:2]
-    left, top, edge = tile.frame or ((width - max(width, height)) / 2, (height - max(width, height)) / 2,
-                                     max(width, height))  # fmt: skip
-    y0, x0 = max(int(top), 0), max(int(left), 0)
-    y1, x1 = min(int(np.ceil(top + edge)) + 1, height), min(int(np.ceil(left + edge)) + 1, width)
-    part = slice(y0, y1), slice(x0, x1)
-    layers = [(fill.mask[part], _rgb(fill.colour)) for fill in tile.fills]
-    shown = overlay(_faded(tile.picture[part]), 2 * layers) if tile.faded else overlay(tile.picture[part], layers)
-    axes.imshow(shown, extent=(x0 - 0.5, x1 - 0.5, y1 - 0.5, y0 - 0.5))
-    for line in tile.outlines:
-        _outline(axes, line, part, x0, y0)
+    left, top, width, height = tile.frame or whole((panel.picture.shape[0], panel.picture.shape[1]))
+    pixels = round(DPI * side)
+    shown = render(panel, Frame(left, top, width, height), (pixels, pixels), THICK)
+    edges = left - 0.5, left + width - 0.5, top + height - 0.5, top - 0.5
+    axes.imshow(shown, extent=edges, interpolation="nearest")
     if tile.box is not None:
         from matplotlib.patches import Rectangle
 
         x, y, box_width, box_height = tile.box
-        axes.add_patch(Rectangle((x - 0.5, y - 0.5), box_width, box_height, fill=False, ec="white", lw=1.6))
-        axes.add_patch(Rectangle((x - 0.5, y - 0.5), box_width, box_height, fill=False, ec=INK, lw=0.8))
-    axes.set_xlim(left - 0.5, left + edge - 0.5)
-    axes.set_ylim(top + edge - 0.5, top - 0.5)
-    if tile.text:
-        axes.text(
-            0.03, 0.03, tile.text, transform=axes.transAxes, ha="left", va="bottom", fontsize=SIZE, color=INK,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2, "alpha": 0.85},
-        )  # fmt: skip
-
-
-def _faded(picture: Image) -> Image:
-    """A light picture in grey."""
-    grey = 0.5 * picture.mean(axis=2, keepdims=True) + 127
-    return np.repeat(grey, 3, axis=2).astype(np.uint8)
-
-
-def _outline(axes: Axes, line: Outline, part: tuple[slice, slice], x0: int, y0: int) -> None:
-    from matplotlib.patheffects import Normal, Stroke
-
-    mask = line.mask[part]
-    if not mask.any() or mask.all():
-        return
-    rows, cols = mask.shape
-    if min(rows, cols) < 2:
-        return
-    drawn = axes.contour(
-        np.arange(cols) + x0, np.arange(rows) + y0, mask.astype(float), levels=[0.5], colors=[line.colour],
-        linewidths=[0.8], linestyles=["--" if line.dashed else "-"],
-    )  # fmt: skip
-    # A rim of the other brightness, so that the line is seen on any picture and in grey.
-    rim = "white" if line.colour == VERMILION else "black"
-    drawn.set_path_effects([Stroke(linewidth=1.6, foreground=rim), Normal()])
+        for colour, line in (("white", 1.6), (INK, 0.8)):
+            axes.add_patch(Rectangle((x - 0.5, y - 0.5), box_width, box_height, fill=False, ec=colour, lw=line))
+    axes.set_xlim(*edges[:2])
+    axes.set_ylim(*edges[2:])
+    if panel.text:
+        text = "\n".join(wrapped(panel.text, side))
+        axes.text(0, -0.02, text, transform=axes.transAxes, ha="left", va="top", color=INK)
 
 
 def _handle(key: Key) -> Any:
-    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    if key.area:
-        return Patch(facecolor=key.colour, label=key.label)
-    return Line2D([], [], color=key.colour, ls="--" if key.dashed else "-", lw=1.6, label=key.label)
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+    region = key.region
+    face = region.colour if key.filled else BACK
+    hatch = HATCHES.get(region)
+    edge = INK if key.filled else region.colour
+    return Patch(facecolor=face, edgecolor=edge, lw=0.6 if key.filled else 1.4, hatch=hatch, label=key.label)
