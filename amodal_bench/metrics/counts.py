@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import reduce
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from amodal_bench.core.types import Integers, Mask
 
@@ -13,6 +14,8 @@ PREDICTED, AMODAL, VISIBLE, OTHERS = 1, 2, 4, 8
 """A cell's number is the sum of the bits that are set in its pixels."""
 
 CELLS = 16
+
+Words: TypeAlias = npt.NDArray[np.uint64]
 
 
 def joint_counts(predicted: Mask, amodal: Mask, visible: Mask, others: Mask) -> Integers:
@@ -35,13 +38,38 @@ def joint_counts(predicted: Mask, amodal: Mask, visible: Mask, others: Mask) -> 
         raise ValueError(f"masks of different shapes: {', '.join(str(m.shape) for m in masks)}")
     if any(m.dtype != np.bool_ for m in masks):
         raise ValueError(f"masks must be bool, not {', '.join(str(m.dtype) for m in masks)}")
+    # Around the object all pixels are alike but for others, and most of an image lies around it.
+    top, bottom, left, right = _reach(predicted, amodal, visible)
+    counts = _within([mask[top:bottom, left:right] for mask in masks])
+    around = predicted.size - (bottom - top) * (right - left)
+    under_others = np.count_nonzero(others) - int(counts[OTHERS:].sum())
+    counts[OTHERS] += under_others
+    counts[0] += around - under_others
+    return counts
+
+
+def _reach(predicted: Mask, amodal: Mask, visible: Mask) -> tuple[int, int, int, int]:
+    """The bounding box of three masks' union as (top, bottom, left, right), ends exclusive; (0, 0, 0, 0) of none."""
+    rows = np.flatnonzero(predicted.any(axis=1) | amodal.any(axis=1) | visible.any(axis=1))
+    if not len(rows):
+        return 0, 0, 0, 0
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero((predicted[top:bottom] | amodal[top:bottom] | visible[top:bottom]).any(axis=0))
+    return top, bottom, int(columns[0]), int(columns[-1]) + 1
+
+
+def _within(masks: Sequence[Mask]) -> Integers:
+    """The (16,) counts of four masks of one shape."""
     words = [_words(mask) for mask in masks]
     # Pixels in which at least these bits are set: popcounts of 64 pixels at a time.
-    counts = np.empty(CELLS, np.int64)
-    counts[0] = predicted.size
+    both: dict[int, Words] = {}
     for cell in range(1, CELLS):
-        chosen = [words[bit] for bit in range(4) if cell >> bit & 1]
-        counts[cell] = int(np.bitwise_count(reduce(np.bitwise_and, chosen)).sum())
+        rest = cell & (cell - 1)
+        lowest = words[(cell ^ rest).bit_length() - 1]
+        both[cell] = both[rest] & lowest if rest else lowest
+    counts = np.empty(CELLS, np.int64)
+    counts[0] = masks[0].size
+    counts[1:] = np.bitwise_count(np.stack(list(both.values()))).sum(axis=1, dtype=np.int64)
     # From "at least these bits" to "exactly these bits" (Moebius inversion over subsets).
     for bit in range(4):
         for cell in range(CELLS):
@@ -50,7 +78,7 @@ def joint_counts(predicted: Mask, amodal: Mask, visible: Mask, others: Mask) -> 
     return counts
 
 
-def _words(mask: Mask) -> np.typing.NDArray[np.uint64]:
+def _words(mask: Mask) -> Words:
     packed = np.packbits(mask.ravel())
     padded = np.zeros(-(-len(packed) // 8) * 8, np.uint8)
     padded[: len(packed)] = packed
