@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import secrets
 import shlex
 from pathlib import Path
@@ -128,7 +127,7 @@ class WandbLogger:
             group=known["group"],
             job_type=shown(run.name),
             tags=[RANDOM_WEIGHTS] if has_random_weights(run.facts) else None,
-            dir=str(self._folder),
+            dir=str(self._folder.absolute()),  # W&B's own process may work elsewhere
             resume="allow",
             settings=settings,
         )
@@ -145,12 +144,12 @@ class WandbLogger:
         numbers = {**known.get("numbers", {}), **numbers_of(outcome), **self._tables(outcome)}
         self._run.summary.update(numbers)
         keep(self._info.folder, "wandb", {**known, "numbers": numbers})
-        written = Path(self._run.dir).parent
+        written = self._folder / "wandb" / Path(self._run.dir).parent.name
         self._run.finish()
         self._run = None
         if self._mode == "offline" and self._folder.absolute() not in _hinted:
             _hinted.add(self._folder.absolute())
-            every = f"{shlex.quote(os.path.relpath(written.parent))}/offline-run-*"
+            every = f"{shlex.quote(str(written.parent))}/offline-run-*"
             self.hint = f"W&B: this was logged offline; send it with: wandb sync {every}"
         return [written]
 
