@@ -93,6 +93,7 @@ def test_a_run_that_goes_on_or_is_scored_again_goes_on_with_its_wandb_run(run: R
     assert {each.run.run_id for each in (first, second, third)} == {kept["id"]}
     done = [[row["predictions"] for row in each.history if "predictions" in row] for each in (first, second, third)]
     assert (done[0], done[1][0] > 4, done[1][-1], done[2]) == ([4], True, 9, [])
+    assert all(each.run.resume for each in (first, second, third))
     assert first.summary["instance@2/instances"] == 4 and second.summary["instance@2/instances"] == 9
     # The last session alone has everything: W&B's server is not needed to put it together.
     (changed,) = (key for key in third.config["protocols"] if key.startswith("pcnet@2-"))

@@ -19,6 +19,9 @@ from amodal_bench.report.told import numbers_of, rows_of, sample_of, settings_of
 log = logging.getLogger(__name__)
 
 MODES = ("disabled", "offline", "online")
+PATIENCE = 300.0
+"""Seconds that W&B has for what is still to be sent when a run is done; it stays on the disk for `wandb sync`."""
+
 MOST_ROWS = 200_000
 """Rows of a table that W&B keeps; its pages read a file of the first 10,000."""
 
@@ -74,10 +77,7 @@ class WandbLogger:
         """Raise `ConfigError` where nobody is logged in; where the server does not answer, go offline."""
         self._wandb.setup(settings=self._wandb.Settings(silent=True))
         try:
-            try:
-                known = self._wandb.login(prompt=False)
-            except TypeError:  # earlier versions of W&B
-                known = self._wandb.api.api_key is not None
+            known = self._wandb.login(prompt=False)
         except self._wandb.Error as error:
             self._go_offline(error)
             return
@@ -114,11 +114,15 @@ class WandbLogger:
         self._run.define_metric("running_miou", step_metric="predictions")
 
     def _opened(self, run: RunInfo, known: dict[str, Any]) -> Any:
-        quiet: dict[str, Any] = {"silent": True, "console": "off", "disable_git": True, "x_disable_meta": True}
-        try:
-            settings = self._wandb.Settings(**quiet, reinit="create_new")  # a run of the caller's own goes on
-        except ValueError:  # earlier versions of W&B have one run at a time
-            settings = self._wandb.Settings(**quiet)
+        settings = self._wandb.Settings(
+            silent=True,
+            console="off",
+            disable_git=True,
+            x_disable_meta=True,  # it has the user's name, and all words as typed
+            reinit="create_new",  # a W&B run of the caller's own goes on
+            finish_timeout=PATIENCE,
+            finish_timeout_raises=True,
+        )
         return self._wandb.init(
             **self._place,
             mode=self._mode,
@@ -145,8 +149,11 @@ class WandbLogger:
         self._run.summary.update(numbers)
         keep(self._info.folder, "wandb", {**known, "numbers": numbers})
         written = self._folder / "wandb" / Path(self._run.dir).parent.name
-        self._run.finish()
-        self._run = None
+        run, self._run = self._run, None
+        address = run.url
+        run.finish()
+        if self._mode == "online" and address:
+            self.hint = f"W&B: {address}"
         if self._mode == "offline" and self._folder.absolute() not in _hinted:
             _hinted.add(self._folder.absolute())
             every = f"{shlex.quote(str(written.parent))}/offline-run-*"
