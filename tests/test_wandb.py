@@ -83,8 +83,8 @@ def _check_config(session: Session, outcome: Outcome) -> None:
 
 @with_wandb
 def test_a_run_that_goes_on_or_is_scored_again_goes_on_with_its_wandb_run(run: Run, tmp_path: Path) -> None:
-    status, half, _ = run(*SMALL, *OFFLINE, "limit=4", "sheet=0")
-    assert status == 0 and half.count("wandb sync") == 1
+    status, half, err = run(*SMALL, *OFFLINE, "limit=4", "sheet=0")
+    assert (status, err) == (0, "") and half.count("wandb sync") == 1
     assert run(*SMALL, *OFFLINE, "sheet=0")[0] == 0
     (folder,) = (tmp_path / "results" / "runs").glob("toy-hull-*")
     assert run("results", "score", str(folder), "protocol=pcnet", "protocol.errors=exclude", *OFFLINE)[0] == 0
@@ -191,7 +191,7 @@ def test_without_a_login_nothing_runs_and_one_line_says_what_to_do(tmp_path: Pat
 def test_a_login_that_is_refused_makes_the_run_an_offline_one(tmp_path: Path, server: str) -> None:
     done = online(tmp_path, WANDB_API_KEY="a" * 40, WANDB_BASE_URL=server)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("it goes on offline") == 1 and done.stdout.count("wandb sync") == 1
+    assert done.stderr == "" and done.stdout.count("it goes on offline") == 1 and done.stdout.count("wandb sync") == 1
     (session,) = sessions(tmp_path / "results")
     assert session.summary["instance@2/instances"] == 9
 

@@ -150,9 +150,9 @@ class WandbLogger:
         keep(self._info.folder, "wandb", {**known, "numbers": numbers})
         written = self._folder / "wandb" / Path(self._run.dir).parent.name
         run, self._run = self._run, None
-        address = run.url
+        address = run.url if self._mode == "online" else None  # offline, W&B warns of the question
         run.finish()
-        if self._mode == "online" and address:
+        if address:
             self.hint = f"W&B: {address}"
         if self._mode == "offline" and self._folder.absolute() not in _hinted:
             _hinted.add(self._folder.absolute())
