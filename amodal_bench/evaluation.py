@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from glob import escape
@@ -17,7 +17,7 @@ from amodal_bench.config.build import NAME, TARGET, build
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError, NothingToDo, one_line
 from amodal_bench.core.files import is_regular, read_text, write_whole
-from amodal_bench.core.ids import read_ids
+from amodal_bench.core.ids import label, read_ids
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.datasets.reading.doubts import doubts
@@ -26,7 +26,8 @@ from amodal_bench.metrics.selection import select_for_all
 from amodal_bench.models.absent import check_weights
 from amodal_bench.models.base import Explains, Finite, Framed, Model, draws_of
 from amodal_bench.report.completeness import check_complete
-from amodal_bench.report.outcome import Logger, Outcome, RunInfo
+from amodal_bench.report.listeners import Listeners
+from amodal_bench.report.outcome import Outcome, RunInfo
 from amodal_bench.report.progress import Progress
 from amodal_bench.report.rows import Shown, categories_of, choose, legend_of_predictions, run_row
 from amodal_bench.report.scored import Scored, has_random_weights
@@ -34,7 +35,7 @@ from amodal_bench.report.settings import row_text
 from amodal_bench.report.sheet import DRAWN_AS, Row, Sheet, save_sheet
 from amodal_bench.runner.first_failures import AllFailed
 from amodal_bench.runner.guard import guarded
-from amodal_bench.runner.identity import identify
+from amodal_bench.runner.identity import Identity, identify
 from amodal_bench.runner.loop import Work, run
 from amodal_bench.runner.merging import take_in
 from amodal_bench.runner.nearest import because
@@ -135,7 +136,7 @@ def evaluate(
     others: dict[str, dict[str, Any]] = settings.other_protocols or {}
     protocols += [build(spec, f"other_protocols.{name}") for name, spec in others.items()]
     protocols = with_draws({protocol.digest: protocol for protocol in protocols}.values(), settings.samples)
-    loggers: list[Logger] = [build(spec, f"logger.{name}") for name, spec in (settings.logger or {}).items()]
+    listeners = Listeners({name: build(spec, f"logger.{name}") for name, spec in (settings.logger or {}).items()})
     entries = _entries(settings, given)
     check_weights(entry.model for entry in entries)
     ids = settings.ids if given.ids is None else given.ids
@@ -159,13 +160,15 @@ def evaluate(
     job = _Job(settings, dataset, specification, index, records, protocols, bar, ids is not None, origin, shard)
 
     scored: list[Scored] = []
-    for entry in entries:
-        listeners = loggers if entry is entries[-1] else []
-        scored.append(_run(job, entry, listeners))
-    with room(scored[-1].folder):
-        sheet = _sheet(settings, dataset, entries[-1].model, scored[-1])
-        outcome = Outcome(dataset.name, scored, excluded, sheet)
-        written = [path for logger in loggers for path in logger.finish(outcome)]
+    with listeners:
+        for entry in entries:
+            scored.append(_run(job, entry, listeners if entry is entries[-1] else Listeners({})))
+        with room(scored[-1].folder):
+            sheet = _sheet(settings, dataset, entries[-1].model, scored[-1])
+            outcome = Outcome(dataset.name, scored, excluded, sheet)
+            written = listeners.finish(outcome)
+    for hint in listeners.hints:
+        log.info("%s", hint)
     written += [outcome.main.folder / STORE, *([sheet] if sheet else [])]
     return outcome, written
 
@@ -236,7 +239,7 @@ def _namesakes(runs: Path, name: str) -> set[str]:
     return found
 
 
-def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
+def _run(job: _Job, entry: Entry, listeners: Listeners) -> Scored:
     """Run the instances that the run's store lacks; another process that works on the same run is waited for."""
     settings, dataset, protocols = job.settings, job.dataset, job.protocols
     identity = identify(dataset, entry.model, entry.target, settings.seed)
@@ -248,8 +251,6 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
     said = row_text(entry.name, entry.spec, entry.model, settings.seed, entry.given, namesakes)
     if isinstance(entry.model, Finite):
         check_complete(job.records, entry.model, folder / "completeness.csv")
-    for logger in loggers:
-        logger.begin(RunInfo(entry.name, dataset.name, identity.digest, identity.facts, folder))
     if not whole.exists() and (why := because(whole.parent, identity, entry.name)):
         log.info("%s: other run because: %s", entry.name, why)
     with opened(folder, wait=True) as store:
@@ -269,6 +270,7 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
         if missing or not write_again(folder, store):
             alike, scored_with = draws_of(entry.model, 2) == 1, settings.protocol
             write_facts(folder, entry.name, said, identity, job.specification, scored_with, job.origin, alike, store)
+        listeners.begin(_told(job, entry.name, identity, folder))
         if missing:
             if settings.engine.shuffle:
                 random.Random(settings.seed).shuffle(missing)
@@ -288,7 +290,7 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
                 retry_fatal=engine.retry_fatal,
             )
             title = f"{dataset.name} {entry.name}"
-            with Progress(title, ids, store.drawn(draws), _all_steps(loggers), job.bar, draws) as progress:
+            with Progress(title, ids, store.drawn(draws), listeners.step, job.bar, draws) as progress:
                 try:
                     run(work, store, progress.report)
                 except AllFailed as error:
@@ -340,12 +342,17 @@ def _reused(folder: Path, count: int) -> str:
     return f"{count} predictions of {day}" if count and (day := last_day(folder)) else ""
 
 
-def _all_steps(loggers: Sequence[Logger]) -> Callable[[int, int, float], None]:
-    def step(done: int, total: int, miou: float) -> None:
-        for logger in loggers:
-            logger.step(done, total, miou)
-
-    return step
+def _told(job: _Job, name: str, identity: Identity, folder: Path) -> RunInfo:
+    """What loggers are told of a run as it begins."""
+    command, limit = job.origin.command, job.settings.limit
+    selection = {
+        "ids": label(str(id) for id in job.records["id"]),
+        "filter": None if job.listed else asdict(job.protocols[0].filter),
+        "limit": limit,
+        "samples": job.settings.samples,
+    }
+    sweep = command.sweep if command else ""
+    return RunInfo(name, job.dataset.name, identity.digest, identity.facts, folder, job.protocols, selection, sweep)
 
 
 def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -> Path | None:

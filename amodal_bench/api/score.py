@@ -123,15 +123,20 @@ def summary_beside(run: Run, scored: Scored) -> pd.DataFrame:
 
     Gains over V have columns then, if V was run on all of the same instances; one gain needs no correction for many.
     """
+    summary = summarise(with_reference(run, scored))
+    summary.insert(0, "dataset", run.facts["dataset"]["name"])
+    return summary
+
+
+def with_reference(run: Run, scored: Scored) -> list[Scored]:
+    """A scored run last, and before it that of `A_hat = V` on the same instances, where it lies beside this one."""
     every = [scored]
     if (reference := reference_of(run)) is not None:
         with suppress(BenchError):  # it lacks what is scored; the run's own command says what to do
             protocols, samples = scored.protocols, scored.samples
             found, _ = _scored(reference, protocols, scored.records, list(scored.records["id"].astype(str)), samples)
             every = [replace(found, listed=scored.listed), scored]
-    summary = summarise(every)
-    summary.insert(0, "dataset", run.facts["dataset"]["name"])
-    return summary
+    return every
 
 
 def _dataset(run: Run, dataset: str | Dataset | None, folders: list[Path]) -> Dataset:

@@ -85,7 +85,8 @@ class Job:
             for line in without_effect(config, words):
                 print(f"warning: {line}", file=sys.stderr, flush=True)
             settings = settings_from(config)
-            outcome, written = evaluate(settings, command=Command(self.line, words))
+            sweep = self.sweep.folder.name if self.sweep is not None else ""
+            outcome, written = evaluate(settings, command=Command(self.line, words, sweep))
             show(outcome, written)
             unused = {line.partition(" has no effect")[0] for line in without_effect(config, words)}
             if self.sweep is not None:

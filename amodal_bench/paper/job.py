@@ -56,7 +56,7 @@ class CellJob:
         print(f"cell: {' '.join(words)}", file=sys.stderr, flush=True)
         try:
             settings = settings_from(config)
-            outcome, _ = evaluate(settings, command=Command(list(self.line), words))
+            outcome, _ = evaluate(settings, command=Command(list(self.line), words, "paper"))
         except BenchError as error:
             failed = unbroken(explain(error, folders))
             write(self.results, key, Record(words, "", failed, code=code_digest(), plans=self.plans))

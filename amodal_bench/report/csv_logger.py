@@ -18,6 +18,8 @@ from amodal_bench.report.scored import Scored
 class CsvLogger:
     """Writes the outcome's tables; a table that is interrupted while it is written never replaces a whole one."""
 
+    essential = True
+
     def begin(self, run: RunInfo) -> None:
         pass
 

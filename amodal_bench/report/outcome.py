@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
+from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.report.marks import with_corrected
 from amodal_bench.report.scored import Scored
 from amodal_bench.report.summary import summarise
@@ -17,13 +18,28 @@ from amodal_bench.report.summary import summarise
 
 @dataclass(frozen=True)
 class RunInfo:
-    """A run as it begins: its name, digest and identity, and the folder that keeps it."""
+    """A run as it begins, goes on, or is scored again.
+
+    Attributes:
+        name: the model's name in tables.
+        dataset: its name.
+        digest: of the run's identity.
+        facts: the identity.
+        folder: where the run is kept; it is there, and its `run.json` too.
+        protocols: that the command scores by, its own first.
+        selection: which instances the command is about, as plain values: `ids` (their number and digest), the
+            protocol's `filter` (None where they were listed one by one), `limit` and `samples`.
+        sweep: the name of the sweep that the command is a cell of; "" where it is none.
+    """
 
     name: str
     dataset: str
     digest: str
     facts: Mapping[str, Any]
     folder: Path
+    protocols: Sequence[ScoringProtocol] = ()
+    selection: Mapping[str, Any] = field(default_factory=dict)
+    sweep: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +85,11 @@ class Outcome:
 
 
 class Logger(Protocol):
-    """Is told of a command's own model as it runs, and of the outcome."""
+    """Is told of a command's own model as it runs, and of the outcome.
+
+    What it raises while a run goes on is a warning, and it is told no more. A fault that can be seen before the work
+    begins, such as a package that is missing, is a `ConfigError` of its `__init__`.
+    """
 
     def begin(self, run: RunInfo) -> None:
         """Open a record of the run before its first prediction."""
@@ -82,3 +102,26 @@ class Logger(Protocol):
     def finish(self, outcome: Outcome) -> Sequence[Path]:
         """Report the outcome; returns the files that were written."""
         ...
+
+
+@runtime_checkable
+class Essential(Protocol):
+    """A logger that keeps results which nothing else keeps: what it raises ends the command."""
+
+    essential: bool
+
+
+@runtime_checkable
+class Leaves(Protocol):
+    """A logger with something to close where a run ends without an outcome."""
+
+    def leave(self) -> None:
+        """Close the record of a run that has failed or was interrupted."""
+        ...
+
+
+@runtime_checkable
+class Hints(Protocol):
+    """A logger that has something to say to the user when it has finished: one line, or "" for nothing."""
+
+    hint: str

@@ -2,29 +2,67 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import secrets
+import shlex
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.errors import ConfigError, one_line
+from amodal_bench.core.shown import shown
+from amodal_bench.report.kept import keep, kept
 from amodal_bench.report.outcome import Outcome, RunInfo
 from amodal_bench.report.scored import RANDOM_WEIGHTS, has_random_weights
+from amodal_bench.report.told import numbers_of, rows_of, sample_of, settings_of, tables_of
 
-MODES = ("online", "offline")
+log = logging.getLogger(__name__)
+
+MODES = ("disabled", "offline", "online")
+PATIENCE = 300.0
+"""Seconds that W&B has for what is still to be sent when a run is done; it stays on the disk for `wandb sync`."""
+
+MOST_ROWS = 200_000
+"""Rows of a table that W&B keeps; its pages read a file of the first 10,000."""
+
+_hinted: set[Path] = set()
+"""The folders of which this process has said how they are sent."""
 
 
 class WandbLogger:
-    """One W&B run per run of the harness, under the same id, so that a resumed run goes on with its curve.
+    """One W&B run for each run of the harness, which goes on where the run goes on or is scored again.
+
+    The id of the W&B run lies in the run's folder (`wandb.json`), with the numbers and protocols that it holds.
 
     Args:
-        project, entity: where the run belongs.
-        mode: `online` or `offline` (a run directory for `wandb sync`).
+        project, entity: where the W&B run belongs.
+        mode: `online`, `offline` (a folder for `wandb sync`) or `disabled` (nothing at all).
         folder: where W&B keeps its files.
+        group: name of the group; None for the sweep's name, where the run is a cell of one.
+        rows: of a table of instances at most; where there are more, a sample by the run's seed.
     """
 
-    def __init__(self, project: str, entity: str | None, mode: str, folder: str) -> None:
+    def __init__(
+        self,
+        project: str,
+        entity: str | None,
+        mode: str,
+        folder: str,
+        group: str | None = None,
+        rows: int = 10_000,
+    ) -> None:
         if mode not in MODES:
             raise ConfigError(f"logger.wandb.mode: {mode!r} is not one of {', '.join(MODES)}")
+        if not 1 <= rows <= MOST_ROWS:
+            raise ConfigError(f"logger.wandb.rows: {rows} must be between 1 and {MOST_ROWS}, which is W&B's limit")
+        self._mode, self._group, self._rows = mode, group, rows
+        self._place = {"project": project, "entity": entity}
+        self._folder = Path(folder)
+        self._run: Any = None
+        self._info: RunInfo | None = None
+        self.hint = ""
+        if mode == "disabled":
+            return
         try:
             import wandb
         except ImportError as error:
@@ -32,47 +70,119 @@ class WandbLogger:
                 "logger=wandb needs the wandb package: pip install 'amodal-bench[wandb]', or use logger=csv"
             ) from error
         self._wandb: Any = wandb
-        self._settings = {"project": project, "entity": entity, "mode": mode}
-        self._folder = Path(folder)
-        self._run: Any = None
+        if mode == "online":
+            self._require_login()
+
+    def _require_login(self) -> None:
+        """Raise `ConfigError` where nobody is logged in; where the server does not answer, go offline."""
+        self._wandb.setup(settings=self._wandb.Settings(silent=True))
+        try:
+            known = self._wandb.login(prompt=False)
+        except self._wandb.Error as error:
+            self._go_offline(error)
+            return
+        if not known:
+            raise ConfigError(
+                "logger=wandb: nobody is logged in to W&B here; `wandb login`, or set logger.wandb.mode=offline"
+            )
+
+    def _go_offline(self, error: Exception) -> None:
+        log.warning("logger.wandb: %s; it goes on offline", one_line(error).rstrip("."))
+        self._mode = "offline"
 
     def begin(self, run: RunInfo) -> None:
+        if self._mode == "disabled":
+            return
         self._folder.mkdir(parents=True, exist_ok=True)
-        quiet = self._wandb.Settings(silent=True, console="off")
-        try:
-            self._run = self._wandb.init(
-                **self._settings,
-                id=f"{run.dataset}-{run.name}-{run.digest}",
-                name=f"{run.dataset}/{run.name}",
-                group=run.dataset,
-                job_type="evaluation",
-                config=dict(run.facts),
-                tags=[RANDOM_WEIGHTS] if has_random_weights(run.facts) else None,
-                dir=str(self._folder),
-                resume="allow",
-                settings=quiet,
-            )
-        except self._wandb.Error as error:
-            raise ConfigError(
-                f"logger=wandb: {error}; log in with `wandb login`, or set logger.wandb.mode=offline"
-            ) from error
+        self._info, self.hint = run, ""
+        known = kept(run.folder, "wandb")
+        # Kept before W&B hears of it: a process that is killed in between makes no second run.
+        id, group = str(known.get("id") or f"{run.digest}-{secrets.token_hex(4)}"), self._group or run.sweep
+        settings = settings_of(run)
+        settings["protocols"] = {**known.get("protocols", {}), **settings["protocols"]}
+        known |= {"id": id, "group": group or known.get("group"), "protocols": settings["protocols"]}
+        keep(run.folder, "wandb", known)
+        if self._mode == "online":
+            try:
+                self._run = self._opened(run, known)
+            except self._wandb.Error as error:
+                self._go_offline(error)
+        if self._run is None:
+            self._run = self._opened(run, known)
+        self._run.config.update(settings, allow_val_change=True)
+        self._run.define_metric("predictions")
+        self._run.define_metric("running_miou", step_metric="predictions")
+
+    def _opened(self, run: RunInfo, known: dict[str, Any]) -> Any:
+        settings = self._wandb.Settings(
+            silent=True,
+            console="off",
+            disable_git=True,
+            x_disable_meta=True,  # it has the user's name, and all words as typed
+            reinit="create_new",  # a W&B run of the caller's own goes on
+            finish_timeout=PATIENCE,
+            finish_timeout_raises=True,
+        )
+        return self._wandb.init(
+            **self._place,
+            mode=self._mode,
+            id=known["id"],
+            name=shown(f"{run.dataset}/{run.name}"),
+            group=known["group"],
+            job_type=shown(run.name),
+            tags=[RANDOM_WEIGHTS] if has_random_weights(run.facts) else None,
+            dir=str(self._folder.absolute()),  # W&B's own process may work elsewhere
+            resume="allow",
+            settings=settings,
+        )
 
     def step(self, done: int, total: int, miou: float) -> None:  # noqa: ARG002
-        self._run.log({"predictions": done, "running_miou": miou})
+        if self._run is not None:
+            self._run.log({"predictions": done, **({} if math.isnan(miou) else {"running_miou": miou})})
 
     def finish(self, outcome: Outcome) -> list[Path]:
-        """Log the numbers, the tables and the contact sheet, and close the run."""
-        tables = {"table": outcome.table(), "by_occlusion": outcome.by_occlusion()}
-        logged: dict[str, Any] = {key: self._wandb.Table(dataframe=table) for key, table in tables.items()}
-        if outcome.sheet is not None:
-            logged["contact_sheet"] = self._wandb.Image(str(outcome.sheet))
-        self._run.log(logged)
-        numbers = outcome.main.summary().iloc[0].to_dict()
-        self._run.summary.update({k: v for k, v in numbers.items() if not _nan(v)})
-        written = Path(self._run.dir).parent
-        self._run.finish()
+        """Log the numbers, the tables and the contact sheet, and close the W&B run."""
+        if self._run is None or self._info is None:
+            return []
+        known = kept(self._info.folder, "wandb")
+        numbers = {**known.get("numbers", {}), **numbers_of(outcome), **self._tables(outcome)}
+        self._run.summary.update(numbers)
+        keep(self._info.folder, "wandb", {**known, "numbers": numbers})
+        written = self._folder / "wandb" / Path(self._run.dir).parent.name
+        run, self._run = self._run, None
+        address = run.url if self._mode == "online" else None  # offline, W&B warns of the question
+        run.finish()
+        if address:
+            self.hint = f"W&B: {address}"
+        if self._mode == "offline" and self._folder.absolute() not in _hinted:
+            _hinted.add(self._folder.absolute())
+            every = f"{shlex.quote(str(written.parent))}/offline-run-*"
+            self.hint = f"W&B: this was logged offline; send it with: wandb sync {every}"
         return [written]
 
+    def _tables(self, outcome: Outcome) -> dict[str, str]:
+        """Log tables and contact sheet; returns what is to be said of the tables that hold a sample."""
+        logged: dict[str, Any] = {}
+        notes = {}
+        seed = int(outcome.main.facts.get("seed", 0))
+        for name, table in tables_of(outcome).items():
+            part = sample_of(table, self._rows, seed) if "id" in table else table
+            if len(part) < len(table):
+                notes[f"{name}_rows"] = (
+                    f"a sample of {len(part)} of {len(table)} rows by seed {seed}; {name}.csv has all"
+                )
+                log.info("logger.wandb: the table %s holds %s", name, notes[f"{name}_rows"])
+            logged[name] = self._wandb.Table(
+                columns=[shown(column) for column in part.columns], data=rows_of(part), allow_mixed_types=True
+            )
+        if outcome.sheet is not None:
+            caption = shown(f"{outcome.main.protocols[0].label}, {outcome.ids}")
+            logged["contact_sheet"] = self._wandb.Image(str(outcome.sheet), caption=caption)
+        self._run.log(logged)
+        return notes
 
-def _nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+    def leave(self) -> None:
+        """Close the W&B run of a run that has failed or was interrupted; the next command goes on with it."""
+        if self._run is not None:
+            self._run.finish(exit_code=1)
+            self._run = None

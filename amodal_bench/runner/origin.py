@@ -18,10 +18,12 @@ class Command:
     Attributes:
         line: the words as they were typed; None where it was a call from Python.
         overrides: each `KEY=VALUE`, of this cell where there are several.
+        sweep: the name of the sweep whose cell it is; "" where it is none. It is not kept: any sweep may use a run.
     """
 
     line: Sequence[str] | None
     overrides: Sequence[str]
+    sweep: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@
     amodal-bench results score RUN protocol=pcnet ids=ids.txt
     amodal-bench results score RUN protocol=draws samples=3
     amodal-bench results score RUN experiment=protocols
+    amodal-bench results score RUN protocol=pooled logger=wandb
 
 Without protocol=NAME it is instance, as for a run. The tables go to a folder of their own in RUN/scores, and no other
 score is changed. Where the folder of runs has one of the visible mask on the same dataset, its row and the gain over
@@ -13,6 +14,8 @@ protocol=NAME; from then on this works, too.
 
 experiment=protocols scores under every shipped protocol in one table, but for those that need masks again.
 protocol=draws is about all draws that the run has, or with samples=K about the first K of each instance.
+
+logger=wandb, tensorboard or mlflow adds the numbers to what that logger has of the run.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     """Print the numbers and write their tables."""
     from amodal_bench.api.runs import open_run
     from amodal_bench.api.score import scored_run, summary_beside
+    from amodal_bench.cli.results.logged import log_score, loggers_of
     from amodal_bench.cli.results.tables import write_summary
     from amodal_bench.config.build import build
     from amodal_bench.config.compose import compose
@@ -45,7 +49,7 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     from amodal_bench.report.terminal import show_rows
 
     settings = compose(overrides, config_dir)
-    opened = open_run(run)
+    opened, listeners = open_run(run), loggers_of(settings)
     # Without a word of it all draws are scored: the settings' own default is that of a run.
     samples = settings.samples if any(word.partition("=")[0].lstrip("+") == "samples" for word in overrides) else None
     others = _beside(settings, overrides)
@@ -71,12 +75,15 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     if lacking := [protocol.name for protocol in others if protocol.digest not in done]:
         print(f"left out: {', '.join(lacking)}: they need masks or draws that are not counted in the store")
         print("give the run's own command with the same protocols: that adds them and predicts nothing again")
+    told = log_score(listeners, opened, scored)
     if unwritten:
         print(f"not written: {folder} ({unwritten})")
         return 0
     print(f"{'unchanged:' if known else 'wrote'} {folder}")
     if others:
         print(f"wrote {folder / 'all_protocols.csv'}")
+    for line in told:
+        print(line)
     return 0
 
 
