@@ -18,6 +18,7 @@ from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError, one_line
 from amodal_bench.core.files import is_regular, read_text, write_whole
 from amodal_bench.core.ids import read_ids
+from amodal_bench.core.progress import follow
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.base import Dataset
@@ -28,7 +29,7 @@ from amodal_bench.models.absent import check_weights
 from amodal_bench.models.base import Explains, Finite, Model, draws_of
 from amodal_bench.report.completeness import check_complete
 from amodal_bench.report.outcome import Logger, Outcome, RunInfo
-from amodal_bench.report.progress import Progress
+from amodal_bench.report.progress import Progress, compiles
 from amodal_bench.report.scored import Scored
 from amodal_bench.report.settings import row_text
 from amodal_bench.report.sheet import choose, draw_row, save_sheet
@@ -153,7 +154,7 @@ def evaluate(
         listeners = loggers if entry is entries[-1] else []
         scored.append(_run(job, entry, listeners))
     with room(scored[-1].folder):
-        sheet = _sheet(settings, dataset, entries[-1].model, scored[-1])
+        sheet = _sheet(settings, dataset, entries[-1].model, scored[-1], bar)
         outcome = Outcome(dataset.name, scored, excluded, sheet)
         written = [path for logger in loggers for path in logger.finish(outcome)]
     written += [outcome.main.folder / STORE, *([sheet] if sheet else [])]
@@ -275,7 +276,8 @@ def _run(job: _Job, entry: Entry, loggers: Sequence[Logger]) -> Scored:
                 retry_fatal=engine.retry_fatal,
             )
             title = f"{dataset.name} {entry.name}"
-            with Progress(title, ids, store.drawn(draws), _all_steps(loggers), job.bar, draws) as progress:
+            steps, compiled = _all_steps(loggers), compiles(identity.facts["model"])
+            with Progress(title, ids, store.drawn(draws), steps, job.bar, draws, compiled) as progress:
                 try:
                     run(work, store, progress.report)
                 except AllFailed as error:
@@ -328,7 +330,7 @@ def _all_steps(loggers: Sequence[Logger]) -> Callable[[int, int, float], None]:
     return step
 
 
-def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -> Path | None:
+def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored, bar: bool) -> Path | None:
     """The contact sheet of the command's model; one that shows the same instances already is kept."""
     instances = scored.instances()
     instances = instances[instances["error"].isna()]
@@ -346,7 +348,7 @@ def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -
     engine, keys = settings.engine, [(id, SHEET) for id in chosen]
     with opened(scored.folder) as store, guarded(store, keys, engine.time_limit, engine.retry_fatal) as guard:
         failed = {suspect.key[0]: suspect.error for suspect in guard.guilty}
-        for ((id, _),) in guard.batches(1):
+        for ((id, _),) in follow(guard.batches(1), "drawing the contact sheet", "row", len(chosen), show=bar):
             guard.begin([(id, SHEET)])
             try:
                 with guard.limit.of(1):
