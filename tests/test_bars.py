@@ -109,9 +109,9 @@ def test_a_log_gets_a_line_for_each_twentieth_but_never_two_within_half_a_minute
             work.advance()
     lines = stream.getvalue().splitlines()
     assert 20 <= len(lines) <= 22 and "\r" not in stream.getvalue()
-    assert lines[0] == "toy tiny: 14 of 1000 inst (1 %), 0.464 inst/s, 35:24 left"
-    assert lines[1].startswith("toy tiny: 64 of 1000 inst (6 %), 0.49")
-    assert lines[-1] == "toy tiny: done, 1000 of 1000 inst (100 %), in 33:20"
+    assert lines[0] == "toy tiny: 14 of 1000 instances (1 %), 0.464 inst/s, 35:24 left"
+    assert lines[1].startswith("toy tiny: 64 of 1000 instances (6 %), 0.49")
+    assert lines[-1] == "toy tiny: done, 1000 of 1000 instances (100 %), in 33:20"
     stream.truncate(stream.seek(0))
     with progress.Progress("quick", 100) as work:  # a percent each second
         for _ in range(100):
@@ -143,12 +143,12 @@ def test_stages_have_lines_and_what_stands_still_says_so_every_five_minutes(monk
         work.advance(4)
         clock.tell(work, 1)
     assert stream.getvalue().splitlines() == [
-        "toy sd15: loading weights of Stable Diffusion, 0 of 8 inst (0 %), 0:30 so far",
-        "toy sd15: first batch, 0 of 8 inst (0 %), 1:00 so far",
-        "toy sd15: first batch, 0 of 8 inst (0 %), 6:00 so far",
-        "toy sd15: first batch, 0 of 8 inst (0 %), 11:00 so far",
-        "toy sd15: predicting, 4 of 8 inst (50 %), 12:21 so far, mIoU 81.2 of 4",
-        "toy sd15: done, 4 of 8 inst (50 %), in 12:21, mIoU 81.2 of 4",
+        "toy sd15: loading weights of Stable Diffusion, 0 of 8 instances (0 %), 0:30 so far",
+        "toy sd15: first batch, 0 of 8 instances (0 %), 1:00 so far",
+        "toy sd15: first batch, 0 of 8 instances (0 %), 6:00 so far",
+        "toy sd15: first batch, 0 of 8 instances (0 %), 11:00 so far",
+        "toy sd15: predicting, 4 of 8 instances (50 %), 12:21 so far, mIoU 81.2 of 4",
+        "toy sd15: done, 4 of 8 instances (50 %), in 12:21, mIoU 81.2 of 4",
     ]
 
 

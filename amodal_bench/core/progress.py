@@ -17,13 +17,19 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from amodal_bench.core.shown import one_line
-from amodal_bench.core.window import ascii_only, can_redraw
+from amodal_bench.core.window import ascii_only, bar_width, can_redraw
 
 APART, SHARE, QUIET = 30.0, 0.05, 300.0
 """Seconds between two lines of a log, the share that is worth one, and seconds after which one comes anyway."""
 
 BLINK, WAIT = 1.0, 0.5
 """Seconds between two looks at the clock, and before a bar that vanishes is drawn at all."""
+
+WORDS = {"inst": "instances", "pred": "predictions"}
+"""What short units stand for."""
+
+NROWS = 1000
+"""Bars below each other."""
 
 Item = TypeVar("Item")
 _open: list[Progress] = []
@@ -120,7 +126,7 @@ class Progress:
                 self._log(time.monotonic())
 
     def line(self) -> str:
-        """The state in a line, such as `toy tiny: predicting, 120 of 531 inst (23 %), 3.2 inst/s, 2:08 left`."""
+        """The state in a line, such as `toy tiny: predicting, 120 of 531 instances (23 %), 3.2 inst/s, 2:08 left`."""
         now = time.monotonic()
         parts = [self._stage] if self._stage else []
         if self.done or self.total is not None:
@@ -141,7 +147,8 @@ class Progress:
             whole = "" if self.total is None else f" of {_size(self.total, 'B')}"
             text = f"{_size(self.done, 'B')}{whole}"
         else:
-            text = f"{self.done}{'' if self.total is None else f' of {self.total}'} {self.unit}".rstrip()
+            whole = "" if self.total is None else f" of {self.total}"
+            text = f"{self.done}{whole} {WORDS.get(self.unit, self.unit and f'{self.unit}s')}".rstrip()
         return f"{text} ({100 * self.done / self.total:.0f} %)" if self.total else text
 
     def _rate(self, now: float) -> float:
@@ -156,7 +163,7 @@ class Progress:
     def _drawn(self) -> Any:
         from tqdm import tqdm
 
-        return tqdm(
+        bar: Any = tqdm(
             total=self.total,
             initial=self.done,
             desc=self.title,
@@ -164,12 +171,16 @@ class Progress:
             unit_scale=self.unit == "B",
             leave=self._keep,
             delay=0 if self._keep else WAIT,
-            dynamic_ncols=True,
+            ncols=bar_width(sys.stderr),
+            nrows=NROWS,
             ascii=ascii_only(sys.stderr),
             disable=False,
             # What cannot be counted has a name and a clock.
             bar_format=None if self.total is not None or self.unit else "{desc} [{elapsed}]",
         )
+        # Of a window that changes its size; tqdm's own way draws nothing where a terminal says no size.
+        bar.dynamic_ncols = lambda stream: (bar_width(stream), NROWS)
+        return bar
 
     def _watch(self) -> None:
         """Let the clock go on while nothing is reported, and write a log's lines when they are due."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import Any
 
@@ -25,10 +24,25 @@ def width(pipe: int = WIDE) -> int:
     Args:
         pipe: what is returned where standard output is no terminal and `COLUMNS` says nothing.
     """
+    return _said() or (_columns(sys.stdout) if sys.stdout.isatty() else pipe)
+
+
+def bar_width(stream: Any) -> int:
+    """How many columns a bar on a stream may have."""
+    return _said() or _columns(stream)
+
+
+def _said() -> int:
     said = os.environ.get("COLUMNS", "")
-    if said.isdecimal() and int(said) > 0:
-        return int(said)
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else pipe
+    return int(said) if said.isdecimal() else 0
+
+
+def _columns(stream: Any) -> int:
+    """The columns of a terminal; 80 where it does not say, as one that was opened by a program often does not."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError, AttributeError):
+        return 80
 
 
 def is_dumb() -> bool:

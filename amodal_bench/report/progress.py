@@ -70,8 +70,8 @@ class Progress:
         miou = self._above / self._below if self._below else float("nan")
         errors = f", {self._errors} error{'s' * (self._errors > 1)}" if self._errors else ""
         self._shown.say((f"mIoU {100 * miou:.1f} of {self._below:.0f}" if self._below else "no mIoU yet") + errors)
-        self._shown.stage(NEXT)
         self._shown.advance(len(rows))
+        self._shown.stage(NEXT)
         self._done += len(rows)
         self._listener(self._done, self._total, miou)
 

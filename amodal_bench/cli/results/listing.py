@@ -15,6 +15,7 @@ from amodal_bench.cli.results.told import UNKNOWN, protocols_of, told
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import folders, place
 from amodal_bench.core.errors import InputError, UsageError
+from amodal_bench.report.grid import folded
 
 HEAD = ("predicted", "errors", "run", "dataset", "split", "model", "seed", "draws", "ids", "protocols")
 NUMBERS = ("predicted", "errors", "seed", "draws")
@@ -71,4 +72,4 @@ def _paragraph(row: Mapping[str, str]) -> str:
         f"  {row['protocols']}",
         f"  {row['run']}",
     ]
-    return "\n".join(lines)
+    return "\n".join(part for line in lines for part in folded(line, width_of_window(), "    ", whole=True))
