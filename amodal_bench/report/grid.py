@@ -21,8 +21,8 @@ from amodal_bench.core.window import ascii_only, plain
 Cell = Sequence[str]
 """A number, its interval, and words, as far as it has them."""
 
-GAP, NAME, LEAST = 2, 16, 8
-"""Columns between two columns; those of a name that is folded, at first and at last."""
+GAP, NAME, LEAST, TITLE = 2, 16, 8, 24
+"""Columns between two columns; those of a name that is folded, at first and at last; those of a word of a title."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +84,21 @@ class Fitted:
     left_out: list[str] = field(default_factory=list)
     needed: int = 0
 
-    def note(self, elsewhere: str = "") -> str:
-        """The line on what was left out; "" where nothing was.
 
-        Args:
-            elsewhere: a file that has the columns, too.
-        """
-        if not self.left_out:
-            return ""
-        also = f", and {elsewhere}" if elsewhere else ""
-        return f"left out for want of room: {', '.join(self.left_out)}; {self.needed} columns show all{also}"
+def note(tables: Sequence[Fitted], elsewhere: str = "") -> str:
+    """The line on what was left out of tables; "" where nothing was.
+
+    Args:
+        tables: as they were printed.
+        elsewhere: a file that has all of it.
+    """
+    short = [table for table in tables if table.left_out]
+    if not short:
+        return ""
+    titles = ", ".join(dict.fromkeys(title for table in short for title in table.left_out))
+    also = f", and {elsewhere} has it, too" if elsewhere else ""
+    needed = max(table.needed for table in short)
+    return f"left out for want of room: {titles}; a window of {needed} columns shows it{also}"
 
 
 def fits(grid: Grid, window: int, broken: bool = False) -> bool:
@@ -206,7 +211,7 @@ def _sized(grid: Grid, way: _Way) -> _Sized:
         most = max((cells_wide(line) for row in cells for line in row[place]), default=0)
         title = plain(column.title) if ascii_only() else column.title
         if way.parts > 1:
-            most = max(most, *map(cells_wide, title.split()))
+            most = max(most, min(TITLE, max(map(cells_wide, title.split()), default=0)))
             heads.append(list(folded(title, most)))
         else:
             heads.append([title])

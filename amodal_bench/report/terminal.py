@@ -14,7 +14,7 @@ import pandas as pd
 from amodal_bench.core.shown import one_line, shown
 from amodal_bench.core.window import ascii_only, plain, width
 from amodal_bench.metrics.statistics import FEW_CLUSTERS
-from amodal_bench.report.grid import Column, Fitted, Grid, Row, fits, fitted, folded
+from amodal_bench.report.grid import Column, Fitted, Grid, Row, fits, fitted, folded, note
 from amodal_bench.report.marks import spread
 from amodal_bench.report.numbers import FEW_NOTE, WITH_INTERVALS, alike, gain, holm_note, names, percent, spread_lines
 from amodal_bench.report.numbers import title as title_of
@@ -148,27 +148,27 @@ def _print_rows(title: str, rows: pd.DataFrame, elsewhere: str = "") -> None:
         if part.empty:
             continue
         _say(heading)
+        printed: list[Fitted] = []
         for table in alike(part):
             for found in _tall(table) if len(names(table)) > WIDEST else _wide(table):
                 print("", *found.lines, sep="\n")
-                if note := found.note(elsewhere):
-                    _say(note)
+                printed.append(found)
         print()
+        if said := note(printed, elsewhere):
+            _say(said)
     if (rows["clusters"] < FEW_CLUSTERS).any():
         _say(FEW_NOTE)
-    if note := holm_note(rows):
-        _say(note)
+    if said := holm_note(rows):
+        _say(said)
 
 
 def _tall(summary: pd.DataFrame) -> Iterator[Fitted]:
     """Tables with a line for each number and a column for each row of the summary, as many as have room."""
-    most = next((n for n in range(ABREAST, 1, -1) if _abreast(summary.head(n), n)), 1)
-    for start in range(0, len(summary), most):
-        yield fitted(_of_numbers(summary.iloc[start : start + most]), _window(), broken=True)
-
-
-def _abreast(summary: pd.DataFrame, count: int) -> bool:
-    return len(summary) == count and fits(_of_numbers(summary), _window(), broken=True)
+    for count in range(ABREAST, 0, -1):
+        tables = [_of_numbers(summary.iloc[start : start + count]) for start in range(0, len(summary), count)]
+        if count == 1 or all(fits(table, _window(), broken=True) for table in tables):
+            yield from (fitted(table, _window(), broken=True) for table in tables)
+            return
 
 
 def _of_numbers(summary: pd.DataFrame) -> Grid:

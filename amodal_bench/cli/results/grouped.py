@@ -28,16 +28,17 @@ def grouped(table: pd.DataFrame, spreads: Mapping[str, str], elsewhere: str = ""
         elsewhere: a file that has all columns.
     """
     from amodal_bench.metrics.statistics import FEW_CLUSTERS
-    from amodal_bench.report.grid import fitted, folded
+    from amodal_bench.report.grid import Fitted, fitted, folded, note
     from amodal_bench.report.numbers import FEW_NOTE
 
-    lines: list[str] = []
+    lines, tables = list[str](), list[Fitted]()
     for _, part in table.groupby(SHARED, sort=False):
-        found = fitted(_rows(part, spreads), room())
-        note = [*folded(found.note(elsewhere), room(), "  ", whole=True)]
-        lines += [*folded(_title(part.iloc[0]), room(), "  "), *found.lines, *note, ""]
+        tables.append(fitted(_rows(part, spreads), room()))
+        lines += [*folded(_title(part.iloc[0]), room(), "  "), *tables[-1].lines, ""]
     few = "clusters" in table and bool((table["clusters"] < FEW_CLUSTERS).any())
-    return "\n".join([*lines, FEW_NOTE] if few else lines[:-1])
+    for line in ([FEW_NOTE] if few else []) + [note(tables, elsewhere)]:
+        lines += folded(line, room(), "  ", whole=True)
+    return "\n".join(lines).rstrip("\n")
 
 
 def _title(row: Any) -> str:
