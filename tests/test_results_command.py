@@ -346,7 +346,7 @@ def test_two_protocols_and_two_seeds_of_one_model_are_told_apart_at_a_glance(
     for title in changed:
         place = titles[title]
         head = next(line for line in lines[place:] if line.split()[:2] == ["model", "seed"])
-        column, first = head.index("seed"), lines.index(head) + 2
+        column, first = head.index("seed"), lines.index(head, place) + 2
         assert "instances 7:" in " ".join(lines[place:first])
         block = lines[first : lines.index("", place)]
         seeds = [line[column : column + 4].strip() for line in block if line.startswith("  tiny")]

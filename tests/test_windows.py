@@ -211,11 +211,11 @@ def test_listings_lose_nothing_in_any_window(
         (["published", "--dataset", "cocoa"], ["pix2gestalt", "82.87", "users"]),
     ):
         for columns in WIDTHS:
-            out = printed(lambda words=words: program(words), columns, LC_ALL="C.UTF-8")  # type: ignore[misc]
+            out = printed(lambda words=words: program(words), columns, LC_ALL="C.UTF-8")
             assert not [word for word in wanted if word not in out], (words, columns, out)
             assert not too_wide(re.sub(r"(?m)^.*/.*$", "", out), columns), (words, columns, out)
             if columns in (60, 200):
-                out = printed(lambda words=words: program(words), columns, **C_LOCALE)  # type: ignore[misc]
+                out = printed(lambda words=words: program(words), columns, **C_LOCALE)
                 assert out.isascii() and not [word for word in wanted if word not in out], (words, columns, out)
     assert re.search(r"\|[ .:=+*#@-]{10}\|", printed(lambda: program(["results", "table", str(results)]), 200))
 

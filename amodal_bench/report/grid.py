@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from amodal_bench.core.shown import one_line
+from amodal_bench.core.shown import one_line, shown
 from amodal_bench.core.window import ascii_only, plain
 
 Cell = Sequence[str]
@@ -228,7 +228,8 @@ def _name(row: Row, way: _Way) -> list[str]:
 
 def _set(cell: Cell, lines: int) -> list[str]:
     """The parts of a cell on so many lines: words stand below first, then the interval."""
-    parts = [plain(one_line(part)) if ascii_only() else one_line(part) for part in cell if part]
+    parts = [shown(part.replace("\n", " ")) for part in cell if part]  # blanks of a histogram stay
+    parts = [plain(part) for part in parts] if ascii_only() else parts
     if lines == 1 or len(parts) == 1:
         return [" ".join(parts)]
     return [" ".join(parts[:2]), *parts[2:]] if lines == 2 else parts
