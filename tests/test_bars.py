@@ -109,7 +109,7 @@ def test_a_log_gets_a_line_for_each_twentieth_but_never_two_within_half_a_minute
             work.advance()
     lines = stream.getvalue().splitlines()
     assert 20 <= len(lines) <= 22 and "\r" not in stream.getvalue()
-    assert lines[0] == "toy tiny: 14 of 1000 instances (1 %), 0.464 inst/s, 35:24 left"
+    assert lines[0] == "toy tiny: 14 of 1000 instances (1 %), 0.464 instances/s, 35:24 left"
     assert lines[1].startswith("toy tiny: 64 of 1000 instances (6 %), 0.49")
     assert lines[-1] == "toy tiny: done, 1000 of 1000 instances (100 %), in 33:20"
     stream.truncate(stream.seek(0))

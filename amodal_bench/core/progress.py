@@ -126,7 +126,7 @@ class Progress:
                 self._log(time.monotonic())
 
     def line(self) -> str:
-        """The state in a line, such as `toy tiny: predicting, 120 of 531 instances (23 %), 3.2 inst/s, 2:08 left`."""
+        """The state in a line, such as `toy tiny: predicting, 120 of 531 instances (23 %), 3 instances/s, 2:17 left`."""
         now = time.monotonic()
         parts = [self._stage] if self._stage else []
         if self.done or self.total is not None:
@@ -135,7 +135,11 @@ class Progress:
         if self._stage == "done":
             parts.append(f"in {_clock(now - self._began)}")
         elif rate:
-            parts.append(f"{_size(rate, self.unit)}/s" if self.unit == "B" else f"{rate:.3g} {self.unit or 'it'}/s")
+            parts.append(
+                f"{_size(rate, self.unit)}/s"
+                if self.unit == "B"
+                else f"{rate:.3g} {WORDS.get(self.unit, self.unit or 'it')}/s"
+            )
             if self.total is not None:
                 parts.append(f"{_clock((self.total - self.done) / rate)} left")
         else:
