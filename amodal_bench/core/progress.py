@@ -126,7 +126,7 @@ class Progress:
                 self._log(time.monotonic())
 
     def line(self) -> str:
-        """The state in a line, such as `toy tiny: predicting, 120 of 531 instances (23 %), 3 instances/s, 2:17 left`."""
+        """The state in a line, such as `checking kins: 120 of 531 scenes (23 %), 3 scenes/s, 2:17 left`."""
         now = time.monotonic()
         parts = [self._stage] if self._stage else []
         if self.done or self.total is not None:
@@ -152,8 +152,12 @@ class Progress:
             text = f"{_size(self.done, 'B')}{whole}"
         else:
             whole = "" if self.total is None else f" of {self.total}"
-            text = f"{self.done}{whole} {WORDS.get(self.unit, self.unit and f'{self.unit}s')}".rstrip()
+            text = f"{self.done}{whole} {self._words()}".rstrip()
         return f"{text} ({100 * self.done / self.total:.0f} %)" if self.total else text
+
+    def _words(self) -> str:
+        """The unit in words, such as `scenes`."""
+        return WORDS.get(self.unit, f"{self.unit}s" if self.unit else "")
 
     def _rate(self, now: float) -> float:
         """Per second, from the first that was done on; 0 where nobody knows yet."""
