@@ -22,10 +22,12 @@ from amodal_bench.core import window
 from amodal_bench.paper.written import AGAINST, HEADS
 from amodal_bench.paper.written import Grid as PaperGrid
 from amodal_bench.report.csv_logger import CsvLogger
-from amodal_bench.report.grid import Column, Grid, Row, fitted, folded, note
+from amodal_bench.report.folding import folded
+from amodal_bench.report.grid import Column, Grid, Row, fitted, note
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.spark import bar, spark
-from amodal_bench.report.terminal import Cell, cell_of, show, show_cells, show_rows
+from amodal_bench.report.summary_tables import cell_of
+from amodal_bench.report.terminal import Cell, show, show_cells, show_rows
 
 WIDTHS = [60, 80, 100, 120, 200]
 SETTINGS = "view=crop 0.15 leakage=conditioning area=dilated_hull segmenter=grabcut"

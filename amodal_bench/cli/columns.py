@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from amodal_bench.core.shown import shown
 from amodal_bench.core.window import WIDE, ascii_only, plain, width
-from amodal_bench.report.grid import cells_wide, folded
+from amodal_bench.report.folding import cells_wide, folded
 
 GAP = 2
 PART = 3

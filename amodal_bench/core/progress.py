@@ -7,7 +7,6 @@ never two within `APART` seconds; and where nothing moves, one every `QUIET` sec
 
 from __future__ import annotations
 
-import math
 import sys
 import threading
 import time
@@ -16,6 +15,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
+from amodal_bench.core.amounts import amount, clock, per_second
 from amodal_bench.core.shown import one_line
 from amodal_bench.core.window import ascii_only, bar_width, can_redraw
 
@@ -24,9 +24,6 @@ APART, SHARE, QUIET = 30.0, 0.05, 300.0
 
 BLINK, WAIT = 1.0, 0.5
 """Seconds between two looks at the clock, and before a bar that vanishes is drawn at all."""
-
-WORDS = {"inst": "instances", "pred": "predictions"}
-"""What short units stand for."""
 
 NROWS = 1000
 """Bars below each other."""
@@ -133,31 +130,19 @@ class Progress:
             parts.append(self._count())
         rate = self._rate(now)
         if self._stage == "done":
-            parts.append(f"in {_clock(now - self._began)}")
+            parts.append(f"in {clock(now - self._began)}")
         elif rate:
-            parts.append(
-                f"{_size(rate, self.unit)}/s"
-                if self.unit == "B"
-                else f"{rate:.3g} {WORDS.get(self.unit, self.unit or 'it')}/s"
-            )
+            parts.append(per_second(rate, self.unit))
             if self.total is not None:
-                parts.append(f"{_clock((self.total - self.done) / rate)} left")
+                parts.append(f"{clock((self.total - self.done) / rate)} left")
         else:
-            parts.append(f"{_clock(now - self._began)} so far")
+            parts.append(f"{clock(now - self._began)} so far")
         return f"{self.title}: {', '.join([*parts, *([self._said] if self._said else [])])}"
 
     def _count(self) -> str:
-        if self.unit == "B":
-            whole = "" if self.total is None else f" of {_size(self.total, 'B')}"
-            text = f"{_size(self.done, 'B')}{whole}"
-        else:
-            whole = "" if self.total is None else f" of {self.total}"
-            text = f"{self.done}{whole} {self._words()}".rstrip()
-        return f"{text} ({100 * self.done / self.total:.0f} %)" if self.total else text
-
-    def _words(self) -> str:
-        """The unit in words, such as `scenes`."""
-        return WORDS.get(self.unit, f"{self.unit}s" if self.unit else "")
+        whole = "" if self.total is None else f" of {amount(self.total, self.unit)}"
+        done = amount(self.done, self.unit if self.unit == "B" or not whole else "")
+        return f"{done}{whole}" + (f" ({100 * self.done / self.total:.0f} %)" if self.total else "")
 
     def _rate(self, now: float) -> float:
         """Per second, from the first that was done on; 0 where nobody knows yet."""
@@ -256,16 +241,3 @@ def stage(name: str) -> Iterator[None]:
         yield
     finally:
         progress.stage(before)
-
-
-def _clock(seconds: float) -> str:
-    """Minutes and seconds, with hours where there are any: `2:08`, `1:02:08`."""
-    whole = max(0, math.ceil(seconds))
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _size(count: float, unit: str) -> str:
-    power = next((power for power in range(4) if count < 1000 ** (power + 1)), 4)
-    return f"{count / 1000**power:.3g} {('', 'k', 'M', 'G', 'T')[power]}{unit}"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from amodal_bench.cli.columns import columns, room
 from amodal_bench.core.window import ascii_only, plain
-from amodal_bench.report.grid import Column, Row, fitted, folded, note
+from amodal_bench.report.folding import folded
+from amodal_bench.report.grid import Column, Row, fitted, note
 from amodal_bench.report.grid import Grid as Fitting
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from amodal_bench.cli.columns import columns, room
 from amodal_bench.cli.published.words import choosing, chosen
 from amodal_bench.cli.verbs import verb
 from amodal_bench.published.ledger import METRICS, Published
-from amodal_bench.report.grid import folded
+from amodal_bench.report.folding import folded
 
 HEAD = ("method", "variant", "dataset", "metric", "value", "k", "protocol", "from", "source", "note")
 NUMBERS = ("value", "k")

@@ -125,7 +125,7 @@ def _print(heading: Sequence[str], parts: Sequence[object], noted: Sequence[str]
     from amodal_bench.cli.columns import columns, room
     from amodal_bench.core.shown import shown
     from amodal_bench.report.compare_text import Section, markdown
-    from amodal_bench.report.grid import folded
+    from amodal_bench.report.folding import folded
 
     own = [part for part in parts if isinstance(part, Section)]
     if not sys.stdout.isatty():

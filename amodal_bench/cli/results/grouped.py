@@ -28,7 +28,8 @@ def grouped(table: pd.DataFrame, spreads: Mapping[str, str], elsewhere: str = ""
         elsewhere: a file that has all columns.
     """
     from amodal_bench.metrics.statistics import FEW_CLUSTERS
-    from amodal_bench.report.grid import Fitted, fitted, folded, note
+    from amodal_bench.report.folding import folded
+    from amodal_bench.report.grid import Fitted, fitted, note
     from amodal_bench.report.numbers import FEW_NOTE
 
     lines, tables = list[str](), list[Fitted]()
@@ -49,7 +50,7 @@ def _title(row: Any) -> str:
 def _rows(part: pd.DataFrame, spreads: Mapping[str, str]) -> Grid:
     from amodal_bench.report.grid import Column, Grid, Row
     from amodal_bench.report.numbers import gain, names, percent, title
-    from amodal_bench.report.terminal import cell_of
+    from amodal_bench.report.summary_tables import cell_of
 
     shown = names(part)
     gains = bool(shown) and f"{shown[0]}_gain" in part and bool(part[f"{shown[0]}_gain"].notna().any())

@@ -15,7 +15,7 @@ from amodal_bench.cli.results.told import UNKNOWN, protocols_of, told
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import folders, place
 from amodal_bench.core.errors import InputError, UsageError
-from amodal_bench.report.grid import folded
+from amodal_bench.report.folding import folded
 
 HEAD = ("predicted", "errors", "run", "dataset", "split", "model", "seed", "draws", "ids", "protocols")
 NUMBERS = ("predicted", "errors", "seed", "draws")

@@ -21,7 +21,7 @@ from amodal_bench.cli.words import folders, place
 from amodal_bench.core.errors import UsageError, first_line
 from amodal_bench.core.files import require_regular
 from amodal_bench.core.window import ascii_only, plain
-from amodal_bench.report.grid import folded
+from amodal_bench.report.folding import folded
 
 if TYPE_CHECKING:
     import pandas as pd
