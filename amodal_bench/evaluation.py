@@ -18,6 +18,7 @@ from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError, NothingToDo, one_line
 from amodal_bench.core.files import is_regular, read_text, write_whole
 from amodal_bench.core.ids import label, read_ids
+from amodal_bench.core.progress import follow
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.datasets.reading.doubts import doubts
@@ -28,7 +29,7 @@ from amodal_bench.models.base import Explains, Finite, Framed, Model, draws_of
 from amodal_bench.report.completeness import check_complete
 from amodal_bench.report.listeners import Listeners
 from amodal_bench.report.outcome import Outcome, RunInfo
-from amodal_bench.report.progress import Progress
+from amodal_bench.report.progress import Progress, compiles
 from amodal_bench.report.rows import Shown, categories_of, choose, legend_of_predictions, run_row
 from amodal_bench.report.scored import Scored, has_random_weights
 from amodal_bench.report.settings import row_text
@@ -164,7 +165,7 @@ def evaluate(
         for entry in entries:
             scored.append(_run(job, entry, listeners if entry is entries[-1] else Listeners({})))
         with room(scored[-1].folder):
-            sheet = _sheet(settings, dataset, entries[-1].model, scored[-1])
+            sheet = _sheet(settings, dataset, entries[-1].model, scored[-1], bar)
             outcome = Outcome(dataset.name, scored, excluded, sheet)
             written = listeners.finish(outcome)
     for hint in listeners.hints:
@@ -290,7 +291,8 @@ def _run(job: _Job, entry: Entry, listeners: Listeners) -> Scored:
                 retry_fatal=engine.retry_fatal,
             )
             title = f"{dataset.name} {entry.name}"
-            with Progress(title, ids, store.drawn(draws), listeners.step, job.bar, draws) as progress:
+            steps, compiled = listeners.step, compiles(identity.facts["model"])
+            with Progress(title, ids, store.drawn(draws), steps, job.bar, draws, compiled) as progress:
                 try:
                     run(work, store, progress.report)
                 except AllFailed as error:
@@ -355,7 +357,7 @@ def _told(job: _Job, name: str, identity: Identity, folder: Path) -> RunInfo:
     return RunInfo(name, job.dataset.name, identity.digest, identity.facts, folder, job.protocols, selection, sweep)
 
 
-def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -> Path | None:
+def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored, bar: bool) -> Path | None:
     """The contact sheet of the command's model; one that shows the same instances already is kept."""
     instances = scored.instances()
     instances = instances[instances["error"].isna()]
@@ -375,7 +377,7 @@ def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored) -
     engine, keys = settings.engine, [(id, SHEET) for id in chosen]
     with opened(scored.folder) as store, guarded(store, keys, engine.time_limit, engine.retry_fatal) as guard:
         failed = {suspect.key[0]: suspect.error for suspect in guard.guilty}
-        for ((id, _),) in guard.batches(1):
+        for ((id, _),) in follow(guard.batches(1), "drawing the contact sheet", "row", len(chosen), show=bar):
             guard.begin([(id, SHEET)])
             try:
                 with guard.limit.of(1):

@@ -19,7 +19,7 @@ from amodal_bench.cli.data.check import published_of
 from amodal_bench.cli.data.command import VERBS
 from amodal_bench.cli.data.command import main as data
 from amodal_bench.cli.data.info import describe
-from amodal_bench.cli.data.preview import spread
+from amodal_bench.cli.data.pages import Shown, pages, spread, wanted, write_index
 from amodal_bench.cli.data.readme import BEGIN, END, rendered, updated
 from amodal_bench.config.settings import config_folder
 from amodal_bench.core.errors import InputError
@@ -124,6 +124,9 @@ def test_help_of_everything_is_instant_and_imports_nothing_heavy(tmp_path: Path)
         (["info", "toy", "--jsn"], "error: No such option"),
         (["list", "--config-dir", "nowhere"], "error: --config-dir: there is no folder nowhere"),
         (["preview", "toy", "--rows", "0"], "error: --rows: 0 must be >= 1"),
+        (["preview", "toy", "--page", "0"], "error: --page 0: must be a number >= 1, two of them as in 1-20, or all"),
+        (["preview", "toy", "--page", "5-2"], "error: --page 5-2: must be"),
+        (["preview", "toy", "--page", "all", "--out", "a.png"], "error: --out: a.png must be a folder"),
         (["preview", "toy", "--out", "sheet.txt"], "error: --out: sheet.txt does not end in .png"),
         (["preview", "toy", "--out", "nowhere/sheet.png"], "error: --out: there is no folder nowhere"),
     ],
@@ -368,6 +371,46 @@ def test_preview_goes_on_after_a_bad_picture(run: Run, tmp_path: Path) -> None:
     bad = sum(id.startswith("val-00000") for id in Toy("val", 2).records()["id"])
     assert err.count("error: ") == bad > 0 and "COCO_val2014_000000000001.png" in err
     assert (tmp_path / "cocoa-preview.png").exists() and "wrote cocoa-preview.png" in out
+
+
+def test_pages_show_every_instance_once_and_all_rates_each() -> None:
+    rates = [n / 100 for n in range(20)] + [np.nan] * 3
+    records = pd.DataFrame({"id": [f"i{n}" for n in range(23)], "occlusion_rate": rates})
+    found = pages(records, 5)
+    assert found == pages(records, 5) and found[0] == spread(records, 5)
+    assert sorted(id for page in found for id in page) == sorted(records["id"])
+    assert [len(page) for page in found] == [5, 5, 5, 4, 4]
+    known = records.set_index("id")["occlusion_rate"]
+    assert all(known[page].max() - known[page].min() >= 0.1 for page in found)
+    assert pages(records.head(0), 5) == [] and pages(records.head(3), 5) == [["i0", "i1", "i2"]]
+
+
+def test_preview_pages_through_and_fills_a_folder_with_an_index(run: Run, tmp_path: Path) -> None:
+    status, out, _ = run("preview", *TOY, "--rows", "3", "--page", "2")
+    assert status == 0 and out.endswith("wrote toy-preview-2.png\n") and "page 2 of " in out
+    second = [line.split()[-1] for line in out.splitlines()[:3]]
+    status, out, _ = run("preview", *TOY, "--rows", "3", "--page", "1-2")
+    assert status == 0 and out == "wrote toy-preview: 6 instances on 2 pages, see index.html\n"
+    listed = pd.read_csv(tmp_path / "toy-preview" / "index.csv")
+    assert list(listed["page"]) == [1, 1, 1, 2, 2, 2] and list(listed["id"][3:]) == second
+    page = (tmp_path / "toy-preview" / "index.html").read_text(encoding="utf-8")
+    assert all(
+        f'src="page-000{n}.png"' in page and (tmp_path / f"toy-preview/page-000{n}.png").exists() for n in (1, 2)
+    )
+
+
+def test_an_index_of_pages_escapes_what_a_dataset_says(tmp_path: Path) -> None:
+    write_index(tmp_path, "<b>", [Shown(1, 1, "=<script>\x1b", "hidden & 5 %", "page-0001.png")], 1)
+    page, table = (tmp_path / name for name in ("index.html", "index.csv"))
+    assert (
+        "<script>" not in (text := page.read_text(encoding="utf-8")) and "=&lt;script&gt;\\x1b: hidden &amp;" in text
+    )
+    assert "'=<script>" in table.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("page", "found"), [("3", (3, 3)), ("2-9", (2, 9)), ("all", (1, None))])
+def test_pages_are_named_by_numbers(page: str, found: tuple[int, int | None]) -> None:
+    assert wanted(page) == found
 
 
 def test_preview_rows_are_nearest_to_evenly_spaced_rates() -> None:

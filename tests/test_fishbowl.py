@@ -21,6 +21,7 @@ from conftest import composed
 from params import mostly_slow
 
 from amodal_bench.config.build import build
+from amodal_bench.core import progress
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Image, Mask
@@ -460,6 +461,7 @@ def test_progress_is_shown_for_many_videos(
 ) -> None:
     FishBowl(str(trees["generator"]))
     assert capsys.readouterr().err == ""
+    monkeypatch.setattr(progress, "WAIT", 0.0)
     monkeypatch.setattr(fishbowl_index, "SHOW_PROGRESS", VIDEOS)
     FishBowl(str(trees["generator"]), stride=4)
     assert capsys.readouterr().err == ""

@@ -38,8 +38,14 @@ def shown(capsys: pytest.CaptureFixture[str], *cells: Cell) -> list[str]:
 
 
 def labels(lines: list[str]) -> list[str]:
-    """What stands before the numbers of each row."""
-    return [line.partition("  ")[0] for line in lines if "@2" in line]
+    """The name of each row, and the settings beside it or below."""
+    found: list[str] = []
+    for line in lines:
+        if "@2" in line:
+            found.append(line.partition("  ")[0])
+        elif found and "=" in line and "  " not in line:
+            found[-1] += f" {line}"
+    return found
 
 
 @pytest.mark.slow
@@ -67,7 +73,9 @@ def test_models_that_share_a_name_are_told_apart(bench: Bench, capsys: pytest.Ca
         for model in ("hull", "visible")
         for words in [[f"model={model}", "dataset.images=2", "model.name=x"]]
     ]
-    assert labels(shown(capsys, *cells)) == ["visible", "hull", "x model=hull", "x model=visible"]
+    assert labels(shown(capsys, *cells)) == [
+        "visible", "hull", "x model=hull", "x model=visible _target_=amodal_bench.models.visible.VisibleMask"
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from amodal_bench.config.compose import choices
 from amodal_bench.core.errors import BenchError, UsageError
 from amodal_bench.core.ids import among
 from amodal_bench.core.plain import without_seed
+from amodal_bench.core.progress import follow
 from amodal_bench.metrics.numbers.overlap import recounted
 from amodal_bench.metrics.protocols import ScoringProtocol, flag, shipped
 from amodal_bench.metrics.variations import KINDS, SAID, Variation, effective, variations
@@ -95,7 +96,7 @@ def _scores(run: Run, tried: pd.DataFrame, ways: Sequence[Variation]) -> dict[tu
     found: dict[tuple[str, str], pd.Series[float]] = {}
     for base in _bases(run, [way.protocol for way in selecting]):
         known = {protocol.digest for protocol in base.protocols}
-        for prediction in SAID:
+        for prediction in follow(SAID, "scoring in every way", "kind"):
             under = {way.protocol.digest: way.protocol for way in selecting if way.prediction == prediction}
             protocols = [protocol for digest, protocol in under.items() if digest in known]
             if protocols:

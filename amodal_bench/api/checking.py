@@ -16,6 +16,7 @@ from amodal_bench.core.disk import cannot_write
 from amodal_bench.core.errors import UsageError, one_line
 from amodal_bench.core.files import partial_of, read_text
 from amodal_bench.core.ids import among
+from amodal_bench.core.progress import follow, stage
 from amodal_bench.core.rle import decode
 from amodal_bench.core.types import Integers
 from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Dataset, Sample
@@ -88,7 +89,8 @@ def check_run(folder: Path, dataset: Dataset | None, repair: bool = False) -> Ch
                 place.mkdir()
             except OSError as error:
                 raise cannot_write(folder, error) from error
-        salvaged = salvage(folder / STORE)
+        with stage("reading the store"):
+            salvaged = salvage(folder / STORE)
         with room(place), Store(place / STORE) as store:
             _Check(found, salvaged, store, dataset).run()
             _check_run_json(found, folder, store, repair)
@@ -160,7 +162,7 @@ class _Check:
         every += [(False, row[0], row[1:]) for row in self.salvaged.broken["instances"]]
         every.sort(key=lambda each: (str(each[2][_ID]), str(each[2][_DRAW])))  # the draws of an instance together
         kept = []
-        for sound, stored, row in every:
+        for sound, stored, row in follow(every, "checking predictions", "pred"):
             self.found.rows += 1
             again = self._again(row) if self.dataset is not None else None
             where = f"instance {row[_ID]!r:.80}" + (f", draw {row[_DRAW]}" if row[_DRAW] else "")

@@ -41,7 +41,7 @@ def evaluate(
         ids: the instances to run: a file with one id on each line, or a list of ids.
         settings: settings by their dotted names, such as `{"model.guidance": 0.5}`.
         config_dirs: a folder with a configuration of your own, or several. They name classes, so treat them as code.
-        progress: whether to show a progress bar on the standard error stream, where that is no file or pipe.
+        progress: whether to show on the standard error stream how far it is: a bar, or in a file or pipe some lines.
         choices: other settings of a run by name, such as `leakage="none"`, `protocol="pooled"`, `limit=20`, `seed=1`,
             `results="results"` or `sheet=0`.
 

@@ -14,6 +14,7 @@ from amodal_bench.api.runs import STORE, Run, open_run
 from amodal_bench.api.verified import TOLERANCE, Verification, alike
 from amodal_bench.core.errors import one_line
 from amodal_bench.core.ids import among
+from amodal_bench.core.progress import follow
 from amodal_bench.core.rle import decode
 from amodal_bench.core.stops import is_wish
 from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Dataset, Sample
@@ -37,7 +38,8 @@ def recount(found: Verification, run: Run, dataset: Dataset, folder: Path) -> Ru
         _compare_records(found, store.records(), index)
         known, kept = set(index["id"].astype(str)), list[Row]()
         last: tuple[str, Sample | BaseException] | None = None
-        for row in rows_of(store):
+        (count,) = store.db.execute("SELECT count(*) FROM instances").fetchone()
+        for row in follow(rows_of(store), "counting again", "pred", count):
             if row.id not in known:
                 found.differ("instance", "your dataset does not have it", "", "", row.id, row.draw)
                 continue

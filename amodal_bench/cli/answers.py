@@ -13,6 +13,7 @@ import click
 from amodal_bench.core import stops
 from amodal_bench.core.disk import in_the_place_of, refusal
 from amodal_bench.core.errors import BenchError, UsageError, unbroken
+from amodal_bench.core.progress import asked
 from amodal_bench.core.shown import shown
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -36,7 +37,8 @@ def answered(work: Callable[[], int], kept: str = "", config_dirs: Sequence[Path
         Exception: what nobody expected; and every error where the user wants tracebacks.
     """
     try:
-        status = work()
+        with asked():
+            status = work()
         sys.stdout.flush()
         return status
     except click.exceptions.Exit as end:

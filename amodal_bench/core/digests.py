@@ -9,6 +9,10 @@ from pathlib import Path
 from amodal_bench.core.cache import cache_folder, keep_sealed, kept_sealed
 from amodal_bench.core.errors import InputError, unreadable
 from amodal_bench.core.files import open_regular
+from amodal_bench.core.progress import follow
+
+SHOW_PROGRESS = 10**9
+"""Bytes of files from which on reading them is worth being shown."""
 
 _digested: dict[str, tuple[str | None, str, tuple[Path, ...]]] = {}
 """By absolute path: what `stat_of` said as a digest was last asked for, the digest, and of which files it is."""
@@ -58,7 +62,13 @@ def require_unchanged(path: Path) -> None:
 
 
 def _content_digest(listed: Iterable[Path]) -> str:
-    return hashlib.sha256("\n".join(sha256(path) for path in listed).encode()).hexdigest()
+    files = list(listed)
+    large = sum(path.stat().st_size for path in files if path.is_file()) >= SHOW_PROGRESS
+    read = (
+        sha256(path)
+        for path in follow(files, "reading files for their digest", "file", show=None if large else False)
+    )
+    return hashlib.sha256("\n".join(read).encode()).hexdigest()
 
 
 def stat_of(path: Path) -> str | None:

@@ -12,11 +12,11 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 import amodal_bench.toy
 from amodal_bench.core.cache import CACHE_VARIABLE
 from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.core.progress import follow
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.reading.files import require_split
 from amodal_bench.datasets.reading.index import Index, cached_index, make_index
@@ -108,8 +108,7 @@ class Toy(IndexedDataset):
     def _draw_index(self) -> Index:
         rows: list[dict[str, object]] = []
         fingerprint = hashlib.sha256(self._arguments.encode())
-        hide = self.images < SHOW_PROGRESS or None  # None: hidden where there is no terminal
-        for number in tqdm(range(self.images), desc="drawing toy", unit="scene", leave=False, disable=hide):
+        for number in follow(range(self.images), "drawing toy", "scene", show=self.images >= SHOW_PROGRESS):
             scene = self._drawn(number)
             fingerprint.update(scene.image.tobytes())
             here = {SCENE: f"{self.split}-{number:05d}", "number": number, "picture": _digest(scene.image)}

@@ -53,7 +53,8 @@ class CellJob:
         folders = own_folders(hydra.runtime.config_sources)
         name_folders(folders)
         key = self.keys["\n".join(words)]
-        print(f"cell: {' '.join(words)}", file=sys.stderr, flush=True)
+        place = f"{list(self.keys.values()).index(key) + 1} of {len(self.keys)}"
+        print(f"cell {place}: {' '.join(words)}", file=sys.stderr, flush=True)
         try:
             settings = settings_from(config)
             outcome, _ = evaluate(settings, command=Command(list(self.line), words, "paper"))

@@ -12,6 +12,7 @@ from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError, InputError, unbroken
 from amodal_bench.core.files import read_text, write_whole
+from amodal_bench.core.window import ascii_only
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.paper.cells import Cell, Plan, adapted, cells, refuse_fixed, told
@@ -43,7 +44,8 @@ def ready(table: Table, plan: Plan, budget: float | None, results: Path) -> tupl
     size = plan.sample
     if budget is not None:
         size = affordable(estimates(cells(table, plan), results, plan.config_dirs), budget)
-        width = f"intervals of about ±{half_width(size):.1f} points, were the instances independent"
+        about = "+/-" if ascii_only(sys.stderr) else "±"
+        width = f"intervals of about {about}{half_width(size):.1f} points, were the instances independent"
         print(f"budget {in_words(budget)}: {size} instances of each dataset; {width}", file=sys.stderr)
     if size is not None:
         plan = replace(plan, ids=_samples(table, plan, size, results))

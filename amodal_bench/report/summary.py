@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from amodal_bench.core.ids import label
+from amodal_bench.core.progress import follow, stage
 from amodal_bench.core.types import Floats
 from amodal_bench.metrics.numbers.base import Score
 from amodal_bench.metrics.protocols import ScoringProtocol, occlusion_rate
@@ -42,13 +43,14 @@ def summarise(scored: Sequence[Scored]) -> pd.DataFrame:
     """
     protocols = list({p.digest: p for one in scored for p in one.protocols}.values())
     known: dict[object, Any] = {}
-    parts = [_part(protocol, scored, known) for protocol in protocols]
+    parts = [_part(protocol, scored, known) for protocol in follow(protocols, "scoring", "protocol")]
     together: dict[int, list[_Part]] = {}
     for part in parts:
         together.setdefault(id(part.bootstrap), []).append(part)
     drawn: dict[str, list[Floats | None]] = {}
     for some in together.values():
-        values = iter(_values(some[0].bootstrap, [cell for part in some for each in part.cells for cell in each]))
+        with stage("drawing resamples for intervals"):
+            values = iter(_values(some[0].bootstrap, [cell for part in some for each in part.cells for cell in each]))
         drawn |= {part.protocol.digest: [next(values) for each in part.cells for _ in each] for part in some}
     return pd.DataFrame([row for part in parts for row in _rows(part, drawn[part.protocol.digest])])
 

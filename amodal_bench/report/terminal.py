@@ -3,59 +3,87 @@
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from shlex import quote
 
 import pandas as pd
 
 from amodal_bench.core.shown import one_line, shown
+from amodal_bench.core.window import ascii_only, plain, width
 from amodal_bench.metrics.statistics import FEW_CLUSTERS
+from amodal_bench.report.folding import folded
+from amodal_bench.report.grid import Fitted, note
 from amodal_bench.report.marks import spread
-from amodal_bench.report.numbers import FEW_NOTE, WITH_INTERVALS, alike, gain, holm_note, names, percent, spread_lines
-from amodal_bench.report.numbers import title as title_of
+from amodal_bench.report.numbers import FEW_NOTE, alike, holm_note, spread_lines
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.scored import RANDOM_WEIGHTS
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from amodal_bench.report.summary_tables import tables
 
 KEYS = ["model", "run", "ids", "protocol", "draws"]
 """What makes two rows the same result; a run's digest does not tell the names of models apart."""
 
 SPREAD = "mean ± standard deviation over seeds (lowest to highest), %"
-WIDEST, ABREAST = 6, 4
-"""A protocol with more numbers than the first has a line for each of them, and as many rows beside each other."""
+SHOWN = 5
+"""Errors of a model that are printed."""
 
 MEANINGLESS = "Random weights: these numbers show that the models run, and mean nothing"
 
 
 def show(outcome: Outcome, written: list[Path]) -> None:
-    """Print both numbers of every model under every protocol, what was left out, and where everything lies."""
-    console = _console()
-    _print_rows(console, f"{outcome.dataset}, % with 95 % intervals", outcome.table())
-    if outcome.excluded:
-        left_out = ", ".join(f"{count} for {reason}" for reason, count in outcome.excluded.items())
-        console.print(shown(f"left out: {left_out}"))
-    console.print(f"instances {outcome.ids}")
+    """Print a run's report: result, what was left out and why, errors, where it lies, and what to do next."""
+    summary = next((str(path) for path in written if path.name == "summary.csv"), "")
+    _print_rows(f"{outcome.dataset}, % with 95 % intervals", outcome.table(), summary)
+    _say(f"instances {outcome.ids}")
     if reused := ", ".join(f"{scored.name} {scored.reused}" for scored in outcome.scored if scored.reused):
-        console.print(shown(f"reused: {reused}"))
+        _say(f"reused: {reused}")
+    if costs := _costs(outcome):
+        _say(costs)
+    excluded = ", ".join(f"{count} for {reason}" for reason, count in outcome.excluded.items())
+    print()
+    _say(f"left out: {excluded or 'nothing'}")
+    print()
+    _say_errors(outcome)
+    print("\nwrote")
+    for folder in dict.fromkeys(path.parent for path in written):
+        print(f"  {shown(folder)}{os.sep}")
+        _say("  ".join(shown(path.name) for path in written if path.parent == folder), "    ", "")
+    print(f"\nnext: {shown(_next(outcome))}")
+
+
+def _say(text: str, indent: str = "", hanging: str = "  ") -> None:
+    """Print a text, broken at blanks where the window is narrow; a pipe gets it on one line."""
+    text = plain(shown(text)) if ascii_only() else shown(text)
+    for line in folded(text, max(width() - len(indent), 20), hanging, whole=True):
+        print(f"{indent}{line}")
+
+
+def _say_errors(outcome: Outcome) -> None:
+    """The first errors of each model, and where all of them are."""
+    if not any(len(scored.errors()) for scored in outcome.scored):
+        print("errors: none")
     for scored in outcome.scored:
         errors = scored.errors()
-        for record in errors.head(5).itertuples():
+        for record in errors.head(SHOWN).itertuples():
             draw = f", draw {record.draw}" if scored.draws > 1 else ""
-            console.print(one_line(f"error, {scored.name}, {record.id}{draw}: {record.error}"))
-        if len(errors) > 5:
-            more = f"... and {len(errors) - 5} more in {scored.score_folder / 'errors.csv'}"
-            console.print(shown(more))
-    if costs := _costs(outcome):
-        console.print(shown(costs))
-    console.print("wrote")
-    for path in written:
-        console.print(shown(f"  {path}"))
+            _say(one_line(f"error, {scored.name}, {record.id}{draw}: {record.error}"))
+        if len(errors) > SHOWN:
+            print(shown(f"... and {len(errors) - SHOWN} more in {scored.score_folder / 'errors.csv'}"))
+
+
+def _next(outcome: Outcome) -> str:
+    """What to do after a run, in one line."""
+    main, table = outcome.main, outcome.table()
+    if any(len(scored.errors()) for scored in outcome.scored):
+        return f"see {quote(str(main.score_folder / 'errors.csv'))}; the same command tries again what failed"
+    if is_random(table[table["model"] == main.name]).any():
+        return "choose a model whose weights are here; amodal-bench models list shows them"
+    if (base := outcome.scored[0]) is not main:
+        return f"amodal-bench results compare {quote(str(base.folder))} {quote(str(main.folder))}"
+    results = main.folder.parent.parent
+    return f"amodal-bench results table{'' if str(results) == 'results' else f' {quote(str(results))}'}"
 
 
 @dataclass(frozen=True)
@@ -81,14 +109,15 @@ def show_cells(cells: Sequence[Cell]) -> None:
     """Print the models of a sweep's cells beside each other, each run once; those with random weights stand apart."""
     rows = joined(cells)
     for dataset in rows["dataset"].unique():
-        _print_rows(_console(), f"{dataset}, all cells", rows[rows["dataset"] == dataset])
+        _print_rows(f"{dataset}, all cells", rows[rows["dataset"] == dataset])
     if lines := spread_lines(spread(rows)):
-        _console().print(SPREAD, *map(shown, lines), sep="\n")
+        for line in (SPREAD, *lines):
+            _say(line)
 
 
-def show_rows(title: str, rows: pd.DataFrame) -> None:
-    """Print rows of a summary as a run prints its own."""
-    _print_rows(_console(), title, rows)
+def show_rows(title: str, rows: pd.DataFrame, elsewhere: str = "") -> None:
+    """Print rows of a summary as a run prints its own; `elsewhere` is a file that has them, too."""
+    _print_rows(title, rows, elsewhere)
 
 
 def joined(cells: Sequence[Cell]) -> pd.DataFrame:
@@ -108,86 +137,27 @@ def joined(cells: Sequence[Cell]) -> pd.DataFrame:
     return pd.concat([others[~known], own]).sort_values("protocol", kind="stable", ignore_index=True)
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    # Rich takes 80 columns where there is no terminal, and would cut the numbers in a log file.
-    return Console(
-        highlight=False, markup=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160
-    )
-
-
-def _print_rows(console: Console, title: str, rows: pd.DataFrame) -> None:
+def _print_rows(title: str, rows: pd.DataFrame, elsewhere: str = "") -> None:
     """Print a summary's rows, those with random weights in a table of their own."""
     random, title = is_random(rows), one_line(title)
     if random.all():
-        console.print(title)  # which dataset it is
+        print(title)  # which dataset it is
     for heading, part in ((title, rows[~random]), (MEANINGLESS, rows[random])):
-        for table in alike(part) if len(part) else ():
-            for grid in _tall(heading, table) if len(names(table)) > WIDEST else [_grid(heading, table)]:
-                console.print(grid)
-                heading = ""
+        if part.empty:
+            continue
+        _say(heading)
+        printed: list[Fitted] = []
+        for table in alike(part):
+            for found in tables(table):
+                print("", *found.lines, sep="\n")
+                printed.append(found)
+        print()
+        if said := note(printed, elsewhere):
+            _say(said)
     if (rows["clusters"] < FEW_CLUSTERS).any():
-        console.print(FEW_NOTE)
-    if note := holm_note(rows):
-        console.print(note)
-
-
-def _tall(title: str, summary: pd.DataFrame) -> Iterator[Table]:
-    """Tables with a line for each number and a column for each row of the summary, `ABREAST` in each."""
-    from rich import box
-    from rich.table import Table
-
-    numbers = names(summary)
-    for start in range(0, len(summary), ABREAST):
-        rows = summary.iloc[start : start + ABREAST].to_dict("records")
-        table = Table(box=box.SIMPLE_HEAD, title=title if start == 0 and title else None, title_justify="left")
-        table.add_column("", no_wrap=True)
-        for row in rows:
-            table.add_column(_model(row), justify="right", overflow="fold", min_width=18, max_width=32)
-        for name in numbers:
-            table.add_row(title_of(name), *(percent(row, name) for row in rows))
-        if any(gains := [gain(row, numbers[0]) for row in rows]):
-            table.add_row("gain over V", *gains)
-        table.add_section()
-        for name in ("draws", "instances", "errors", "protocol"):
-            table.add_row(name, *(one_line(row[name]) for row in rows))
-        yield table
-
-
-def _model(row: Mapping[Any, Any]) -> str:
-    return one_line(f"{row['model']} {row['settings']}")
-
-
-def _grid(title: str, summary: pd.DataFrame) -> Table:
-    """The table of rows whose protocols have the same numbers, a line between protocols."""
-    from rich import box
-    from rich.table import Table
-
-    numbers = names(summary)
-    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left")
-    table.add_column("model", overflow="fold", min_width=18)
-    gains = bool(numbers) and f"{numbers[0]}_gain" in summary and summary[f"{numbers[0]}_gain"].notna().any()
-    headings = [*map(title_of, numbers), *(["gain over V"] if gains else []), "instances", "errors"]
-    if drawn := bool((summary["draws"] > 1).any()):
-        headings.append("draws")
-    for column in headings:
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("protocol", justify="right", overflow="fold")
-    rows = summary.to_dict("records")
-    for index, row in enumerate(rows):
-        last = index + 1 < len(rows) and rows[index + 1]["protocol"] != row["protocol"]
-        table.add_row(
-            _model(row),
-            *(percent(row, name, place < WITH_INTERVALS) for place, name in enumerate(numbers)),
-            *([gain(row, numbers[0])] if gains else []),
-            f"{row['instances']} ({row['occluded_instances']} occluded)",
-            str(row["errors"]),
-            *([str(row["draws"])] if drawn else []),
-            one_line(row["protocol"]),
-            end_section=last,
-        )
-    return table
+        _say(FEW_NOTE)
+    if said := holm_note(rows):
+        _say(said)
 
 
 def _costs(outcome: Outcome) -> str:

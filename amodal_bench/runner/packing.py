@@ -13,6 +13,7 @@ import numpy as np
 
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.files import write_whole
+from amodal_bench.core.progress import follow
 from amodal_bench.core.stages import StageCost
 from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS
 from amodal_bench.runner import packed
@@ -37,12 +38,13 @@ def write_pack(file: Path, store: Store, said: Mapping[str, Any], head: Mapping[
     Raises:
         OSError: the file cannot be written.
     """
+    (count,) = store.db.execute("SELECT count(*) FROM instances").fetchone()
     parts: dict[str, Iterable[str]] = {
         packed.HEAD: [_pretty({"format": packed.FORMAT, "version": packed.VERSION, **head})],
         packed.RUN: [_pretty(shown(said))],
         packed.STAGES: [_pretty(store.stages().astype(object).to_numpy().tolist())],
         packed.RECORDS: _lines(_records(store)),
-        packed.PREDICTIONS: _lines(prediction_line(row) for row in rows_of(store)),
+        packed.PREDICTIONS: _lines(prediction_line(row) for row in follow(rows_of(store), "packing", "pred", count)),
         packed.REGION_COUNTS: _lines(_regions(store)),
         packed.PAIR_IOUS: _lines(_pairs(store)),
         packed.MAJORITIES: _lines(_majorities(store)),
@@ -90,7 +92,7 @@ def fill_store(pack: Pack, store: Store) -> None:
         with store.db:
             store.put("records", ((record["id"], json.dumps(record)) for record in records))
     empty = True
-    for rows in _batches(pack.predictions()):
+    for rows in _batches(follow(pack.predictions(), "unpacking", "pred")):
         _require_known(pack, packed.PREDICTIONS, ids, (row.id for row in rows))
         store.write(rows)
         empty = False

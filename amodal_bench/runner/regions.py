@@ -10,6 +10,7 @@ import pandas as pd
 from amodal_bench.core import native
 from amodal_bench.core.errors import BenchError, one_line
 from amodal_bench.core.ids import among
+from amodal_bench.core.progress import follow
 from amodal_bench.core.stops import is_wish
 from amodal_bench.core.types import Integers, Mask
 from amodal_bench.datasets.base import Dataset, Sample
@@ -46,10 +47,9 @@ def complete(store: Store, dataset: Dataset, names: Sequence[str], records: pd.D
 
 def _complete_region(store: Store, dataset: Dataset, name: str, ids: Sequence[str]) -> None:
     known, counts = store.regions(name), {}
-    for id in ids:
-        if id not in known:
-            sample = _read(dataset, id)
-            counts[id] = _counts(name, _predicted(store, sample), sample)
+    for id in follow([id for id in ids if id not in known], f"counting {name} again of masks", "inst"):
+        sample = _read(dataset, id)
+        counts[id] = _counts(name, _predicted(store, sample), sample)
     if counts:
         store.write_regions(name, counts)
 
@@ -59,10 +59,9 @@ def _complete_majorities(store: Store, dataset: Dataset, ids: Sequence[str], dra
         return  # it is the prediction itself
     known, counts = store.majorities(draws), {}
     tried = set(ids).intersection(*(store.counted(draw) for draw in range(draws)))
-    for id in ids:
-        if id in tried and id not in known:
-            sample = _read(dataset, id)
-            counts[id] = joint_counts(_majority(store, sample, draws), sample.amodal, sample.visible, sample.others)
+    for id in follow([id for id in ids if id in tried and id not in known], "counting majorities of draws", "inst"):
+        sample = _read(dataset, id)
+        counts[id] = joint_counts(_majority(store, sample, draws), sample.amodal, sample.visible, sample.others)
     if counts:
         store.write_majorities(draws, counts)
 
@@ -106,7 +105,8 @@ def _complete_pairs(store: Store, dataset: Dataset, records: pd.DataFrame) -> No
     """The IoU of each prediction with each amodal mask of its image; a crowd's is the share that lies in it."""
     known = set(store.pairs()["predicted"])
     crowd = dict(zip(records["id"].astype(str), flag(records, "crowd"), strict=True))
-    for _, group in records.groupby("image_id", sort=False):
+    images = records.groupby("image_id", sort=False)
+    for _, group in follow(images, "counting pairs of masks", "image", total=images.ngroups):
         ids = group["id"].astype(str).tolist()
         if known.issuperset(ids):
             continue

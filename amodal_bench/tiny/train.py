@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from amodal_bench.core.files import write_whole
+from amodal_bench.core.progress import Progress, stage
 from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.tiny import networks
 from amodal_bench.tiny.samples import draw_sample
@@ -90,6 +91,13 @@ class Stage:
 
     def run(self, batches: Callable[[int], Tensor], loss_of: Callable[[Tensor], Tensor]) -> None:
         """Take steps until the stage or the allowed minutes are over."""
+        with Progress(f"training {self.name}", self.steps, "step", self.step, keep=True) as progress:
+            self._steps(batches, loss_of, progress)
+        self.save()
+
+    def _steps(
+        self, batches: Callable[[int], Tensor], loss_of: Callable[[Tensor], Tensor], progress: Progress
+    ) -> None:
         started, before = time.monotonic(), self.seconds
         recent = self.losses[-1][1] if self.losses else 0.0
         while self.step < self.steps:
@@ -114,10 +122,10 @@ class Stage:
             recent += (loss.item() - recent) / min(self.step, 50)
             if self.step % 50 == 0:
                 self.losses.append((self.step, recent))
-                print(f"{self.name} {self.step}/{self.steps} loss {recent:.4f} {self.seconds:.0f}s", flush=True)
+                progress.say(f"loss {recent:.4f} over the last 50")
+            progress.advance()
             if self.step % 500 == 0:
                 self.save()
-        self.save()
 
 
 def draw_shard(seed: int, index: int, count: int, workers: int = 1) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -125,7 +133,7 @@ def draw_shard(seed: int, index: int, count: int, workers: int = 1) -> tuple[Ten
     seeds = [[seed, index, part] for part in range(CHUNKS)]
     sizes = [count // CHUNKS + (part < count % CHUNKS) for part in range(CHUNKS)]
     # Fresh processes: a forked one would inherit torch's thread pool, which does not survive it.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with stage("drawing scenes"), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         chunks = list(pool.map(draw_chunk, seeds, sizes))
     images, masks, holes, shown = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*chunks, strict=True))
     return _planes(images), masks[:, None], holes[:, None], _planes(shown)

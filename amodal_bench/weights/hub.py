@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,7 +15,12 @@ from typing import Any
 
 from amodal_bench.core.errors import InputError, first_line
 from amodal_bench.core.files import read_text
+from amodal_bench.core.progress import Progress
+from amodal_bench.core.window import can_redraw
 from amodal_bench.weights.catalogue import catalogue
+
+LOOK = 2.0
+"""Seconds between two looks at the size of the cache."""
 
 LOG_IN = "run `hf auth login` with a token of that account that may read gated repositories, or set HF_TOKEN to it"
 
@@ -34,8 +42,14 @@ def cached(hub_id: str, revision: str | None) -> Path | None:
     return folder if commit and folder.is_dir() else None
 
 
-def download(hub_id: str, revision: str | None, patterns: Sequence[str]) -> Path:
-    """Bring the files that match into the hub's cache, with a progress bar; goes on where it was cut off.
+def download(hub_id: str, revision: str | None, patterns: Sequence[str], lacking: int | None = None) -> Path:
+    """Bring the files that match into the hub's cache, and show how far it is; goes on where it was cut off.
+
+    Args:
+        hub_id: of the repository.
+        revision: a branch, tag or commit; the main branch where it is None.
+        patterns: of the names of files.
+        lacking: bytes that are not here yet; None where nobody knows.
 
     Returns:
         The snapshot's folder.
@@ -46,10 +60,40 @@ def download(hub_id: str, revision: str | None, patterns: Sequence[str]) -> Path
     from huggingface_hub import snapshot_download
 
     try:
-        found: Any = snapshot_download(hub_id, revision=revision, allow_patterns=list(patterns))
+        with _told(hub_id, lacking):
+            found: Any = snapshot_download(hub_id, revision=revision, allow_patterns=list(patterns))
     except Exception as error:  # of the hub's client, of the HTTP library below it, or of the disk
         raise refusal(hub_id, revision, error) from error
     return Path(found)
+
+
+@contextmanager
+def _told(hub_id: str, lacking: int | None) -> Iterator[None]:
+    """Tell a log what has come, by the size of the cache; on a terminal the hub's client has bars of its own."""
+    if can_redraw(sys.stderr):
+        yield
+        return
+    before, end = _size(hub_id), threading.Event()
+
+    def look(progress: Progress) -> None:
+        while not end.wait(LOOK):
+            progress.advance(max(0, _size(hub_id) - before - progress.done))
+
+    with Progress(f"downloading {hub_id}", lacking, "B") as progress:
+        watch = threading.Thread(target=look, args=(progress,), daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            end.set()
+            watch.join()
+
+
+def _size(hub_id: str) -> int:
+    """Bytes of what has come of a repository, of files that are not whole, too."""
+    with suppress(OSError):  # a file gets its own name meanwhile
+        return sum(file.stat().st_size for file in (cache_of(hub_id) / "blobs").glob("*"))
+    return 0
 
 
 @dataclass(frozen=True)

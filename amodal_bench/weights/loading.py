@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from amodal_bench.core.errors import ConfigError, InputError, first_line
 from amodal_bench.core.files import require_regular
+from amodal_bench.core.progress import stage
 from amodal_bench.weights.random import RANDOM_MARK
 from amodal_bench.weights.source import WeightsSource
 
@@ -104,6 +105,7 @@ def named_errors(folder: Path, family: str, remedy: str) -> Iterator[None]:
         for file in chain(folder.glob("*"), folder.glob("*/*")):
             if file.exists() and not file.is_dir():
                 require_regular(file)  # the libraries would wait for what a pipe never brings
-        yield
+        with stage(f"loading weights of {family}"):
+            yield
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(folder, f"cannot be loaded as {family} ({first_line(error)})", remedy) from error

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from amodal_bench.core.digests import sha256
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.progress import Progress
 from amodal_bench.core.version import __version__
 from amodal_bench.datasets import card
 
@@ -168,14 +167,14 @@ def _write(response: Any, part: Path, have: int, total: int | None, most: int) -
     title = part.name.removesuffix(".part")
     with (
         part.open("ab" if have else "wb") as file,
-        tqdm(total=total, initial=have, desc=title, unit="B", unit_scale=True, disable=None) as bar,
+        Progress(title, total, "B", have, keep=True) as progress,
     ):
         for chunk in _chunks(response):
             have += len(chunk)
             if have > most:
                 return False
             file.write(chunk)
-            bar.update(len(chunk))
+            progress.advance(len(chunk))
     return True
 
 

@@ -16,6 +16,7 @@ from amodal_bench.cli.verbs import verb
 from amodal_bench.cli.words import config_dir, folder_option, name_in, overrides
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError, InputError
+from amodal_bench.core.progress import stage
 from amodal_bench.core.stops import keeping
 from amodal_bench.datasets.card import Card, CardFile, load_card
 
@@ -98,7 +99,8 @@ def _complete(file: CardFile, path: Path) -> str:
     size = path.stat().st_size
     if file.bytes is not None and size != file.bytes:
         raise InputError(path, f"is there, but has {size} bytes instead of {file.bytes}", DELETE)
-    digest = sha256(path)
+    with stage(f"checking {path.name}"):
+        digest = sha256(path)
     if file.sha256 is not None and digest != file.sha256:
         raise InputError(path, f"is there, but has sha256 {digest} instead of {file.sha256}", DELETE)
     return digest

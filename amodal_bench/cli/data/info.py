@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from amodal_bench.cli.data.compose import open_dataset, settings_of
 from amodal_bench.cli.verbs import verb
 from amodal_bench.cli.words import dataset
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.window import width
+from amodal_bench.report.spark import bar, spark
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +31,7 @@ TOP = 15
 QUANTILES = {"min": 0.0, "5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "max": 1.0}
 BINS = 10
 BAR = 40
+WIDER = 2
 FLAGS = ("stuff", "crowd", "truncated", "hidden")
 
 
@@ -74,6 +78,7 @@ def describe(records: pd.DataFrame) -> dict[str, Any]:
         "amodal_pixels": _quantiles(pixels),
         "occlusion_rate": _quantiles(rate),
         "occlusion_histogram": _histogram(rate),
+        "pixels_histogram": _by_size(pixels),
     }
 
 
@@ -95,24 +100,53 @@ def _histogram(rate: pd.Series[float]) -> list[dict[str, float | int]]:
     return bins
 
 
+def _by_size(pixels: pd.Series[float]) -> list[dict[str, float | int]]:
+    """Instances per bin [low, high) of the amodal pixels, each twice as wide as the one before."""
+    sizes = pixels[pixels > 0]
+    if sizes.empty:
+        return []
+    first, last = (math.floor(math.log(value, WIDER) + 1e-9) for value in (sizes.min(), sizes.max()))
+    edges = [WIDER**power for power in range(first, last + 2)]
+    return [
+        {"low": low, "high": high, "instances": int(((sizes >= low) & (sizes < high)).sum())}
+        for low, high in pairwise(edges)
+    ]
+
+
 def _text(facts: dict[str, Any]) -> str:
     lines = [f"{name:12}{facts[name]}" for name in ("dataset", "images", "videos", "instances", "categories")]
     lines += [f"  {name:24.24} {count:9}" for name, count in facts["largest_categories"].items()]
     if facts["categories"] > TOP:
         lines.append(f"  ... and {facts['categories'] - TOP} more")
     lines += ["flags", *(f"  {name:24} {count:9}" for name, count in facts["flags"].items())]
-    rows = [_row("pixels", facts["amodal_pixels"]), _row("occlusion", facts["occlusion_rate"])]
-    lines.append(columns(rows, ["", *QUANTILES], numbers=QUANTILES))
-    lines.append(f"occlusion rate, instances ({facts['occlusion_rate']['unknown']} unknown)")
-    most = max(entry["instances"] for entry in facts["occlusion_histogram"]) or 1
-    for entry in facts["occlusion_histogram"]:
-        label = f"{100 * entry['low']:.0f}-{100 * entry['high']:.0f} %" if entry["high"] else "0 %"
-        bar = "#" * math.ceil(BAR * entry["instances"] / most)
-        lines.append(f"  {label:>9} {entry['instances']:9} {bar}".rstrip())
+    sizes, rates = facts["pixels_histogram"], facts["occlusion_histogram"]
+    rows = [_row("pixels", facts["amodal_pixels"], sizes), _row("occlusion", facts["occlusion_rate"], rates)]
+    lines.append(columns(rows, ["", *QUANTILES, "histogram"], numbers=QUANTILES))
+    lines += _bars(f"occlusion rate, instances ({facts['occlusion_rate']['unknown']} unknown)", rates, _share)
+    lines += _bars(f"amodal pixels, instances ({facts['amodal_pixels']['unknown']} unknown)", sizes, _pixels)
     lines += [f"{'remark':12}{what}" for what in facts["remarks"]]
     return "\n".join(lines)
 
 
-def _row(title: str, values: dict[str, Any]) -> list[str]:
-    """A row of the quantiles' table."""
-    return [title, *("-" if values[name] is None else f"{values[name]:.5g}" for name in QUANTILES)]
+def _row(title: str, values: dict[str, Any], entries: Sequence[dict[str, Any]]) -> list[str]:
+    """A row of the quantiles' table, with a histogram of one line."""
+    numbers = ("-" if values[name] is None else f"{values[name]:.5g}" for name in QUANTILES)
+    return [title, *numbers, spark([entry["instances"] for entry in entries])]
+
+
+def _bars(title: str, entries: Sequence[dict[str, Any]], label: Callable[[dict[str, Any]], str]) -> list[str]:
+    """A histogram with a line for each bin."""
+    most, labels = max((entry["instances"] for entry in entries), default=0), [label(entry) for entry in entries]
+    wide = max(map(len, labels), default=0)
+    room = min(BAR, max(width() - wide - 13, 5))
+    counts = [entry["instances"] for entry in entries]
+    lines = [f"  {text:>{wide}} {n:9} {bar(n, most, room)}" for text, n in zip(labels, counts, strict=True)]
+    return [title, *map(str.rstrip, lines)]
+
+
+def _share(entry: dict[str, Any]) -> str:
+    return f"{100 * entry['low']:.0f}-{100 * entry['high']:.0f} %" if entry["high"] else "0 %"
+
+
+def _pixels(entry: dict[str, Any]) -> str:
+    return f"{entry['low']:.0f}-{entry['high'] - 1:.0f}"

@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 
-from tqdm import tqdm
-
 from amodal_bench.core.errors import InputError, unreadable
 from amodal_bench.core.files import MIB, open_regular
+from amodal_bench.core.progress import follow
 from amodal_bench.datasets.reading.files import COPY_AGAIN
 
 DO_NOT_USE = "do not use this file; nothing of it was unpacked"
@@ -72,7 +71,7 @@ def unpack(archive: Path, folder: Path, most: int) -> Unpacked:
         with _opened(archive) as opened:
             members = list(_members(archive, folder, opened, most))
             room = most
-            for member in tqdm(members, desc=f"unpacking {archive.name}", unit="file", leave=False, disable=None):
+            for member in follow(members, f"unpacking {archive.name}", "file"):
                 stream = _stream(opened, member)
                 if stream is None:
                     left_out.append(member.name)

@@ -19,6 +19,7 @@ from amodal_bench.cli.words import model
 from amodal_bench.config.compose import compose
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError
+from amodal_bench.core.progress import stage
 from amodal_bench.testing.printed import Printed
 from amodal_bench.weights.catalogue import catalogue
 
@@ -88,8 +89,8 @@ def _examined(part: Component, printed: Printed) -> list[str]:
     _line("device", device)
     with printed.kept():
         found = examine(part)
-    for stage, said in found.lines:
-        _line(stage, said)
+    for name, said in found.lines:
+        _line(name, said)
     _line("peak", peak_memory())
     return found.problems
 
@@ -102,7 +103,7 @@ def _contract(settings: Settings, tried: list[Component], printed: Printed) -> l
     vary = sum(holding.bytes() for holding in holdings(tried)) < LARGE
     findings, problems, aside = examine(settings.model, settings.protocol, built, vary), [], []
     while True:
-        with printed.kept():
+        with printed.kept(), stage("asking the contract's questions"):
             finding = next(findings, None)
         if finding is None:
             break

@@ -13,6 +13,7 @@ import numpy as np
 from amodal_bench.backbones.latent import LatentBackbone
 from amodal_bench.cli.models.holdings import Component
 from amodal_bench.core.errors import BenchError
+from amodal_bench.core.progress import stage
 from amodal_bench.core.seeds import stream_seed
 from amodal_bench.core.stages import Stages
 from amodal_bench.segmenters.base import Prompt
@@ -62,7 +63,7 @@ def examine(part: Component) -> Examined:
         for name, work in (_stages if part.key == "model.backbone" else _segmenter_stages)(part.built):
             said = ""
             try:
-                with stages.clock(name, 1, device=part.built.device):
+                with stage(f"{part.key}: {name}"), stages.clock(name, 1, device=part.built.device):
                     said = work()
             except BenchError as error:
                 found.problems.append(str(error))

@@ -88,8 +88,7 @@ def _fetch(holding: Holding) -> None:
             raise
         print(f"complete     the hub was not asked for a newer one: {error.problem}")
     else:
-        _announce(source.spec, found)
-        download(source.spec, source.pin, patterns)
+        download(source.spec, source.pin, patterns, _announce(source.spec, found))
     folder = source.folder(holding.parts)
     commit = source.commit(folder)
     print(f"folder       {folder}")
@@ -111,8 +110,8 @@ def _introduce(hub_id: str) -> None:
             print(f"{label:12} {text}")
 
 
-def _announce(hub_id: str, found: Listing) -> None:
-    """Say what will be downloaded. Raises `InputError` where the disk has no room for it."""
+def _announce(hub_id: str, found: Listing) -> int:
+    """Say what will be downloaded, and return its bytes. Raises `InputError` where the disk has no room for it."""
     here = cache_of(hub_id) / "snapshots" / found.commit
     missing = {name: size for name, size in found.sizes.items() if not (here / name).exists()}
     needed, free = sum(missing.values()), room()
@@ -126,6 +125,7 @@ def _announce(hub_id: str, found: Listing) -> None:
             f"needs {needed / 1e9:.1f} GB, and {cache_of(hub_id).parent} has {free / 1e9:.1f} GB free",
             "make room, or set HF_HUB_CACHE to a folder that has it",
         )
+    return needed
 
 
 def _compared(hub_id: str, commit: str | None) -> str:

@@ -18,6 +18,7 @@ from amodal_bench.cli.paper.table import asked_for
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import config_dir, overrides
 from amodal_bench.core.errors import UsageError
+from amodal_bench.core.window import ascii_only
 
 
 @verb(__doc__)
@@ -37,7 +38,7 @@ def main(table: str, overrides: Sequence[str], config_dir: Sequence[Path]) -> in
     made, cells = prepare(table, asked.plan, asked.budget, asked.results)
     plan = frozen(made, cells, tolerance, config_dir)
     file = register(asked.results, plan)
-    print(yaml.safe_dump(plan, sort_keys=False, allow_unicode=True, width=118), end="")
+    print(yaml.safe_dump(plan, sort_keys=False, allow_unicode=not ascii_only(), width=118), end="")
     missing = sum("missing" in cell for cell in plan["cells"])
     said = f", of which {missing} cannot be planned: their weights or data are missing" if missing else ""
     print(f"{len(plan['cells'])} cells{said}; noted in {file}", file=sys.stderr)

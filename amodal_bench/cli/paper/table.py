@@ -190,18 +190,20 @@ def show_estimates(table: Table, every: Sequence[Cell], asked: Asked) -> int:
 
 def _write(table: Table, every: Sequence[Cell], results: Path, config_dirs: Sequence[Path]) -> int:
     """Write and print the table; returns 1 where a cell failed."""
+    from amodal_bench.cli.paper.shown import as_shown
     from amodal_bench.paper.against import against
     from amodal_bench.paper.figures.chart import write_chart
     from amodal_bench.paper.gather import NOT_RUN, gather
     from amodal_bench.paper.record import FOLDER
-    from amodal_bench.paper.written import grids, markdown, notes, write_table
+    from amodal_bench.paper.written import grids, notes, write_table
 
     values = gather(table, every, results, config_dirs)
     if all(value.missing == NOT_RUN or value.missing.startswith("lacks ") for value in values):
         raise UsageError(f"{table.name}: none of its cells has been run with these words in {results}")
     beside = against(table, values)
-    print(markdown(grids(table, values, beside), notes(table, values)))
-    for file in write_table(results / FOLDER, table, values, beside):
+    written = write_table(results / FOLDER, table, values, beside)
+    print(as_shown(grids(table, values, beside), notes(table, values), str(written[0])))
+    for file in written:
         print(f"wrote {file}")
     try:
         for file in write_chart(results / FOLDER, table, values, beside):

@@ -14,6 +14,7 @@ from amodal_bench.cli.predict.prompt import ask, discs, points_of
 from amodal_bench.config.build import NAME, TARGET, build
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import UsageError
+from amodal_bench.core.progress import stage
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Mask
 from amodal_bench.core.version import __version__
@@ -75,14 +76,14 @@ def predict(request: Request, settings: Settings) -> None:
     seed = sample_seed(settings.seed, request.id)
     if visible is None:
         segmenter = _segmenter(settings, model)
-        with in_one_line("--point"):
+        with in_one_line("--point"), stage("segmenting V"):
             visible = ask(segmenter, image, points, seed)
         facts |= {"points": points.tolist(), "segmenter": dict(segmenter.describe())}
         if visible.sum() < 2 * discs(points, shape).sum():
             print("the segmenter finds little more than the points: give one in each colour, or choose segmenter=sam")
     facts |= {"random_weights": has_random_weights(facts), "image": request.image.name, "seed": settings.seed}
     query = Query(request.id, image, visible)
-    with in_one_line(name):
+    with in_one_line(name), stage("predicting"):
         found = answer(model, query, seed)
         steps = model.every_step(query, seed) if request.every_step and isinstance(model, Stepwise) else []
     facts["amodal_bench"] = __version__

@@ -19,6 +19,7 @@ from amodal_bench.cli.columns import columns, room
 from amodal_bench.cli.published.words import choosing, chosen
 from amodal_bench.cli.verbs import verb
 from amodal_bench.published.ledger import METRICS, Published
+from amodal_bench.report.folding import folded
 
 HEAD = ("method", "variant", "dataset", "metric", "value", "k", "protocol", "from", "source", "note")
 NUMBERS = ("value", "k")
@@ -77,4 +78,5 @@ def _paragraph(value: Published) -> str:
         f"  {value.certainty}: {source(value)}",
         f"  protocol {protocol(value)}",
     ]
-    return "\n".join([*lines, f"  {value.note}"] if value.note else lines)
+    lines += [f"  {value.note}"] if value.note else []
+    return "\n".join(part for line in lines for part in folded(line, room(), "    ", whole=True))

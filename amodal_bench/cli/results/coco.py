@@ -18,6 +18,7 @@ import pandas as pd
 from amodal_bench.core import native
 from amodal_bench.core.errors import BenchError
 from amodal_bench.core.plain import number_in
+from amodal_bench.core.progress import follow
 from amodal_bench.core.rle import Rle, encode, united
 from amodal_bench.datasets.base import Sample
 
@@ -40,7 +41,8 @@ class CocoIds:
 
 def results(instances: pd.DataFrame, ids: CocoIds, rle: Callable[[str], Rle]) -> list[dict[str, Any]]:
     """COCO results, one entry per row of `instances` (id, image_id, category), in their order."""
-    return [_placed(row, ids) | _shape(rle(str(row.id))) | {"score": 1.0} for row in instances.itertuples()]
+    rows = follow(instances.itertuples(), "exporting masks", "inst", len(instances))
+    return [_placed(row, ids) | _shape(rle(str(row.id))) | {"score": 1.0} for row in rows]
 
 
 def ground_truth(
@@ -53,7 +55,7 @@ def ground_truth(
     images: dict[str, dict[str, Any]] = {}
     annotations: list[dict[str, Any]] = []
     unreadable: list[str] = []
-    for row in instances.itertuples():
+    for row in follow(instances.itertuples(), "exporting ground truth", "inst", len(instances)):
         try:
             whole = encode(sample(str(row.id)).amodal)
         except BenchError as error:  # a bad record costs itself alone

@@ -122,18 +122,23 @@ def _about(found: Comparison) -> str:
 
 
 def _print(heading: Sequence[str], parts: Sequence[object], noted: Sequence[str]) -> None:
-    from amodal_bench.cli.columns import columns
+    from amodal_bench.cli.columns import columns, room
+    from amodal_bench.core.shown import shown
     from amodal_bench.report.compare_text import Section, markdown
+    from amodal_bench.report.folding import folded
 
     own = [part for part in parts if isinstance(part, Section)]
     if not sys.stdout.isatty():
         print(markdown(heading, own, noted), end="")
         return
-    print("\n".join(heading))
+    for line in heading:
+        print(*folded(shown(line), room(), "  ", whole=True), sep="\n")
     for part in own:
-        print(f"\n{part.title}")
+        print("", *folded(part.title, room(), "  "), sep="\n")
         print(columns(part.rows, part.head, part.numbers))
-    print("\n" + "\n".join(noted))
+    print()
+    for line in noted:
+        print(*folded(line, room(), "  ", whole=True), sep="\n")
 
 
 def _write(

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.cli.columns import columns, room
+from amodal_bench.cli.columns import room
 from amodal_bench.cli.results.told import UNKNOWN
 from amodal_bench.core.plain import without_seed
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from amodal_bench.report.grid import Grid
+
 SHARED = ["dataset", "split", "protocol", "protocol_digest", "ids"]
-FOR_INTERVALS = 110
-"""Columns of a window from which on numbers have their intervals."""
+DROPPED_FIRST = {"IoU, 0 to 100 %": 90, "errors": 80, "run": 70}
+"""Columns that are left out of a narrow window before any number is, the highest first."""
 
 
-def grouped(table: pd.DataFrame) -> str:
-    """The rows of `results table`, those of one dataset, protocol and list of instances together."""
+def grouped(table: pd.DataFrame, spreads: Mapping[str, str], elsewhere: str = "") -> str:
+    """The rows of `results table`, those of one dataset, protocol and list of instances together.
+
+    Args:
+        table: the rows.
+        spreads: of each run, by its digest, how its IoUs are spread.
+        elsewhere: a file that has all columns.
+    """
     from amodal_bench.metrics.statistics import FEW_CLUSTERS
+    from amodal_bench.report.folding import folded
+    from amodal_bench.report.grid import Fitted, fitted, note
     from amodal_bench.report.numbers import FEW_NOTE
 
-    parts = [part for _, part in table.groupby(SHARED, sort=False)]
-    shown = [f"{_title(part.iloc[0])}\n{_rows(part)}" for part in parts]
+    lines, tables = list[str](), list[Fitted]()
+    for _, part in table.groupby(SHARED, sort=False):
+        tables.append(fitted(_rows(part, spreads), room()))
+        lines += [*folded(_title(part.iloc[0]), room(), "  "), *tables[-1].lines, ""]
     few = "clusters" in table and bool((table["clusters"] < FEW_CLUSTERS).any())
-    return "\n\n".join([*shown, *([FEW_NOTE] if few and room() >= FOR_INTERVALS else [])])
+    for line in ([FEW_NOTE] if few else []) + [note(tables, elsewhere)]:
+        lines += folded(line, room(), "  ", whole=True)
+    return "\n".join(lines).rstrip("\n")
 
 
 def _title(row: Any) -> str:
@@ -32,17 +47,34 @@ def _title(row: Any) -> str:
     return f"{row['dataset']}{split}, {row['protocol']} ({row['protocol_digest']}), instances {row['ids']}"
 
 
-def _rows(part: pd.DataFrame) -> str:
+def _rows(part: pd.DataFrame, spreads: Mapping[str, str]) -> Grid:
+    from amodal_bench.report.grid import Column, Grid, Row
     from amodal_bench.report.numbers import gain, names, percent, title
+    from amodal_bench.report.summary_tables import cell_of
 
-    shown, wide = names(part), room() >= FOR_INTERVALS
+    shown = names(part)
     gains = bool(shown) and f"{shown[0]}_gain" in part and bool(part[f"{shown[0]}_gain"].notna().any())
-    drawn = ["draws"] if "draws" in part and (part["draws"] > 1).any() else []
-    heads = ["model", "seed", *drawn, *map(title, shown), *(["gain over V"] if gains else []), "errors", "run"]
-    rows = []
-    for row in part.to_dict("records"):
-        said = f"{row['model']} {without_seed(str(row['settings']))}".strip()
-        gained = gain(row, shown[0], wide) if gains else ""
-        numbers = [percent(row, name, interval=wide) for name in shown] + ([gained] if gains else [])
-        rows.append([said, row["seed"], *(row[name] for name in drawn), *numbers, row["errors"], row["run"]])
-    return columns([list(map(str, row)) for row in rows], heads, heads[1:-1])
+    drawn = "draws" in part and bool((part["draws"] > 1).any())
+    heads = ["errors", *(["IoU, 0 to 100 %"] if spreads else []), "run"]
+    columns = [Column("seed"), *([Column("draws", 60)] if drawn else [])]
+    columns += [Column(title(name), place + 10 * (place >= 2)) for place, name in enumerate(shown)]
+    columns += [Column("gain over V", 5)] if gains else []
+    columns += [Column(head, DROPPED_FIRST[head]) for head in heads]
+
+    def cells(row: Mapping[Any, Any]) -> Iterator[tuple[str, ...]]:
+        yield (str(row["seed"]),)
+        if drawn:
+            yield (str(row["draws"]),)
+        yield from (cell_of(percent(row, name)) for name in shown)
+        if gains:
+            yield cell_of(gain(row, shown[0]))
+        yield (str(row["errors"]),)
+        if spreads:
+            yield (spreads.get(str(row["run"]), ""),)
+        yield (str(row["run"]),)
+
+    rows = [
+        Row(str(row["model"]), without_seed(str(row["settings"])), list(cells(row)))
+        for row in part.to_dict("records")
+    ]
+    return Grid(columns, rows)

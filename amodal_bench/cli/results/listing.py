@@ -15,6 +15,7 @@ from amodal_bench.cli.results.told import UNKNOWN, protocols_of, told
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import folders, place
 from amodal_bench.core.errors import InputError
+from amodal_bench.report.folding import folded
 
 HEAD = ("predicted", "errors", "run", "dataset", "split", "model", "seed", "draws", "ids", "protocols")
 NUMBERS = ("predicted", "errors", "seed", "draws")
@@ -44,6 +45,7 @@ def _row(file: Path) -> dict[str, str]:
     row = dict.fromkeys(HEAD, UNKNOWN) | {"run": str(file.parent)}
     if (run := told(file.parent)) is not None:
         row |= {"dataset": run.dataset, "split": run.split, "model": run.model, "seed": run.seed}
+        row |= {"name": run.name, "settings": run.settings}  # of a paragraph
     row["protocols"] = ", ".join(protocols_of(file.parent)) or UNKNOWN
     try:
         with room(file.parent):
@@ -65,9 +67,10 @@ def _paragraph(row: Mapping[str, str]) -> str:
     split = "" if row["split"] == UNKNOWN else f" {row['split']}"
     draws = "" if row["draws"] in ("1", UNKNOWN) else f", {row['draws']} draws"
     lines = [
-        f"{row['model']}, seed {row['seed']}{draws}, on {row['dataset']}{split}",
+        f"{row.get('name', UNKNOWN)}, seed {row['seed']}{draws}, on {row['dataset']}{split}",
+        *([f"  {row['settings']}"] if row.get("settings") else []),
         f"  {row['predicted']} predicted, {row['errors']} errors, ids {row['ids']}",
         f"  {row['protocols']}",
         f"  {row['run']}",
     ]
-    return "\n".join(lines)
+    return "\n".join(part for line in lines for part in folded(line, width_of_window(), "    ", whole=True))

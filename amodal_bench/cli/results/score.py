@@ -68,7 +68,8 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
         if error.errno not in READ_ONLY:
             raise
         unwritten = error.strerror or str(error)
-    show_rows(f"{opened.facts['dataset']['name']}, % with 95 % intervals", shown)
+    where = "" if unwritten else str(folder / "summary.csv")
+    show_rows(f"{opened.facts['dataset']['name']}, % with 95 % intervals", shown, where)
     if missing:
         print(f"not run: {missing} instances that the protocol selects; the run's command adds them")
     done = {protocol.digest for protocol in scored.protocols}

@@ -1,23 +1,27 @@
 """Print one table of every run in a results folder, the best first.
 
 It reads the CSV tables that runs have left behind and writes `table.csv` beside them. Runs with random weights are
-printed in a table of their own and written to `table_random_weights.csv`.
+printed in a table of their own and written to `table_random_weights.csv`. On a terminal each row shows how the IoUs
+of its run are spread; columns for which the window has no room are left out, and a line says which. A pipe gets
+Markdown.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.cli.columns import room
 from amodal_bench.cli.results.grouped import grouped
+from amodal_bench.cli.results.histograms import histograms
 from amodal_bench.cli.results.told import UNKNOWN, by_digest
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import folders, place
 from amodal_bench.core.errors import UsageError, first_line
 from amodal_bench.core.files import require_regular
+from amodal_bench.core.window import ascii_only, plain
+from amodal_bench.report.folding import folded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,14 +49,14 @@ def main(results: Path) -> int:
         if name != "table.csv":
             print(f"{MEANINGLESS}:\n")
         if sys.stdout.isatty():
-            print(grouped(rows))
+            print(grouped(rows, histograms(results / "runs", rows["run"]), str(results / name)))
         else:
             _print(rows)
         notes = [note] if (note := holm_note(rows)) else []
         if lines := spread_lines(spread(rows)):
             notes += ["", SPREAD, *lines]
         for line in notes:
-            print(fill(line, room(), subsequent_indent="  ") if sys.stdout.isatty() else line)
+            print(*folded(plain(line) if ascii_only() else line, room(), "  ", whole=True), sep="\n")
         try:
             write_csv(rows, results / name)
             print(f"\nwrote {results / name}\n")

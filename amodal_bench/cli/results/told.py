@@ -22,16 +22,23 @@ class Told:
     Attributes:
         dataset: its name.
         split: of the dataset; "-" where it has none.
-        model: its name, and the settings that differ from its usual ones, without the seed.
+        name: the model's.
+        settings: those that differ from the model's usual ones, without the seed.
         seed: the run's.
         digest: of the run's identity.
     """
 
     dataset: str
     split: str
-    model: str
+    name: str
+    settings: str
     seed: str
     digest: str
+
+    @property
+    def model(self) -> str:
+        """Its name and its settings."""
+        return f"{self.name} {self.settings}".strip()
 
 
 def told(folder: Path) -> Told | None:
@@ -40,9 +47,9 @@ def told(folder: Path) -> Told | None:
 
     with suppress(BenchError):
         facts = read_facts(folder)
-        model = f"{facts.name} {without_seed(facts.settings or '')}".strip()
+        model = facts.name, without_seed(facts.settings or "")
         split, seed = facts.split or UNKNOWN, str(facts.identity.get("seed", UNKNOWN))
-        return Told(str(facts.identity["dataset"]["name"]), split, model, seed, facts.digest)
+        return Told(str(facts.identity["dataset"]["name"]), split, *model, seed, facts.digest)
     return None
 
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tqdm import tqdm
-
 from amodal_bench.core.digests import files_digest
+from amodal_bench.core.progress import follow
 from amodal_bench.datasets.coco_a.coco_tree import CocoTree
 from amodal_bench.datasets.coco_a.regions import (
     PLACES,
@@ -114,8 +113,8 @@ def _build(file: Path) -> Index:
                 report(f"annotation {id}", problem)
             ids = text(fields.get("image_id")), text(fields.get("category_id"))
             heads.append(_Head(id, *ids, record.start, record.length))
-    bar = tqdm(heads, desc=f"measuring {file.name}", unit="object", leave=False, disable=None)
-    rows = [_row(file, head, pictures.get(head.image_id), categories, report) for head in bar]
+    measured = follow(heads, f"measuring {file.name}", "object", show=True)
+    rows = [_row(file, head, pictures.get(head.image_id), categories, report) for head in measured]
     return make_index(rows, report, OWN_COLUMNS)
 
 

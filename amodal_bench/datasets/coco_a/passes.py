@@ -11,10 +11,9 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from amodal_bench.core.digests import files_digest
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.progress import follow
 from amodal_bench.core.rle import is_list
 from amodal_bench.datasets.base import Sample
 from amodal_bench.datasets.coco_a.regions import (
@@ -121,7 +120,7 @@ def _build(file: Path, kind: str, remedy: str) -> Index:
     report = Report()
     pictures, heads = _scan(file, kind, remedy, report)
     rows: list[dict[str, object]] = []
-    for head in tqdm(heads, desc=f"measuring {file.name}", unit="pass", leave=False, disable=None):
+    for head in follow(heads, f"measuring {file.name}", "pass", show=True):
         regions = _regions_at(file, head.start, head.length)
         rows += _rows(head, pictures.get(head.image_id), regions, report)
     return make_index(rows, report, OWN_COLUMNS)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from amodal_bench.core.digests import require_unchanged
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.files import is_regular
 from amodal_bench.core.plain import whole
+from amodal_bench.core.progress import follow
 from amodal_bench.core.rle import Segmentation, is_list, is_object, pixels, united
 from amodal_bench.datasets.base import Problem
 from amodal_bench.datasets.fishbowl.layouts import Layout
@@ -55,9 +55,7 @@ def build_index(layout: Layout, stride: int, subset: Subset | None) -> Index:
     videos = [video for video in layout.videos() if subset is None or int(video) in subset.videos]
     tables: list[pd.DataFrame] = []
     rows: list[dict[str, object]] = []
-    hide = True if len(videos) < SHOW_PROGRESS else None  # None: on a terminal alone
-    bar = tqdm(videos, desc="indexing fishbowl", unit="video", leave=False, disable=hide)
-    for video in bar:
+    for video in follow(videos, "indexing fishbowl", "video", show=len(videos) >= SHOW_PROGRESS):
         found = _rows(layout, video, stride, problems)
         rows += _listed(found, video, subset, problems) if subset else found
         if len(rows) >= ROWS_AT_ONCE:

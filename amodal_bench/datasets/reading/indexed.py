@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from amodal_bench.core.digests import stat_of
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.progress import follow
 from amodal_bench.core.rle import Segmentation
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Problem, Sample
@@ -159,8 +159,7 @@ class IndexedDataset(ABC):
     def check(self) -> Sequence[Problem]:
         """Decode every image and mask, and compare them with each other and with the annotated numbers."""
         problems = [Problem(str(p.file), str(p.record), str(p.what)) for p in self.index.problems.itertuples()]
-        bar = tqdm(self._scenes.items(), desc=f"checking {self.name}", unit="scene", leave=False, disable=None)
-        for scene_id, rows in bar:
+        for scene_id, rows in follow(self._scenes.items(), f"checking {self.name}", "scene", show=True):
             try:
                 scene = self._read_scene(scene_id)
             except InputError as error:

@@ -10,12 +10,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tqdm import tqdm
-
 from amodal_bench.core.digests import require_unchanged
 from amodal_bench.core.errors import InputError, unreadable
 from amodal_bench.core.files import open_regular, read_bytes
 from amodal_bench.core.foreign import foreign, wide
+from amodal_bench.core.progress import Progress
 from amodal_bench.core.rle import is_object
 from amodal_bench.datasets.reading.files import COPY_AGAIN, require_own
 
@@ -54,18 +53,11 @@ def read_records(path: Path, arrays: Sequence[str], kind: str, remedy: str) -> I
         InputError: the file is missing, is not valid JSON (with line and column), or lacks one of the arrays.
     """
     scan = _Scan(path)
-    with tqdm(
-        total=len(scan.text),
-        desc=f"indexing {path.name}",
-        unit="B",
-        unit_scale=True,
-        leave=False,
-        disable=True if len(scan.text) < SHOW_PROGRESS else None,  # None: on a terminal alone
-    ) as bar:
+    with Progress(f"indexing {path.name}", len(scan.text), "B", show=len(scan.text) >= SHOW_PROGRESS) as progress:
         found: set[str] = set()
         for record in scan.records(arrays, found):
             yield record
-            bar.update(record.start + record.length - bar.n)
+            progress.advance(record.start + record.length - progress.done)
     if missing := [name for name in arrays if name not in found]:
         needs = _lists(missing) + (f" (of {_lists(arrays)})" if len(missing) < len(arrays) else "")
         raise InputError(path, f"not {kind}: it needs {needs}", remedy)

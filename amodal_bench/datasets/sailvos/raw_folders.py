@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as pillow
-from tqdm import tqdm
 
 from amodal_bench.core.errors import InputError, first_line, unreadable
 from amodal_bench.core.files import require_regular
 from amodal_bench.core.native import MOST_PIXELS
+from amodal_bench.core.progress import follow
 from amodal_bench.core.rgb import is_deep
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Problem
@@ -65,8 +65,8 @@ def list_videos(folder: Path) -> list[str]:
 def list_files(folder: Path, videos: Sequence[str]) -> dict[str, int]:
     """Names, relative to `folder`, and sizes in bytes of all pictures, maps and masks. Raises `InputError`."""
     # There may be millions of files.
-    bar = tqdm(videos, desc=f"listing {folder.name}", unit="video", leave=False, disable=None)
-    return {name: size for video in bar for name, size in _video_files(folder, video)}
+    listed = follow(videos, f"listing {folder.name}", "video", show=True)
+    return {name: size for video in listed for name, size in _video_files(folder, video)}
 
 
 def build_index(files: Iterable[str]) -> Index:

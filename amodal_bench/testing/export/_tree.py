@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image as Pillow
 
 from amodal_bench.core.masks import extent
+from amodal_bench.core.progress import follow
 from amodal_bench.core.types import Mask
 from amodal_bench.toy.scene import Scene, draw_scene
 
@@ -20,7 +21,7 @@ def write_scenes(folder: Path, names: list[str], split: str, seed: int) -> Itera
     Yields the scene with the fields "file_name", "height" and "width" of its entry of "images".
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for index, name in enumerate(names):
+    for index, name in enumerate(follow(names, "drawing scenes", "scene")):
         scene = draw_scene(seed, split, index)
         Pillow.fromarray(scene.image).save(folder / name)
         height, width = scene.image.shape[:2]

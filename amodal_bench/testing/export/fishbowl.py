@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image as Pillow
 
+from amodal_bench.core.progress import follow
 from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Image
 from amodal_bench.toy.scene import Instance, Scene, draw_scene
@@ -55,7 +56,7 @@ def export(
     if layout not in LAYOUTS or not 1 <= frames <= 16:
         raise ValueError(f"no tree of layout {layout!r} with {frames} frames")
     listing: list[dict[str, Any]] = []
-    for index in range(images):
+    for index in follow(range(images), "drawing videos", "video"):
         scene = draw_scene(seed, split, index)
         width = scene.image.shape[1] - PAN * (frames - 1)
         windows = [slice(PAN * t, PAN * t + width) for t in range(frames)]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
+from amodal_bench.core.progress import follow
 from amodal_bench.core.rle import encode
 from amodal_bench.testing.export._tree import box, write_tables
 from amodal_bench.toy.scene import Instance, Scene, draw_scene
@@ -35,7 +36,7 @@ def export(folder: Path, split: str = "val", images: int = 160, seed: int = 0, v
     """
     if split not in FILES or variant not in VARIANTS:
         raise ValueError(f"split is one of {', '.join(FILES)}, variant one of {', '.join(VARIANTS)}")
-    scenes = [draw_scene(seed, split, index) for index in range(images)]
+    scenes = [draw_scene(seed, split, index) for index in follow(range(images), "drawing scenes", "scene")]
     tables: dict[str, list[dict[str, Any]]] = {
         "videos": [],
         "images": [],
