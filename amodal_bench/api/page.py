@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -13,21 +12,20 @@ from amodal_bench.api.compare import Comparison, compare_runs
 from amodal_bench.api.runs import Run
 from amodal_bench.api.score import scored_run, summary_beside
 from amodal_bench.core.errors import BenchError
-from amodal_bench.core.shown import one_line
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.report.compare_text import Section, letters, sections
 from amodal_bench.report.compare_text import notes as compared_notes
 from amodal_bench.report.marks import with_corrected
-from amodal_bench.report.page import tables
+from amodal_bench.report.page import tables as page_tables
 from amodal_bench.report.page.annotated import Made, Told, write_annotated
-from amodal_bench.report.page.folder import check_folder, write_fixed, write_index
-from amodal_bench.report.page.masks import ANNOTATED, CHUNK, PREDICTED, forget_others, pieces, write_piece
-from amodal_bench.report.page.rows import Rows, columns, rows_of
-from amodal_bench.report.page.scripts import packed
+from amodal_bench.report.page.folder import Heading, check_folder, index_of, write_fixed, write_index
+from amodal_bench.report.page.masks import ANNOTATED, PREDICTED, forget_others, pieces, write_piece
+from amodal_bench.report.page.rows import Rows, rows_of
 from amodal_bench.report.scored import Scored
 from amodal_bench.runner.place import room
-from amodal_bench.runner.store import STORE, Store, read_store
+from amodal_bench.runner.schema import INSTANCES
+from amodal_bench.runner.store import STORE, read_store
 
 PREDICTIONS = "predictions"
 
@@ -93,44 +91,24 @@ def make_page(
         scored, left_out = [one], 0
     rows = rows_of(scored)
     try:
-        write_fixed(folder, _title(scored))
+        write_fixed(folder, _heading(scored, why).title)
         made = Made() if dataset is None else write_annotated(folder, dataset, rows, told)
         kinds = [PREDICTED, *([] if dataset is None else [ANNOTATED])]
         forget_others(folder, len(rows.ids), kinds)
         _write_predicted(folder, runs, rows, told)
-        file = write_index(folder, _index(runs, scored, rows, found, made, why))
+        tables, notes = _tables(runs, scored, found)
+        file = write_index(folder, index_of(_heading(scored, why), rows, made.names, tables, notes))
     except OSError as error:
         raise BenchError(f"{folder}: cannot be written ({error.strerror or error})") from error
     pictures = len({name for name in made.names.values() if name})
     return Page(file, len(rows.ids), pictures, made.reused, made.unreadable, left_out, missing)
 
 
-def _title(scored: Sequence[Scored]) -> str:
-    return f"{', '.join(one.name for one in scored)} on {scored[0].facts['dataset']['name']}"
-
-
-def _index(
-    runs: Sequence[Run], scored: Sequence[Scored], rows: Rows, found: Comparison | None, made: Made, why: str
-) -> Mapping[str, Any]:
-    """All that the page knows before a mask is loaded."""
-    own, noted = _tables(runs, scored, found)
-    protocol = scored[0].protocols[0]
-    numbers = {frame: place for place, frame in enumerate(made.names)}
-    return {
-        "title": one_line(_title(scored)),
-        "dataset": one_line(scored[0].facts["dataset"]["name"]),
-        "protocol": one_line(f"{protocol.label} ({protocol.digest})"),
-        "selection": scored[0].ids,
-        "draws": scored[0].draws,
-        "chunk": CHUNK,
-        "annotated": bool(made.names),
-        "why": one_line(why),
-        "pictures": list(made.names.values()),
-        "picture": packed([numbers.get(frame, 0) for frame in rows.frames], "u32"),
-        **columns(rows),
-        "tables": [tables.plain(each) for each in own],
-        "notes": [one_line(note) for note in noted],
-    }
+def _heading(scored: Sequence[Scored], why: str) -> Heading:
+    first, protocol = scored[0], scored[0].protocols[0]
+    name = str(first.facts["dataset"]["name"])
+    title = f"{', '.join(one.name for one in scored)} on {name}"
+    return Heading(title, name, f"{protocol.label} ({protocol.digest})", first.ids, first.draws, why)
 
 
 def _tables(
@@ -146,17 +124,17 @@ def _tables(
     places = {digest: place for place, digest in enumerate(by_run)}
     summary = summary.drop_duplicates(["run", "protocol_digest"])
     summary = summary.sort_values("run", key=lambda own: own.map(places).fillna(-1), kind="stable")
-    parts = list(tables.numbers("The instances of this page, % with 95 % intervals", summary, by_run))
-    noted = tables.notes(summary)
+    parts = list(page_tables.numbers("The instances of this page, % with 95 % intervals", summary, by_run))
+    noted = page_tables.notes(summary)
     if found is not None:
         compared = sections(found.scored, found.differences, found.changes, found.wins, 0)
         parts += [_named(each) for each in compared]
         noted += compared_notes(found.scored, found.differences)
-    parts.append(tables.by_occlusion(scored))
-    beside = tables.scores_beside(scored)
-    parts += tables.numbers("Every score in the runs' folders, % with 95 % intervals", beside, by_run)
-    parts.append(tables.timing(scored))
-    return parts, list(dict.fromkeys([*noted, *tables.notes(beside)]))
+    parts.append(page_tables.by_occlusion(scored))
+    beside = page_tables.scores_beside(scored)
+    parts += page_tables.numbers("Every score in the runs' folders, % with 95 % intervals", beside, by_run)
+    parts.append(page_tables.timing(scored))
+    return parts, list(dict.fromkeys([*noted, *page_tables.notes(beside)]))
 
 
 def _named(section: Section) -> Section:
@@ -174,13 +152,11 @@ def _write_predicted(folder: Path, runs: Sequence[Run], rows: Rows, told: Told) 
 
 
 def _rles(run: Run, ids: Sequence[str]) -> list[str | None]:
-    """A run's predictions of some instances in COCO's text form; None where it has none."""
-
-    def one(store: Store, id: str) -> str | None:
-        try:
-            return store.rle(id)["counts"]
-        except KeyError:
-            return None
-
+    """A run's predictions of some instances in COCO's text form; None where it has none. The page checks them."""
+    which = f"WHERE draw = 0 AND id IN ({', '.join('?' * len(ids))})"
+    columns = list(INSTANCES)
+    id, text = columns.index("id"), columns.index("rle")
     with room(run.folder):
-        return read_store(run.folder / STORE, lambda store: [one(store, id) for id in ids])
+        rows = read_store(run.folder / STORE, lambda store: list(store.rows("instances", which, ids)))
+    found = {row[id]: None if row[text] is None else row[text].decode("ascii", "replace") for row in rows}
+    return [found.get(each) for each in ids]

@@ -5,12 +5,12 @@
     amodal-bench results page RUN_A RUN_B protocol=pooled ids=ids.txt -o look
     amodal-bench results page RUN dataset=cocoa dataset.root=/data/cocoa -o look
 
-Open look/index.html. It lists the instances, sorted and filtered by any number; shows the picture of one with V, A and
-the prediction of every run; has plots in which instances are selected, the tables of all scores, and the errors.
+Open look/index.html. It lists the instances, sorted and filtered by any number; shows the picture of one with V, A
+and the prediction of every run; has plots in which instances are selected, the tables of all scores, and the errors.
 
 The runs must be about the same instances of one dataset; --common shows those that all have. Without settings, the
-dataset is opened as the first run's was; where that cannot be, the page has no pictures and says why. Pictures are made
-once: the same command again, or one for other runs, uses those that are there. No run is changed.
+dataset is opened as the first run's was; where that cannot be, the page has no pictures and says why. Pictures are
+made once: the same command again, or one for other runs, uses those that are there. No run is changed.
 """
 
 from __future__ import annotations

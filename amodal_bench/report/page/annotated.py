@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +42,7 @@ def write_annotated(folder: Path, dataset: Dataset, rows: Rows, told: Told) -> M
     """Write V, A and pictures of all instances; what an earlier call has made of the same files is kept.
 
     The dataset is read by one thread, since its class may allow no more; pictures are shrunk and written by others.
-    A sample that cannot be read costs itself alone: the page shows why. Raises `OSError` where nothing can be written.
+    A sample that cannot be read costs itself alone: the page shows why. Raises `OSError` where it cannot be written.
     """
     fingerprint = dataset.fingerprint()
     frames = rows.frames
@@ -55,11 +55,13 @@ def write_annotated(folder: Path, dataset: Dataset, rows: Rows, told: Told) -> M
             ids, own = rows.ids[piece], frames[piece]
             key = _key(fingerprint, ids, own, stats)
             same = is_made(folder, ANNOTATED, number, key)
-            if same and all(_is_there(folder, found.names[frame]) for frame in own):
+            if same and all(_is_there(folder, found.names[frame]) for frame in dict.fromkeys(own)):
                 found.reused += len(ids)
             else:
-                masks = work.piece(pool, ids, own, same, lambda done, start=piece.start: told(
-                    PICTURES, start + done, len(rows.ids)))  # fmt: skip
+                masks = []
+                for each in work.piece(pool, ids, own, same):
+                    masks.append(each)
+                    told(PICTURES, piece.start + len(masks), len(rows.ids))
                 write_piece(folder, ANNOTATED, number, key, masks)
                 found.made += len(ids)
             told(PICTURES, piece.stop, len(rows.ids))
@@ -77,24 +79,20 @@ class _Work:
     begun: set[str] = field(default_factory=set)
 
     def piece(
-        self,
-        pool: ThreadPoolExecutor,
-        ids: Sequence[str],
-        frames: Sequence[tuple[str, int, int]],
-        same: bool,
-        told: Callable[[int], None],
-    ) -> list[list[str | None]]:
-        """V and A of each instance; of one that cannot be read None twice, and why."""
-        masks: list[list[str | None]] = []
+        self, pool: ThreadPoolExecutor, ids: Sequence[str], frames: Sequence[tuple[str, int, int]], same: bool
+    ) -> Iterator[list[str | None]]:
+        """V and A of each instance in their order; of one that cannot be read None twice, and why."""
         waiting: deque[Future[list[str | None]]] = deque()
         limit = WAITING * (os.cpu_count() or 1)
-        for done, (id, frame) in enumerate(zip(ids, frames, strict=True)):
+        for id, frame in zip(ids, frames, strict=True):
             waiting.append(pool.submit(self._made, self._read(id, frame), self._picture(frame, same)))
-            while len(waiting) > limit:
-                masks.append(waiting.popleft().result())
-            told(done + 1)
-        masks += [each.result() for each in waiting]
-        self.found.unreadable += sum(len(each) > 2 for each in masks)
+            if len(waiting) > limit:
+                yield self._noted(waiting.popleft().result())
+        for each in waiting:
+            yield self._noted(each.result())
+
+    def _noted(self, masks: list[str | None]) -> list[str | None]:
+        self.found.unreadable += len(masks) > 2
         return masks
 
     def _read(self, id: str, frame: tuple[str, int, int]) -> Sample | str:

@@ -1,4 +1,4 @@
-"""Masks on their way to the page: COCO's RLEs in files of some hundred instances, loaded when one of them is shown."""
+"""Masks on their way to the page: COCO's RLEs in files of some hundred instances, loaded when one is shown."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -32,8 +33,11 @@ def places(folder: Path, name: str) -> tuple[Path, Path]:
 def write_picture(folder: Path, name: str, image: Image) -> None:
     """Write a picture and its small one. Raises `OSError` where they cannot be written."""
     for file, side in zip(places(folder, name), (SIDE, SMALL), strict=True):
-        made = Pillow.fromarray(shrunk(image, side))
-        write_whole(file, lambda partial, made=made: made.save(partial, "JPEG", quality=QUALITY, subsampling=0))
+        write_whole(file, partial(_save, Pillow.fromarray(shrunk(image, side))))
+
+
+def _save(made: Pillow.Image, file: Path) -> None:
+    made.save(file, "JPEG", quality=QUALITY, subsampling=0)
 
 
 def shrunk(image: Image, side: int) -> Image:

@@ -35,6 +35,7 @@ function open(data) {
   afterFilter();
   const row = rowOfHash();
   showRow(row >= 0 ? row : state.view.length ? state.view[0] : -1);
+  drawRows();
   reveal(Math.max(0, state.view.indexOf(state.row)));
   drawRows();
   drawPlots();
@@ -116,9 +117,9 @@ function refresh(again) {
   filterRows();
   afterFilter();
   const at = state.view.indexOf(state.row);
-  if (at < 0) list.scroll.scrollTop = 0;
+  if (at < 0 || again) list.scroll.scrollTop = 0; // who sorts wants to see what comes first
   drawRows();
-  if (at >= 0) { reveal(at); drawRows(); }
+  if (at >= 0 && !again) { reveal(at); drawRows(); }
   drawPlots();
   if (state.row >= 0) drawViewer();
 }

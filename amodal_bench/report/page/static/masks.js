@@ -42,5 +42,7 @@ async function masksOf(row) {
   const wanted = [pieceOf("predicted", number), data.annotated ? pieceOf("annotated", number) : null];
   const [predicted, annotated] = await Promise.all(wanted);
   const own = annotated ? annotated[place] : [null, null, ""];
-  return { visible: mask(own[0]), amodal: mask(own[1]), why: own[2] || "", runs: predicted[place].map(mask), height, width };
+  const runs = predicted[place].map(mask);
+  const broken = runs.map((decoded, k) => decoded === null && predicted[place][k] !== null && height > 0);
+  return { visible: mask(own[0]), amodal: mask(own[1]), why: own[2] || "", runs, broken };
 }

@@ -1,12 +1,12 @@
 // COCO's compressed RLE: runs down the columns, five bits a character, from the fourth run on as differences.
 
-/** The mask as one byte a pixel, rows first; pixels beyond the picture are left out, whatever the text says. */
+/** The mask as one byte a pixel, rows first; null where the text does not fill a picture of this size. */
 function decodeMask(text, height, width) {
   const mask = new Uint8Array(height * width);
   const runs = [];
   let at = 0, pixel = 0;
   const end = height * width;
-  while (at < text.length && pixel < end) {
+  while (at < text.length) {
     let run = 0, shift = 0, code;
     do {
       code = text.charCodeAt(at++) - 48;
@@ -15,12 +15,12 @@ function decodeMask(text, height, width) {
     } while (code & 32 && at < text.length && shift < 35);
     if (code & 16 && shift < 32) run |= -1 << shift;
     if (runs.length > 2) run += runs[runs.length - 2];
-    if (run < 0) break;
-    if (runs.length & 1) fillColumns(mask, pixel, Math.min(pixel + run, end), height, width);
+    if (!(run >= 0) || pixel + run > end) return null;
+    if (runs.length & 1) fillColumns(mask, pixel, pixel + run, height, width);
     runs.push(run);
     pixel += run;
   }
-  return mask;
+  return pixel === end && at === text.length ? mask : null;
 }
 
 function fillColumns(mask, from, to, height, width) {

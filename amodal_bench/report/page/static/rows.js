@@ -55,25 +55,33 @@ function valuesOf(key) {
   }
 }
 
-/** Sort all rows by a column; rows without a number come last, equal ones in the order of their ids. */
+/** Numbers as whole ones of 32 bits in the same order: those of floats are flipped so that they can be compared. */
+function orderable(keys) {
+  if (keys instanceof Uint32Array) return keys;
+  const bits = new Uint32Array(keys.buffer.slice(0));
+  return bits.map((own) => (own >>> 31 ? ~own : own | 0x80000000));
+}
+
+/**
+ * Sort all rows by a column; rows without a number come last, equal ones in the order of their ids.
+ *
+ * Key and row share a double (32 bits and 21), since numbers are sorted ten times as fast without a function.
+ */
 function sortRows() {
-  const order = new Uint32Array(PAGE.rows), keys = valuesOf(state.sort);
+  const count = PAGE.rows, order = new Uint32Array(count), keys = valuesOf(state.sort);
+  state.order = order;
   if (!keys) {
-    for (let i = 0; i < order.length; i++) order[i] = state.down ? order.length - 1 - i : i;
-    state.order = order;
+    for (let i = 0; i < count; i++) order[i] = state.down ? count - 1 - i : i;
     return;
   }
-  const missing = [];
-  let count = 0;
-  for (let i = 0; i < order.length; i++) {
+  const whole = orderable(keys), pairs = new Float64Array(count), missing = [];
+  let known = 0;
+  for (let i = 0; i < count; i++) {
     if (Number.isNaN(keys[i])) missing.push(i);
-    else order[count++] = i;
+    else pairs[known++] = (state.down ? 0xffffffff - whole[i] : whole[i]) * 0x200000 + i;
   }
-  const known = order.subarray(0, count);
-  if (state.down) known.sort((a, b) => keys[b] - keys[a] || a - b);
-  else known.sort((a, b) => keys[a] - keys[b] || a - b);
-  order.set(missing, count);
-  state.order = order;
+  pairs.subarray(0, known).sort().forEach((pair, k) => { order[k] = pair % 0x200000; });
+  order.set(missing, known);
 }
 
 /** Choose the rows that every filter and every brush takes. */
