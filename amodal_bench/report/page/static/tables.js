@@ -22,6 +22,31 @@ function makeTables() {
   where.append(make("ul", { class: "quiet" }, ...data.notes.map((note) => make("li", {}, note))));
 }
 
+const FAILURES = [
+  { title: "worse than V", key: "gain", range: [null, -0.05], holds: (run, i) => 100 * (run.iou[i] - PAGE.columns.visible[i]) <= -0.05 },
+  { title: "IoU below 50 %", key: "iou", range: [null, 49.95], holds: (run, i) => 100 * run.iou[i] <= 49.95 },
+  { title: "nothing hidden found", key: "occluded", range: [null, 0], holds: (run, i) => run.occluded[i] === 0 },
+];
+
+/** How often each run fails in some sense; a click selects these instances, the worst first. */
+function makeFailures(where) {
+  const { data, columns } = PAGE;
+  const rows = data.runs.map((run, k) => {
+    const buttons = FAILURES.map((failure) => {
+      let count = 0;
+      for (let i = 0; i < PAGE.rows; i++) if (failure.holds(columns.runs[k], i)) count++;
+      return make("button", { type: "button", class: "small", disabled: !count, onclick: () => showFailure(k, failure) }, `show ${whole(count)}`);
+    });
+    return [`${run.letter}  ${run.name}`, ...buttons];
+  });
+  where.append(make("h2", {}, "Failures"), tableOf(["run", ...FAILURES.map(({ title }) => title)], [], rows));
+}
+
+function showFailure(run, { key, range }) {
+  Object.assign(state, { run, sort: key, down: false, ranges: { [key]: range }, category: -1, trouble: "", text: "", group: null, brushes: {} });
+  showSelected();
+}
+
 /** Every error of every run with how many instances have it, the frequent ones first; a click selects these. */
 function makeErrors() {
   const { data, columns } = PAGE, where = find("errors"), counts = new Map();
@@ -31,6 +56,8 @@ function makeErrors() {
   const found = [...counts].map(([key, count]) => [...key.split(" ").map(Number), count]).sort((a, b) => b[2] - a[2] || a[0] - b[0] || a[1] - b[1]);
   const total = found.reduce((sum, each) => sum + each[2], 0);
   find("tab-errors").append(` (${whole(total)})`);
+  makeFailures(where);
+  where.append(make("h2", {}, "Errors"));
   if (!total) {
     where.append(make("p", { class: "quiet" }, "No prediction failed."));
     return;
@@ -46,10 +73,15 @@ function makeErrors() {
 }
 
 function showGroup(run, error) {
-  state.run = run;
-  state.group = [run, error];
+  Object.assign(state, { run, ranges: {}, category: -1, trouble: "", text: "", group: [run, error], brushes: {} });
+  showSelected();
+}
+
+/** Go to the list, whose filters another part of the page has set. */
+function showSelected() {
   openTab("instances");
   drawControls();
+  drawFields();
   refresh(true);
   if (state.view.length) showAt(0);
 }
