@@ -266,7 +266,7 @@ def test_a_page_of_all_tables_leads_to_the_pages_of_their_runs(tmp_path: Path) -
     pages = pages_of(results)
     assert pages == {"0123456789ab": "../runs/toy-model-0123456789ab/page/index.html"}
     values = [
-        Value("row", "toy", number, 0.5, run=run, best=True)
+        Value("row", "toy", number, 0.5, clusters=30, run=run, best=True)
         for number, run in (("mIoU", "0123456789ab"), ("<b>", "ba9876543210"))
     ]
     for name in ("table10", "table2", "table-views"):

@@ -20,7 +20,7 @@ const STEPS = { j: 1, ArrowDown: 1, ArrowRight: 1, k: -1, ArrowUp: -1, ArrowLeft
 
 function makeHelp() {
   const rows = KEYS.map(([keys, what]) => [make("kbd", {}, keys), what]);
-  const close = make("button", { type: "button", onclick: () => find("help").close() }, "Close");
+  const close = make("button", { type: "button", autofocus: true, onclick: () => find("help").close() }, "Close");
   find("help").append(make("h2", {}, "Keys"), tableOf(["key", "does"], [], rows), make("h2", {}, "Colours"), legend(),
     make("p", { class: "quiet" }, "The colours are told apart by people who are colour-blind. Drag in a plot to select instances; a click shows the nearest one."), close);
   find("help-button").addEventListener("click", () => find("help").showModal());

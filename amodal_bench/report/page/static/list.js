@@ -12,7 +12,9 @@ function makeList() {
   find("list").append(grid);
   list.scroll.addEventListener("click", (event) => {
     const row = event.target.closest("[data-at]");
-    if (row) showAt(Number(row.dataset.at));
+    if (!row) return;
+    showAt(Number(row.dataset.at));
+    if (matchMedia("(max-width: 900px)").matches) find("viewer").scrollIntoView(); // the picture is above the list there
   });
   new ResizeObserver(() => drawRows()).observe(list.scroll);
 }

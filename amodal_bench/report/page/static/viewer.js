@@ -138,7 +138,8 @@ function drawPanel(made) {
   canvas.height = Math.max(1, Math.round(stage.clientHeight * ratio));
   const draw = canvas.getContext("2d"), scale = canvas.width / across;
   const own = { visible: masks.visible, amodal: masks.amodal, predicted: run < 0 ? null : masks.runs[run] };
-  if (layers.fill) drawFill(draw, own, view, width, canvas);
+  const byOutcome = layers.outcome && own.amodal && run >= 0 && (own.predicted || error[0] === "failed");
+  if (layers.fill) drawFill(draw, own, byOutcome, view, width, canvas);
   if (!layers.contours) return;
   const edges = [["--a", layers.amodal && own.amodal], ["--p", own.predicted], ["--v", layers.visible && own.visible]];
   for (const [role, mask] of edges) if (mask) drawOutline(draw, mask, height, width, view, scale, role, ratio);
@@ -159,11 +160,10 @@ function rgb(role) {
   return [1, 3, 5].map((k) => parseInt(text.slice(k, k + 2), 16));
 }
 
-/** Fill the pixels: by what became of V and A, or one colour for each mask. */
-function drawFill(draw, { visible, amodal, predicted }, view, width, canvas) {
+/** Fill the pixels: by what became of V and A, a failed prediction being empty, or one colour for each mask. */
+function drawFill(draw, { visible, amodal, predicted }, byOutcome, view, width, canvas) {
   const across = view[2] - view[0], down = view[3] - view[1];
   const pixels = new ImageData(across, down), [kept, gained, missed, wrong, v, a, p] = ["--kept", "--gained", "--missed", "--wrong", "--v", "--a", "--p"].map(rgb);
-  const byOutcome = layers.outcome && predicted && amodal;
   for (let y = 0; y < down; y++) {
     for (let x = 0; x < across; x++) {
       const at = (y + view[1]) * width + x + view[0];
@@ -178,7 +178,7 @@ function drawFill(draw, { visible, amodal, predicted }, view, width, canvas) {
       pixels.data[to] = colour[0];
       pixels.data[to + 1] = colour[1];
       pixels.data[to + 2] = colour[2];
-      pixels.data[to + 3] = 165;
+      pixels.data[to + 3] = 185;
     }
   }
   const small = make("canvas", { width: across, height: down });
