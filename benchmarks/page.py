@@ -28,6 +28,7 @@ from amodal_bench.api.page import make_page
 from amodal_bench.api.runs import Run, open_run
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Problem, Sample
+from amodal_bench.metrics.counts import joint_counts
 from amodal_bench.metrics.protocols import occlusion_rate
 from amodal_bench.report.compare import amodal_pixels
 from amodal_bench.runner.identity import Identity
@@ -67,7 +68,7 @@ class Shapes:
 
     @cached_property
     def masks(self) -> Sequence[tuple[Mask, Mask, Mask, Mask]]:
-        """Of each shape A, V and two predictions."""
+        """A, V and two predictions of each shape."""
         rng = np.random.default_rng(0)
         found = []
         for _ in range(SHAPES):
@@ -81,7 +82,8 @@ class Shapes:
 
     def records(self) -> pd.DataFrame:
         """The index; rates are measured."""
-        counts = np.stack([_row("", amodal, amodal, visible).counts for amodal, visible, *_ in self.masks])
+        none = np.zeros((HEIGHT, WIDTH), bool)
+        counts = np.stack([joint_counts(amodal, amodal, visible, none) for amodal, visible, *_ in self.masks])
         places = np.arange(self.count)
         pixels, rates = amodal_pixels(counts).astype(float), occlusion_rate(counts)
         return pd.DataFrame({

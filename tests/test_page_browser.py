@@ -145,16 +145,16 @@ class Reader:
         self.page.wait_for_function("document.querySelector('.stage canvas').width > 1")
         self.page.wait_for_timeout(50)
 
-    def pixels(self) -> Any:
-        """The colours of the first panel's canvas at the centre of each pixel of the picture, (H, W, 4)."""
-        found = self.page.evaluate("""([height, width]) => {
+    def pixels(self, right: float = 0.5, down: float = 0.5) -> Any:
+        """The colours of the first panel's canvas at a place in each pixel of the picture, its centre, (H, W, 4)."""
+        found = self.page.evaluate("""([height, width, right, down]) => {
             const canvas = document.querySelector('.stage canvas'), draw = canvas.getContext('2d'), found = [];
             for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
-              const at = [(x + 0.5) * canvas.width / width, (y + 0.5) * canvas.height / height].map(Math.floor);
+              const at = [(x + right) * canvas.width / width, (y + down) * canvas.height / height].map(Math.floor);
               found.push(...draw.getImageData(at[0], at[1], 1, 1).data);
             }
             return found;
-        }""", [HEIGHT, WIDTH])  # fmt: skip
+        }""", [HEIGHT, WIDTH, right, down])  # fmt: skip
         return np.array(found, np.uint8).reshape(HEIGHT, WIDTH, 4)
 
     def drag(self, plot: str, first: tuple[float, float], last: tuple[float, float]) -> None:
@@ -298,9 +298,10 @@ def test_masks_are_drawn_as_they_are_and_layers_toggle(read: Callable[..., Reade
     reader.page.keyboard.press("f")
     assert not reader.pixels().any()
     reader.page.keyboard.press("c")
-    drawn = reader.page.evaluate("document.querySelector('.stage canvas').toDataURL()")
-    reader.page.keyboard.press("a")
-    assert reader.page.evaluate("document.querySelector('.stage canvas').toDataURL()") != drawn, "A's contour"
+    below, after = np.diff(inside.astype(int), axis=0), np.diff(inside.astype(int), axis=1)
+    assert np.array_equal(reader.pixels(down=1.0)[:-1, :, 3] > 0, below != 0), "lines between rows"
+    assert np.array_equal(reader.pixels(right=1.0)[:, :-1, 3] > 0, after != 0), "lines between columns"
+    assert not reader.pixels()[..., 3].any()
     assert reader.page.locator(".panel").count() == 2
     reader.page.keyboard.press("1")
     assert reader.page.locator(".panel").count() == 1

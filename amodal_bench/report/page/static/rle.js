@@ -45,22 +45,27 @@ function boxOf(mask, height, width) {
   return top < 0 ? null : [left, top, right + 1, bottom + 1];
 }
 
-/** The mask's outline as straight lines between pixels: [x1, y1, x2, y2, ...]. */
+/** The mask's outline as straight lines between pixels: [x1, y1, x2, y2, ...]; only its box is looked at. */
 function outlineOf(mask, height, width) {
-  const lines = [];
-  const at = (y, x) => (y >= 0 && x >= 0 && y < height && x < width ? mask[y * width + x] : 0);
-  for (let y = 0; y <= height; y++) {
-    for (let x = 0, start = -1; x <= width; x++) {
-      const edge = x < width && at(y - 1, x) !== at(y, x);
-      if (edge && start < 0) start = x;
-      if (!edge && start >= 0) { lines.push(start, y, x, y); start = -1; }
+  const box = boxOf(mask, height, width), lines = [];
+  if (!box) return lines;
+  const [left, top, right, bottom] = box;
+  for (let y = top; y <= bottom; y++) {
+    let start = -1;
+    for (let x = left; x <= right; x++) {
+      const above = y > top && x < right ? mask[(y - 1) * width + x] : 0;
+      const below = y < bottom && x < right ? mask[y * width + x] : 0;
+      if (above !== below && start < 0) start = x;
+      if (above === below && start >= 0) { lines.push(start, y, x, y); start = -1; }
     }
   }
-  for (let x = 0; x <= width; x++) {
-    for (let y = 0, start = -1; y <= height; y++) {
-      const edge = y < height && at(y, x - 1) !== at(y, x);
-      if (edge && start < 0) start = y;
-      if (!edge && start >= 0) { lines.push(x, start, x, y); start = -1; }
+  for (let x = left; x <= right; x++) {
+    let start = -1;
+    for (let y = top; y <= bottom; y++) {
+      const before = x > left && y < bottom ? mask[y * width + x - 1] : 0;
+      const after = x < right && y < bottom ? mask[y * width + x] : 0;
+      if (before !== after && start < 0) start = y;
+      if (before === after && start >= 0) { lines.push(x, start, x, y); start = -1; }
     }
   }
   return lines;

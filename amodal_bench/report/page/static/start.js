@@ -42,6 +42,8 @@ function points(value) {
   return value > 0 ? "+" + text : text === "-0.0" ? "0.0" : text.replace("-", "\u2212");
 }
 
+const GROUPED = new Intl.NumberFormat("en");
+
 function whole(value) {
-  return value.toLocaleString("en");
+  return GROUPED.format(value);
 }
