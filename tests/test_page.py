@@ -30,6 +30,7 @@ from amodal_bench.report.page import masks
 from amodal_bench.report.page.folder import SCRIPTS, STATIC, script
 from amodal_bench.report.page.pictures import name_of, shrunk
 from amodal_bench.report.page.scripts import literal, packed
+from amodal_bench.runner.store import Row, Store
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&<!--\u2028\u202egpj"
 
@@ -147,6 +148,20 @@ def test_the_same_call_writes_the_same_bytes_and_no_picture_again(tmp_path: Path
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "page").rglob("*")} == stats
 
 
+def test_an_interrupted_page_is_completed(tmp_path: Path) -> None:
+    data, folder = things(4), tmp_path / "page"
+    written(tmp_path, data, [same], data)
+    before = contents(folder)
+    picture = next(iter(sorted((folder / "pictures" / "small").iterdir()))).relative_to(folder)
+    for name in ("index.data.js", "masks/annotated_0.js", picture):
+        (folder / name).unlink()
+        written(tmp_path, data, [same], data)
+        assert contents(folder) == before, name
+    (folder / "masks" / "predicted_7.js").touch()
+    written(tmp_path, data, [same], data)
+    assert contents(folder) == before, "what an earlier page had of more instances is gone"
+
+
 @dataclass(frozen=True)
 class Sealed:
     """A dataset of which only some samples can be read."""
@@ -181,6 +196,23 @@ def test_a_sample_that_cannot_be_read_costs_itself(tmp_path: Path) -> None:
     assert found[0][:2] == [None, None] and "is cut off" in found[0][2] and len(found[1]) == 2
 
 
+@pytest.mark.parametrize("readable", [0, 2])
+def test_what_no_run_could_read_is_listed_all_the_same(tmp_path: Path, readable: int) -> None:
+    data = things(4)
+    home = store_run(tmp_path / "run0", "a", data, {id: [same(facts[3])] for id, facts in data.instances.items()})
+    with Store(home / "store.sqlite") as store:
+        store.write([Row(id, "a.jpg is cut off") for id in sorted(data.instances)[readable:]])
+    page = written(tmp_path, data, [same], data)
+    assert page.instances == 4 and page.unreadable == 4 - readable
+    (index,) = parsed(tmp_path / "page" / "index.data.js")
+    assert index["errors"][1:] == [["unreadable", "a.jpg is cut off"]]
+    assert numbers(index["runs"][0]["error"]) == [0.0] * readable + [1.0] * (4 - readable)
+    assert numbers(index["pixels"])[readable:] == [0.0] * (4 - readable)
+    *_, found = parsed(tmp_path / "page" / "masks" / "predicted_0.js")
+    assert found[readable:] == [[None]] * (4 - readable)
+
+
+@pytest.mark.slow
 def test_without_a_dataset_the_page_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = things(4)
     written(tmp_path, data, [same], data)

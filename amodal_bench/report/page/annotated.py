@@ -101,6 +101,8 @@ class _Work:
             sample = self.dataset.sample(id)
         except Exception as error:  # a dataset may be anybody's class
             return one_line(error)
+        if not all(frame[1:]):
+            return "the run could not read it"
         if sample.amodal.shape != frame[1:]:
             return f"is {_size(sample.amodal.shape)}, and was {_size(frame[1:])} in the run (height x width)"
         return sample

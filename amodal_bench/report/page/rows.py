@@ -85,7 +85,7 @@ def rows_of(scored: Sequence[Scored]) -> Rows:
     counts = [_counts(table) for table in tables]
     # What is annotated is the same in all runs that could read it, so the first of them says it.
     some, known = counts[0].copy(), counted[0].copy()
-    size = tables[0][["height", "width"]].fillna(0).to_numpy(np.int64, copy=True)
+    size = tables[0][["height", "width"]].astype(float).fillna(0).to_numpy(np.int64, copy=True)
     texts = tables[0][["image_id", "category"]].copy()
     for table, own, here in zip(tables[1:], counts[1:], counted[1:], strict=True):
         more = here & ~known
@@ -153,7 +153,7 @@ def columns(rows: Rows) -> dict[str, Any]:
 
 def _counts(table: pd.DataFrame) -> Integers:
     """The counts of rows, (N, 16); zeros where there are none."""
-    return table[COUNTS].fillna(0).to_numpy(np.int64)
+    return table[COUNTS].astype(float).fillna(0).to_numpy(np.int64)
 
 
 def _where(values: Floats, holds: Any) -> Floats:
