@@ -221,7 +221,7 @@ def test_without_a_dataset_the_page_says_why(tmp_path: Path, capsys: pytest.Capt
     assert "without pictures: " in printed and "does not say how its dataset is opened" in printed
     (index,) = parsed(tmp_path / "page" / "index.data.js")
     assert not index["annotated"] and "does not say how its dataset is opened" in index["why"]
-    assert [file.name for file in (tmp_path / "page" / "masks").iterdir()] == ["predicted_0.js"]
+    assert written(tmp_path, data, [same], data).reused == 4, "what there was is kept for when the dataset is back"
 
 
 def test_runs_of_other_instances_are_refused_or_joined(tmp_path: Path) -> None:

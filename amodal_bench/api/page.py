@@ -20,7 +20,7 @@ from amodal_bench.report.marks import with_corrected
 from amodal_bench.report.page import tables as page_tables
 from amodal_bench.report.page.annotated import Made, Told, write_annotated
 from amodal_bench.report.page.folder import Heading, check_folder, index_of, write_fixed, write_index
-from amodal_bench.report.page.masks import ANNOTATED, PREDICTED, forget_others, pieces, write_piece
+from amodal_bench.report.page.masks import PREDICTED, forget_others, pieces, write_piece
 from amodal_bench.report.page.rows import Rows, rows_of
 from amodal_bench.report.scored import Scored
 from amodal_bench.runner.place import room
@@ -93,8 +93,7 @@ def make_page(
     try:
         write_fixed(folder, _heading(scored, why).title)
         made = Made() if dataset is None else write_annotated(folder, dataset, rows, told)
-        kinds = [PREDICTED, *([] if dataset is None else [ANNOTATED])]
-        forget_others(folder, len(rows.ids), kinds)
+        forget_others(folder, len(rows.ids))
         _write_predicted(folder, runs, rows, told)
         tables, notes = _tables(runs, scored, found)
         file = write_index(folder, index_of(_heading(scored, why), rows, made.names, tables, notes))

@@ -47,13 +47,12 @@ def is_made(folder: Path, kind: str, number: int, key: str) -> bool:
         return opened.read(LONGEST_HEAD).startswith(head)
 
 
-def forget_others(folder: Path, count: int, kinds: Sequence[str]) -> None:
-    """Delete what an earlier call has written of further pieces, or of kinds that are not there any more."""
-    kept = {file_of(folder, kind, number) for kind in kinds for number, _ in pieces(count)}
+def forget_others(folder: Path, count: int) -> None:
+    """Delete what an earlier call has written of more instances than these."""
     for kind in (ANNOTATED, PREDICTED):
-        for file in (folder / "masks").glob(f"{kind}_*.js"):
-            if file not in kept:
-                file.unlink()
+        kept = {file_of(folder, kind, number) for number, _ in pieces(count)}
+        for file in set((folder / "masks").glob(f"{kind}_*.js")) - kept:
+            file.unlink()
 
 
 def _head(kind: str, number: int, key: str) -> str:

@@ -149,6 +149,7 @@ function showAt(at, row = state.view[at]) {
   drawRows();
   drawPlots();
   location.replace(hashOf(row));
+  find("said").textContent = `${PAGE.data.ids[row]}, IoU of ${nameOf(state.run)} ${percent(iouOf(state.run)[row])} %`;
 }
 
 function hashOf(row) {
