@@ -168,6 +168,7 @@ class Sealed:
 
     data: Things
     readable: Sequence[str] | None = None
+    image: Any = None
 
     @property
     def name(self) -> str:
@@ -185,7 +186,17 @@ class Sealed:
     def sample(self, id: str) -> Sample:
         if self.readable is not None and id not in self.readable:
             raise InputError("a.jpg", "is cut off", "fetch it again", id)
-        return self.data.sample(id)
+        return self.data.sample(id) if self.image is None else replace(self.data.sample(id), image=self.image)
+
+
+def test_a_picture_that_is_none_costs_itself(tmp_path: Path) -> None:
+    data = things(2)
+    page = written(tmp_path, data, [same], Sealed(data, image=np.zeros((24, 20), complex)))
+    assert (page.unreadable, page.pictures) == (1, 0)
+    *_, found = parsed(tmp_path / "page" / "masks" / "annotated_0.js")
+    assert len(found[1]) == 2 and "its picture cannot be shown" in found[0][2] and found[0][0] is not None
+    (index,) = parsed(tmp_path / "page" / "index.data.js")
+    assert index["pictures"] == [""] and index["annotated"]
 
 
 def test_a_sample_that_cannot_be_read_costs_itself(tmp_path: Path) -> None:

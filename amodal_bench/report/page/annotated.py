@@ -85,7 +85,11 @@ class _Work:
         waiting: deque[Future[list[str | None]]] = deque()
         limit = WAITING * (os.cpu_count() or 1)
         for id, frame in zip(ids, frames, strict=True):
-            waiting.append(pool.submit(self._made, self._read(id, frame), self._picture(frame, same)))
+            sample = self._read(id, frame)
+            if isinstance(sample, str):
+                waiting.append(pool.submit(list, (None, None, f"V and A cannot be read: {sample}")))
+            else:
+                waiting.append(pool.submit(self._made, sample, self._picture(frame, same)))
             if len(waiting) > limit:
                 yield self._noted(waiting.popleft().result())
         for each in waiting:
@@ -115,13 +119,19 @@ class _Work:
         self.begun.add(name)
         return name
 
-    def _made(self, sample: Sample | str, name: str) -> list[str | None]:
-        if isinstance(sample, str):
-            self.begun.discard(name)  # another instance of the picture may be readable
-            return [None, None, sample]
-        if name:
-            write_picture(self.folder, name, sample.image)
-        return [encode(mask)["counts"] for mask in (sample.visible, sample.amodal)]
+    def _made(self, sample: Sample, name: str) -> list[str | None]:
+        try:
+            masks: list[str | None] = [encode(mask)["counts"] for mask in (sample.visible, sample.amodal)]
+        except Exception as error:  # an array of anybody's class
+            return [None, None, f"V and A cannot be read: {one_line(error)}"]
+        try:
+            if name:
+                write_picture(self.folder, name, sample.image)
+        except OSError:  # the page's own disk
+            raise
+        except Exception as error:
+            masks.append(f"its picture cannot be shown: {one_line(error)}")
+        return masks
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -115,7 +115,7 @@ function drawPanel(made) {
   const said = [];
   if (error[0]) said.push(`${error[0]}: ${error[1]}`);
   if (shownMasks && shownMasks.failed) said.push(shownMasks.failed);
-  if (shownMasks && shownMasks.why) said.push(`V and A cannot be read: ${shownMasks.why}`);
+  if (shownMasks && shownMasks.why) said.push(shownMasks.why);
   if (run >= 0 && shownMasks && shownMasks.broken && shownMasks.broken[run]) said.push("The run's mask cannot be read; `results check` says more.");
   if (made.lost) said.push(made.lost);
   notes.replaceChildren(...said.map((text) => make("span", {}, text)));
