@@ -52,6 +52,7 @@ bench: setup ## measure counting, preparing an instance, the index of a large da
 	$(BIN)/python benchmarks/toy.py
 	$(BIN)/python benchmarks/segmenters.py
 	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/page.py
 
 bench-gpu: setup ## measure the models at their real sizes on a GPU, with random weights (nothing is downloaded)
 	$(BIN)/python benchmarks/gpu.py --json bench-gpu.json

@@ -23,11 +23,12 @@ from amodal_bench.paper.against import against
 from amodal_bench.paper.cells import Plan, adapted, cells
 from amodal_bench.paper.estimate import duration, estimates, in_words
 from amodal_bench.paper.gather import Value, gather
+from amodal_bench.paper.index import pages_of, write_index
 from amodal_bench.paper.prepared import recalled
 from amodal_bench.paper.record import is_done, read
 from amodal_bench.paper.sample import sampled
 from amodal_bench.paper.table import Line, Shown, Table, load_table, names
-from amodal_bench.paper.written import Grid, escaped, grids, latex, markdown, notes, page
+from amodal_bench.paper.written import STYLE, Grid, escaped, grids, latex, markdown, notes, page, write_table
 from amodal_bench.published.ledger import find
 
 MINE = """
@@ -254,6 +255,30 @@ def test_every_format_holds_the_same_cells_whatever_their_text() -> None:
     assert len(re.split(r"(?<!\\)\|", lines[4])) == len(HOSTILE) + 3
     shown = page(load_table("table1"), [part], ["a < b"])
     assert "<td><b>a &amp; b</b></td>" in shown and "&lt;b&gt;" in shown and "<p>a &lt; b</p>" in shown
+
+
+def test_a_page_of_all_tables_leads_to_the_pages_of_their_runs(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    folder = results / "paper"
+    for run in ("toy-model-0123456789ab/page", "toy-# %-ba9876543210"):
+        (results / "runs" / run).mkdir(parents=True)
+    (results / "runs/toy-model-0123456789ab/page/index.html").touch()
+    pages = pages_of(results)
+    assert pages == {"0123456789ab": "../runs/toy-model-0123456789ab/page/index.html"}
+    values = [
+        Value("row", "toy", number, 0.5, clusters=30, run=run, best=True)
+        for number, run in (("mIoU", "0123456789ab"), ("<b>", "ba9876543210"))
+    ]
+    for name in ("table10", "table2", "table-views"):
+        table = Table(name, f"Title of {name} & more", [Line("row")], [Line("toy")])
+        write_table(folder, table, values, [], pages)
+    text = write_index(folder, STYLE).read_text()
+    assert re.findall(r'<h2 id="([\w-]+)">', text) == ["table2", "table10", "table-views"]
+    assert re.findall(r'<a href="#([\w-]+)">Title of \1 &amp; more</a>', text) == ["table2", "table10", "table-views"]
+    link = '<td><a href="../runs/toy-model-0123456789ab/page/index.html"><b>50.0</b></a></td>'
+    assert text.count(link) == 3 and text.count("<td><b>50.0</b></td>") == 3 and "&lt;b&gt;" in text
+    before = text
+    assert write_index(folder, STYLE).read_text() == before, "the page is no table of its own"
 
 
 @pytest.mark.slow

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -32,12 +32,14 @@ class Grid:
         heads: of its columns.
         rows: of cells.
         bold: places (row, column) of the best values.
+        runs: digests of the runs behind the values, by place.
     """
 
     title: str
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     bold: frozenset[tuple[int, int]] = frozenset()
+    runs: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
 def grids(table: Table, values: Sequence[Value], beside: Sequence[Against]) -> list[Grid]:
@@ -118,11 +120,13 @@ def _grid(title: str, values: Sequence[Value]) -> Grid:
     cells = {(value.row, value.column, value.number): value for value in values}
     found = [[cells[row, *place] for place in places] for row in rows]
     bold = {(r, c + 1) for r, line in enumerate(found) for c, value in enumerate(line) if value.best}
+    runs = {(r, c + 1): value.run for r, line in enumerate(found) for c, value in enumerate(line) if value.run}
     return Grid(
         title,
         ["", *heads],
         [[row, *map(text_of, line)] for row, line in zip(rows, found, strict=True)],
         frozenset(bold),
+        runs,
     )
 
 
@@ -144,7 +148,13 @@ def _compared(each: Against) -> list[str]:
     ]
 
 
-def write_table(folder: Path, table: Table, values: Sequence[Value], beside: Sequence[Against]) -> list[Path]:
+def write_table(
+    folder: Path,
+    table: Table,
+    values: Sequence[Value],
+    beside: Sequence[Against],
+    pages: Mapping[str, str] | None = None,
+) -> list[Path]:
     """Write the table in every format; returns the files.
 
     Args:
@@ -152,6 +162,7 @@ def write_table(folder: Path, table: Table, values: Sequence[Value], beside: Seq
         table: what was asked for.
         values: of its cells.
         beside: published values.
+        pages: links to the pages of runs by their digests, for the HTML.
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts, under = grids(table, values, beside), notes(table, values)
@@ -160,7 +171,7 @@ def write_table(folder: Path, table: Table, values: Sequence[Value], beside: Seq
         f"{table.name}_published.csv": lambda: _published_csv(beside),
         f"{table.name}.md": lambda: markdown(parts, under),
         f"{table.name}.tex": lambda: latex(parts, under),
-        f"{table.name}.html": lambda: page(table, parts, under),
+        f"{table.name}.html": lambda: page(table, parts, under, pages),
     }
     if not beside:
         texts.pop(f"{table.name}_published.csv")
@@ -240,7 +251,7 @@ STYLE = (
     "body{font:16px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}"
     "div{overflow-x:auto}table{border-collapse:collapse;margin:1rem 0}th,td{padding:.3rem .8rem;text-align:right;"
     "border-bottom:1px solid #8884;white-space:nowrap}th:first-child,td:first-child{text-align:left}"
-    "@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}"
+    "a{color:inherit}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}"
 )
 
 
@@ -248,8 +259,9 @@ def _html(text: str) -> str:
     return html.escape(shown.one_line(text))
 
 
-def page(table: Table, parts: Sequence[Grid], under: Sequence[str]) -> str:
-    """A page of its own, which opens from a file."""
+def page(table: Table, parts: Sequence[Grid], under: Sequence[str], pages: Mapping[str, str] | None = None) -> str:
+    """A page of its own, which opens from a file; a value whose run has a page among `pages` is a link to it."""
+    links = pages or {}
     body = [f"<h1>{_html(table.title)}</h1>"]
     for k, part in enumerate(parts):
         body += [f"<h2>{_html(part.title)}</h2>"] * (k > 0)
@@ -258,6 +270,8 @@ def page(table: Table, parts: Sequence[Grid], under: Sequence[str]) -> str:
         )
         for r, row in enumerate(part.rows):
             cells = [f"<b>{_html(c)}</b>" if (r, k) in part.bold else _html(c) for k, c in enumerate(row)]
+            linked = {k: links[run] for (at, k), run in part.runs.items() if at == r and run in links}
+            cells = [f'<a href="{html.escape(linked[k])}">{c}</a>' if k in linked else c for k, c in enumerate(cells)]
             body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
         body.append("</tbody></table></div>")
     body += [f"<p>{_html(line)}</p>" for line in under]

@@ -194,14 +194,15 @@ def _write(table: Table, every: Sequence[Cell], results: Path, config_dirs: Sequ
     from amodal_bench.paper.against import against
     from amodal_bench.paper.figures.chart import write_chart
     from amodal_bench.paper.gather import NOT_RUN, gather
+    from amodal_bench.paper.index import pages_of, write_index
     from amodal_bench.paper.record import FOLDER
-    from amodal_bench.paper.written import grids, notes, write_table
+    from amodal_bench.paper.written import STYLE, grids, notes, write_table
 
     values = gather(table, every, results, config_dirs)
     if all(value.missing == NOT_RUN or value.missing.startswith("lacks ") for value in values):
         raise UsageError(f"{table.name}: none of its cells has been run with these words in {results}")
     beside = against(table, values)
-    written = write_table(results / FOLDER, table, values, beside)
+    written = write_table(results / FOLDER, table, values, beside, pages_of(results))
     print(as_shown(grids(table, values, beside), notes(table, values), str(written[0])))
     for file in written:
         print(f"wrote {file}")
@@ -210,6 +211,7 @@ def _write(table: Table, every: Sequence[Cell], results: Path, config_dirs: Sequ
             print(f"wrote {file}")
     except UsageError as error:
         print(f"no chart: {error}", file=sys.stderr)
+    print(f"wrote {write_index(results / FOLDER, STYLE)}")
     return int(any(value.missing.startswith("failed") for value in values))
 
 

@@ -9,6 +9,7 @@ VERBS = {
     "score": ("score", "score a finished run under another protocol, without its model"),
     "compare": ("compare", "compare finished runs on the same instances: differences, verdicts, where each wins"),
     "merge": ("merge", "join the shards of a run, which machines have run apart, into one run"),
+    "page": ("page", "write a page to look into runs, which opens from the disk"),
     "check": ("check", "check a run's files and counts, and repair what can be made again"),
     "pack": ("pack", "write a run into one file that others can verify"),
     "verify": ("verify", "recount a packed run against your own copy of its dataset"),

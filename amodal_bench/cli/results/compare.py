@@ -77,7 +77,7 @@ def main(
     from amodal_bench.report.compare import AT_LEAST
     from amodal_bench.report.compare_text import legend, notes, sections
 
-    _refuse_other_protocols(overrides)
+    refuse_other_protocols("a comparison", overrides)
     settings = compose(overrides, config_dir)
     samples = settings.samples if any(each.partition("=")[0].lstrip("+") == "samples" for each in overrides) else None
     opened = [open_run(folder) for folder in _first(runs, to)]
@@ -103,11 +103,12 @@ def _first(runs: Sequence[Path], to: Path | None) -> list[Path]:
     return [to, *(run for run in runs if run.resolve() != to.resolve())]
 
 
-def _refuse_other_protocols(overrides: Sequence[str]) -> None:
+def refuse_other_protocols(what: str, overrides: Sequence[str]) -> None:
+    """Raise `UsageError` for a setting that names several protocols, where one is meant."""
     for each in overrides:
         key = each.partition("=")[0].lstrip("+")
         if key == "experiment" or "other_protocols" in key:
-            raise UsageError(f"{each}: a comparison is about one protocol; give protocol=NAME, once for each of them")
+            raise UsageError(f"{each}: {what} is about one protocol; give protocol=NAME, once for each of them")
 
 
 def _about(found: Comparison) -> str:
