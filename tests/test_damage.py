@@ -270,6 +270,31 @@ def test_a_newer_and_another_programs_store_are_left_alone(run_folder: Path) -> 
     assert sql_free.read_bytes() == before
 
 
+@pytest.mark.parametrize("table", sorted(SUMMED))
+def test_a_table_that_is_gone_is_named_and_made_again(run_folder: Path, table: str) -> None:
+    """Also of a run that was killed, whose store has not noted which rows it has."""
+    sql(run_folder, f"DROP TABLE {table}")  # the store is not sealed
+    if table == "instances":
+        with pytest.raises(InputError, match="is damaged .its table instances is gone.; `amodal-bench results check"):
+            open_run(run_folder).draws()
+    found = check_run(run_folder, DATA, repair=True)
+    assert f"{STORE}: its table {table} is gone" in found.faults and found.kept is not None
+    assert check_run(run_folder, DATA).faults == []
+    with opened(run_folder) as store:
+        assert all(schema.has_table(store.db, name) for name in SUMMED)
+
+
+def test_a_schema_that_no_version_has_is_not_ours(run_folder: Path) -> None:
+    sql(run_folder, "PRAGMA user_version = -3")
+    before = (run_folder / STORE).read_bytes()
+    for write in (False, True):
+        with pytest.raises(InputError, match=r"another program's database \(it has schema -3, which no version"):
+            check_run(run_folder, None, repair=write)
+    with pytest.raises(InputError, match="schema -3"), opened(run_folder):
+        pass
+    assert (run_folder / STORE).read_bytes() == before
+
+
 # Stores of earlier versions
 
 

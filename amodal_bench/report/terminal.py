@@ -14,7 +14,7 @@ import pandas as pd
 from amodal_bench.core.shown import one_line, shown
 from amodal_bench.metrics.statistics import FEW_CLUSTERS
 from amodal_bench.report.marks import spread
-from amodal_bench.report.numbers import FEW_NOTE, WITH_INTERVALS, alike, gain, holm_note, names, percent, spread_lines
+from amodal_bench.report.numbers import FEW_NOTE, WITH_INTERVALS, alike, gain, holm_note, names, percent, spread_lines, troubles
 from amodal_bench.report.numbers import title as title_of
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.scored import RANDOM_WEIGHTS
@@ -151,7 +151,7 @@ def _tall(title: str, summary: pd.DataFrame) -> Iterator[Table]:
             table.add_row("gain over V", *gains)
         table.add_section()
         for name in ("draws", "instances", "errors", "protocol"):
-            table.add_row(name, *(one_line(row[name]) for row in rows))
+            table.add_row(name, *(one_line(troubles(row) if name == "errors" else row[name]) for row in rows))
         yield table
 
 
@@ -182,7 +182,7 @@ def _grid(title: str, summary: pd.DataFrame) -> Table:
             *(percent(row, name, place < WITH_INTERVALS) for place, name in enumerate(numbers)),
             *([gain(row, numbers[0])] if gains else []),
             f"{row['instances']} ({row['occluded_instances']} occluded)",
-            str(row["errors"]),
+            troubles(row),
             *([str(row["draws"])] if drawn else []),
             one_line(row["protocol"]),
             end_section=last,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.errors import unbroken
-from amodal_bench.runner.schema import SUMMED, has_sums, has_table, read_only_mode, show
+from amodal_bench.runner.schema import GONE, SUMMED, gone, has_sums, has_table, read_only_mode, show
 from amodal_bench.runner.store import Store
 from amodal_bench.runner.sums import SUM, DamagedRow, fault
 
@@ -62,6 +62,9 @@ def salvage(path: Path) -> Salvaged:
             if not is_damage(error):
                 raise
             found.faults.append(unbroken(error))
+        with suppress(sqlite3.Error):  # of which there is a line already
+            lines = (GONE.format(table) for table in gone(db))
+            found.faults += [line for line in lines if line not in found.faults]
         for table in SUMMED:
             _take(db, table, found, most)
         _take_others(db, found)

@@ -63,6 +63,10 @@ SUMMED = {name: _parsed(name, columns) for name, columns in _TABLES.items()}
 """Tables whose rows carry a checksum, in a column of its own before the others."""
 
 
+GONE = "its table {} is gone"
+"""What is said of a store of this version that lacks a table."""
+
+
 class NewerStore(sqlite3.DatabaseError):
     """A newer version of the harness made the store."""
 
@@ -120,6 +124,11 @@ def show(db: sqlite3.Connection) -> None:
         db.execute(f"CREATE TEMP VIEW {name} AS SELECT rowid, {summed} AS {SUM}, {found} FROM main.{name}")
 
 
+def gone(db: sqlite3.Connection) -> list[str]:
+    """The tables that a store of this version should have, and has not."""
+    return [name for name in SUMMED if not has_table(db, name)] if _version(db) == SCHEMA else []
+
+
 def has_sums(db: sqlite3.Connection, table: str) -> bool:
     """Whether the rows of a table carry checksums; those of earlier versions do not."""
     return SUM in {str(name) for _, name, *_ in db.execute(f"PRAGMA main.table_info({table})")}
@@ -136,9 +145,13 @@ def refuse_others(db: sqlite3.Connection) -> None:
     columns = _columns(db, "instances")
     if "instances" in tables and not columns:
         raise DamagedRow("its table of predictions cannot be read")
+    if "instances" not in tables and {"records", "told"} <= set(tables) and _version(db) == SCHEMA:
+        raise DamagedRow(GONE.format("instances"))
     if tables and not {"id", "rle", *COUNTS} <= columns:
         raise ForeignStore(f"its tables are {', '.join(tables[:3])[:100]}")
-    if (version := _version(db)) > SCHEMA:
+    if (version := _version(db)) < 0:
+        raise ForeignStore(f"it has schema {version}, which no version of a store has")
+    if version > SCHEMA:
         raise NewerStore(f"it has schema {version}, and this version reads up to {SCHEMA}")
 
 

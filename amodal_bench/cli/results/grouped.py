@@ -33,7 +33,7 @@ def _title(row: Any) -> str:
 
 
 def _rows(part: pd.DataFrame) -> str:
-    from amodal_bench.report.numbers import gain, names, percent, title
+    from amodal_bench.report.numbers import gain, names, percent, title, troubles
 
     shown, wide = names(part), room() >= FOR_INTERVALS
     gains = bool(shown) and f"{shown[0]}_gain" in part and bool(part[f"{shown[0]}_gain"].notna().any())
@@ -44,5 +44,5 @@ def _rows(part: pd.DataFrame) -> str:
         said = f"{row['model']} {without_seed(str(row['settings']))}".strip()
         gained = gain(row, shown[0], wide) if gains else ""
         numbers = [percent(row, name, interval=wide) for name in shown] + ([gained] if gains else [])
-        rows.append([said, row["seed"], *(row[name] for name in drawn), *numbers, row["errors"], row["run"]])
+        rows.append([said, row["seed"], *(row[name] for name in drawn), *numbers, troubles(row), row["run"]])
     return columns([list(map(str, row)) for row in rows], heads, heads[1:-1])
