@@ -275,7 +275,7 @@ def test_a_table_that_is_gone_is_named_and_made_again(run_folder: Path, table: s
     """Also of a run that was killed, whose store has not noted which rows it has."""
     sql(run_folder, f"DROP TABLE {table}")  # the store is not sealed
     if table == "instances":
-        with pytest.raises(InputError, match="is damaged .its table instances is gone.; `amodal-bench results check"):
+        with pytest.raises(InputError, match=r"is damaged \(its table instances is gone\); `amodal-bench results"):
             open_run(run_folder).draws()
     found = check_run(run_folder, DATA, repair=True)
     assert f"{STORE}: its table {table} is gone" in found.faults and found.kept is not None

@@ -14,6 +14,7 @@ from PIL import Image
 from trees import edit
 
 import amodal_bench
+from amodal_bench.api.checking import check_run
 from amodal_bench.cli.data.unpack import unpack
 from amodal_bench.cli.predict.pictures import read_mask
 from amodal_bench.cli.results.table import collect
@@ -33,6 +34,8 @@ from amodal_bench.models.pix2gestalt.checkpoint import read_state
 from amodal_bench.models.prediction_files import ResultsFile, open_source
 from amodal_bench.paper.frozen import read_plan
 from amodal_bench.runner.packed import opened_pack
+from amodal_bench.runner.place import check_writable, opened
+from amodal_bench.runner.store import STORE
 from amodal_bench.testing.export.cocoa import export
 from amodal_bench.weights.loading import named_errors
 from amodal_bench.weights.null_prompt import null_prompt
@@ -185,3 +188,39 @@ def test_a_map_of_more_numbers_than_a_picture_has_takes_no_memory(tmp_path: Path
     (tmp_path / "map.npy").write_bytes(text.replace(b"(2, 3), }        ", b"(2, 3000000000)}"))
     with pytest.raises(InputError, match="cannot be read as an array of numbers"):
         read_map(tmp_path / "map.npy")
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal"])
+def test_what_lies_in_the_place_of_a_store_or_beside_it_is_named(tmp_path: Path, end: str) -> None:
+    """SQLite itself waits for a pipe for ever, or says that the disk fails."""
+    folder = tmp_path / "run"
+    with opened(folder):
+        pass
+    place = folder / f"{STORE}{end}"
+    place.unlink(missing_ok=True)
+    for make, said in (
+        (os.mkfifo, "it is a pipe"),
+        (Path.mkdir, "it is a folder"),
+        (lambda at: at.symlink_to(at.name), "it is a link that leads to itself"),
+        (lambda at: at.symlink_to("nothing"), "it is a link that leads nowhere"),
+    ):
+        make(place)
+        for use in (lambda: opened(folder).__enter__(), lambda: check_run(folder, None)):
+            with pytest.raises(InputError, match=rf"{STORE}{end}: cannot be used \({said}\); remove it or"):
+                use()
+        place.rmdir() if place.is_dir() else place.unlink()
+
+
+def test_links_that_lead_nowhere_and_sockets_are_named(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to("loop")
+    with pytest.raises(InputError, match=r"loop/results: cannot be written \(it is a link that leads to itself\); remove it"):
+        check_writable(loop / "results")
+    with pytest.raises(InputError, match=r"loop: cannot be used \(it is a link that leads to itself\); remove it"):
+        opened(loop).__enter__()
+    for make in (os.mkfifo, lambda at: at.symlink_to(at.name), lambda at: at.symlink_to("nothing")):
+        (tmp_path / "run").mkdir(exist_ok=True)
+        make(lock := tmp_path / "run" / ".lock")
+        with pytest.raises(InputError, match=r"\.lock: it is .*; remove it, then"):
+            opened(tmp_path / "run").__enter__()
+        lock.unlink()

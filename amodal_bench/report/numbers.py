@@ -63,7 +63,7 @@ def gain(row: Mapping[Any, Any], name: str, interval: bool = True) -> str:
 
 
 def troubles(row: Mapping[Any, Any]) -> str:
-    """The errors of a row, such as `3`; what was never read, which is in no number, stands beside: `3 (12 not read)`."""
+    """The errors of a row, such as `3`; beside them what was never read and is in no number: `3 (12 not read)`."""
     unread = row.get("unreadable", 0)
     return f"{row['errors']}" + (f" ({int(unread)} not read)" if unread > 0 else "")
 

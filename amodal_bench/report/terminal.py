@@ -14,7 +14,17 @@ import pandas as pd
 from amodal_bench.core.shown import one_line, shown
 from amodal_bench.metrics.statistics import FEW_CLUSTERS
 from amodal_bench.report.marks import spread
-from amodal_bench.report.numbers import FEW_NOTE, WITH_INTERVALS, alike, gain, holm_note, names, percent, spread_lines, troubles
+from amodal_bench.report.numbers import (
+    FEW_NOTE,
+    WITH_INTERVALS,
+    alike,
+    gain,
+    holm_note,
+    names,
+    percent,
+    spread_lines,
+    troubles,
+)
 from amodal_bench.report.numbers import title as title_of
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.scored import RANDOM_WEIGHTS

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from amodal_bench.core.files import not_a_file
 from amodal_bench.metrics.counts import CELLS
 from amodal_bench.runner.sums import SUM, Columns, DamagedRow, row_sum
 
@@ -73,6 +74,22 @@ class NewerStore(sqlite3.DatabaseError):
 
 class ForeignStore(sqlite3.DatabaseError):
     """Another program's database: it is left alone."""
+
+
+class InTheWay(sqlite3.DatabaseError):
+    """Something else lies in the place of a store or of a file that SQLite keeps beside it; `file` is which."""
+
+    def __init__(self, file: Path, what: str) -> None:
+        super().__init__(what)
+        self.file = file
+
+
+def require_files(path: Path) -> None:
+    """Raise `InTheWay` where a store, or what SQLite opens beside it, is no file: it would wait for a pipe."""
+    for end in ("", "-wal", "-shm", "-journal"):
+        file = path.with_name(path.name + end)
+        if what := not_a_file(file):
+            raise InTheWay(file, what)
 
 
 def prepare(db: sqlite3.Connection) -> None:
