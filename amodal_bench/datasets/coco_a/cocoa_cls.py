@@ -30,7 +30,7 @@ from amodal_bench.datasets.reading.names import place_in
 from amodal_bench.datasets.reading.pictures import Picture, Pictures
 from amodal_bench.datasets.reading.records import read_entries, read_record, read_records
 
-VERSION = 5
+VERSION = 6
 """Raised with any change of the rows that `_build` makes."""
 
 ARRAYS = ("images", "annotations", "categories")

@@ -33,7 +33,7 @@ from amodal_bench.datasets.reading.keys import VISIBLE_KEY, visible_key
 from amodal_bench.datasets.reading.pictures import Picture, Pictures
 from amodal_bench.datasets.reading.records import read_entries, read_record, read_records
 
-VERSION = 5
+VERSION = 6
 """Raised with any change of the rows that `_build` makes."""
 
 OWN_COLUMNS = {SCENE: "str", "author": "str", "region": "int64", **PLACES}
