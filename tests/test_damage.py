@@ -18,8 +18,10 @@ from params import mostly_slow
 from stored_runs import Things, shifted, store_run, things
 
 from amodal_bench.api.checking import check_run
+from amodal_bench.api.reopen import dataset_of
 from amodal_bench.api.runs import open_run
-from amodal_bench.core.errors import BenchError, InputError
+from amodal_bench.core.errors import BenchError, ConfigError, InputError, UsageError
+from amodal_bench.datasets.toy import Toy
 from amodal_bench.metrics.numbers.base import MAJORITY, PAIRS
 from amodal_bench.report.scored import Scored
 from amodal_bench.runner import schema
@@ -484,3 +486,22 @@ def test_a_run_that_goes_on_has_another_seal_at_its_end(run_folder: Path) -> Non
         store.seal()
         assert store.told(CONTENTS) not in (None, first)
     facts_by_api(run_folder)
+
+
+def test_a_run_json_that_asks_for_another_dataset_than_the_store_is_not_obeyed(run_folder: Path) -> None:
+    """Its identity is whole, and a dataset of a billion pictures would be made before anything is compared."""
+    spec = {"_target_": "amodal_bench.datasets.toy.Toy", "images": 2}
+    said = json.loads((run_folder / FILE).read_text(encoding="utf-8"))
+    said["components"] = {**said["components"], "dataset": spec}
+    (run_folder / FILE).write_text(json.dumps(said), encoding="utf-8")
+    with Store(run_folder / STORE) as store:
+        store.write_told(FILE, json.dumps(said))
+    run = open_run(run_folder)
+    assert dataset_of(run, []).name == "toy"
+    spec["images"] = 10**9
+    (run_folder / FILE).write_text(json.dumps(said), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"run\.json: is not as it was written; `amodal-bench results"):
+        dataset_of(open_run(run_folder), [])
+    assert any(FILE in fault for fault in check_run(run_folder, None).faults)
+    with pytest.raises(ConfigError, match=r"dataset\.images: 1000000000 must be between 1 and 1000000"):
+        Toy(images=10**9)

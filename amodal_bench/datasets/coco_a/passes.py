@@ -13,7 +13,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from amodal_bench.core.digests import files_digest
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.rle import is_list
 from amodal_bench.datasets.base import Sample
@@ -27,6 +26,7 @@ from amodal_bench.datasets.coco_a.regions import (
     odd,
 )
 from amodal_bench.datasets.reading.fields import claimed_id, is_set, text
+from amodal_bench.datasets.reading.files import annotation_digest
 from amodal_bench.datasets.reading.index import Index, Report, cached_index, make_index
 from amodal_bench.datasets.reading.indexed import SCENE
 from amodal_bench.datasets.reading.keys import VISIBLE_KEY, visible_key
@@ -114,7 +114,7 @@ def open_index(name: str, file: Path, kind: str, remedy: str) -> Index:
     Raises:
         InputError: the file is missing, cut short or of another kind.
     """
-    return cached_index(name, VERSION, files_digest([file]), lambda: _build(file, kind, remedy))
+    return cached_index(name, VERSION, annotation_digest(file), lambda: _build(file, kind, remedy))
 
 
 def _build(file: Path, kind: str, remedy: str) -> Index:

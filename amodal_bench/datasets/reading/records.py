@@ -17,7 +17,7 @@ from amodal_bench.core.errors import InputError, unreadable
 from amodal_bench.core.files import open_regular, read_bytes
 from amodal_bench.core.foreign import foreign, wide
 from amodal_bench.core.rle import is_object
-from amodal_bench.datasets.reading.files import COPY_AGAIN, require_own
+from amodal_bench.datasets.reading.files import COPY_AGAIN, require_own, require_size_of_annotations
 
 SHOW_PROGRESS = 10_000_000
 """Bytes from which on reading a file is worth a progress bar."""
@@ -119,6 +119,7 @@ class _Scan:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        require_size_of_annotations(path)
         try:
             raw = read_bytes(path)
         except OSError as error:
