@@ -263,6 +263,11 @@ def test_a_pointer_in_the_place_of_weights_is_named(tmp_path: Path) -> None:
             source.folder(["unet"])
     weights.write_bytes(b"\x1f\x8b\0\0\0\0\0\0{}")  # the length of a header, and no packed file
     assert source.folder(["unet"]) == tmp_path
+    weights.unlink()
+    with weights.open("wb") as hole:
+        hole.truncate(400 << 30)
+    with pytest.raises(InputError, match="holds no weights: it begins with zeros alone"):
+        source.folder(["unet"])
     checkpoint = tmp_path / "model.ckpt"
     checkpoint.write_text("version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(InputError, match="it is a pointer of Git LFS"):

@@ -12,8 +12,10 @@ from PIL import Image as Pillow
 
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.metrics.counts import CELLS
+from amodal_bench.report.numbers import troubles
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.sheet import choose, save_sheet
+from amodal_bench.report.terminal import show_rows
 from amodal_bench.runner.store import COUNTS
 
 Bench = Callable[..., Outcome]
@@ -111,3 +113,15 @@ def test_a_sheet_has_a_cell_for_every_picture(tmp_path: Path) -> None:
     with Pillow.open(tmp_path / "sheet.png") as sheet:
         pixels = np.asarray(sheet)
     assert (pixels == 200).all(axis=2).sum() == 3 * 128 * 64
+
+
+def test_a_table_says_beside_the_errors_what_was_never_read(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"model": "own", "settings": "", "protocol": "instance@2", "draws": 1, "clusters": 30, "instances": 5}
+    row |= {"occluded_instances": 2, "miou": 0.5, "miou_low": 0.4, "miou_high": 0.6, "errors": 0}
+    show_rows("toy", pd.DataFrame([{**row, "unreadable": 12}, {**row, "errors": 3, "unreadable": 0}]))
+    lines = [
+        line.split("(2 occluded)")[1].split("instance@2")[0].strip()
+        for line in capsys.readouterr().out.splitlines()
+        if "occluded)" in line
+    ]
+    assert lines == ["0 (12 not read)", "3"] and troubles({"errors": 1}) == "1"
