@@ -7,6 +7,7 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -378,12 +379,15 @@ def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored, b
     with opened(scored.folder) as store, guarded(store, keys, engine.time_limit, engine.retry_fatal) as guard:
         failed = {suspect.key[0]: suspect.error for suspect in guard.guilty}
         for ((id, _),) in follow(guard.batches(1), "drawing the contact sheet", "row", len(chosen), show=bar):
+            seed = sample_seed(settings.seed, id)
+            if guilty := guard.tried([(id, SHEET)], partial(_explain_alone, dataset, model, id, seed)):
+                failed[id] = guilty.error
+                continue
             guard.begin([(id, SHEET)])
             try:
                 with guard.limit.of(1):
                     sample = dataset.sample(id)
                     guard.predicting()
-                    seed = sample_seed(settings.seed, id)
                     between = model.explain(sample.query, seed) if isinstance(model, Explains) else {}
                     window = model.explained_window(sample.query) if isinstance(model, Framed) else None
                 shown = Shown(store.prediction(id), float(ious[id]), random_weights)
@@ -400,3 +404,10 @@ def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored, b
     if not failed:
         listed.write_text(wanted)
     return path
+
+
+def _explain_alone(dataset: Dataset, model: Model, id: str, seed: int) -> None:
+    """What the contact sheet asks of a model, as a trial."""
+    query = dataset.sample(id).query
+    if isinstance(model, Explains):
+        model.explain(query, seed)

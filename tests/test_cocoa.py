@@ -526,7 +526,6 @@ def one_pass(root: Path, images: list[Any], image_id: Any = 3) -> Cocoa:
         pytest.param([], 3, f"image_id 3 {NAMELESS}", id="no such image"),
         pytest.param([entry(4)], 3, f"image_id 3 {NAMELESS}", id="another image"),
         pytest.param([entry(3)], None, f"image_id (none) {NAMELESS}", id="no image_id"),
-        pytest.param([without(entry(3), "file_name")], 3, f"image_id 3 {NAMELESS}", id="no file name"),
     ],
 )
 def test_pass_without_its_image(tmp_path: Path, images: list[Any], image_id: Any, problem: str) -> None:
@@ -536,6 +535,50 @@ def test_pass_without_its_image(tmp_path: Path, images: list[Any], image_id: Any
         dataset.sample("7-1")
     assert_says(caught.value, str(dataset.file), "annotation 7, region 1", problem, "download")
     assert [(p.record, p.what) for p in dataset.check()] == [("annotation 7", problem)]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"file_name": None}, "it has no file_name"),
+        ({"file_name": "../x.png"}, "its file_name leads out of the dataset's folder"),
+    ],
+)
+def test_the_fault_of_a_picture_is_named_once_and_is_the_cause_of_its_instances(
+    tmp_path: Path, change: dict[str, Any], fault: str
+) -> None:
+    official(tmp_path, [entry(3) | change], [annotation(7, 3, FRONT), annotation(8, 3, FRONT)])
+    dataset = Cocoa(str(tmp_path))
+    assert [(p.record, p.what) for p in dataset.check()] == [("image 3", fault)]
+    with pytest.raises(InputError) as caught:
+        dataset.sample("8-1")
+    problem = f'its picture has a bad entry in "images" ({fault})'
+    assert_says(caught.value, str(dataset.file), "annotation 8, region 1", problem, "download")
+
+
+def test_sizes_and_flags_that_cannot_be_are_named(tmp_path: Path) -> None:
+    region = FRONT | {"isStuff": "yes"}
+    official(tmp_path, [entry(3) | {"height": 10**9, "width": -4}], [annotation(7, 3, region)])
+    dataset = Cocoa(str(tmp_path))
+    Image.frombytes("RGB", (WIDTH, HEIGHT), noise()).save(dataset.folder / entry(3)["file_name"])
+    problems = [(p.record, p.what) for p in dataset.check()]
+    sides = "must be a whole number of pixels between 1 and 65535; it is taken for unknown"
+    assert problems[:2] == [("image 3", f"height {sides}"), ("image 3", f"width {sides}")]
+    assert problems[2] == ("annotation 7, region 1", "isStuff must be 0 or 1; it is taken for 0")
+
+
+def test_keys_that_stand_twice_are_named(tmp_path: Path) -> None:
+    official(tmp_path, [entry(3)], [annotation(7, 3, FRONT)])
+    file = Cocoa(str(tmp_path)).file
+    text = file.read_text()
+    file.write_text(
+        text.replace('"id": 7', '"id": 6, "id": 7').replace('"images": [', '"images": [], "images": [', 1)
+    )
+    dataset = Cocoa(str(tmp_path))
+    assert list(dataset.records()["id"]) == ["7-1"]
+    said = [(str(row.record), str(row.what)) for row in dataset.index.problems.itertuples()]
+    assert ("entry 1 of annotations", 'its key "id" stands twice; the last value is taken') in said
+    assert ("entry 1 of images", 'the list "images" stands twice in the file; both are read') in said
 
 
 def noise() -> bytes:

@@ -18,8 +18,10 @@ from params import mostly_slow
 from stored_runs import Things, shifted, store_run, things
 
 from amodal_bench.api.checking import check_run
+from amodal_bench.api.reopen import dataset_of
 from amodal_bench.api.runs import open_run
-from amodal_bench.core.errors import BenchError, InputError
+from amodal_bench.core.errors import BenchError, ConfigError, InputError, UsageError
+from amodal_bench.datasets.toy import Toy
 from amodal_bench.metrics.numbers.base import MAJORITY, PAIRS
 from amodal_bench.report.scored import Scored
 from amodal_bench.runner import schema
@@ -270,6 +272,31 @@ def test_a_newer_and_another_programs_store_are_left_alone(run_folder: Path) -> 
     assert sql_free.read_bytes() == before
 
 
+@pytest.mark.parametrize("table", sorted(SUMMED))
+def test_a_table_that_is_gone_is_named_and_made_again(run_folder: Path, table: str) -> None:
+    """Also of a run that was killed, whose store has not noted which rows it has."""
+    sql(run_folder, f"DROP TABLE {table}")  # the store is not sealed
+    if table == "instances":
+        with pytest.raises(InputError, match=r"is damaged \(its table instances is gone\); `amodal-bench results"):
+            open_run(run_folder).draws()
+    found = check_run(run_folder, DATA, repair=True)
+    assert f"{STORE}: its table {table} is gone" in found.faults and found.kept is not None
+    assert check_run(run_folder, DATA).faults == []
+    with opened(run_folder) as store:
+        assert all(schema.has_table(store.db, name) for name in SUMMED)
+
+
+def test_a_schema_that_no_version_has_is_not_ours(run_folder: Path) -> None:
+    sql(run_folder, "PRAGMA user_version = -3")
+    before = (run_folder / STORE).read_bytes()
+    for write in (False, True):
+        with pytest.raises(InputError, match=r"another program's database \(it has schema -3, which no version"):
+            check_run(run_folder, None, repair=write)
+    with pytest.raises(InputError, match="schema -3"), opened(run_folder):
+        pass
+    assert (run_folder / STORE).read_bytes() == before
+
+
 # Stores of earlier versions
 
 
@@ -459,3 +486,22 @@ def test_a_run_that_goes_on_has_another_seal_at_its_end(run_folder: Path) -> Non
         store.seal()
         assert store.told(CONTENTS) not in (None, first)
     facts_by_api(run_folder)
+
+
+def test_a_run_json_that_asks_for_another_dataset_than_the_store_is_not_obeyed(run_folder: Path) -> None:
+    """Its identity is whole, and a dataset of a billion pictures would be made before anything is compared."""
+    spec = {"_target_": "amodal_bench.datasets.toy.Toy", "images": 2}
+    said = json.loads((run_folder / FILE).read_text(encoding="utf-8"))
+    said["components"] = {**said["components"], "dataset": spec}
+    (run_folder / FILE).write_text(json.dumps(said), encoding="utf-8")
+    with Store(run_folder / STORE) as store:
+        store.write_told(FILE, json.dumps(said))
+    run = open_run(run_folder)
+    assert dataset_of(run, []).name == "toy"
+    spec["images"] = 10**9
+    (run_folder / FILE).write_text(json.dumps(said), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"run\.json: is not as it was written; `amodal-bench results"):
+        dataset_of(open_run(run_folder), [])
+    assert any(FILE in fault for fault in check_run(run_folder, None).faults)
+    with pytest.raises(ConfigError, match=r"dataset\.images: 1000000000 must be between 1 and 1000000"):
+        Toy(images=10**9)

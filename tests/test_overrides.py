@@ -79,6 +79,8 @@ def test_the_home_folder_is_expanded_in_a_file_and_of_its_folder(home: Path) -> 
 @pytest.mark.slow
 def test_an_empty_mapping_takes_nothing_away_and_null_does() -> None:
     (line,) = without_effect(composed(["baselines={}"], []), ["baselines={}"])
+    spaced = "other_protocols={ }"
+    assert without_effect(composed([], []), [spaced])[0].endswith("; write other_protocols=null")
     assert line == "baselines={} has no effect: what is in {} is added to what there is; write baselines=null"
     assert set(composed(["baselines={}"], []).baselines) == {"visible", "hull"}
     assert composed(["baselines=null"], []).baselines is None

@@ -14,12 +14,15 @@ from PIL import Image
 from trees import edit
 
 import amodal_bench
+from amodal_bench.api.checking import check_run
 from amodal_bench.cli.data.unpack import unpack
 from amodal_bench.cli.predict.pictures import read_mask
 from amodal_bench.cli.results.table import collect
+from amodal_bench.config.compose import compose
 from amodal_bench.config.faulty import fault_of
+from amodal_bench.config.search import composer
 from amodal_bench.core.digests import files_digest, sha256
-from amodal_bench.core.errors import BenchError, InputError
+from amodal_bench.core.errors import BenchError, ConfigError, InputError, UsageError
 from amodal_bench.core.files import is_regular, open_regular, read_bytes, read_text
 from amodal_bench.core.ids import read_ids
 from amodal_bench.datasets.coco_a.cocoa import Cocoa
@@ -33,9 +36,12 @@ from amodal_bench.models.pix2gestalt.checkpoint import read_state
 from amodal_bench.models.prediction_files import ResultsFile, open_source
 from amodal_bench.paper.frozen import read_plan
 from amodal_bench.runner.packed import opened_pack
+from amodal_bench.runner.place import check_writable, opened
+from amodal_bench.runner.store import STORE
 from amodal_bench.testing.export.cocoa import export
 from amodal_bench.weights.loading import named_errors
 from amodal_bench.weights.null_prompt import null_prompt
+from amodal_bench.weights.source import WeightsSource
 
 
 @pytest.fixture(autouse=True)
@@ -151,7 +157,7 @@ def test_a_file_name_leaves_no_root(tmp_path: Path) -> None:
     edit(tmp_path / "cocoa", lambda data: data["images"][0].update(file_name=OUTSIDE[0]))
     dataset = Cocoa(str(tmp_path / "cocoa"), "val")
     assert any(LEADS_OUT in str(problem) for problem in dataset.check())
-    with pytest.raises(InputError, match="has no entry with a file_name"):
+    with pytest.raises(InputError, match=r"a bad entry in .images. \(its file_name leads out"):
         dataset.sample(str(dataset.records()["id"][0]))
 
 
@@ -185,3 +191,84 @@ def test_a_map_of_more_numbers_than_a_picture_has_takes_no_memory(tmp_path: Path
     (tmp_path / "map.npy").write_bytes(text.replace(b"(2, 3), }        ", b"(2, 3000000000)}"))
     with pytest.raises(InputError, match="cannot be read as an array of numbers"):
         read_map(tmp_path / "map.npy")
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal"])
+def test_what_lies_in_the_place_of_a_store_or_beside_it_is_named(tmp_path: Path, end: str) -> None:
+    """SQLite itself waits for a pipe for ever, or says that the disk fails."""
+    folder = tmp_path / "run"
+    with opened(folder):
+        pass
+    place = folder / f"{STORE}{end}"
+    place.unlink(missing_ok=True)
+    for make, said in (
+        (os.mkfifo, "it is a pipe"),
+        (Path.mkdir, "it is a folder"),
+        (lambda at: at.symlink_to(at.name), "it is a link that leads to itself"),
+        (lambda at: at.symlink_to("nothing"), "it is a link that leads nowhere"),
+    ):
+        make(place)
+        for use in (lambda: opened(folder).__enter__(), lambda: check_run(folder, None)):
+            with pytest.raises(InputError, match=rf"{STORE}{end}: cannot be used \({said}\); remove it or"):
+                use()
+        place.rmdir() if place.is_dir() else place.unlink()
+
+
+def test_links_that_lead_nowhere_and_sockets_are_named(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to("loop")
+    with pytest.raises(InputError, match=r"loop/results: cannot be written \(it is a link that leads to itself\)"):
+        check_writable(loop / "results")
+    with pytest.raises(InputError, match=r"loop: cannot be used \(it is a link that leads to itself\); remove it"):
+        opened(loop).__enter__()
+    for make in (os.mkfifo, lambda at: at.symlink_to(at.name), lambda at: at.symlink_to("nothing")):
+        (tmp_path / "run").mkdir(exist_ok=True)
+        make(lock := tmp_path / "run" / ".lock")
+        with pytest.raises(InputError, match=r"\.lock: it is .*; remove it, then"):
+            opened(tmp_path / "run").__enter__()
+        lock.unlink()
+
+
+def test_a_pipe_among_configurations_is_refused_before_hydra_waits_for_it(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    os.mkfifo(tmp_path / "model" / "mine.yaml")
+    said = r"mine\.yaml: is no configuration \(it is a pipe\)"
+    with pytest.raises(ConfigError, match=said), composer(tmp_path, []):
+        pass
+    with pytest.raises(UsageError, match=said):
+        compose(["model=mine"], [tmp_path])
+
+
+def test_an_annotation_file_without_end_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    export(tmp_path, images=1)
+    file = Cocoa(str(tmp_path)).file
+    with file.open("r+b") as opened_file:
+        opened_file.truncate(400 << 30)
+    for read in (lambda: Cocoa(str(tmp_path)), lambda: read_json(file), lambda: list(read_records(file, [], "", ""))):
+        with pytest.raises(InputError, match="it has 400 GiB, and an annotation file may have 32"):
+            read()
+
+
+def test_a_pointer_in_the_place_of_weights_is_named(tmp_path: Path) -> None:
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet" / "config.json").write_text("{}")
+    weights = tmp_path / "unet" / "diffusion_pytorch_model.safetensors"
+    source = WeightsSource(str(tmp_path))
+    for text, said in (
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n", "a pointer of Git LFS, not the file"),
+        ("<!DOCTYPE html><html>", "a web page"),
+    ):
+        weights.write_text(text)
+        with pytest.raises(InputError, match=f"safetensors: not the file of a network: it is {said}"):
+            source.folder(["unet"])
+    weights.write_bytes(b"\x1f\x8b\0\0\0\0\0\0{}")  # the length of a header, and no packed file
+    assert source.folder(["unet"]) == tmp_path
+    weights.unlink()
+    with weights.open("wb") as hole:
+        hole.truncate(400 << 30)
+    with pytest.raises(InputError, match="holds no weights: it begins with zeros alone"):
+        source.folder(["unet"])
+    checkpoint = tmp_path / "model.ckpt"
+    checkpoint.write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(InputError, match="it is a pointer of Git LFS"):
+        WeightsSource(str(checkpoint)).folder(["model.ckpt"])

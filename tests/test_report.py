@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.metrics.counts import CELLS
+from amodal_bench.report.numbers import troubles
 from amodal_bench.report.outcome import Outcome
+from amodal_bench.report.terminal import show_rows
 from amodal_bench.runner.store import COUNTS
 
 Bench = Callable[..., Outcome]
@@ -107,3 +110,15 @@ def test_a_sheet_is_kept_until_its_instances_or_its_way_of_drawing_change(bench:
     assert sheet.read_bytes() == drawn
     bench(*words, "sheet=2")
     assert sheet.read_bytes() != drawn
+
+
+def test_a_table_says_beside_the_errors_what_was_never_read(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"model": "own", "settings": "", "protocol": "instance@2", "draws": 1, "clusters": 30, "instances": 5}
+    row |= {"occluded_instances": 2, "miou": 0.5, "miou_low": 0.4, "miou_high": 0.6, "errors": 0}
+    show_rows("toy", pd.DataFrame([{**row, "unreadable": 12}, {**row, "errors": 3, "unreadable": 0}]))
+    lines = [
+        line.split("(2 occluded)")[1].split("instance@2")[0].strip()
+        for line in capsys.readouterr().out.splitlines()
+        if "occluded)" in line
+    ]
+    assert lines == ["0 (12 not read)", "3"] and troubles({"errors": 1}) == "1"

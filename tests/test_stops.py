@@ -6,8 +6,10 @@ import logging
 import os
 import pickle
 import signal
+import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -179,3 +181,38 @@ def test_a_sweep_that_sigterm_ends_is_continued(tmp_path: Path, monkeypatch: pyt
     assert ended(stopped, told) == 143
     assert told.read_text().endswith(f"ended by SIGTERM: {stops.KEPT}\n") and "Traceback" not in told.read_text()
     assert ended(main, told) == 0
+
+
+@pytest.mark.parametrize(("number", "status", "line"), LINES)
+def test_a_signal_has_its_line_before_the_program_is_loaded_and_after_it_is_done(
+    number: int, status: int, line: str
+) -> None:
+    loading = (
+        "import sys, os\nfrom amodal_bench.__main__ import start\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == 'amodal_bench.cli.main': os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Finder())\nstart()\n"
+    )
+    leaving = (
+        "import atexit, os, sys, types\nfrom amodal_bench.__main__ import start\n"
+        "module = sys.modules['amodal_bench.cli.main'] = types.ModuleType('main')\nmodule.main = sys.exit\n"
+        f"atexit.register(os.kill, os.getpid(), {int(number)})\nstart()\n"
+    )
+    for program in (loading, leaving) if number == signal.SIGINT else (loading,):
+        done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (status, "", f"{line}\n")
+
+
+def test_what_the_program_begins_with_gives_way_to_a_run_and_comes_back() -> None:
+    from amodal_bench.__main__ import leave
+
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        with stops.stoppable(), pytest.raises(stops.Stopped):
+            sent(signal.SIGINT)()
+        assert signal.getsignal(signal.SIGINT) is leave
+    finally:
+        signal.signal(signal.SIGINT, before)
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["scripts"] == {"amodal-bench": "amodal_bench.__main__:start"}

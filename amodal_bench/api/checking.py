@@ -14,7 +14,7 @@ from typing import Any
 from amodal_bench.api.verified import alike
 from amodal_bench.core.disk import cannot_write
 from amodal_bench.core.errors import UsageError, one_line
-from amodal_bench.core.files import partial_of, read_text
+from amodal_bench.core.files import not_a_file, partial_of, read_text
 from amodal_bench.core.ids import among
 from amodal_bench.core.progress import follow, stage
 from amodal_bench.core.rle import decode
@@ -76,7 +76,7 @@ def check_run(folder: Path, dataset: Dataset | None, repair: bool = False) -> Ch
         InputError: the store is another program's or a newer version's, or the disk refuses.
         BenchError: another process works on the run.
     """
-    if not (folder / STORE).is_file():
+    if not (folder / STORE).is_file() and not not_a_file(folder / STORE):
         raise UsageError(f"{folder}: is not the folder of a run (it has no {STORE}); runs lie in results/runs")
     found = Checked()
     with ExitStack() as stack, room(folder):

@@ -17,6 +17,7 @@ from amodal_bench.core.errors import BenchError, UsageError
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.metrics.rebuild import in_order
+from amodal_bench.runner.run_json import FILE, components_as_written
 
 
 def dataset_of(run: Run, config_dirs: list[Path]) -> Dataset:
@@ -49,7 +50,14 @@ def protocol_of(run: Run, config_dirs: list[Path]) -> ScoringProtocol:
 def _require_known(
     run: Run, specification: Mapping[str, Any], group: str, config_dirs: list[Path], way_out: str
 ) -> None:
-    """Raise `UsageError` unless the group's YAML files name every class that a specification does."""
+    """Raise `UsageError` unless the group's YAML files name every class that a specification does.
+
+    Nor may the file say another thing than the store's copy, which does not only change what is made: a dataset of a
+    billion pictures would fill the memory before anything is compared.
+    """
+    if not components_as_written(run.folder):
+        mend = f"`amodal-bench results check {run.folder} --repair` writes it again"
+        raise UsageError(f"{run.folder / FILE}: is not as it was written; {mend}, or {way_out}")
     from omegaconf import OmegaConf
 
     files = choices(group, config_dirs).values()

@@ -11,6 +11,7 @@ import pandas as pd
 
 from amodal_bench.api.given import a_kind
 from amodal_bench.core.errors import UsageError
+from amodal_bench.core.files import not_a_file
 from amodal_bench.core.types import Integers, Mask
 from amodal_bench.metrics.numbers.base import DRAWS, MAJORITY, PAIRS
 from amodal_bench.report.timing import timing_table
@@ -126,7 +127,7 @@ def open_run(folder: str | Path) -> Run:
         hint = "; give its main.folder" if hasattr(folder, "main") else ""
         raise UsageError(f"a run is named by its folder, which is text or a path, not by {a_kind(folder)}{hint}")
     path = Path(folder).expanduser()
-    if not (path / STORE).is_file():
+    if not (path / STORE).is_file() and not not_a_file(path / STORE):
         raise UsageError(f"{path}: is not the folder of a run (it has no {STORE}); runs lie in results/runs")
     run = Run(path, read_facts(path))
     run.stages()  # a damaged store is told of here, rather than in the middle of the caller's work

@@ -30,6 +30,7 @@ GROUPS = (
 PARTS = ("view", "segmenter", "condition", "area", "leakage")
 """Groups that a model refers to, as in `${leakage}`: only so do they do something."""
 
+_EMPTY = re.compile(r"\s*\{\s*\}\s*")
 _REFERENCE = re.compile(r"\$\{\.*([\w-]+)")
 
 
@@ -68,7 +69,7 @@ def without_effect(
         part, _, setting = key.partition("@")[0].partition(".")
         if part in PARTS and part not in reached:
             lines.append(f"{override} has no effect: the model {name} does not use {part}")
-        elif override.endswith("={}") and raw.get(part):
+        elif _EMPTY.fullmatch(override.partition("=")[2]) and raw.get(part):
             lines.append(f"{override} has no effect: what is in {{}} is added to what there is; write {key}=null")
         elif setting and part in (*PARTS, "model") and (reason := _idle(config, part, setting)):
             lines.append(f"{override} has no effect: {reason}")

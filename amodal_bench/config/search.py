@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.config.settings import config_folder, register_schema
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.files import not_a_file
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -28,12 +30,18 @@ def search_path(main: Path, config_dirs: Sequence[Path]) -> ConfigSearchPath:
 
 @contextmanager
 def composer(main: Path, config_dirs: Sequence[Path]) -> Iterator[Hydra]:
-    """Hydra with the configuration in a folder and the user's; what was going on before goes on afterwards."""
+    """Hydra with the configuration in a folder and the user's; what was going on before goes on afterwards.
+
+    Raises `ConfigError` where a YAML of the user's is no file.
+    """
     from hydra import version
     from hydra._internal.hydra import Hydra
     from hydra.core.global_hydra import GlobalHydra
     from hydra.initialize import get_gh_backup, restore_gh_from_backup
 
+    for folder in (main, *config_dirs):
+        if folder != config_folder():
+            _require_files(folder)
     register_schema()
     before = get_gh_backup()
     version.setbase("1.3")
@@ -42,6 +50,13 @@ def composer(main: Path, config_dirs: Sequence[Path]) -> Iterator[Hydra]:
         yield Hydra.create_main_hydra2("amodal_bench", search_path(main, config_dirs))
     finally:
         restore_gh_from_backup(before)
+
+
+def _require_files(folder: Path) -> None:
+    """Raise `ConfigError` where a YAML of the user's is no file: Hydra would wait for a pipe for ever."""
+    for file in sorted(folder.glob("**/*.yaml")):
+        if not file.is_dir() and (what := not_a_file(file)):
+            raise ConfigError(f"{file}: is no configuration ({what}); remove it, or put a file in its place")
 
 
 def own_folders(sources: Iterable[Any]) -> list[Path]:

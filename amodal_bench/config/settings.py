@@ -147,7 +147,8 @@ def _check_collections(settings: Settings) -> None:
         if not isinstance(value, dict):
             name = value if isinstance(value, str) else "NAME"
             wanted = f"+{group}@{key}.{name}={name}" if key != group else f"{key}=csv"
-            raise ConfigError(f"{key}: {value!r} is not a set of components by name; write {wanted}")
+            none = f", or {key}=null for none" if key != group else ""
+            raise ConfigError(f"{key}: {value!r} is not a set of components by name; write {wanted}{none}")
     for key in ("dataset", "model", "protocol", "view", "segmenter", "condition", "area", "leakage"):
         if isinstance(getattr(settings, key), list):
             raise ConfigError(f"{key}: is a list, and a component is wanted; its YAML is lines of KEY: VALUE")

@@ -29,7 +29,7 @@ def in_plain_words(error: BaseException) -> str | None:
             where = f"{key}: " if key else ""
             return f"{where}${{{found[1]}}} refers to a setting that does not exist; {remedy}"
         if first.startswith("Cannot merge DictConfig with ListConfig"):
-            return f"{_named(key, error)}: is a list, and components by name are wanted"
+            return f"{_named(key, error)}: is a list, and components by name are wanted, or null for none"
         texts.append(first)
         cause = cause.__cause__
     if merged := _MERGED.match(texts[0]):

@@ -81,6 +81,17 @@ def is_regular(path: Path | str) -> bool:
     return True
 
 
+def not_a_file(path: Path) -> str:
+    """What lies in the place of a file that may be missing, such as "it is a pipe"; "" for a file, or for nothing."""
+    try:
+        require_regular(path)
+    except FileNotFoundError:
+        return "it is a link that leads nowhere" if path.is_symlink() else ""
+    except OSError as error:
+        return "it is a link that leads to itself" if error.errno == errno.ELOOP else error.strerror or str(error)
+    return ""
+
+
 def read_bytes(path: Path | str, most: int | None = None) -> bytes:
     """The bytes of a regular file.
 

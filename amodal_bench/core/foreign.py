@@ -51,15 +51,22 @@ def foreign(head: bytes) -> Foreign | None:
             return found
     if head[_TAR[0]] == _TAR[1]:
         return Foreign("a tar archive", "unpack it with `tar -xf`")
-    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if found_text := foreign_text(head):
+        return found_text
+    if _MARKUP.match(head.removeprefix(codecs.BOM_UTF8).lstrip()):
+        return Foreign("XML", "download the file again")
+    return None
+
+
+def foreign_text(head: bytes) -> Foreign | None:
+    """What a file of any kind but text is instead, by its first bytes: a pointer or a web page; None for neither."""
+    text = head[:LOOKED_AT].removeprefix(codecs.BOM_UTF8).lstrip()
     if text.startswith(_POINTER):
         return Foreign("a pointer of Git LFS, not the file itself", _PULL)
     if _ANNEX.match(text):
         return Foreign("a pointer of git-annex, not the file itself", "get the file itself with `git annex get`")
     if _PAGE.match(text):
         return Foreign("a web page (HTML), perhaps one that asks to log in", "download the file again in a browser")
-    if _MARKUP.match(text):
-        return Foreign("XML", "download the file again")
     return None
 
 

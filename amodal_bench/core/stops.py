@@ -43,16 +43,21 @@ def stoppable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may say what a signal does
         return
-    before = {number: signal.getsignal(number) for number in STATUS}
+    found = {number: signal.getsignal(number) for number in STATUS}
+    # Not of `nohup`, which ignores SIGHUP.
+    before = {number: handler for number, handler in found.items() if _gives_way(handler)}
     try:
-        for number, handler in before.items():
-            if handler in _DEFAULTS:  # not of `nohup`, which ignores SIGHUP
-                signal.signal(number, _stop)
+        for number in before:
+            signal.signal(number, _stop)
         yield
     finally:
         for number, handler in before.items():
-            if handler in _DEFAULTS:
-                signal.signal(number, handler)
+            signal.signal(number, handler)
+
+
+def _gives_way(handler: object) -> bool:
+    """Whether a signal is handled as when Python, or this program, begins: nobody has asked for it."""
+    return handler in _DEFAULTS or bool(getattr(handler, "gives_way", False))
 
 
 def is_wish(error: BaseException) -> bool:

@@ -43,6 +43,9 @@ drawn: the dataset's fingerprint, the same in each row.
 SCENES_KEPT = 200
 """Scenes at half a megabyte each; a set of no more than these, as the default one, is drawn once by a process."""
 
+MOST = 1_000_000
+"""Scenes: more would take days to draw, and a run's folder from anybody may ask for them."""
+
 SHOW_PROGRESS = 100
 """Scenes from which on drawing the index is worth a progress bar."""
 
@@ -58,15 +61,15 @@ class Toy(IndexedDataset):
         seed: of the drawing.
 
     Raises:
-        ConfigError: there is no such split, `images` is less than 1, or `seed` is negative.
+        ConfigError: there is no such split, `images` is less than 1 or more than a million, or `seed` is negative.
     """
 
     name = "toy"
     libraries = ("opencv",)
 
     def __init__(self, split: Split = "test", images: int = 200, seed: int = 0) -> None:
-        if images < 1:
-            raise ConfigError(f"dataset.images: {images} must be >= 1")
+        if not 1 <= images <= MOST:
+            raise ConfigError(f"dataset.images: {images} must be between 1 and {MOST}")
         if seed < 0:
             raise ConfigError(f"dataset.seed: {seed} must be >= 0")
         require_split("the toy aquarium", split, SPLITS)

@@ -21,7 +21,7 @@ from amodal_bench.core.plain import whole
 from amodal_bench.core.rle import decode, is_list, is_object
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.reading.fields import is_text
-from amodal_bench.datasets.reading.files import instead_of, read_json
+from amodal_bench.datasets.reading.files import annotation_digest, instead_of, read_json
 
 ID_KEYS = ("annotation_id", "instance_id", "id")
 """Where an entry states the instance it predicts; the first key that it has counts."""
@@ -114,7 +114,7 @@ class ResultsFile:
         self._entries: dict[str, _Entry] | None = None
 
     def digest(self) -> str:
-        return files_digest([self.path])
+        return annotation_digest(self.path)
 
     def ids(self) -> Collection[str]:
         if self._entries is None:

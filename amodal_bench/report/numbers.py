@@ -62,6 +62,12 @@ def gain(row: Mapping[Any, Any], name: str, interval: bool = True) -> str:
     return text + (AMONG_MANY if float(row.get(f"{name}_gain_holm", 0.0)) >= ALPHA else "")
 
 
+def troubles(row: Mapping[Any, Any]) -> str:
+    """The errors of a row, such as `3`; beside them what was never read and is in no number: `3 (12 not read)`."""
+    unread = row.get("unreadable", 0)
+    return f"{row['errors']}" + (f" ({int(unread)} not read)" if unread > 0 else "")
+
+
 def holm_note(rows: pd.DataFrame) -> str:
     """What is meant by "not decisive among many", where a row says so; else ""."""
     said = any(gain(row, name).endswith(AMONG_MANY) for name in names(rows) for row in rows.to_dict("records"))

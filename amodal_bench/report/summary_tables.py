@@ -11,7 +11,7 @@ from amodal_bench.core.shown import one_line
 from amodal_bench.core.window import width
 from amodal_bench.report.folding import folded
 from amodal_bench.report.grid import Column, Fitted, Grid, Row, fits, fitted
-from amodal_bench.report.numbers import WITH_INTERVALS, gain, names, percent
+from amodal_bench.report.numbers import WITH_INTERVALS, gain, names, percent, troubles
 from amodal_bench.report.numbers import title as title_of
 
 WIDEST, ABREAST = 6, 4
@@ -42,7 +42,8 @@ def _of_numbers(summary: pd.DataFrame) -> Grid:
         lines.append(Row("gain over V", "", [(text,) for text in gains]))
     lines[-1] = replace(lines[-1], last=True)
     for name in ("draws", "instances", "errors", "protocol"):
-        lines.append(Row(name, "", [(one_line(row[name]),) for row in rows]))
+        said = [troubles(row) if name == "errors" else row[name] for row in rows]
+        lines.append(Row(name, "", [(one_line(each),) for each in said]))
     return Grid([Column(one_line(f"{row['model']} {row['settings']}")) for row in rows], lines, "")
 
 
@@ -69,7 +70,7 @@ def _instances(part: pd.DataFrame) -> str:
 
 
 def _errors(part: pd.DataFrame) -> str:
-    return "" if part["errors"].any() else "no errors"
+    return "no errors" if {troubles(row) for row in part.to_dict("records")} == {"0"} else ""
 
 
 def _of_rows(summary: pd.DataFrame, every: bool) -> Grid:
@@ -96,7 +97,7 @@ def _of_rows(summary: pd.DataFrame, every: bool) -> Grid:
         cells += [cell_of(gain(row, numbers[0]))] if gains else []
         facts = (
             f"{row['instances']} ({row['occluded_instances']} occluded)",
-            row["errors"],
+            troubles(row),
             row["draws"],
             row["protocol"],
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -14,6 +14,7 @@ from amodal_bench.runner.in_flight import LEAST, InFlight, Key, Stage, Suspect
 from amodal_bench.runner.last_words import LATE, LastWords
 from amodal_bench.runner.limit import Late, Limit, end_process
 from amodal_bench.runner.store import Store
+from amodal_bench.runner.trial import end_of
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,25 @@ class Guard:
         rest = [key for key in self._wanted if key not in apart]
         yield from (rest[start : start + size] for start in range(0, len(rest), size))
         yield from ([suspect.key] for suspect in self.suspects if suspect.key not in first)
+
+    def tried(self, batch: Sequence[Key], work: Callable[[], object]) -> Suspect | None:
+        """Try what has ended the process twice without a sign of how in another process, before it is in this one.
+
+        Args:
+            batch: what is to be done next; anything but such a one is not tried.
+            work: reads and predicts it, without noting anything.
+
+        Returns:
+            The guilty one; None where nothing is known of it but that it was in flight.
+        """
+        known = [suspect for suspect in self.suspects if [suspect.key] == list(batch)]
+        if not known or known[0].ends < LEAST:
+            return None
+        log.warning("%s is tried in a process of its own first", batch[0][0])
+        if not (why := end_of(work, self.limit.seconds)):
+            return None
+        self.flight.blame(batch[0], why)
+        return replace(known[0], why=why)
 
     def begin(self, batch: Sequence[Key]) -> None:
         """Note that a batch is read from now on."""

@@ -2,7 +2,8 @@
 
 A start after such an end tries what was in flight alone, before all else. What takes the process with it there again,
 and leaves last words, is marked by the start after that. Where nothing shows what ended the process, a kill from
-outside looks the same: then it is tried again last, and marked once it has happened `MOST` times.
+outside looks the same: then it is tried again last, after a trial in a process of its own that tells the one from the
+other, and marked once it has happened `MOST` times where there can be no trial.
 """
 
 from __future__ import annotations
@@ -106,6 +107,11 @@ class InFlight:
                 "ON CONFLICT (id, draw) DO UPDATE SET running = 1, stage = excluded.stage",
                 [(id, draw, stage.value) for id, draw in keys],
             )
+
+    def blame(self, key: Key, why: str) -> None:
+        """Note what a prediction that has ended processes does, once that is known."""
+        with self._db:
+            self._db.execute("UPDATE in_flight SET why = ? WHERE id = ? AND draw = ?", (why, *key))
 
     def go_on(self, stage: Stage) -> None:
         """Note that what has been taken up is at another stage now."""

@@ -12,15 +12,20 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from amodal_bench.core.disk import in_the_place_of
 from amodal_bench.core.files import open_regular
+from amodal_bench.runner.native_exit import noticed
 
 FILE = "last-words.txt"
 """In a run's folder while it is worked on, and after the process was ended: a signal's name and the Python stack."""
 
 LATE = "it took longer than engine.time_limit allows, and could not be interrupted"
+
+_exit = os._exit  # as it is before a run replaces it
+_REPLACING = ("execv", "execve")
+"""What all functions of `os` come to that run another program in this process."""
 
 _FATAL = b"Fatal Python error: "
 _LATE = b"Timeout ("
@@ -64,13 +69,15 @@ class LastWords:
     def kept(self) -> Iterator[None]:
         """Take note of what ends the process while this lasts; the file is gone afterwards."""
         enabled = faulthandler.is_enabled()
-        own = {name: getattr(os, name) for name in ("_exit", "kill")}
-        with self._opened() as file:
+        own = {name: getattr(os, name) for name in ("_exit", "kill", *_REPLACING)}
+        with self._opened() as file, noticed(self._leaving):
             self._file = file
             self._head = file.write(f"amodal-bench {' '.join(_machine())}\n".encode())
             faulthandler.enable(file)
             os._exit = self._noting_exit(os._exit)  # type: ignore[assignment]
             os.kill = self._noting_kill(os.kill)
+            for name in _REPLACING:
+                setattr(os, name, _refusing(name, own[name]))
             try:
                 yield
             finally:
@@ -107,6 +114,12 @@ class LastWords:
         if self._file is not None:
             faulthandler.dump_traceback_later(seconds, exit=True, file=self._file)
 
+    def _leaving(self) -> None:
+        """End the process in another way than native code that has called C's `exit` wants to."""
+        self.say("exit() in native code")
+        os.write(2, f"\nerror: {self._line('let native code call exit()')}\n".encode())
+        _exit(1)
+
     def _noting_exit(self, function: Callable[[int], Any]) -> Callable[[int], Any]:
         process = os.getpid()
 
@@ -128,6 +141,19 @@ class LastWords:
             function(pid, number)
 
         return kill
+
+
+def _refusing(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that would put another program in the place of this process, for those that are forked alone."""
+    process = os.getpid()
+
+    def refusing(*words: Any, **named: Any) -> NoReturn:
+        if os.getpid() == process:
+            raise RuntimeError(f"called os.{name}, which would end the run; start another program by subprocess")
+        function(*words, **named)
+        raise AssertionError("not reached")
+
+    return refusing
 
 
 def _machine() -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from socket import gethostname
 from threading import Lock
 
+from amodal_bench.core.disk import AGAIN
 from amodal_bench.core.errors import BenchError, InputError
 from amodal_bench.core.files import open_regular
 
@@ -28,6 +30,9 @@ _LONGEST = 500
 _claims = Lock()
 _here: set[tuple[int, str]] = set()
 """The process and the folder of each lock: the second kind does not keep two threads apart."""
+
+_open: set[int] = set()
+"""The descriptors of this process's locks: a process that is forked has copies, which would keep a lock."""
 
 
 @contextmanager
@@ -62,15 +67,17 @@ def locked(folder: Path, wait: bool) -> Iterator[None]:
     while not _claimed(mine):
         held(" (another thread of this one)")
     try:
-        # What a link leads to is not a lock's to write to.
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        descriptor = _opened(file)
         try:
             while not _taken(descriptor, file):
                 held(_holder(file))
             _sign(descriptor)
             yield
         finally:
-            os.close(descriptor)  # which ends either lock
+            if descriptor in _open:  # not in a process that was forked
+                _open.discard(descriptor)
+                _release(descriptor)
+                os.close(descriptor)  # which ends either lock, where nobody has a copy
     finally:
         _here.discard(mine)
 
@@ -87,6 +94,49 @@ def is_held(folder: Path) -> bool:
         return False
     finally:
         os.close(descriptor)
+
+
+def _opened(file: Path) -> int:
+    """The descriptor of a lock's file, which is made where there is none.
+
+    Raises:
+        InputError: something else lies in its place.
+        OSError: it cannot be opened.
+    """
+    try:  # what a link leads to is not a lock's to write to; a pipe would wait
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        descriptor = os.open(file, flags, 0o666)
+    except OSError as error:
+        if file.is_symlink():
+            raise InputError(file, "it is a link, and a lock is a file of its own", f"remove it, {AGAIN}") from error
+        if file.exists() and not file.is_file():
+            raise InputError(file, "it is no file, and a lock is one", f"remove it, {AGAIN}") from error
+        raise
+    _open.add(descriptor)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        _open.discard(descriptor)
+        os.close(descriptor)
+        raise InputError(file, "it is no file, and a lock is one", f"remove it, {AGAIN}")
+    return descriptor
+
+
+def _release(descriptor: int) -> None:
+    """End a lock that native code may have copied into another process."""
+    with suppress(ImportError, OSError):
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _let_go() -> None:
+    """Give up the copies that a forked process has: the lock is its parent's."""
+    while _open:
+        with suppress(OSError):
+            os.close(_open.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def _claimed(mine: tuple[int, str]) -> bool:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -110,12 +111,23 @@ def run(work: Work, store: Store, report: Callable[[Sequence[Row]], None]) -> No
             store.write(rows)
             report(rows)
         for batch in guard.batches(work.batch_size):
+            if guilty := guard.tried(batch, partial(_predict_alone, work, *batch[0])):
+                rows = [_guilty_row(guilty, reader)]
+                store.write(rows)
+                report(rows)
+                continue
             guard.begin(batch)
             rows = _run_batch(work, reader, batch, watch)
             store.write(rows, _costs(work.model))
             guard.end()
             report(rows)
             watch.check()
+
+
+def _predict_alone(work: Work, id: str, draw: int) -> None:
+    """Read and predict one, as a trial: nothing is noted, and nobody asks for the mask."""
+    sample = work.dataset.sample(id)
+    work.model.predict([sample.query], [sample_seed(work.seed, id, draw)])
 
 
 def _guilty_row(suspect: Suspect, reader: _Reader) -> Row:
@@ -195,12 +207,18 @@ def _predict(
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Undo what foreign code does to what all of a process shares: its folder, and NumPy's way with bad numbers."""
-    folder = os.getcwd()
+    """Undo what foreign code does to what all of a process shares: its folder, and NumPy's way with bad numbers.
+
+    A process that it has forked and that comes back here ends: two would do the run's work, and one has the lock.
+    """
+    folder, process = os.getcwd(), os.getpid()
     with np.errstate():
         try:
             yield
         finally:
+            if os.getpid() != process:
+                os.write(2, b"\nwarning: a process that a component has forked came back to the run; it is ended\n")
+                os._exit(1)
             os.chdir(folder)
 
 

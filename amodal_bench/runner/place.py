@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from amodal_bench.core.disk import cannot_write, refusal, why_unwritable
+from amodal_bench.core.disk import AGAIN, cannot_write, refusal, why_unwritable
 from amodal_bench.core.errors import InputError, UsageError
-from amodal_bench.core.files import sweep
+from amodal_bench.core.files import not_a_file, sweep
 from amodal_bench.runner.lock import locked
-from amodal_bench.runner.schema import ForeignStore, NewerStore
+from amodal_bench.runner.schema import ForeignStore, InTheWay, NewerStore
 from amodal_bench.runner.store import STORE, Store
 
 
@@ -22,6 +22,8 @@ def check_writable(results: Path) -> None:
         there = results.expanduser()
     there = there.absolute()
     while not there.exists() and there != there.parent:
+        if what := not_a_file(there):
+            raise InputError(there, f"cannot be written ({what})", "remove it, or set results to another folder")
         there = there.parent
     if reason := why_unwritable(there):
         raise InputError(results, f"cannot be written ({reason})", "set results to a folder that you can write to")
@@ -50,6 +52,8 @@ def opened(folder: Path, wait: bool = False) -> Iterator[Store]:
     """
     with ExitStack() as stack, room(folder):
         try:
+            if not folder.is_dir() and (what := not_a_file(folder)):
+                raise InputError(folder, f"cannot be used ({what})", f"remove it or put it elsewhere, {AGAIN}")
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(folder, wait))
             sweep(folder)
@@ -88,6 +92,8 @@ def store_error(folder: Path, error: sqlite3.Error) -> InputError:
     if isinstance(error, ForeignStore):
         remedy = "it is left as it is; put it elsewhere, or set results to another folder"
         return InputError(file, f"is another program's database ({error})", remedy)
+    if isinstance(error, InTheWay):
+        return InputError(error.file, f"cannot be used ({error})", f"remove it or put it elsewhere, {AGAIN}")
     if (refused := refusal(file if file.exists() else folder, error)) is not None:
         return refused
     remedy = f"`amodal-bench results check {folder}` says what is left, and with --repair keeps all that is sound"

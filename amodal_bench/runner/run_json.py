@@ -138,6 +138,19 @@ def read_said(folder: Path) -> Any:
     return found
 
 
+def components_as_written(folder: Path) -> bool:
+    """Whether `run.json` says how dataset and protocol are made as the store's copy, if any, does."""
+    said = _read(folder)
+    if not _is_whole(said) or not (folder / STORE).is_file():
+        return True  # then the copy itself is read, or nothing
+    try:
+        text = read_store(folder / STORE, lambda store: store.told(FILE))
+        kept = None if text is None else json.loads(text)
+    except (sqlite3.Error, OSError, ValueError, RecursionError):
+        return True  # of which whoever reads the store will hear
+    return not isinstance(kept, dict) or kept.get("components") == said.get("components")
+
+
 def _read(folder: Path) -> Any:
     """What the file says, or why it cannot be read."""
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.errors import unbroken
-from amodal_bench.runner.schema import SUMMED, has_sums, has_table, read_only_mode, show
+from amodal_bench.runner.schema import GONE, SUMMED, gone, has_sums, has_table, read_only_mode, require_files, show
 from amodal_bench.runner.store import Store
 from amodal_bench.runner.sums import SUM, DamagedRow, fault
 
@@ -47,8 +47,10 @@ def salvage(path: Path) -> Salvaged:
     Raises:
         NewerStore: a newer version made it.
         ForeignStore: it is another program's database.
+        InTheWay: it, or what SQLite keeps beside it, is no file.
         sqlite3.Error: the disk refuses.
     """
+    require_files(path)
     most = 1000 + path.stat().st_size // _SMALLEST
     found = Salvaged({table: [] for table in SUMMED}, {table: [] for table in SUMMED})
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{read_only_mode(path)}", uri=True)) as db:
@@ -62,6 +64,9 @@ def salvage(path: Path) -> Salvaged:
             if not is_damage(error):
                 raise
             found.faults.append(unbroken(error))
+        with suppress(sqlite3.Error):  # of which there is a line already
+            lines = (GONE.format(table) for table in gone(db))
+            found.faults += [line for line in lines if line not in found.faults]
         for table in SUMMED:
             _take(db, table, found, most)
         _take_others(db, found)

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from amodal_bench.core.files import not_a_file
 from amodal_bench.metrics.counts import CELLS
 from amodal_bench.runner.sums import SUM, Columns, DamagedRow, row_sum
 
@@ -63,12 +64,32 @@ SUMMED = {name: _parsed(name, columns) for name, columns in _TABLES.items()}
 """Tables whose rows carry a checksum, in a column of its own before the others."""
 
 
+GONE = "its table {} is gone"
+"""What is said of a store of this version that lacks a table."""
+
+
 class NewerStore(sqlite3.DatabaseError):
     """A newer version of the harness made the store."""
 
 
 class ForeignStore(sqlite3.DatabaseError):
     """Another program's database: it is left alone."""
+
+
+class InTheWay(sqlite3.DatabaseError):
+    """Something else lies in the place of a store or of a file that SQLite keeps beside it; `file` is which."""
+
+    def __init__(self, file: Path, what: str) -> None:
+        super().__init__(what)
+        self.file = file
+
+
+def require_files(path: Path) -> None:
+    """Raise `InTheWay` where a store, or what SQLite opens beside it, is no file: it would wait for a pipe."""
+    for end in ("", "-wal", "-shm", "-journal"):
+        file = path.with_name(path.name + end)
+        if what := not_a_file(file):
+            raise InTheWay(file, what)
 
 
 def prepare(db: sqlite3.Connection) -> None:
@@ -120,6 +141,11 @@ def show(db: sqlite3.Connection) -> None:
         db.execute(f"CREATE TEMP VIEW {name} AS SELECT rowid, {summed} AS {SUM}, {found} FROM main.{name}")
 
 
+def gone(db: sqlite3.Connection) -> list[str]:
+    """The tables that a store of this version should have, and has not."""
+    return [name for name in SUMMED if not has_table(db, name)] if _version(db) == SCHEMA else []
+
+
 def has_sums(db: sqlite3.Connection, table: str) -> bool:
     """Whether the rows of a table carry checksums; those of earlier versions do not."""
     return SUM in {str(name) for _, name, *_ in db.execute(f"PRAGMA main.table_info({table})")}
@@ -136,9 +162,13 @@ def refuse_others(db: sqlite3.Connection) -> None:
     columns = _columns(db, "instances")
     if "instances" in tables and not columns:
         raise DamagedRow("its table of predictions cannot be read")
+    if "instances" not in tables and {"records", "told"} <= set(tables) and _version(db) == SCHEMA:
+        raise DamagedRow(GONE.format("instances"))
     if tables and not {"id", "rle", *COUNTS} <= columns:
         raise ForeignStore(f"its tables are {', '.join(tables[:3])[:100]}")
-    if (version := _version(db)) > SCHEMA:
+    if (version := _version(db)) < 0:
+        raise ForeignStore(f"it has schema {version}, which no version of a store has")
+    if version > SCHEMA:
         raise NewerStore(f"it has schema {version}, and this version reads up to {SCHEMA}")
 
 

@@ -18,7 +18,6 @@ import pandas as pd
 
 from amodal_bench.core.digests import stat_of
 from amodal_bench.core.errors import InputError, unbroken
-from amodal_bench.core.files import is_regular
 from amodal_bench.core.ids import among
 from amodal_bench.core.native import from_mask
 from amodal_bench.core.rle import Rle, decode, united
@@ -34,6 +33,7 @@ from amodal_bench.runner.schema import (
     look_at,
     prepare,
     read_only_mode,
+    require_files,
     show,
 )
 from amodal_bench.runner.sums import SUM, DamagedRow, fault, row_sum, summed
@@ -101,8 +101,7 @@ class Store:
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
-        if path.exists() and not is_regular(path):
-            raise sqlite3.DatabaseError("it is a folder, a pipe or a device")
+        require_files(path)
         self._sums: dict[str, bool] = {}  # by table, whether its rows have checksums
         with ExitStack() as stack:  # nothing stays beside a file that is refused
             if read_only:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from amodal_bench.core.digests import files_digest
 from amodal_bench.core.errors import InputError
-from amodal_bench.core.files import read_text
+from amodal_bench.core.files import open_regular, read_text
+from amodal_bench.core.foreign import LOOKED_AT, foreign_text
 from amodal_bench.weights.catalogue import catalogue, how_to_get
 from amodal_bench.weights.hub import cached, download
 from amodal_bench.weights.random import RANDOM, RANDOM_MARK, made, place
@@ -91,7 +92,7 @@ class WeightsSource:
         """The folder that holds `parts`, what is needed of it; downloads it if it may, and makes random weights.
 
         Raises:
-            InputError: there are no such weights here, with what to do about it.
+            InputError: there are no such weights here, or what stands for them, with what to do about it.
         """
         if self.is_hub_id and not self.local_files_only:
             folder: Path | None = download(self.spec, self.pin, self.patterns(parts))
@@ -104,6 +105,7 @@ class WeightsSource:
         if self.is_hub_id and (missing := lacking(folder, parts, self.variant)):
             problem = f"only a part of it is here: no {', '.join(missing)}"
             raise InputError(self.spec, problem, how_to_get(self.spec, self.revision, self.key))
+        _require_no_pointers(folder, parts, self.variant)
         return folder
 
     def _absent(self) -> InputError:
@@ -157,6 +159,23 @@ def weights_digest(folder: Path, parts: Sequence[str], variant: str | None = Non
         files += sorted(p for kind in ("*.txt", "*.model") for p in (folder / part).glob(kind))
     names = "\n".join(path.relative_to(folder).as_posix() for path in files)
     return hashlib.sha256(f"{names}\n{files_digest(files)}".encode()).hexdigest()
+
+
+def _require_no_pointers(folder: Path, parts: Sequence[str], variant: str | None) -> None:
+    """Raise `InputError` where a pointer of Git LFS or a web page lies in the place of weights or of a config."""
+    files = [folder / part for part in parts if is_file(part)]
+    for part in (folder / part for part in parts if not is_file(part)):
+        files += [*weight_files(part, variant), *sorted(part.glob("*.json")), *sorted(part.glob("*.model"))]
+    for file in files:
+        try:
+            with open_regular(file) as opened:
+                head = opened.read(LOOKED_AT)
+        except OSError:
+            continue  # loading it says so
+        if file.suffix == ".safetensors" and head.count(0) == LOOKED_AT:  # else all of it is read for its digest
+            raise InputError(file, "holds no weights: it begins with zeros alone", "download it again")
+        if found := foreign_text(head):
+            raise InputError(file, f"not the file of a network: it is {found.what}", found.remedy)
 
 
 def weight_files(part: Path, variant: str | None) -> list[Path]:

@@ -49,7 +49,7 @@ def _title(row: Any) -> str:
 
 def _rows(part: pd.DataFrame, spreads: Mapping[str, str]) -> Grid:
     from amodal_bench.report.grid import Column, Grid, Row
-    from amodal_bench.report.numbers import gain, names, percent, title
+    from amodal_bench.report.numbers import gain, names, percent, title, troubles
     from amodal_bench.report.summary_tables import cell_of
 
     shown = names(part)
@@ -68,7 +68,7 @@ def _rows(part: pd.DataFrame, spreads: Mapping[str, str]) -> Grid:
         yield from (cell_of(percent(row, name)) for name in shown)
         if gains:
             yield cell_of(gain(row, shown[0]))
-        yield (str(row["errors"]),)
+        yield (troubles(row),)
         if spreads:
             yield (spreads.get(str(row["run"]), ""),)
         yield (str(row["run"]),)

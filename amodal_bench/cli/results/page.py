@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -25,6 +25,7 @@ from amodal_bench.cli.results.words import known_words, parted
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import config_dir, folder_option
 from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.progress import Progress
 
 if TYPE_CHECKING:
     from amodal_bench.api.runs import Run
@@ -113,11 +114,10 @@ def _dataset(run: Run, settings: Settings | None, config_dirs: Sequence[Path]) -
 
 
 class _Bars:
-    """A bar on a terminal for each thing that is made."""
+    """Shows how far each thing is that is made, one after the other."""
 
     def __init__(self) -> None:
-        self._what = ""
-        self._bar: Any = None
+        self._open: Progress | None = None
 
     def __enter__(self) -> _Bars:
         return self
@@ -127,13 +127,11 @@ class _Bars:
 
     def told(self, what: str, done: int, total: int) -> None:
         """Show how much is done."""
-        from tqdm import tqdm
-
-        if what != self._what:
+        if self._open is None or what != self._open.title:
             self._close()
-            self._what, self._bar = what, tqdm(total=total, desc=what, unit="inst", dynamic_ncols=True, disable=None)
-        self._bar.update(done - self._bar.n)
+            self._open = Progress(what, total, "instance")
+        self._open.advance(done - self._open.done)
 
     def _close(self) -> None:
-        if self._what:
-            self._bar.close()
+        if self._open is not None:
+            self._open.close()

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from amodal_bench.core.digests import files_digest
 from amodal_bench.core.progress import follow
 from amodal_bench.datasets.coco_a.coco_tree import CocoTree
 from amodal_bench.datasets.coco_a.regions import (
@@ -22,6 +21,7 @@ from amodal_bench.datasets.coco_a.regions import (
     odd,
 )
 from amodal_bench.datasets.reading.fields import claimed_id, is_set, text
+from amodal_bench.datasets.reading.files import annotation_digest
 from amodal_bench.datasets.reading.index import Index, Report, cached_index, make_index
 from amodal_bench.datasets.reading.indexed import SCENE
 from amodal_bench.datasets.reading.keys import VISIBLE_KEY, visible_key
@@ -29,7 +29,7 @@ from amodal_bench.datasets.reading.names import place_in
 from amodal_bench.datasets.reading.pictures import Picture, Pictures
 from amodal_bench.datasets.reading.records import read_entries, read_record, read_records
 
-VERSION = 5
+VERSION = 6
 """Raised with any change of the rows that `_build` makes."""
 
 ARRAYS = ("images", "annotations", "categories")
@@ -68,7 +68,7 @@ class CocoaCls(RegionDataset):
         self, root: str, split: str = "val", annotations: str | None = None, images: str | None = None
     ) -> None:
         file, self.folder = TREE.find(root, split, annotations, images)
-        index = cached_index(self.name, VERSION, files_digest([file]), lambda: _build(file))
+        index = cached_index(self.name, VERSION, annotation_digest(file), lambda: _build(file))
         super().__init__(index, split, file)
 
     def fields(self, row: Any) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.core.digests import files_digest
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.progress import follow
 from amodal_bench.core.rle import is_list
@@ -26,13 +25,14 @@ from amodal_bench.datasets.coco_a.regions import (
     odd,
 )
 from amodal_bench.datasets.reading.fields import claimed_id, is_set, text
+from amodal_bench.datasets.reading.files import annotation_digest
 from amodal_bench.datasets.reading.index import Index, Report, cached_index, make_index
 from amodal_bench.datasets.reading.indexed import SCENE
 from amodal_bench.datasets.reading.keys import VISIBLE_KEY, visible_key
 from amodal_bench.datasets.reading.pictures import Picture, Pictures
 from amodal_bench.datasets.reading.records import read_entries, read_record, read_records
 
-VERSION = 5
+VERSION = 6
 """Raised with any change of the rows that `_build` makes."""
 
 OWN_COLUMNS = {SCENE: "str", "author": "str", "region": "int64", **PLACES}
@@ -113,7 +113,7 @@ def open_index(name: str, file: Path, kind: str, remedy: str) -> Index:
     Raises:
         InputError: the file is missing, cut short or of another kind.
     """
-    return cached_index(name, VERSION, files_digest([file]), lambda: _build(file, kind, remedy))
+    return cached_index(name, VERSION, annotation_digest(file), lambda: _build(file, kind, remedy))
 
 
 def _build(file: Path, kind: str, remedy: str) -> Index:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.rle import Segmentation, decode, is_list, is_object
 from amodal_bench.core.types import Image
-from amodal_bench.datasets.reading.fields import odd_numbers, pixels, share, side
+from amodal_bench.datasets.reading.fields import odd_flags, odd_numbers, pixels, share, side
 from amodal_bench.datasets.reading.files import MEND
 from amodal_bench.datasets.reading.index import Index
 from amodal_bench.datasets.reading.indexed import IndexedDataset, Masks
@@ -128,6 +128,7 @@ def measures(fields: dict[str, Any], size: Size | None) -> Measures:
 def odd(fields: dict[str, Any], measured: Measures) -> Iterator[str]:
     """What to report of an object's stated numbers that were not used."""
     yield from odd_numbers(fields, ("area",), ("occlude_rate",))
+    yield from odd_flags(fields, ("iscrowd", "isStuff"))
     yield from overruled("occlude_rate", share(fields.get("occlude_rate")), measured.occlusion_rate)
 
 

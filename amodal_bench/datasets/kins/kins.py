@@ -11,13 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.core.digests import files_digest, sha256
+from amodal_bench.core.digests import sha256
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.rle import Segmentation, is_object
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.base import Problem
 from amodal_bench.datasets.kins.records import AMODAL, INDEX_VERSION, VISIBLE, build_index, decode_masks
-from amodal_bench.datasets.reading.files import MEND, require_files, require_split
+from amodal_bench.datasets.reading.files import MEND, annotation_digest, require_files, require_split
 from amodal_bench.datasets.reading.index import cached_index
 from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset, Masks
 from amodal_bench.datasets.reading.keys import first
@@ -71,7 +71,7 @@ class Kins(IndexedDataset):
         self.file = Path(annotations or Path(root, FILES[self.release][self.split]))
         self.folder = Path(images or Path(root, FOLDERS[self.split]))
         self._require_files(Path(root), needs_root=annotations is None or images is None)
-        index = cached_index(self.name, INDEX_VERSION, files_digest([self.file]), lambda: build_index(self.file))
+        index = cached_index(self.name, INDEX_VERSION, annotation_digest(self.file), lambda: build_index(self.file))
         super().__init__(index.opened_from(self.file), identity=self.split)
 
     def read_image(self, row: Any) -> Image:

@@ -8,13 +8,14 @@ has neither, V is read from the keys of other formats (`reading.keys`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from amodal_bench.core.rle import decode_field
-from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_numbers, pixels, text
+from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_flags, odd_numbers, pixels, text
 from amodal_bench.datasets.reading.index import Index, Report, make_index
 from amodal_bench.datasets.reading.indexed import SCENE, Masks
 from amodal_bench.datasets.reading.keys import (
@@ -33,7 +34,7 @@ from amodal_bench.datasets.reading.records import Record, read_entries, read_rec
 AMODAL = ("a_segm", "segmentation")
 VISIBLE = ("i_segm", "inmodal_seg")
 AREA = ("a_area", "area")
-INDEX_VERSION = 5
+INDEX_VERSION = 6
 COLUMNS = {
     SCENE: "str",
     **PICTURE,
@@ -110,7 +111,7 @@ class _Builder:
         masks = segmentations(fields, picture.size)
         if not (key := visible_key(fields, VISIBLE)):
             self.report(f"annotation {id}", f"it has no visible mask ({' or '.join(VISIBLE)}): V = A is assumed")
-        for what in odd_numbers(fields, (*AREA, "i_area")):
+        for what in chain(odd_numbers(fields, (*AREA, "i_area")), odd_flags(fields, ("iscrowd",))):
             self.report(f"annotation {id}", what)
         return {
             "id": id,

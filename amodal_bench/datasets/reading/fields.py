@@ -99,6 +99,20 @@ def claimed_id(stated: str, entry: str, taken: set[str]) -> tuple[str, str | Non
     return id, f"id {stated} is listed twice" if stated else f"{entry} has no id"
 
 
+def odd_flags(fields: dict[str, Any], flags: tuple[str, ...]) -> Iterator[str]:
+    """What to report of flags that are stated and are none; they count as not set."""
+    for key in flags:
+        if (value := fields.get(key)) is not None and value not in (0, 1, "0", "1", ""):
+            yield f"{key} must be 0 or 1; it is taken for 0"
+
+
+def odd_sides(entry: dict[str, Any]) -> Iterator[str]:
+    """What to report of a picture's height and width that are stated and cannot be."""
+    for key in ("height", "width"):
+        if entry.get(key) is not None and not side(entry[key]):
+            yield f"{key} must be a whole number of pixels between 1 and {LONGEST_SIDE}; it is taken for unknown"
+
+
 def is_set(value: Any) -> bool:
     """Whether a flag is set: it may be a number, a boolean or text."""
     return value in (1, "1")  # True == 1

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from PIL import Image as pillow
 
 from amodal_bench.core.bombs import DAMAGED, require_plausible
+from amodal_bench.core.digests import files_digest
 from amodal_bench.core.errors import ConfigError, InputError, unreadable
 from amodal_bench.core.files import open_regular, read_bytes, require_regular
 from amodal_bench.core.foreign import LOOKED_AT, Foreign, foreign
@@ -17,11 +18,31 @@ from amodal_bench.core.rgb import OfUnknownRange, rgb
 from amodal_bench.core.types import Image
 
 COPY_AGAIN = "download or copy it again"
+MOST = 32 << 30
+"""Bytes of an annotation file, which is held in memory twice: the largest published, SAIL-VOS', have several GB."""
+
 MEND = "download the annotation file again, or delete this record from it"
 ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)
 """EXIF's tag of how a picture is shown, and its values that exchange height and width."""
 
 Taken = TypeVar("Taken")
+
+
+def annotation_digest(path: Path) -> str:
+    """`files_digest` of an annotation file. Raises `InputError` also for one that is too large to be one."""
+    require_size_of_annotations(path)
+    return files_digest([path])
+
+
+def require_size_of_annotations(path: Path | str) -> None:
+    """Raise `InputError` where a file has more than `MOST` bytes, before any is read: a sparse one has no end."""
+    try:
+        size = Path(path).stat().st_size
+    except OSError:
+        return  # reading it says so
+    if size > MOST:
+        problem = f"it has {size / (1 << 30):,.0f} GiB, and an annotation file may have {MOST >> 30}"
+        raise InputError(path, problem, "check that it is the right file, or split it")
 
 
 def read_json(path: Path | str) -> Any:
@@ -30,6 +51,7 @@ def read_json(path: Path | str) -> Any:
     Raises:
         InputError: the file is missing, or is not valid JSON (with the line and column of the first fault).
     """
+    require_size_of_annotations(path)
     try:
         raw = read_bytes(path)
     except OSError as error:

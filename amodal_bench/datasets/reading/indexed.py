@@ -29,6 +29,9 @@ READING = 3
 """Raised where the same files would give other samples, so that runs do not mix them."""
 
 SCENES_KEPT = 4
+FAULT = "fault"
+"""The column of an index that says what is wrong with a picture's own entry, see `pictures.PICTURE`."""
+
 SCENE = "scene"
 """The loaders' column that tells which instances share an image and lie in one depth order."""
 
@@ -163,7 +166,8 @@ class IndexedDataset(ABC):
             try:
                 scene = self._read_scene(scene_id)
             except InputError as error:
-                problems.append(_problem(error))
+                if not self._has_fault(int(rows[0])):
+                    problems.append(_problem(error))
                 continue
             for row in rows.tolist():
                 masks, record = scene.masks[row], _Row(self._columns, row)
@@ -175,6 +179,10 @@ class IndexedDataset(ABC):
                         for what in self.disagreements(record, masks)
                     ]
         return problems
+
+    def _has_fault(self, row: int) -> bool:
+        """Whether the fault of a row's picture stands among the problems of the index already."""
+        return FAULT in self.index.instances and bool(self._columns(FAULT)[row])
 
     def remarks(self) -> list[str]:
         """What is no fault but worth knowing, as `data info` and `data check` print it; no pixel is read."""

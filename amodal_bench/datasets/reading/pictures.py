@@ -9,12 +9,25 @@ from typing import Any
 
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.types import Image
-from amodal_bench.datasets.reading.fields import LEADS_OUT, NO_NAME, file_name, leads_out, side, text
+from amodal_bench.datasets.reading.fields import (
+    LEADS_OUT,
+    NO_NAME,
+    file_name,
+    leads_out,
+    odd_sides,
+    side,
+    text,
+)
 from amodal_bench.datasets.reading.files import MEND, read_image, require_size
 from amodal_bench.datasets.reading.names import namesake
 
-PICTURE = {"picture": "str", "height": "int64", "width": "int64"}
-"""Columns of an index: the picture's name, "" where there is none, and the size that is stated, 0 where none is."""
+PICTURE = {"picture": "str", "height": "int64", "width": "int64", "fault": "str"}
+"""Columns of an index: the picture's name, "" where there is none, and the size that is stated, 0 where none is.
+
+fault: why an entry of the picture has no name; its problem is reported once, and not for each of its instances.
+"""
+
+NO_FILE_NAME = "it has no file_name"
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,7 @@ class Picture:
     picture: str = ""
     height: int = 0
     width: int = 0
+    fault: str = ""
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -52,15 +66,23 @@ class Pictures:
         if id in self.by_id:
             self._report(label, f"image {id} is listed twice; the first one is used")
             return
-        self.by_id[id] = picture = Picture(name, side(entry.get("height")), side(entry.get("width")))
-        if entry.get("file_name") and not name:
-            self._report(f"image {id}", LEADS_OUT if leads_out(text(entry["file_name"])) else NO_NAME)
+        fault = "" if name else _nameless(entry.get("file_name"))
+        self.by_id[id] = picture = Picture(name, side(entry.get("height")), side(entry.get("width")), fault)
+        for what in (*([fault] if fault else []), *odd_sides(entry)):
+            self._report(f"image {id}", what)
         if self._without_size and picture.size is None:
             self._report(f"image {id}", f"it has no height and width: {self._without_size}")
 
     def get(self, image_id: str) -> Picture:
         """The picture of this id, one without name and size where there is none."""
         return self.by_id.get(image_id) or Picture()
+
+
+def _nameless(stated: Any) -> str:
+    """Why a `file_name` is none."""
+    if not text(stated):
+        return NO_FILE_NAME
+    return LEADS_OUT if leads_out(text(stated)) else NO_NAME
 
 
 def read_picture(row: Any, file: Path, find: Callable[[str], Path], remedy: str) -> Image:
@@ -75,10 +97,12 @@ def read_picture(row: Any, file: Path, find: Callable[[str], Path], remedy: str)
     Raises:
         InputError: there is no such picture, it cannot be read, or it has another size.
     """
+    if not row["picture"] and row["fault"]:
+        raise InputError(file, f'its picture has a bad entry in "images" ({row["fault"]})', MEND)
     if not row["picture"]:
         problem = f'image_id {row["image_id"] or "(none)"} has no entry with a file_name in "images"'
         raise InputError(file, problem, MEND)
-    if leads_out(row["picture"]):  # an index of an earlier version may have kept it
+    if leads_out(row["picture"]):  # somebody may have written the index
         raise InputError(file, f"{LEADS_OUT} ({row['picture'][:100]})", MEND)
     path = find(row["picture"])
     try:

@@ -16,7 +16,7 @@ from amodal_bench.core.files import open_regular, read_bytes
 from amodal_bench.core.foreign import foreign, wide
 from amodal_bench.core.progress import Progress
 from amodal_bench.core.rle import is_object
-from amodal_bench.datasets.reading.files import COPY_AGAIN, require_own
+from amodal_bench.datasets.reading.files import COPY_AGAIN, require_own, require_size_of_annotations
 
 SHOW_PROGRESS = 10_000_000
 """Bytes from which on reading a file is worth a progress bar."""
@@ -32,12 +32,14 @@ class Record:
         array: the top-level key of its array; "" where the whole file is one array.
         value: the parsed element.
         start, length: where it lies in the file, in bytes.
+        remarks: what is wrong with it though it can be read: keys that stand twice.
     """
 
     array: str
     value: Any
     start: int
     length: int
+    remarks: tuple[str, ...] = ()
 
 
 def read_records(path: Path, arrays: Sequence[str], kind: str, remedy: str) -> Iterator[Record]:
@@ -75,6 +77,8 @@ def read_entries(
         if record.array not in numbers:
             continue
         label = f"entry {next(numbers[record.array])} of {record.array}"
+        for remark in record.remarks:
+            report(label, remark)
         if is_object(record.value):
             yield record, label
         else:
@@ -107,6 +111,7 @@ class _Scan:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        require_size_of_annotations(path)
         try:
             raw = read_bytes(path)
         except OSError as error:
@@ -120,7 +125,15 @@ class _Scan:
                 problem = f"not a text file (byte {error.start} is not UTF-8)"
                 raise InputError(path, problem, COPY_AGAIN) from error
         self.text = raw.decode("latin-1")
-        self.decoder = json.JSONDecoder()
+        self.twice: list[str] = []
+        self.decoder = json.JSONDecoder(object_pairs_hook=self.object)
+
+    def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """An object as `json.loads` makes it; keys that it has more than once are noted."""
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            self.twice += [key for n, (key, _) in enumerate(pairs) if any(key == other for other, _ in pairs[:n])]
+        return found
 
     def records(self, arrays: Sequence[str], found: set[str]) -> Iterator[Record]:
         """Elements of all arrays; the keys of the arrays that were met are added to `found`."""
@@ -143,18 +156,23 @@ class _Scan:
             key, at = self.value(at)
             at = self.expect(":", self.skip(at))
             if self.text[at : at + 1] == "[":
+                again = (f'the list "{key}" stands twice in the file; both are read',) if key in found else ()
                 found.add(str(key))
-                at = yield from self.array(str(key), at)
+                at = yield from self.array(str(key), at, again)
             else:
                 _, at = self.value(at)
             at = self.next(at, "}")
         return at + 1
 
-    def array(self, name: str, at: int) -> Generator[Record, None, int]:
+    def array(self, name: str, at: int, remarks: tuple[str, ...] = ()) -> Generator[Record, None, int]:
         at = self.skip(at + 1)
         while self.text[at : at + 1] != "]":
+            self.twice.clear()
             value, end = self.value(at)
-            yield Record(name, value, at, end - at)
+            for key in dict.fromkeys(self.twice):
+                remarks += (f"its key {json.dumps(key)[:100]} stands twice; the last value is taken",)
+            yield Record(name, value, at, end - at, remarks)
+            remarks = ()
             at = self.next(end, "]")
         return at + 1
 

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from amodal_bench.core.rle import Segmentation, decode, decode_field, is_list, is_object
-from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_numbers, pixels, share, text
+from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_flags, odd_numbers, pixels, share, text
 from amodal_bench.datasets.reading.index import Index, Report, make_index
 from amodal_bench.datasets.reading.indexed import SCENE, Masks
 from amodal_bench.datasets.reading.keys import VISIBLE_KEY, visible_key, visible_mask, visible_part
@@ -26,7 +26,7 @@ from amodal_bench.datasets.reading.pictures import PICTURE, Pictures
 from amodal_bench.datasets.reading.records import Record, read_entries, read_record, read_records
 from amodal_bench.datasets.sailvos.frames import frame_ranks, video_of
 
-JSON_VERSION = 6
+JSON_VERSION = 7
 RATE = "occlude_rate"
 VISIBLE, PAIR = ("visible_mask",), "segmentation[1]"
 """The key of V, and where the converted form has it beside A."""
@@ -150,6 +150,7 @@ class _Reading:
         measured = _measures(fields, picture.size)
         for what in chain(
             odd_numbers(fields, ("area", "area_amodal", "area_visible"), (RATE,)),
+            odd_flags(fields, ("iscrowd",)),
             overruled(RATE, share(fields.get(RATE)), measured.occlusion_rate),
         ):
             self.report(f"annotation {id}", what)

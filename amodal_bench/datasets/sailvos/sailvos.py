@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from amodal_bench.core.digests import files_digest, sizes_digest, stat_of
+from amodal_bench.core.digests import sizes_digest, stat_of
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.rle import Segmentation, is_object
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.base import Problem
-from amodal_bench.datasets.reading.files import MEND, read_image, require_root, require_split
+from amodal_bench.datasets.reading.files import MEND, annotation_digest, read_image, require_root, require_split
 from amodal_bench.datasets.reading.index import Index, cached_index, make_index
 from amodal_bench.datasets.reading.indexed import IndexedDataset, Masks
 from amodal_bench.datasets.reading.pictures import read_picture
@@ -164,7 +164,7 @@ class AnnotationFile:
         self.path, self.folder = path, folder
 
     def index(self) -> Index:
-        version, digest = json_file.JSON_VERSION, files_digest([self.path])
+        version, digest = json_file.JSON_VERSION, annotation_digest(self.path)
         index = cached_index("sailvos", version, digest, lambda: json_file.build_index(self.path))
         # The same bytes may have been indexed in another place.
         return index.opened_from(self.path)
