@@ -115,6 +115,12 @@ def logging_goes_on() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def no_window() -> None:
+    """What is printed has the width of a pipe; pytest-xdist tells its workers the width of its own window."""
+    os.environ.pop("COLUMNS", None)
+
+
+@pytest.fixture(autouse=True, scope="session")
 def usual_signals() -> None:
     """Signals are as in a terminal: in the background, or under `nohup`, some are ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
