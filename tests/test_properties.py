@@ -210,7 +210,8 @@ def test_what_is_right_scores_one(
     rows = rows_of(right, records, [[group[1]] * 3 for group in masks])
     protocol = protocol_of(name)
     value = values(protocol, rows)[protocol.headline]
-    # Of videos of few frames the protocols that leave frames out have none left; samba leaves out what is hidden by 70 %.
+    # Of videos of few frames the protocols that leave frames out have none left.
+    # samba leaves out what is hidden by more than 70 %.
     hidden = all(visible.sum() <= 0.3 * amodal.sum() for _, amodal, visible, _ in masks)
     none_left = name in ("savos", "c2fseg_video") or (name == "samba" and hidden)
     assert value == pytest.approx(1) or (math.isnan(value) and none_left)
