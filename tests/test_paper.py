@@ -19,14 +19,16 @@ from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import ConfigError, InputError, UsageError
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.metrics.protocols import ScoringProtocol, shipped
-from amodal_bench.paper.against import against
+from amodal_bench.paper.against import against, source_of, value_of
 from amodal_bench.paper.cells import Plan, adapted, cells
 from amodal_bench.paper.estimate import duration, estimates, in_words
+from amodal_bench.paper.frozen import read_plan, register, require_registered
 from amodal_bench.paper.gather import Value, gather
 from amodal_bench.paper.prepared import recalled
 from amodal_bench.paper.record import is_done, read
 from amodal_bench.paper.sample import sampled
 from amodal_bench.paper.table import Line, Shown, Table, load_table, names
+from amodal_bench.paper.verdict import Verdict, of_cells
 from amodal_bench.paper.written import Grid, escaped, grids, latex, markdown, notes, page
 from amodal_bench.published.ledger import find
 
@@ -550,6 +552,57 @@ def test_another_run_than_planned_is_told(run: Run, planned: list[str], monkeypa
     monkeypatch.setattr(identity, "__version__", "9.9.9")
     run("paper", "planned", *planned)
     assert "another run than planned: amodal_bench changed" in planned_verdicts(run, planned)[1][0]
+
+
+@pytest.mark.parametrize(
+    ("whats", "cell"),
+    [
+        ([("held", True), ("did not hold", True)], "held"),  # values that contradict each other
+        ([("did not hold", True), ("held", False)], "did not hold"),  # a printed one counts before a copied one
+        ([("did not hold", False), ("held", False)], "held"),
+        ([("did not hold", True)], "did not hold"),
+        ([("nothing was published", False)], "nothing was published"),
+        ([("not run", False)], "without a verdict"),  # whether a value was published for it or not
+        ([("run before the plan, or by another one", True)], "without a verdict"),
+    ],
+)
+def test_a_cell_holds_where_one_of_its_printed_values_does(whats: list[tuple[str, bool]], cell: str) -> None:
+    found = [Verdict("r", "c", "n", "1", "1", what, printed=printed) for what, printed in whats]
+    assert of_cells(found) == [cell] and of_cells([*found, Verdict("r", "c", "m", "", "", "held")]) == [cell, "held"]
+
+
+def test_a_verdict_names_the_folder_in_which_the_plan_is_not(tmp_path: Path) -> None:
+    plan = {"seal": "0" * 64}
+    with pytest.raises(UsageError, match=f"results={tmp_path}: this plan is not noted there; give the folder of"):
+        require_registered(tmp_path, plan)
+    register(tmp_path, plan)
+    require_registered(tmp_path, plan)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is not a plan: it has no table, cells and seal; make one with"),
+        ("- 1", "is not a plan: it has no table, cells and seal"),
+        ("seal: x", "is not a plan: it has no table;"),
+        ("{", "is not a plan: it is not valid YAML (while parsing a flow node)"),
+        ("[" * 3000, "is not a plan: it is not valid YAML"),
+        ("{table: 1, tolerance: 1, made: 2020-01-01, protocols: 1, cells: 1, seal: x}", "its seal does not fit"),
+        (None, "no such file; check the path"),
+    ],
+)
+def test_what_is_no_plan_is_said_in_plain_words(tmp_path: Path, text: str | None, said: str) -> None:
+    file = tmp_path / "plan.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(InputError) as refused:
+        read_plan(file)
+    assert said in str(refused.value) and "NoneType" not in str(refused.value) and "Errno" not in str(refused.value)
+
+
+def test_a_published_value_is_told_with_split_and_source() -> None:
+    (value,) = [each for each in find("pix2gestalt", dataset="cocoa") if each.value == 83.17]
+    assert (value_of(value), source_of(value)) == ("83.17 (split test)", "source not recorded, secondhand")
 
 
 @pytest.mark.parametrize("word", ["tolerance=x", "tolerance=-1", "tolerance=nan", "tolerance=100"])

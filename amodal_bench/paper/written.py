@@ -12,7 +12,7 @@ import pandas as pd
 
 from amodal_bench.core import shown
 from amodal_bench.core.files import write_whole
-from amodal_bench.paper.against import Against
+from amodal_bench.paper.against import Against, source_of, value_of
 from amodal_bench.paper.gather import Value
 from amodal_bench.paper.table import Table
 from amodal_bench.report.cells import as_csv
@@ -127,20 +127,15 @@ def _grid(title: str, values: Sequence[Value]) -> Grid:
 
 
 def _compared(each: Against) -> list[str]:
-    published, known = each.published, not math.isnan(each.difference)
-    split = f" (split {published.split})" if published.split else ""
-    value = f"{published.value:g}{split}" + (
-        f" (best of {published.samples})" if (published.samples or 1) > 1 else ""
-    )
-    certainty = "" if published.certainty == "printed" else published.certainty
+    known = not math.isnan(each.difference)
     return [
         each.ours.row,
         each.ours.column,
         text_of(each.ours),
-        value,
+        value_of(each.published),
         f"{each.difference:+.1f}" if known else "",
         each.verdict,
-        ", ".join(part for part in (published.source, published.place, certainty) if part),
+        source_of(each.published),
     ]
 
 
