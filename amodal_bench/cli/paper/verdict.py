@@ -5,9 +5,10 @@
 
 A published value holds where it lies in our interval, or no further from our value than the plan's tolerance. Values
 of one cell may contradict each other, so a cell holds where one of its printed values does; where none is printed,
-any of the others counts. A plan that was changed is refused; a run that was made before the plan, or is another one than
-planned, is said to be. The exit status is 0 where every cell was run as planned, and each one with published values
-holds; it is 1 where a cell did not hold or has no verdict. results= is the folder that the plan was made with.
+any of the others counts. A plan that was changed is refused; a run that was made before the plan, or is another one
+than planned, is said to be. The exit status is 0 where every cell was run as planned, and each one with published
+values holds; it is 1 where a cell did not hold or has no verdict. results= is the folder that the plan was made
+with.
 """
 
 from __future__ import annotations
