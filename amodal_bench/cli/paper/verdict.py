@@ -32,13 +32,13 @@ HEAD = ("row", "column", "number", "ours", "published", "protocol", "source", "v
 def main(plan: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
     """Print a line for each published value, and how many cells held."""
     from amodal_bench.paper.frozen import read_plan
-    from amodal_bench.paper.verdict import FAILED, OPEN, of_cells, verdicts
+    from amodal_bench.paper.verdict import FAILED, OPEN, UNPUBLISHED, of_cells, verdicts
 
     results = asked_for(overrides, config_dir).results
     found = verdicts(read_plan(plan), results, config_dir)
     rows = [(v.row, v.column, v.number, v.ours, v.published, v.protocol, v.source, v.what) for v in found]
     print_columns(rows, HEAD)
     counts = Counter(of_cells(found))
-    said = ", ".join(f"{count} {what}" for what, count in counts.items())
+    said = ", ".join(f"{count} {'of which ' * (what == UNPUBLISHED)}{what}" for what, count in counts.items())
     print(f"cells in {results}: {said}")
     return int(counts[FAILED] + counts[OPEN] > 0)
