@@ -176,8 +176,10 @@ def test_cells_that_fail_are_listed_at_the_end_below_the_table_of_the_others(her
         for a in ("ignore", "drop")
     ]
     assert done.stderr.splitlines()[-1] == f"error: 4 cells of the sweep failed: {'; '.join(failed)}"
-    table = done.stdout.partition("toy, all cells")[2]
+    table, first, rest = done.stdout.partition("toy, all cells")[2].partition("failed: ")
     assert table.count("hull") == table.count("visible") == 1
+    lines = (first + rest).splitlines()[:4]
+    assert all(line.startswith(f"failed: {cell}: ") for line, cell in zip(lines, failed, strict=True))
 
 
 MODEL = """

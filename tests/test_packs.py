@@ -87,11 +87,15 @@ def written(file: Path, parts: Parts) -> Path:
 
 
 def changed(file: Path, part: str, change: Callable[[list[dict[str, Any]]], Any]) -> Path:
-    """The pack with the lines of one part changed in place."""
+    """The pack with the lines of one part changed in place, by somebody who thinks of the counts in its head."""
     parts = parts_of(file)
     lines = [json.loads(line) for line in parts[part].splitlines()]
     change(lines)
     parts[part] = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    if part == packed.PREDICTIONS:
+        errors = sum(line.get("error") is not None for line in lines)
+        head = {**json.loads(parts[packed.HEAD]), "predictions": len(lines) - errors, "errors": errors}
+        parts[packed.HEAD] = json.dumps(head).encode()
     return written(file.with_name(f"changed-{file.name}"), parts)
 
 
@@ -320,10 +324,83 @@ def test_a_pack_with_somebodys_own_protocol_is_verified_without_it(pack: Path) -
     parts = parts_of(pack)
     head = json.loads(parts[packed.HEAD])
     own = {**head["protocols"][0], "numbers": {"x": {"kind": "mine.Own", "code": "0"}}, "label": "mine@1"}
+    own["digest"] = content_digest(own)
     head["protocols"].append(own)
     parts[packed.HEAD] = json.dumps(head).encode()
     found = verify(written(pack.with_name("mine.zip"), parts))
     assert found.same and any("'mine@1'" in note and "mine.Own" in note for note in found.notes)
+
+
+@pytest.fixture(scope="module")
+def small_pack(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Things]:
+    """A pack of four predictions, one of them failed, and its dataset."""
+    folder, data = tmp_path_factory.mktemp("small"), things(4)
+    predicted = {id: [f[3] if id > "id-000" else "no answer"] for id, f in data.instances.items()}
+    pack_run(open_run(store_run(folder / "run", "own", data, predicted)), folder / "small.zip")
+    return folder / "small.zip", data
+
+
+def with_head(file: Path, folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
+    parts = parts_of(file)
+    head = json.loads(parts[packed.HEAD])
+    change(head)
+    return written(folder / "head.zip", {**parts, packed.HEAD: json.dumps(head).encode()})
+
+
+def test_numbers_that_cannot_be_recounted_are_never_called_the_same(
+    small_pack: tuple[Path, Things],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def own(head: dict[str, Any]) -> None:
+        protocol = {**head["protocols"][0], "numbers": {"x": {"kind": "mine.Own"}}, "label": "mine@1"}
+        protocol["digest"] = content_digest(protocol)
+        head["protocols"].append(protocol)
+        head["scores"].append({**head["scores"][0], "protocol": protocol["digest"], "numbers": {"x": 0.99}})
+
+    file, data = with_head(small_pack[0], tmp_path, own), small_pack[1]
+    monkeypatch.setattr("amodal_bench.api.verify.dataset_of", lambda *_: data)
+    found = verify(file)
+    assert found.differences == [] and not found.same and found.scores == ["instance@2"]
+    assert found.unscored[0].startswith("mine@1 (")
+    assert command(["verify", str(file)]) == 1
+    out = capsys.readouterr().out
+    assert "same numbers" not in out and "not recounted: the numbers of mine@1 (" in out
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            lambda head: head["scores"][0].update(protocol="f" * 8),
+            "a score of the protocol 'ffffffff', which is not in",
+        ),
+        (lambda head: head["scores"].append(head["scores"][0]), "has two scores of the protocol"),
+        (
+            lambda head: head["protocols"][0].update(filter={}),
+            "states the digest '.{8}' of the protocol 'instance@2'",
+        ),
+        (lambda head: head["protocols"][0].pop("digest"), "states the digest 'None'"),
+        (
+            lambda head: head.update(predictions=2),
+            "states 2 predictions and 1 errors, and predictions.jsonl has 3 and 1",
+        ),
+        (lambda head: head.update(errors=0), "states 3 predictions and 0 errors"),
+        (lambda head: head.update(run="deadbeef0000"), "is of the run 'deadbeef0000', and run.json of "),
+        (lambda head: head.update(run="../../../x"), "is of the run '../../../x'"),
+        (lambda head: head.pop("run"), "does not say which run it is"),
+        (lambda head: head.update(predictions=True), "does not say which run it is"),
+    ],
+)
+def test_a_head_that_does_not_fit_the_rest_is_refused(
+    small_pack: tuple[Path, Things], tmp_path: Path, change: Callable[[dict[str, Any]], Any], says: str
+) -> None:
+    file = with_head(small_pack[0], tmp_path, change)
+    for use in (lambda: verify(file, small_pack[1]), lambda: unpack(file, tmp_path / "out")):
+        with pytest.raises(InputError, match=f"pack.json: .*{says}"):
+            use()
+    assert not (tmp_path / "out").exists()
 
 
 def first(**values: Any) -> Callable[[list[dict[str, Any]]], None]:
@@ -446,6 +523,7 @@ def test_a_part_that_would_become_huge_is_refused_before_it_is_read(pack: Path, 
     [
         ({"digest": "0" * 12}, "states the digest '000000000000', which its identity does not have"),
         ({"name": "../../x"}, "cannot be a folder; name one with -o"),
+        ({"name": "<script>|evil"}, "cannot be a folder; name one with -o"),
         ({"name": "\x1b[2J"}, "does not describe a run"),
         ({"settings": 3}, "has settings that are not text"),
         ({"components": []}, "has components that are not facts by name"),

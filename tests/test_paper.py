@@ -19,16 +19,20 @@ from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import ConfigError, InputError, UsageError
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.metrics.protocols import ScoringProtocol, shipped
-from amodal_bench.paper.against import against
+from amodal_bench.paper.against import against, source_of, value_of
 from amodal_bench.paper.cells import Plan, adapted, cells
-from amodal_bench.paper.estimate import duration, estimates, in_words
+from amodal_bench.paper.estimate import H200, TFLOP, duration, estimates, in_words
+from amodal_bench.paper.frozen import read_plan, register, require_registered
 from amodal_bench.paper.gather import Value, gather
+from amodal_bench.paper.grid import Grid
 from amodal_bench.paper.index import pages_of, write_index
 from amodal_bench.paper.prepared import recalled
 from amodal_bench.paper.record import is_done, read
 from amodal_bench.paper.sample import sampled
 from amodal_bench.paper.table import Line, Shown, Table, load_table, names
-from amodal_bench.paper.written import STYLE, Grid, escaped, grids, latex, markdown, notes, page, write_table
+from amodal_bench.paper.tex import escaped, latex
+from amodal_bench.paper.verdict import Verdict, of_cells
+from amodal_bench.paper.written import HEADS, STYLE, grids, markdown, notes, page, write_table
 from amodal_bench.published.ledger import find
 
 MINE = """
@@ -199,6 +203,19 @@ def test_the_best_is_marked_where_every_paired_gain_is_decisive(tmp_path: Path) 
     assert all(is_done(tmp_path, read(tmp_path, cell.key)) for cell in cells(twice, plan))
 
 
+def test_the_documented_times_are_those_that_are_told() -> None:
+    """Of Table 1 on one H200: 20 steps of two passes, an instance encoded twice and decoded once."""
+    page_ = (Path(__file__).parents[1] / "docs/reproducing.md").read_text(encoding="utf-8")
+    head = next(line for line in page_.splitlines() if line.startswith("| model | COCO-A, "))
+    counts = [int(number.replace(",", "")) for number in re.findall(r"\d+,\d+", head)]
+    for name in ("SD1.5", "SD2", "SDXL", "Flux"):
+        one_pass, encode, decode = TFLOP[name.lower().replace(".", "")]
+        seconds = (40 * one_pass + 2 * encode + decode) / H200
+        times = " | ".join(in_words(seconds * count) for count in counts)
+        (line,) = [line for line in page_.splitlines() if line.startswith(f"| {name} (two passes a step")]
+        assert line.endswith(f") | {times} |")
+
+
 def test_the_verdict_has_two_parts() -> None:
     table = Table(
         "t",
@@ -221,9 +238,11 @@ def test_the_verdict_has_two_parts() -> None:
 
 def parsed_latex(text: str) -> list[list[list[str]]]:
     """Tables of cells out of LaTeX, with every character accounted for; raises where a compiler would stop."""
-    body = "\n".join(line for line in text.split("\n") if not line.startswith("%"))
+    body = "\n".join(line for line in text.split("\n") if not line.startswith(("%", "\\providecommand")))
     found = []
-    for columns, inner in re.findall(r"\\begin\{tabular\}\{([lr]+)\}\n(.*?)\\end\{tabular\}", body, re.DOTALL):
+    for columns, inner in re.findall(
+        r"\\begin\{tabular\}\{((?:[lr]|p\{\S+?\})+)\}\n(.*?)\\end\{tabular\}", body, re.DOTALL
+    ):
         rules = re.findall(r"\\(top|mid|bottom)rule", inner)
         assert rules == ["top", "mid", "bottom"]
         lines = [line for line in inner.split("\n") if line and not line.endswith("rule")]
@@ -231,13 +250,13 @@ def parsed_latex(text: str) -> list[list[list[str]]]:
         for line in lines:
             assert line.endswith(r" \\")
             cells_ = re.split(r"(?<!\\)&", line.removesuffix(r" \\"))
-            assert len(cells_) == len(columns)
+            assert len(cells_) == len(re.sub(r"\{.*?\}", "", columns))
             for cell in cells_:
                 plain = re.sub(r"\\text(bf|backslash|asciitilde|asciicircum|less|greater|asciigrave|bar)\b", "", cell)
-                plain = re.sub(r"\\[&%$#_{}]|\$\\pm\$", "", plain)
+                plain = re.sub(r"\\[&%$#_{}]|\$\\pm\$|\\cellragged |\\allowbreak|(?<=,)~(?=[\d.]+\])", "", plain)
                 assert not re.search(r"[&%$#_~^\\<>`|]", plain), cell
                 assert plain.count("{") == plain.count("}")
-            rows.append([cell.strip() for cell in cells_])
+            rows.append([cell.strip().removeprefix("\\cellragged ") for cell in cells_])
         found.append(rows)
     assert body.count(r"\begin{") == body.count(r"\end{") == len(found)
     return found
@@ -288,14 +307,50 @@ def test_a_page_of_all_tables_leads_to_the_pages_of_their_runs(tmp_path: Path) -
 def test_latex_compiles(tmp_path: Path) -> None:
     import subprocess
 
-    part = Grid("A title", ["", *HOSTILE], [["row", *HOSTILE]])
-    body = latex([part], ["note"])
+    values = ["82.7 [81.9, 83.5]", "~100.0 [100.0, 100.0]*", "-", "failed"]
+    names = [
+        "tuning-free, SDXL",
+        "[x] 日本 αβ ✓",
+        "* Ünïcode ąłß “—” ‰",
+        "a/path/of_somebody/with/no/space/at/all.json",
+    ]
+    compared = ["tuning-free, SDXL", "SAIL-VOS", values[0], "82.87 (split test) (best of 3)", "-12.3",
+                "outside; protocol contradicted", "Tuning-Free Amodal Segmentation, Table 1, copied"]  # fmt: skip
+    body = latex(
+        [
+            Grid("A title", ["", *HOSTILE], [["row", *HOSTILE], *([name, *HOSTILE] for name in names)]),
+            Grid("Wide", ["", *(f"column {k}" for k in range(11))], [[name, *(values * 3)[:11]] for name in names]),
+            Grid("Published values", HEADS, [compared] * 40),
+            Grid("High", ["row", "value"], [["a", "1"]] * 60),
+        ],
+        ["note 日"],
+    )
     (tmp_path / "t.tex").write_text(
         "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" + body + "\\end{document}\n"
     )
     program = shutil.which("tectonic") or shutil.which("pdflatex")
     assert program
-    subprocess.run([program, "t.tex"], cwd=tmp_path, check=True, stdin=subprocess.DEVNULL)
+    subprocess.run([program, "t.tex"], cwd=tmp_path, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    log = tmp_path / "t.log"
+    said = log.read_text(errors="replace") if log.exists() else ""  # tectonic keeps none
+    assert not re.findall(r"Overfull \\vbox|Overfull \\hbox \(\d\d", said), "a table runs off the page"
+
+
+def test_a_wide_table_is_folded_and_stands_in_blocks_with_its_rows_names() -> None:
+    cells_ = [f"{k}.7 [{k}.1, {k}.9]" for k in range(11)]
+    wide = latex([Grid("Wide", ["", *map(str, range(11))], [["tuning-free", *cells_]], frozenset({(0, 1)}))], [])
+    blocks = parsed_latex(wide)
+    assert len(blocks) == 2 and all(rows[1][0].endswith("tuning-free") for rows in blocks)
+    assert sum(len(rows[1]) - 1 for rows in blocks) == 11 and "\\textbf{0.7 [0.1,~0.9]}" in blocks[0][1][1]
+    shares = [[float(share) for share in re.findall(r"p\{([\d.]+)", line)] for line in wide.split("begin")[1:]]
+    assert all(0.5 < sum(own) < 1 for own in shares)
+
+
+def test_any_sign_is_one_that_every_engine_takes() -> None:
+    assert escaped("é Ł β ✓ “x”") == r"\'{e} \L{} $\beta$ $\surd$ ``x''"
+    assert escaped("日") == r"\orcode{日}{U+65E5}" and escaped("ą").startswith(r"\orcode{ą}")
+    assert r"\providecommand{\orcode}" in latex([Grid("t", ["日"], [["[x]"]])], [])
+    assert "\n{}[x] " in latex([Grid("t", ["a"], [["[x]"]])], [])
 
 
 def test_random_rows_stand_apart_and_gaps_say_why() -> None:
@@ -411,7 +466,15 @@ def test_a_mistake_is_one_line(run: Run, words: list[str], said: str) -> None:
         ("title: x\nrows: [{name: a, published: {by: sam}}]\ncolumns: [{name: a}]\n", "by: is not known"),
         ("title: x\nrows: [{name: a, published: sam}]\ncolumns: [{name: a}]\n", "must be a mapping"),
         ("title: x\nrows: [{name: a}, {name: a}]\ncolumns: [{name: a}]\n", "'a' stands there twice"),
-        ("- a\n", "is not a table"),
+        (
+            'title: x\nrows: [{name: "a\\nb"}]\ncolumns: [{name: a}]\n',
+            r"'a\nb' must be one line of text, and not empty",
+        ),
+        ('title: x\nrows: [{name: a}]\ncolumns: [{name: ""}]\n', "name: '' must be one line of text, and not empty"),
+        ("title: x\nrows: [{name: 3}]\ncolumns: [{name: a}]\n", "name: 3 must be one line of text"),
+        ("title: x\nrows: [{name: a}]\ncolumns: [{name: a}]\nshown: [{name: ' '}]\n", "name: ' ' must be one line"),
+        ("", "is not a table: it must be a mapping"),
+        ("- a\n", "is not a table: it must be a mapping"),
         ("{", "is not a table"),
     ],
 )
@@ -575,6 +638,57 @@ def test_another_run_than_planned_is_told(run: Run, planned: list[str], monkeypa
     monkeypatch.setattr(identity, "__version__", "9.9.9")
     run("paper", "planned", *planned)
     assert "another run than planned: amodal_bench changed" in planned_verdicts(run, planned)[1][0]
+
+
+@pytest.mark.parametrize(
+    ("whats", "cell"),
+    [
+        ([("held", True), ("did not hold", True)], "held"),  # values that contradict each other
+        ([("did not hold", True), ("held", False)], "did not hold"),  # a printed one counts before a copied one
+        ([("did not hold", False), ("held", False)], "held"),
+        ([("did not hold", True)], "did not hold"),
+        ([("nothing was published", False)], "nothing was published"),
+        ([("not run", False)], "without a verdict"),  # whether a value was published for it or not
+        ([("run before the plan, or by another one", True)], "without a verdict"),
+    ],
+)
+def test_a_cell_holds_where_one_of_its_printed_values_does(whats: list[tuple[str, bool]], cell: str) -> None:
+    found = [Verdict("r", "c", "n", "1", "1", what, printed=printed) for what, printed in whats]
+    assert of_cells(found) == [cell] and of_cells([*found, Verdict("r", "c", "m", "", "", "held")]) == [cell, "held"]
+
+
+def test_a_verdict_names_the_folder_in_which_the_plan_is_not(tmp_path: Path) -> None:
+    plan = {"seal": "0" * 64}
+    with pytest.raises(UsageError, match=f"results={tmp_path}: this plan is not noted there; give the folder of"):
+        require_registered(tmp_path, plan)
+    register(tmp_path, plan)
+    require_registered(tmp_path, plan)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is not a plan: it has no table, cells and seal; make one with"),
+        ("- 1", "is not a plan: it has no table, cells and seal"),
+        ("seal: x", "is not a plan: it has no table;"),
+        ("{", "is not a plan: it is not valid YAML (while parsing a flow node)"),
+        ("[" * 3000, "is not a plan: it is not valid YAML"),
+        ("{table: 1, tolerance: 1, made: 2020-01-01, protocols: 1, cells: 1, seal: x}", "its seal does not fit"),
+        (None, "no such file; check the path"),
+    ],
+)
+def test_what_is_no_plan_is_said_in_plain_words(tmp_path: Path, text: str | None, said: str) -> None:
+    file = tmp_path / "plan.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(InputError) as refused:
+        read_plan(file)
+    assert said in str(refused.value) and "NoneType" not in str(refused.value) and "Errno" not in str(refused.value)
+
+
+def test_a_published_value_is_told_with_split_and_source() -> None:
+    (value,) = [each for each in find("pix2gestalt", dataset="cocoa") if each.value == 83.17]
+    assert (value_of(value), source_of(value)) == ("83.17 (split test)", "source not recorded, secondhand")
 
 
 @pytest.mark.parametrize("word", ["tolerance=x", "tolerance=-1", "tolerance=nan", "tolerance=100"])

@@ -14,8 +14,9 @@ import amodal_bench
 from amodal_bench.cli.columns import columns
 from amodal_bench.core.errors import InputError, first_line, one_line, unbroken
 from amodal_bench.core.ids import is_listable
-from amodal_bench.core.shown import for_terminal, markdown, shown, spreadsheet
-from amodal_bench.paper.written import Grid, latex
+from amodal_bench.core.shown import for_terminal, markdown, markdown_line, shown, spreadsheet
+from amodal_bench.paper.grid import Grid
+from amodal_bench.paper.tex import latex
 from amodal_bench.paper.written import markdown as page_of
 from amodal_bench.report.compare_text import Section
 from amodal_bench.report.compare_text import markdown as comparison
@@ -78,6 +79,37 @@ def test_pages_and_columns_show_it() -> None:
         assert text == shown(text)
         assert "<script>" not in text and "<b>" not in text
     assert markdown("a|b\n<i>\\") == "a\\|b &lt;i>\\\\"
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("_x_ __init__", r"\_x\_ \_\_init\_\_"),
+        ("of_mine coco_ap@1", "of_mine coco_ap@1"),
+        ("*x* **y**", r"\*x\* \*\*y\**"),
+        ("75.1 [73.9, 76.2]*", "75.1 [73.9, 76.2]*"),
+        ("~75.1 [73.9, 76.2]", "~75.1 [73.9, 76.2]"),
+        ("~~gone~~", r"~\~gone\~\~"),
+        ("`a` $b$", r"\`a\` \$b\$"),
+        ("![x](http://y)", r"![x\](http://y)"),
+        ("&lt;b&#62; a & b", "&amp;lt;b&amp;#62; a & b"),
+        ("<script>", "&lt;script>"),
+    ],
+)
+def test_a_cell_in_markdown_is_what_it_says(text: str, escaped: str) -> None:
+    assert markdown(text) == escaped
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("# a", r"\# a"), ("- a", r"\- a"), ("---", r"\---"), ("> a", r"\> a"), ("* few", r"\* few"), ("*", r"\*"),
+        ("1. a", r"1\. a"), ("2) a", r"2\) a"), ("5.5 points", "5.5 points"), ("plain", "plain"),
+        ("<b>x</b>", "&lt;b>x&lt;/b>"),
+    ],
+)  # fmt: skip
+def test_a_line_in_markdown_is_no_list_and_no_heading(text: str, escaped: str) -> None:
+    assert markdown_line(text) == escaped
 
 
 def test_an_id_that_would_be_shown_otherwise_cannot_be_listed() -> None:

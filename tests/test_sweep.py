@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from conftest import Run
 
+from amodal_bench.cli.run import _finish
 from amodal_bench.cli.sweep import Sweep
 from amodal_bench.core.errors import BenchError
 from amodal_bench.runner.lock import locked
@@ -68,4 +69,37 @@ def test_two_sweeps_of_one_second_have_two_folders(tmp_path: Path) -> None:
     first = Sweep.new(tmp_path)
     first.keep(0, ["a=1"], None, "why")
     assert Sweep.new(tmp_path).folder != first.folder
-    assert first.failed() == ["a=1"] and first.cells() == []
+    assert [each.settings for each in first.failed()] == ["a=1"] and first.cells() == []
+
+
+def test_a_sweep_of_which_every_cell_failed_leaves_its_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = Sweep(tmp_path)
+    _finish(sweep)
+    assert capsys.readouterr().out == "" and not (tmp_path / "table.csv").exists()
+    sweep.keep(0, ["a=1"], None, "why", 2)
+    sweep.keep(1, ["a=2"], None, "why not", 1)
+    _finish(sweep)
+    assert capsys.readouterr().out == f"failed: a=1: why\nfailed: a=2: why not\nwrote {tmp_path / 'table.csv'}\n"
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert table.to_dict("list") == {"settings": ["a=1", "a=2"], "error": ["why", "why not"]}
+    assert [each.status for each in sweep.failed()] == [2, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]])
+def test_one_cell_that_succeeds_stands_in_a_table_with_those_that_failed(
+    run: Run, launcher: list[str], tmp_path: Path
+) -> None:
+    """Told in the same words and with the same status, in whichever process the cell failed."""
+    if launcher:
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    words = ("-m", "model=visible", "protocol.errors=zero,ignore", "dataset.images=1", "sheet=0", "baselines=null")
+    results = tmp_path / "out"  # absolute, for processes of joblib that another test has begun elsewhere
+    status, out, err = run(*words, f"results={results}", *launcher)
+    (folder,) = (results / "sweeps").iterdir()
+    table = pd.read_csv(folder / "table.csv")
+    assert status == 2 and len(table) == 2 and table["error"].notna().tolist() == [False, True]
+    assert "failed: model=visible protocol.errors=ignore " in out and "'ignore' is not one of" in out
+    assert err.splitlines()[-1].startswith("error: 1 cell of the sweep failed: model=visible protocol.errors=ignore ")

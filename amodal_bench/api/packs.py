@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ from amodal_bench.runner.packing import fill_store, private_in_identity, write_p
 from amodal_bench.runner.place import room
 from amodal_bench.runner.run_json import FILE, read_facts, read_said
 from amodal_bench.runner.store import Store, read_store
+
+_FOLDER = re.compile(r"\w[\w .,+=@()\[\]-]*")
+"""Names of folders that no shell, page or other system takes for anything else."""
 
 DEFAULT = "instance"
 """The protocol of a run that nothing says a protocol of."""
@@ -143,7 +147,7 @@ def usual_folder(file: Path, results: Path) -> Path:
     with opened_pack(file) as pack:
         said = pack.facts()
     name = f"{said['identity']['dataset']['name']}-{said['name']}-{said['digest']}"
-    if "/" in name or "\\" in name or name.startswith(".") or len(name.encode()) > 200:
+    if not _FOLDER.fullmatch(name) or len(name.encode()) > 200:
         raise InputError(file, f"names the run {name[:80]!r}, which cannot be a folder; name one with -o", ASK, RUN)
     return results / "runs" / name
 

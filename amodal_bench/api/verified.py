@@ -30,6 +30,7 @@ class Verification:
             majority or score), `id` and `draw` where it is one prediction's, `what`, and both values as `packed` and
             `recounted`.
         scores: labels of the protocols whose numbers were computed again.
+        unscored: labels of the protocols whose numbers are in the pack and could not be computed again.
         notes: what a reader has to know, a line each.
     """
 
@@ -37,12 +38,13 @@ class Verification:
     recounted: int = 0
     differences: list[dict[str, Any]] = field(default_factory=list)
     scores: list[str] = field(default_factory=list)
+    unscored: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def same(self) -> bool:
-        """Whether nothing differs."""
-        return not self.differences
+        """Whether nothing differs, and every number that the pack states was computed again."""
+        return not self.differences and not self.unscored
 
     def table(self) -> pd.DataFrame:
         """The differences as a table with `COLUMNS`."""

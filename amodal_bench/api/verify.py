@@ -13,9 +13,10 @@ from amodal_bench.api.recount import recount
 from amodal_bench.api.reopen import dataset_of
 from amodal_bench.api.runs import Run, open_run
 from amodal_bench.api.verified import Verification, alike
-from amodal_bench.core.errors import BenchError, UsageError, one_line
+from amodal_bench.core.errors import BenchError, UsageError, one_line, unbroken
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
+from amodal_bench.metrics.rebuild import content_digest
 from amodal_bench.runner.packed import opened_pack
 from amodal_bench.runner.place import room
 
@@ -47,8 +48,9 @@ def verify(file: Path, dataset: Dataset | None = None, config_dirs: Sequence[Pat
             _note_unrun(found, run, own, protocol)
             if protocol.digest in claimed:
                 _compare_scores(found, again, protocol, claimed[protocol.digest])
-        if lacking := sorted(set(claimed) - {protocol.digest for protocol in protocols}):
-            found.notes.append(f"not scored: {len(lacking)} scores of protocols that this version has not")
+        labels = {content_digest(each): each.get("label", each.get("name")) for each in pack.head()["protocols"]}
+        lacking = sorted(set(claimed) - {protocol.digest for protocol in protocols})
+        found.unscored += [unbroken(f"{str(labels[digest])[:80]} ({digest})") for digest in lacking]
     return found
 
 

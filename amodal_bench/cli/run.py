@@ -22,7 +22,8 @@ from amodal_bench.config.overrides import expand_home, readable, refuse_sweeps
 from amodal_bench.config.own import name_folders
 from amodal_bench.config.search import composer, own_folders, replaced
 from amodal_bench.config.settings import config_folder, settings_from
-from amodal_bench.core.errors import BenchError, NothingToDo, UsageError
+from amodal_bench.core.errors import NothingToDo, UsageError, one_line
+from amodal_bench.core.shown import shown
 from amodal_bench.core.stops import KEPT
 
 if TYPE_CHECKING:
@@ -57,13 +58,11 @@ class Job:
 
     Attributes:
         sweep: where the cells are kept; None where there is one alone.
-        failed: the error of each cell that failed in this process.
         line: the command's words as typed; a launcher's processes have others.
-        process: the one in which `failed` can be read afterwards; a launcher may run cells in others.
+        process: the one that was asked for the sweep; a launcher may run cells in others.
     """
 
     sweep: Sweep | None
-    failed: list[BenchError] = field(default_factory=list)
     line: list[str] = field(default_factory=lambda: typed(sys.argv))
     process: int = field(default_factory=os.getpid)
 
@@ -96,12 +95,14 @@ class Job:
         except NothingToDo as nothing:
             print(f"{nothing}; nothing to do")
             return float("nan")
-        except BenchError as error:
+        except Exception as error:
             if self.sweep is not None:
-                complain(explain(error))  # at once: the other cells may take hours
-                self.failed.append(error)
-                self.sweep.keep(hydra.job.num, words, cell, explain(error))
-                if self.process == os.getpid():  # what is raised Hydra tells a second time, in words of its own
+                expected = is_expected(error)  # else it ends the sweep when the other cells are done
+                why = explain(error) if expected else one_line(error)
+                self.sweep.keep(hydra.job.num, words, cell, why, status_of(error) if expected else FAILED)
+                if expected:
+                    complain(why)  # at once: the other cells may take hours
+                if expected and self.process == os.getpid():  # Hydra tells what is raised again, in its own words
                     return float("nan")
             raise
         return float(outcome.main.summary()[outcome.main.protocols[0].headline].iloc[0])
@@ -162,19 +163,29 @@ def _run_sweep(hydra: Hydra, name: str, overrides: list[str], sweep: Sweep) -> i
     except Exception as error:
         if traceback_wanted() or not is_expected(error):
             raise
-        if not job.failed:
+        if explain(error) not in [each.error for each in sweep.failed()]:  # a launcher's, and not a cell's
             raise
     finally:
-        if len(done := sweep.cells()) > 1:
-            from amodal_bench.report.terminal import joined, show_cells
-
-            show_cells(done)
-            print(f"wrote {sweep.write_table(joined(done))}")
+        _finish(sweep)
     if failed := sweep.failed():  # each has said why
         cells = "1 cell" if len(failed) == 1 else f"{len(failed)} cells"
-        complain(f"{cells} of the sweep failed: {'; '.join(failed)}")
-        return USAGE if job.failed and all(status_of(each) == USAGE for each in job.failed) else FAILED
+        complain(f"{cells} of the sweep failed: {'; '.join(each.settings for each in failed)}")
+        return USAGE if all(each.status == USAGE for each in failed) else FAILED
     return 0
+
+
+def _finish(sweep: Sweep) -> None:
+    """Print and write what every cell has come to, the failed ones included; nothing where no cell has begun."""
+    done, failed = sweep.cells(), sweep.failed()
+    if not done and not failed:
+        return
+    from amodal_bench.report.terminal import joined, show_cells
+
+    if len(done) + len(failed) > 1 and done:
+        show_cells(done)
+    for each in failed:
+        print(f"failed: {shown(f'{each.settings}: {each.error}')}")
+    print(f"wrote {sweep.write_table(joined(done) if done else None)}")
 
 
 def _sweep_asked_for(hydra: Hydra, name: str, overrides: list[str]) -> Sweep | None:

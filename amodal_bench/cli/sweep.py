@@ -20,6 +20,21 @@ TABLE = "table.csv"
 
 
 @dataclass(frozen=True)
+class Failed:
+    """A cell that failed.
+
+    Attributes:
+        settings: the cell's words.
+        error: why, in one line.
+        status: the exit status that it would have alone.
+    """
+
+    settings: str
+    error: str
+    status: int
+
+
+@dataclass(frozen=True)
 class Sweep:
     """The folder of one sweep.
 
@@ -36,13 +51,15 @@ class Sweep:
         names = (day, *(f"{day}-{number}" for number in range(2, 1000)))
         return cls(next(at for name in names if not (at := results / "sweeps" / name).exists()))
 
-    def keep(self, number: int, overrides: Sequence[str], cell: Cell | None, error: str = "") -> None:
+    def keep(
+        self, number: int, overrides: Sequence[str], cell: Cell | None, error: str = "", status: int = 1
+    ) -> None:
         """Keep what a cell has found, or why it has found nothing."""
         folder = self.folder / "cells"
         folder.mkdir(parents=True, exist_ok=True)
         rows = None if cell is None else cell.rows.to_dict("records")
         words = list(overrides if cell is None else cell.overrides)
-        text = json.dumps({"overrides": words, "rows": rows, "error": error}, default=str) + "\n"
+        text = json.dumps({"overrides": words, "rows": rows, "error": error, "status": status}, default=str) + "\n"
         write_whole(folder / f"{number:05d}.json", lambda partial: partial.write_text(text, encoding="utf-8"))
 
     def cells(self) -> list[Cell]:
@@ -53,23 +70,31 @@ class Sweep:
 
         return [Cell(said["overrides"], pd.DataFrame(said["rows"])) for said in self._said() if said["rows"]]
 
-    def failed(self) -> list[str]:
-        """The overrides of each cell that failed."""
-        return [" ".join(said["overrides"]) for said in self._said() if said["error"]]
+    def failed(self) -> list[Failed]:
+        """The cells that failed, in their order, whichever process they ran in."""
+        return [
+            Failed(" ".join(said["overrides"]), said["error"], said["status"])
+            for said in self._said()
+            if said["error"]
+        ]
 
     def _said(self) -> Iterator[dict[str, Any]]:
         for file in sorted((self.folder / "cells").glob("*.json")):
             yield json.loads(read_text(file))
 
-    def write_table(self, joined: pd.DataFrame) -> Path:
-        """Write the joined table of all cells, those that failed with their error; returns its file."""
+    def write_table(self, joined: pd.DataFrame | None) -> Path:
+        """Write the joined table of all cells, those that failed with their error; returns its file.
+
+        Args:
+            joined: of the cells that are done; None where all failed.
+        """
         import pandas as pd
 
         from amodal_bench.report.csv_logger import write_csv
 
-        failed = [said for said in self._said() if said["error"]]
-        errors = [{"settings": " ".join(said["overrides"]), "error": said["error"]} for said in failed]
-        table = pd.concat([joined, pd.DataFrame(errors)], ignore_index=True) if errors else joined
+        errors = [{"settings": cell.settings, "error": cell.error} for cell in self.failed()]
+        parts = [*([] if joined is None else [joined]), *([pd.DataFrame(errors)] if errors else [])]
+        table = pd.concat(parts, ignore_index=True)
         file = self.folder / TABLE
         write_csv(table, file)
         return file

@@ -17,6 +17,12 @@ _COLOUR = re.compile("\x1b\\[[0-9;]*m")
 _MOVES = re.compile("(?:\r|\n|\x1b\\[A)*")
 """What its bars send before a text and after it: the line's beginning, a line down, a line up."""
 
+_MARKS = re.compile(r"[\\|`$]|\*(?!\Z)|(?<![^\W_])_|_(?![^\W_])|(?<=.)~|\](?=\()")
+"""What Markdown obeys within a line; `_` between letters, `~` before all and `*` behind all are as they look."""
+
+_ENTITY = re.compile(r"&(?=#?\w+;)")
+_BLOCK = re.compile(r"\A(?:(?=[#>+=-])|\d{1,9}(?=[.)](?:\s|\Z)))")
+
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[-+]?[0-9.,eE%±\[\] +-]*|[-+]?(?:inf|nan)", re.IGNORECASE)
 
@@ -52,8 +58,15 @@ def spreadsheet(text: str) -> str:
 
 
 def markdown(text: object) -> str:
-    """`one_line` for a cell of a table in Markdown."""
-    return one_line(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    """`one_line` for a cell of a table in Markdown, where none of its signs is a command."""
+    clean = _ENTITY.sub("&amp;", one_line(text)).replace("<", "&lt;")
+    return _MARKS.sub(r"\\\g<0>", clean)
+
+
+def markdown_line(text: object) -> str:
+    """`markdown` for a line that stands by itself, which begins no heading, list, rule or quotation."""
+    clean = markdown(text)
+    return f"\\{clean}" if clean.startswith("*") else _BLOCK.sub(r"\g<0>\\", clean)
 
 
 def _code(found: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from amodal_bench.paper.gather import Value
 from amodal_bench.paper.table import COSTS, Line, Table
-from amodal_bench.published.ledger import AVERAGE, Published, find
+from amodal_bench.published.ledger import AVERAGE, PRINTED, Published, find
 
 ROUNDED = 0.05
 """Points by which a printed value may lie from the one that was rounded."""
@@ -73,6 +73,20 @@ def _against(ours: Value, published: Published) -> Against:
     difference = math.nan if ours.missing or ours.random else ours.scale * ours.value - published.value
     inside = None if ours.missing or ours.random else is_inside(ours, published.value)
     return Against(ours, published, difference, inside)
+
+
+def value_of(published: Published) -> str:
+    """A published value as it is printed, with the split and the number of draws where they are stated."""
+    split = f" (split {published.split})" if published.split else ""
+    best = f" (best of {published.samples})" if (published.samples or 1) > 1 else ""
+    return f"{published.value:g}{split}{best}"
+
+
+def source_of(published: Published) -> str:
+    """Where a published value stands, and how it came there where its source does not print it itself."""
+    certainty = "" if published.certainty == PRINTED else published.certainty
+    source = ", ".join(part for part in (published.source, published.place) if part) or "source not recorded"
+    return f"{source}, {certainty}" if certainty else source
 
 
 def is_inside(ours: Value, published: float) -> bool | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from amodal_bench.config.build import suggest
-from amodal_bench.core.errors import ConfigError, UsageError, first_line
+from amodal_bench.core.errors import ConfigError, UsageError, first_line, unreadable
 from amodal_bench.core.files import read_text
 
 Made = TypeVar("Made")
@@ -44,8 +44,15 @@ class Declarations:
         import yaml  # type: ignore[import-untyped]
 
         try:
-            return make({"name": file.stem, **yaml.safe_load(read_text(file))})
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
+            said = yaml.safe_load(read_text(file))
+            if not isinstance(said, dict):
+                raise ConfigError(
+                    f"{file}: is not a {self.what}: it must be a mapping; compare it with {self.shipped}"
+                )
+            return make({"name": file.stem, **said})
+        except OSError as error:
+            raise ConfigError(str(unreadable(file, error))) from error
+        except (UnicodeDecodeError, yaml.YAMLError, TypeError) as error:
             problem = f"is not a {self.what} ({first_line(error)})"
             raise ConfigError(f"{file}: {problem}; compare it with {self.shipped}") from error
 

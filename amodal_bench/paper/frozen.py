@@ -12,7 +12,7 @@ from typing import Any
 
 from amodal_bench.config.build import TARGET, build
 from amodal_bench.config.compose import compose
-from amodal_bench.core.errors import BenchError, InputError, first_line, unbroken
+from amodal_bench.core.errors import BenchError, InputError, UsageError, first_line, unbroken, unreadable
 from amodal_bench.core.files import read_text, write_whole
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.paper.against import published_of
@@ -26,6 +26,9 @@ TOLERANCE = 1.0
 """Points by which a value may lie from the published one and still hold, beside lying within the interval."""
 
 SEAL = "seal"
+KEYS = ("table", "tolerance", "made", "protocols", "cells", SEAL)
+"""What every plan has."""
+
 REMEDY = "make a new plan before the runs"
 
 
@@ -93,10 +96,23 @@ def _cell(table: Table, cell: Cell, config_dirs: Sequence[Path]) -> dict[str, An
 
 def register(results: Path, plan: Mapping[str, Any]) -> Path:
     """Note a plan in a folder of results, so that every run from now on says that it was made after it."""
-    file = results / FOLDER / "plans" / f"{plan[SEAL][:16]}.json"
+    file = _noted(results, plan)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, lambda partial: partial.write_text(json.dumps(plan) + "\n", encoding="utf-8"))
     return file
+
+
+def _noted(results: Path, plan: Mapping[str, Any]) -> Path:
+    return results / FOLDER / "plans" / f"{plan[SEAL][:16]}.json"
+
+
+def require_registered(results: Path, plan: Mapping[str, Any]) -> None:
+    """Raise `UsageError` where a plan is not noted in a folder of results: no run there can have been made by it."""
+    if not _noted(results, plan).is_file():
+        raise UsageError(
+            f"results={results}: this plan is not noted there; give the folder of results that `paper plan` was "
+            "called with, as results=FOLDER"
+        )
 
 
 def registered(results: Path) -> list[str]:
@@ -112,14 +128,21 @@ def read_plan(file: Path) -> dict[str, Any]:
     """
     import yaml  # type: ignore[import-untyped]
 
+    remedy = "make one with `paper plan TABLE`"
     try:
         plan = yaml.safe_load(read_text(file))
-        seal = plan[SEAL]
-        lacking = {"table", "tolerance", "protocols", "cells"} - set(plan)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise InputError(file, f"is not a plan ({first_line(error)})", "make one with `paper plan TABLE`") from error
-    if lacking or not isinstance(plan, dict):
-        raise InputError(file, "is not a plan", "make one with `paper plan TABLE`")
-    if sealed(plan) != seal:
+    except OSError as error:
+        raise unreadable(file, error) from error
+    except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(file, f"is not a plan: it is not valid YAML ({first_line(error)})", remedy) from error
+    if not isinstance(plan, dict):
+        raise InputError(file, "is not a plan: it has no table, cells and seal", remedy)
+    if lacking := [key for key in KEYS if key not in plan]:
+        raise InputError(file, f"is not a plan: it has no {lacking[0]}", remedy)
+    try:
+        fits = sealed(plan) == plan[SEAL]
+    except (TypeError, ValueError, RecursionError):  # of values that no plan has, such as a date
+        fits = False
+    if not fits:
         raise InputError(file, "was changed after it was made: its seal does not fit", REMEDY)
     return plan

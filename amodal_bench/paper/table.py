@@ -117,6 +117,11 @@ def of_plain_values(said: Any, file: Path) -> Table:
     table = _with_parts(_made(Table, said, file), file)
     for lines in (table.rows, table.columns, table.shown):
         said_names = [line.name for line in lines]
+        for name in said_names:
+            if not isinstance(name, str) or not name.strip() or name.splitlines() != [name]:
+                raise ConfigError(
+                    f"{file}: name: {name!r} must be one line of text, and not empty; a number needs quotes"
+                )
         if twice := [name for name in said_names if said_names.count(name) > 1]:
             raise ConfigError(
                 f"{file}: {twice[0]!r} stands there twice; give each row, column and number its own name"

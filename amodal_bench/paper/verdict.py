@@ -1,4 +1,8 @@
-"""What has become of a frozen plan, cell by cell."""
+"""What has become of a frozen plan, cell by cell.
+
+Published values of a cell may disagree, so that not all of them can hold. A cell holds where one of its printed
+values does; where none of them is printed, one of those that are copied, reproduced or second-hand.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.plain import leaves
-from amodal_bench.paper.against import is_inside
+from amodal_bench.paper.against import is_inside, source_of, value_of
 from amodal_bench.paper.cells import Cell
-from amodal_bench.paper.frozen import SEAL
+from amodal_bench.paper.frozen import SEAL, require_registered
 from amodal_bench.paper.gather import Value, gather
 from amodal_bench.paper.record import FOLDER, read
 from amodal_bench.paper.table import COSTS, of_plain_values
+from amodal_bench.published.ledger import PRINTED, Published
 
 HELD, FAILED = "held", "did not hold"
+UNPUBLISHED, OPEN = "nothing was published", "without a verdict"
 NEAR = 1e-9
 
 
@@ -27,8 +33,11 @@ class Verdict:
         row, column, number: which cell.
         ours: text of our value; "" where there is none.
         published: text of the published value; "" where there is none.
+        protocol: what is known of the protocol behind it, as the ledger says; "" where there is none.
+        source: where it stands; "" where there is none.
         what: `held`, `did not hold`, or why nothing can be said.
         unplanned: whether its run, or its protocol, is not the one that was planned.
+        printed: whether the published value stands in the source itself.
     """
 
     row: str
@@ -38,6 +47,9 @@ class Verdict:
     published: str
     what: str
     unplanned: bool = False
+    protocol: str = ""
+    source: str = ""
+    printed: bool = False
 
 
 def verdicts(plan: Mapping[str, Any], results: Path, config_dirs: Sequence[Path]) -> list[Verdict]:
@@ -50,7 +62,9 @@ def verdicts(plan: Mapping[str, Any], results: Path, config_dirs: Sequence[Path]
 
     Raises:
         InputError: the plan's table cannot be read.
+        UsageError: the plan is not noted in that folder.
     """
+    require_registered(results, plan)
     table = of_plain_values(plan["table"], Path(FOLDER))
     cells = [_cell(said, results) for said in plan["cells"]]
     values = {(v.row, v.column, v.number): v for v in gather(table, cells, results, config_dirs)}
@@ -71,6 +85,21 @@ def verdicts(plan: Mapping[str, Any], results: Path, config_dirs: Sequence[Path]
             value = values[said["row"], table.average, said["number"]]
             averages.append(_verdict(value, published, float(plan["tolerance"]), why))
     return found + averages
+
+
+def of_cells(found: Sequence[Verdict]) -> list[str]:
+    """What became of each cell: `held`, `did not hold`, `nothing was published` or `without a verdict`."""
+    cells: dict[tuple[str, str, str], list[Verdict]] = {}
+    for each in found:
+        cells.setdefault((each.row, each.column, each.number), []).append(each)
+    return [_of_cell(own) for own in cells.values()]
+
+
+def _of_cell(own: Sequence[Verdict]) -> str:
+    if any(each.what not in (HELD, FAILED, UNPUBLISHED) for each in own):
+        return OPEN
+    counted = [each for each in own if each.printed] or own
+    return next((what for what in (HELD, FAILED) if any(each.what == what for each in counted)), UNPUBLISHED)
 
 
 def _cell(said: Mapping[str, Any], results: Path) -> Cell:
@@ -121,14 +150,18 @@ def _verdict(value: Value, published: Mapping[str, Any] | None, tolerance: float
     from amodal_bench.paper.written import text_of
 
     ours = "" if value.missing else text_of(value)
-    stated = "" if published is None else f"{published['value']:g} ({published['source']})"
+    told = None if published is None else Published(**published)
     if why or value.missing:
         what = why or value.missing
     elif value.random:
         what = "random weights: its number means nothing"
-    elif published is None:
-        what = "nothing was published"
+    elif told is None:
+        what = UNPUBLISHED
     else:
-        near = abs(value.scale * value.value - published["value"]) <= tolerance + NEAR
-        what = HELD if near or is_inside(value, float(published["value"])) else FAILED
-    return Verdict(value.row, value.column, value.number, ours, stated, what, bool(why))
+        near = abs(value.scale * value.value - told.value) <= tolerance + NEAR
+        what = HELD if near or is_inside(value, float(told.value)) else FAILED
+    place = value.row, value.column, value.number
+    if told is None:
+        return Verdict(*place, ours, "", what, bool(why))
+    known = told.protocol_status, source_of(told), told.certainty == PRINTED
+    return Verdict(*place, ours, value_of(told), what, bool(why), *known)

@@ -4,42 +4,25 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
 from amodal_bench.core import shown
 from amodal_bench.core.files import write_whole
-from amodal_bench.paper.against import Against
+from amodal_bench.paper.against import Against, source_of, value_of
 from amodal_bench.paper.gather import Value
+from amodal_bench.paper.grid import Grid
 from amodal_bench.paper.table import Table
+from amodal_bench.paper.tex import latex
 from amodal_bench.report.cells import as_csv
 from amodal_bench.report.numbers import FEW, FEW_NOTE
 
 MEANINGLESS = "Random weights: these rows show that the models run, and mean nothing"
 AGAINST = "Published values"
 HEADS = ("row", "column", "ours", "published", "difference", "verdict", "source")
-
-
-@dataclass(frozen=True)
-class Grid:
-    """One table of text.
-
-    Attributes:
-        title: above it.
-        heads: of its columns.
-        rows: of cells.
-        bold: places (row, column) of the best values.
-        runs: digests of the runs behind the values, by place.
-    """
-
-    title: str
-    heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    bold: frozenset[tuple[int, int]] = frozenset()
-    runs: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
 def grids(table: Table, values: Sequence[Value], beside: Sequence[Against]) -> list[Grid]:
@@ -131,20 +114,15 @@ def _grid(title: str, values: Sequence[Value]) -> Grid:
 
 
 def _compared(each: Against) -> list[str]:
-    published, known = each.published, not math.isnan(each.difference)
-    split = f" (split {published.split})" if published.split else ""
-    value = f"{published.value:g}{split}" + (
-        f" (best of {published.samples})" if (published.samples or 1) > 1 else ""
-    )
-    certainty = "" if published.certainty == "printed" else published.certainty
+    known = not math.isnan(each.difference)
     return [
         each.ours.row,
         each.ours.column,
         text_of(each.ours),
-        value,
+        value_of(each.published),
         f"{each.difference:+.1f}" if known else "",
         each.verdict,
-        ", ".join(part for part in (published.source, published.place, certainty) if part),
+        source_of(each.published),
     ]
 
 
@@ -211,40 +189,23 @@ def markdown(parts: Sequence[Grid], under: Sequence[str]) -> str:
     """Tables in Markdown with the notes under them."""
     lines: list[str] = []
     for part in parts:
-        lines += [f"### {shown.one_line(part.title)}", "", _line(part.heads), "|---" * len(part.heads) + "|"]
+        lines += [f"### {shown.markdown(part.title)}", "", _line(map(shown.markdown, part.heads))]
+        lines.append("|---" * len(part.heads) + "|")
         for r, row in enumerate(part.rows):
-            lines.append(_line([f"**{cell}**" if (r, c) in part.bold else cell for c, cell in enumerate(row)]))
+            lines.append(
+                _line(_bold(cell) if (r, c) in part.bold else shown.markdown(cell) for c, cell in enumerate(row))
+            )
         lines.append("")
-    return "\n".join([*lines, *(f"{shown.one_line(line)}\n" for line in under)]).rstrip() + "\n"
+    return "\n".join([*lines, *(f"{shown.markdown_line(line)}\n" for line in under)]).rstrip() + "\n"
 
 
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(map(shown.markdown, cells))} |"
+def _bold(cell: str) -> str:
+    inside = shown.markdown(cell)
+    return f"**{inside[:-1]}\\***" if inside.endswith("*") else f"**{inside}**"
 
 
-SPECIAL = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "<": r"\textless{}", ">": r"\textgreater{}",
-    "`": r"\textasciigrave{}", "|": r"\textbar{}",
-}  # fmt: skip
-
-
-def escaped(text: str) -> str:
-    """Text for LaTeX, where none of its characters is a command."""
-    return "".join(SPECIAL.get(letter, letter) for letter in shown.one_line(text))
-
-
-def latex(parts: Sequence[Grid], under: Sequence[str]) -> str:
-    """Tables for LaTeX with booktabs, each to be put into a float by whoever uses it."""
-    lines = ["% Needs \\usepackage{booktabs}."]
-    for part in parts:
-        lines += [f"% {escaped(part.title)}", f"\\begin{{tabular}}{{l{'r' * (len(part.heads) - 1)}}}", "\\toprule"]
-        lines += [" & ".join(map(escaped, part.heads)) + " \\\\", "\\midrule"]
-        for r, row in enumerate(part.rows):
-            cells = [f"\\textbf{{{escaped(c)}}}" if (r, k) in part.bold else escaped(c) for k, c in enumerate(row)]
-            lines.append(" & ".join(cells) + " \\\\")
-        lines += ["\\bottomrule", "\\end{tabular}", ""]
-    return "\n".join([*lines, *(f"% {escaped(line)}" for line in under)]) + "\n"
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 STYLE = (

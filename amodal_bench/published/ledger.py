@@ -17,7 +17,9 @@ FILE = Path(__file__).with_name("values.yaml")
 STATUSES = ("known", "assumed", "contradicted", "unknown")
 """What is known of a value's protocol: stated, taken to be this one, denied by other values, nothing."""
 
-CERTAINTIES = ("printed", "copied", "reproduction", "secondhand")
+PRINTED = "printed"
+
+CERTAINTIES = (PRINTED, "copied", "reproduction", "secondhand")
 """Where a value stands: its source prints or copies it, a user measured it, or only notes of it were read."""
 
 METRICS: Mapping[str, str] = {

@@ -83,16 +83,16 @@ def notes(scored: Sequence[Scored], differences: pd.DataFrame) -> list[str]:
 
 def markdown(heading: Sequence[str], parts: Sequence[Section], noted: Sequence[str]) -> str:
     """The comparison as a page of Markdown."""
-    lines = [*(f"{shown.one_line(line)}  " for line in heading)]
+    lines = [*(f"{shown.markdown_line(line)}  " for line in heading)]
     for part in parts:
-        lines += ["", f"## {part.title[0].upper()}{part.title[1:]}", "", _line(part.head)]
+        lines += ["", f"## {shown.markdown(part.title[0].upper() + part.title[1:])}", "", _line(part.head)]
         lines += ["|" + "|".join("---:" if name in part.numbers else "---" for name in part.head) + "|"]
         lines += [_line(row) for row in part.rows]
-    return "\n".join([*lines, "", *(f"- {note.replace(FEW, chr(92) + FEW)}" for note in noted)]) + "\n"
+    return "\n".join([*lines, "", *(f"- {shown.markdown_line(note)}" for note in noted)]) + "\n"
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(shown.markdown(cell).replace(FEW, chr(92) + FEW) for cell in cells)} |"
+    return f"| {' | '.join(map(shown.markdown, cells))} |"
 
 
 def _overall(part: pd.DataFrame, by_run: Mapping[str, str]) -> Section:

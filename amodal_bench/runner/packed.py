@@ -21,6 +21,7 @@ from amodal_bench.core.errors import InputError, unreadable
 from amodal_bench.core.files import open_regular
 from amodal_bench.core.rle import united
 from amodal_bench.metrics.counts import CELLS
+from amodal_bench.metrics.rebuild import content_digest
 from amodal_bench.metrics.regions import REGIONS
 from amodal_bench.runner.identity import Identity
 from amodal_bench.runner.store import Row
@@ -101,7 +102,10 @@ class Pack:
         self.path, self._archive = path, archive
 
     def head(self) -> dict[str, Any]:
-        """What the pack is: format, version, run (its digest), protocols (their contents) and scores."""
+        """What the pack is: format, version, run (its digest), how many predictions and errors, protocols and scores.
+
+        A protocol is its content with its digest, and a score is of one of them.
+        """
         head = self._whole(HEAD)
         if not isinstance(head, dict) or head.get("format") != FORMAT:
             raise self._wrong(HEAD, "does not say that it is a run of this harness")
@@ -114,7 +118,38 @@ class Pack:
                 raise self._wrong(HEAD, f"has no list of {name}")
         if any(not isinstance(part.get("numbers"), dict) for part in [*head["protocols"], *head["scores"]]):
             raise self._wrong(HEAD, "has a protocol or a score without numbers")
+        if (
+            not _is_text(head.get("run"))
+            or not _is_count(head.get("predictions"))
+            or not _is_count(head.get("errors"))
+        ):
+            raise self._wrong(HEAD, "does not say which run it is, and how many predictions and errors it has")
+        self._check_digests(head)
         return head
+
+    def _check_digests(self, head: Mapping[str, Any]) -> None:
+        """Raise `InputError` unless protocols have the digests that they state, and each score is of one of them."""
+        digests = [content_digest(content) for content in head["protocols"]]
+        for content, digest in zip(head["protocols"], digests, strict=True):
+            if content.get("digest") != digest:
+                stated, label = str(content.get("digest"))[:64], str(content.get("label", content.get("name")))[:80]
+                problem = f"states the digest {stated!r} of the protocol {label!r}, whose content has {digest}"
+                raise self._wrong(HEAD, problem)
+        scored = [score.get("protocol") for score in head["scores"]]
+        for stated in scored:
+            if stated not in digests:
+                raise self._wrong(HEAD, f"has a score of the protocol {str(stated)[:64]!r}, which is not in the file")
+            if scored.count(stated) > 1:
+                raise self._wrong(HEAD, f"has two scores of the protocol {str(stated)[:64]!r}")
+
+    def check_head(self, predictions: int, errors: int) -> None:
+        """Raise `InputError` unless the pack's head is of its run, and of so many predictions and errors."""
+        head, digest = self.head(), self.facts()["digest"]
+        if head["run"] != digest:
+            raise self._wrong(HEAD, f"is of the run {head['run'][:64]!r}, and {RUN} of {digest}")
+        if (head["predictions"], head["errors"]) != (predictions, errors):
+            stated = f"states {head['predictions']} predictions and {head['errors']} errors"
+            raise self._wrong(HEAD, f"{stated}, and {PREDICTIONS} has {predictions} and {errors}")
 
     def facts(self) -> dict[str, Any]:
         """The run's `run.json`, whose identity has the digest that it states."""

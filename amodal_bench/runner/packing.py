@@ -91,13 +91,15 @@ def fill_store(pack: Pack, store: Store) -> None:
         ids |= {record["id"] for record in records}
         with store.db:
             store.put("records", ((record["id"], json.dumps(record)) for record in records))
-    empty = True
+    errors = total = 0
     for rows in _batches(follow(pack.predictions(), "unpacking", "pred")):
         _require_known(pack, packed.PREDICTIONS, ids, (row.id for row in rows))
         store.write(rows)
-        empty = False
-    if empty:
+        total += len(rows)
+        errors += sum(row.error is not None for row in rows)
+    if not total:
         raise InputError(pack.path, "has no prediction", packed.ASK, packed.PREDICTIONS)
+    pack.check_head(total - errors, errors)
     for stage, seconds, instances, batch, peak in pack.stages():
         store.write([], {stage: StageCost(seconds, instances, batch, peak)})
     for regions in _batches(pack.regions()):

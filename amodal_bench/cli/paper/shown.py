@@ -13,7 +13,7 @@ from amodal_bench.report.grid import Column, Row, fitted, note
 from amodal_bench.report.grid import Grid as Fitting
 
 if TYPE_CHECKING:
-    from amodal_bench.paper.written import Grid
+    from amodal_bench.paper.grid import Grid
 
 
 def as_shown(grids: Sequence[Grid], notes: Sequence[str], file: str) -> str:

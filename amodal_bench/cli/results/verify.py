@@ -5,8 +5,9 @@
 
 Every mask of the file is counted again with the masks of your dataset, and all numbers are computed again under the
 protocols in the file. It prints "same numbers", or the first things that differ, and ends with status 1 then; -o FILE
-writes them all. Without settings the dataset is opened as the run's was, which works for the toy aquarium. With
-another version of the dataset, what has the same ids is compared.
+writes them all. Numbers of a protocol that this version has not cannot be computed again: they are named, nothing is
+called the same, and the status is 1, too. Without settings the dataset is opened as the run's was, which works for
+the toy aquarium. With another version of the dataset, what has the same ids is compared.
 
 Nothing in the file is believed: sizes, ids and masks are checked, and no class is loaded that it names.
 """
@@ -52,6 +53,11 @@ def main(file: Path, output: Path | None, overrides: Sequence[str], config_dir: 
     if found.same:
         print(f"same numbers: {counted}; {', '.join(found.scores) or 'no scores'}")
         return DONE
+    if found.unscored:
+        print(f"not recounted: the numbers of {', '.join(found.unscored)}, which this version has not")
+    if not found.differences:
+        print(f"without a verdict: {counted} are the same; {', '.join(found.scores) or 'no scores'}")
+        return FAILED
     print(f"{len(found.differences)} differences: {counted}")
     for line in first_lines(found, SHOWN):
         print(f"  {line}")
