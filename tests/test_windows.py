@@ -19,8 +19,8 @@ from amodal_bench.cli.main import program
 from amodal_bench.cli.models import listing as models
 from amodal_bench.cli.paper.shown import as_shown
 from amodal_bench.core import window
+from amodal_bench.paper.grid import Grid as PaperGrid
 from amodal_bench.paper.written import AGAINST, HEADS
-from amodal_bench.paper.written import Grid as PaperGrid
 from amodal_bench.report.csv_logger import CsvLogger
 from amodal_bench.report.folding import folded
 from amodal_bench.report.grid import Column, Grid, Row, fitted, note
