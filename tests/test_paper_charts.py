@@ -36,6 +36,7 @@ from amodal_bench.paper.figures.drawing import (
 from amodal_bench.paper.figures.means import Mean, difference_of, mean_of
 from amodal_bench.paper.gather import Value
 from amodal_bench.paper.table import Table, load_table
+from amodal_bench.paper.written import write_table
 from amodal_bench.published.ledger import find
 
 RANDOM, NOT_RUN = "tuning-free, Kandinsky", "SAM2"
@@ -180,8 +181,19 @@ def test_a_chart_without_a_value_of_ours_is_not_written(table: Table, values: li
     assert {value.row for value in useless} == {RANDOM, NOT_RUN}
     # A cost of a row of random weights is as useless as its other numbers.
     useless.append(replace(useless[0], row=RANDOM, number="seconds", random=False))
+    for ending in ("svg", "png"):
+        (tmp_path / f"table1.{ending}").write_text("of an earlier table")
+    (tmp_path / "table2.png").touch()
     assert write_chart(tmp_path, table, useless, against(table, useless)) == []
-    assert list(tmp_path.iterdir()) == []
+    assert [file.name for file in tmp_path.iterdir()] == ["table2.png"]
+
+
+def test_no_published_values_of_an_earlier_table_stay_beside_a_new_one(
+    table: Table, values: list[Value], tmp_path: Path
+) -> None:
+    assert tmp_path / "table1_published.csv" in write_table(tmp_path, table, values, against(table, values))
+    assert tmp_path / "table1_published.csv" not in write_table(tmp_path, table, values, [])
+    assert not (tmp_path / "table1_published.csv").exists() and (tmp_path / "table1.csv").is_file()
 
 
 @pytest.mark.usefixtures("print_style")

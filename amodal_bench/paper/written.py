@@ -145,7 +145,7 @@ def _compared(each: Against) -> list[str]:
 
 
 def write_table(folder: Path, table: Table, values: Sequence[Value], beside: Sequence[Against]) -> list[Path]:
-    """Write the table in every format; returns the files.
+    """Write the table in every format; returns the files. One of an earlier table that this one has not is removed.
 
     Args:
         folder: where they lie.
@@ -164,6 +164,7 @@ def write_table(folder: Path, table: Table, values: Sequence[Value], beside: Seq
     }
     if not beside:
         texts.pop(f"{table.name}_published.csv")
+        (folder / f"{table.name}_published.csv").unlink(missing_ok=True)
     for name, text in texts.items():
         write_whole(folder / name, _writer(text()))
     return [folder / name for name in texts]

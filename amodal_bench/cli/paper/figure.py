@@ -135,13 +135,15 @@ def _run(name: str, table: Table, cells: Sequence[Cell], asked: Asked) -> None:
 def _bars(figure: Declared, table: Table, cells: Sequence[Cell], asked: Asked, _: Sequence[str]) -> int:
     """Draw means over datasets; returns 1 where a cell failed."""
     from amodal_bench.paper.figures.bars import bars_of, draw_bars, random_rows
-    from amodal_bench.paper.figures.drawing import save, styled
-    from amodal_bench.paper.gather import gather
+    from amodal_bench.paper.figures.drawing import discard, save, styled
+    from amodal_bench.paper.gather import gather, nothing_run
     from amodal_bench.paper.record import FOLDER
 
     values = gather(table, cells, asked.results, asked.plan.config_dirs)
     bars = bars_of(figure, table, values)
     if not any(bar.ours for bar in bars):
+        if not nothing_run(values):
+            discard(asked.results / FOLDER, figure.name, ("svg", "png"))  # it shows other numbers than the cells have
         raise UsageError(f"{figure.name}: no row has all of its values; make {figure.table} first")
     with styled():
         drawn = draw_bars(figure, bars, random_rows(values))
@@ -151,7 +153,7 @@ def _bars(figure: Declared, table: Table, cells: Sequence[Cell], asked: Asked, _
 
 def _of_runs(figure: Declared, table: Table, cells: Sequence[Cell], asked: Asked, ids: Sequence[str]) -> int:
     """Draw instances with predictions of runs; returns 1 where pictures are lacking."""
-    from amodal_bench.paper.figures.drawing import save, styled
+    from amodal_bench.paper.figures.drawing import discard, save, styled
     from amodal_bench.paper.figures.examples import draw_examples, draw_gains
     from amodal_bench.paper.figures.shown import examples_of, of_columns
     from amodal_bench.paper.record import FOLDER
@@ -163,6 +165,8 @@ def _of_runs(figure: Declared, table: Table, cells: Sequence[Cell], asked: Asked
     if not any(found.mask is not None for each in examples for found in each.predicted):
         if not examples:
             raise UsageError(f"{figure.name}: there is no picture to draw")
+        if any(found.why == "failed" for each in examples for found in each.predicted):
+            discard(asked.results / FOLDER, figure.name, ("png",))  # it shows other predictions than the cells have
         raise UsageError(f"{figure.name}: there is no prediction of these instances; call it without --render")
     with styled():
         drawn = (draw_examples if figure.kind == "examples" else draw_gains)(figure, examples)

@@ -192,12 +192,12 @@ def _write(table: Table, every: Sequence[Cell], results: Path, config_dirs: Sequ
     """Write and print the table; returns 1 where a cell failed."""
     from amodal_bench.paper.against import against
     from amodal_bench.paper.figures.chart import write_chart
-    from amodal_bench.paper.gather import NOT_RUN, gather
+    from amodal_bench.paper.gather import gather, nothing_run
     from amodal_bench.paper.record import FOLDER
     from amodal_bench.paper.written import grids, markdown, notes, write_table
 
     values = gather(table, every, results, config_dirs)
-    if all(value.missing == NOT_RUN or value.missing.startswith("lacks ") for value in values):
+    if nothing_run(values):
         raise UsageError(f"{table.name}: none of its cells has been run with these words in {results}")
     beside = against(table, values)
     print(markdown(grids(table, values, beside), notes(table, values)))

@@ -16,6 +16,7 @@ from amodal_bench.paper.figures.drawing import (
     TITLE,
     add_legend,
     axes_at,
+    discard,
     draw_interval,
     legend_height,
     new_figure,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 OURS, SAMPLED = "ours", "ours, of a sample"
 PRINTED, OTHERWISE = "published", "published, not first hand"
 ROW, MARGIN, LABEL, GAP = 0.165, 0.06, 1.25, 0.2
+ENDINGS = ("svg", "png")
 ACROSS = 2
 """Panels side by side in one column of print."""
 
@@ -47,15 +49,18 @@ Place = tuple[str, str]
 def write_chart(folder: Path, table: Table, values: Sequence[Value], beside: Sequence[Against]) -> list[Path]:
     """Write a table's chart as SVG and PNG; returns the files, none where no value of ours can be drawn.
 
+    The chart of an earlier table is removed first, so that none stands beside numbers that are not its own.
+
     Raises:
         UsageError: matplotlib is not installed.
     """
+    discard(folder, table.name, ENDINGS)
     random = {value.row for value in values if value.random}
     if not any(_is_drawn(value) and value.row not in random for value in values):
         return []
     require("a chart")
     with styled():
-        return save(draw_chart(table, values, beside), folder, table.name, ("svg", "png"))
+        return save(draw_chart(table, values, beside), folder, table.name, ENDINGS)
 
 
 def draw_chart(table: Table, values: Sequence[Value], beside: Sequence[Against]) -> Figure:
