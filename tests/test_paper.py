@@ -366,6 +366,7 @@ def test_what_is_no_duration_is_one_line(text: str) -> None:
         (["table1", "toy=1", "sample=2", "model=tiny"], "model=tiny: table1 sets model itself"),
         (["table1", "toy=1", "sample=2", "dataset=kins"], "dataset=kins: table1 sets dataset itself"),
         (["table1", "toy=1", "sample=2", "protocol.errors=exclude"], "table1 sets protocol.errors itself"),
+        (["table1", "toy=1", "sample=2", "++results=other"], "++results=other: table1 sets results itself"),
         (["table1", "toy=1", "--render", "results=nowhere"], "results=nowhere: there is no such folder"),
     ],
 )
@@ -386,6 +387,12 @@ def test_a_mistake_is_one_line(run: Run, words: list[str], said: str) -> None:
         ("title: x\nrows: [{name: a, published: {by: sam}}]\ncolumns: [{name: a}]\n", "by: is not known"),
         ("title: x\nrows: [{name: a, published: sam}]\ncolumns: [{name: a}]\n", "must be a mapping"),
         ("title: x\nrows: [{name: a}, {name: a}]\ncolumns: [{name: a}]\n", "'a' stands there twice"),
+        (
+            "title: x\nrows: [{name: a, run: [results=other]}]\ncolumns: [{name: a}]\n",
+            "a: results=other: cannot be set",
+        ),
+        ("title: x\nrows: [{name: a}]\ncolumns: [{name: b, run: [++sheet=3]}]\n", "b: ++sheet=3: cannot be set"),
+        ("title: x\nrun: [hydra/launcher=joblib]\nrows: [{name: a}]\ncolumns: [{name: b}]\n", "give it on the comma"),
         ("- a\n", "is not a table"),
         ("{", "is not a table"),
     ],
