@@ -335,7 +335,9 @@ def test_a_budget_becomes_a_sample(run: Run, mine: list[str]) -> None:
     assert "what an instance of V on first takes is not known; run it once with sample=50" in err
     assert run("paper", "mine", "sample=3", *mine)[0] == 0
     status, _, err = run("paper", "mine", "budget=2h", *mine)
-    assert status == 0 and re.search(r"budget 2 h: \d+ instances of each dataset; intervals of about ±\d", err)
+    assert status == 0 and re.search(
+        r"budget 2 h: instances \d+ of first, \d+ of second, .* stored; intervals of about ±\d", err
+    )
 
 
 @pytest.mark.parametrize(
@@ -361,6 +363,9 @@ def test_what_is_no_duration_is_one_line(text: str) -> None:
         (["table1", "sample=3", "budget=8h"], "sample and budget: only one of them can be given"),
         (["table1", "weights=rnd"], "weights=rnd: did you mean 'random'?"),
         (["table1", "data=nowhere"], "there is no such folder"),
+        (["table1", "results="], "results=: must be a folder"),
+        (["table1", "--dry-run", "hydra/launcher=nope"], "nope"),
+        (["figure5", "--dry-run", "hydra/launcher=joblib", "hydra.launcher.n_jobs=0"], "n_jobs=0: must be how many"),
         (["table1", "--render", "--dry-run"], "--render and --dry-run: only one of them can be given"),
         (["table1", "nonsense"], "nonsense"),
         (["table1", "toy=1", "sample=2", "model=tiny"], "model=tiny: table1 sets model itself"),
