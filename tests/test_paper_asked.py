@@ -122,6 +122,7 @@ def test_a_sample_is_found_again_by_its_words_unless_its_list_is_damaged(tmp_pat
     assert noted(tmp_path / "ids", ["sample=2", "dataset=toy"]) is None
 
 
+@pytest.mark.slow
 def test_a_device_that_this_machine_has_not_is_told_once_before_anything_runs(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,7 +153,7 @@ def _bars(figure: Declared, table: Table, cells: Sequence[Cell], asked: Asked, _
             discard(asked.results / FOLDER, figure.name, ("svg", "png"))  # it shows other numbers than the cells have
         raise UsageError(f"{figure.name}: no row has all of its values; make {figure.table} first")
     with styled():
-        drawn = draw_bars(figure, bars, random_rows(values))
+        drawn = draw_bars(figure, bars, random_rows(values), values)
         _tell(save(drawn, asked.results / FOLDER, figure.name, ("svg", "png")))
     return int(any(value.missing.startswith("failed") for value in values))
 
