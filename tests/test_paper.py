@@ -449,7 +449,7 @@ def test_a_row_that_cannot_be_composed_fails_alone(run: Run, mine: list[str]) ->
     file = Path(mine[1]) / "table/mine.yaml"
     file.write_text(MINE.replace("model=predictions, model.path=nowhere.json", "modl=hull"))
     status, out, _ = run("paper", "mine", "--dry-run", *mine)
-    assert status == 0 and out.count("did you mean 'model'") == 2
+    assert status == 0 and out.count("did you mean 'model'") == 1
     status, out, err = run("paper", "mine", *mine)
     assert status == 1 and "failed: file | of_mine / first: modl" in err
     assert "| file \\| of_mine | failed | failed | failed | failed | - | - |" in out
