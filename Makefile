@@ -82,9 +82,16 @@ protocol-search: setup ## which protocol explains the published numbers of SAM a
 	done
 
 # The paper's tables. toy=1 or DATASET=toy: any machine. DATA=FOLDER: the five datasets in folders of their names.
-PAPER = $(if $(filter toy,$(DATASET))$(filter 1,$(toy)),toy=1) $(if $(DATA),"data=$(DATA)") \
-	$(if $(SAMPLE),sample=$(SAMPLE)) $(if $(BUDGET),budget=$(BUDGET)) $(if $(WEIGHTS),weights=$(WEIGHTS)) \
-	"results=$(RESULTS)" $(ARGS)
+# Words are in capitals or as the command has them; ARGS are given as they are.
+given = $(or $($(1)),$($(2)))
+own = $(if $(call given,$(1),$(2)),"$(2)=$(call given,$(1),$(2))")
+PAPER = $(if $(call given,DATASET,dataset),toy=1,$(call own,TOY,toy)) $(call own,DATA,data) $(call own,SAMPLE,sample) \
+	$(call own,BUDGET,budget) $(call own,WEIGHTS,weights) $(call own,AGAIN,again) "results=$(or $(results),$(RESULTS))" $(ARGS)
+ifneq ($(filter paper table1 table2 table-% figure%,$(MAKECMDGOALS)),)
+ifneq ($(filter-out toy,$(call given,DATASET,dataset)),)
+$(error DATASET=$(call given,DATASET,dataset): a table has its own datasets; give DATASET=toy, or DATA=FOLDER)
+endif
+endif
 .PHONY: paper table1 table2
 
 paper: setup ## every table and figure of the paper; `make paper toy=1` on any machine, else DATA=FOLDER
@@ -115,7 +122,7 @@ figure6: setup ## examples: picture, V, each model, ground truth
 figure7: setup ## examples that are hidden by half or more
 figure8: setup ## pixels gained over V
 figure1 figure3 figure4 figure5 figure6 figure7 figure8:
-	$(BIN)/amodal-bench paper $@ $(PAPER) $(if $(IDS),"ids=$(IDS)")
+	$(BIN)/amodal-bench paper $@ $(PAPER) $(call own,IDS,ids)
 
 clean: ## remove the virtual environment and caches; results stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .coverage

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,10 @@ from amodal_bench.paper.figures.drawing import (
     write_at,
 )
 from amodal_bench.paper.figures.means import Mean, difference_of, mean_of
+from amodal_bench.paper.figures.notes import few_note, missing_notes
 from amodal_bench.paper.gather import Value
 from amodal_bench.paper.table import Table, load_table
+from amodal_bench.paper.written import write_table
 from amodal_bench.published.ledger import find
 
 RANDOM, NOT_RUN = "tuning-free, Kandinsky", "SAM2"
@@ -152,6 +155,55 @@ def test_a_chart_fits_one_column_of_print_and_says_what_it_leaves_out(table: Tab
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("print_style")
+def test_rows_are_as_high_as_what_stands_in_them_and_what_failed_is_named(table: Table, values: list[Value]) -> None:
+    long = "the visible mask, wrapped onto two lines by a name as long as this one is"
+    names = {table.rows[0].name: long, table.rows[1].name: f"{long} too"}
+    lines = [replace(row, name=names.get(row.name, row.name)) for row in table.rows]
+    shown = [replace(value, row=names.get(value.row, value.row)) for value in values]
+    gone, partly = table.rows[2].name, table.rows[3].name
+    shown = [
+        replace(value, missing="failed: no weights", value=math.nan, low=math.nan)
+        if value.row == gone or (value.row, value.column) == (partly, "KINS")
+        else value
+        for value in shown
+    ]
+    table = replace(table, rows=lines)
+    beside = [each for each in against(table, shown) if each.ours.row != gone]
+    figure = draw_chart(table, shown, beside)
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert sum("\n" in label.get_text() for label in axes.get_yticklabels()) >= 2
+    assert all(above.y0 >= below.y1 for above, below in pairwise(boxes))
+    between = [line for line in axes.get_lines() if line.get_label() == "_between"]
+    bounds = [0.0, *(float(np.asarray(line.get_ydata())[0]) for line in between), axes.get_ylim()[0]]
+    for panel in figure.axes:
+        for line in panel.get_lines():
+            if line.get_label() in (PRINTED, OTHERWISE, OURS, SAMPLED):
+                place = float(np.asarray(line.get_ydata())[0])
+                assert min(abs(place - bound) for bound in bounds) > 0.03
+    places = [float(np.asarray(line.get_ydata())[0]) for line in axes.get_lines() if line.get_label() == PRINTED]
+    assert len(places) == len(set(places))  # none hides another
+    said = " ".join(text.get_text() for text in texts(figure))
+    assert f"Failed: {gone}; {partly} (KINS)." in said and f"Not run: {NOT_RUN}." in said
+
+
+def test_notes_say_which_values_are_missing_and_which_intervals_too_narrow() -> None:
+    found = [
+        Value("a", "x", "mIoU", missing="failed: why"),
+        Value("a", "y", "mIoU", missing="failed: why"),
+        Value("b", "x", "mIoU", 0.5, clusters=19),
+        Value("b", "y", "mIoU", missing="not here: gone"),
+        Value("b", "mean", "mIoU", missing="lacks y"),
+        Value("c", "y", "mIoU", 0.5, clusters=20),
+    ]
+    assert missing_notes(found) == ["Failed: a.", "Without a value: b (y)."]
+    assert few_note(found) == ["Fewer than 20 images or videos, too few for an interval: x."]
+    assert missing_notes(found[5:]) == few_note(found[5:]) == []
+
+
+@pytest.mark.slow
 def test_the_same_values_give_the_same_bytes(table: Table, values: list[Value], tmp_path: Path) -> None:
     beside = against(table, values)
     first = write_chart(tmp_path / "first", table, values, beside)
@@ -180,8 +232,19 @@ def test_a_chart_without_a_value_of_ours_is_not_written(table: Table, values: li
     assert {value.row for value in useless} == {RANDOM, NOT_RUN}
     # A cost of a row of random weights is as useless as its other numbers.
     useless.append(replace(useless[0], row=RANDOM, number="seconds", random=False))
+    for ending in ("svg", "png"):
+        (tmp_path / f"table1.{ending}").write_text("of an earlier table")
+    (tmp_path / "table2.png").touch()
     assert write_chart(tmp_path, table, useless, against(table, useless)) == []
-    assert list(tmp_path.iterdir()) == []
+    assert [file.name for file in tmp_path.iterdir()] == ["table2.png"]
+
+
+def test_no_published_values_of_an_earlier_table_stay_beside_a_new_one(
+    table: Table, values: list[Value], tmp_path: Path
+) -> None:
+    assert tmp_path / "table1_published.csv" in write_table(tmp_path, table, values, against(table, values))
+    assert tmp_path / "table1_published.csv" not in write_table(tmp_path, table, values, [])
+    assert not (tmp_path / "table1_published.csv").exists() and (tmp_path / "table1.csv").is_file()
 
 
 @pytest.mark.usefixtures("print_style")
@@ -246,7 +309,11 @@ def test_figure_4_has_the_means_and_the_published_gaps(table: Table, values: lis
 @pytest.mark.usefixtures("print_style")
 def test_figure_5_has_the_averages_as_the_table_and_the_paper_have_them(table: Table, values: list[Value]) -> None:
     figure = load_figure("figure5")
-    found = drawn_bars(draw_bars(figure, bars_of(figure, table, values), []))
+    drawn = draw_bars(figure, bars_of(figure, table, values), [], values)
+    said = " ".join(text.get_text() for text in texts(drawn))
+    assert "Fewer than 20 images or videos, too few for an interval: COCO-A, " in said
+    assert f"Not run: {NOT_RUN}." in said and "Of a sample of the instances." in said
+    found = drawn_bars(drawn)
     (ours,) = (bars for label, bars in found.items() if label.startswith(BAR))
     average = [value for value in values if value.column == "average" and not value.missing and not value.random]
     assert [length for length, _ in ours] == pytest.approx([100 * value.value for value in average])

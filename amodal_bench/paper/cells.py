@@ -16,7 +16,8 @@ from amodal_bench.paper.table import TOY, Line, Table
 
 RANDOM, TINY = "random/", "tiny"
 WEIGHTS = ("published", "random")
-TOY_COLUMN = Line("toy", ("dataset=toy",))
+TOY_WORD = "dataset=toy"
+TOY_COLUMN = Line(TOY, (TOY_WORD,))
 TOY_SAMPLE = 24
 
 
@@ -76,14 +77,16 @@ def adapted(table: Table, plan: Plan) -> Table:
     rows = [line for line in table.rows if line.only != TOY or plan.toy]
     columns = [_placed(line, plan) for line in table.columns]
     run = list(table.run)
+    average = table.average
     if plan.toy:
-        columns = [_on_toy(columns)]
+        columns = _on_toy(table)
+        average = average if columns == list(table.columns) else ""  # one of datasets that are not there
         run = [f"model={TINY}" if word.startswith("model=") else word for word in run]
     elif plan.weights == "random":
         run = [_small(word, random) for word in run]
     if plan.toy or plan.weights == "random":
         rows = [replace(line, run=[_small(word, random) for word in line.run]) for line in rows]
-    return replace(table, rows=rows, columns=columns, run=run, average="" if plan.toy else table.average)
+    return replace(table, rows=rows, columns=columns, run=run, average=average)
 
 
 def cells(table: Table, plan: Plan) -> list[Cell]:
@@ -93,15 +96,32 @@ def cells(table: Table, plan: Plan) -> list[Cell]:
     for row in table.rows:
         for column in table.columns:
             words = [*_protocols(table), *table.run, *column.run, *row.run, *plan.overrides]
+            if column.name in plan.ids and any(_key(word) == "ids" for word in words):
+                raise UsageError(f"{table.name}: {row.name} / {column.name} sets ids itself; leave sample out")
             found.append(Cell(row.name, column.name, _last_of_each(words), plan.ids.get(column.name)))
     return found
 
 
-def _on_toy(columns: Sequence[Line]) -> Line:
-    """One column for all datasets; where columns differ in other things they are no datasets, and are refused."""
-    if any("dataset=" not in "".join(column.run) for column in columns):
+def _on_toy(table: Table) -> list[Line]:
+    """The columns that are the toy aquarium already, and one for all that are other datasets.
+
+    Raises:
+        UsageError: columns differ in other things and are no datasets, or a row is of another dataset.
+    """
+    for row in table.rows:
+        if other := [word for word in row.run if _key(word) == "dataset" and word != TOY_WORD]:
+            raise UsageError(f"toy: row {row.name} of {table.name} sets {other[0]}, so it would not be toy")
+    columns = list(table.columns)
+    if TOY_WORD in table.run and not any(_key(word) == "dataset" for column in columns for word in column.run):
+        return columns
+    kept = [column for column in columns if TOY_WORD in column.run]
+    others = [column for column in columns if column not in kept]
+    if any(not any(_key(word) == "dataset" for word in column.run) for column in others):
         raise UsageError("toy: the columns of this table are not datasets")
-    return TOY_COLUMN
+    if not others or any(list(column.run) == [TOY_WORD] for column in kept):
+        return kept
+    taken = any(column.name == TOY for column in kept)
+    return [*kept, replace(TOY_COLUMN, name="toy aquarium") if taken else TOY_COLUMN]
 
 
 def _placed(column: Line, plan: Plan) -> Line:
@@ -136,6 +156,8 @@ def refuse_fixed(table: Table, plan: Plan) -> None:
         "protocol",
         "baselines",
         "ids",
+        "sheet",
+        "results",
     }
     for word in plan.overrides:
         if _key(word) in fixed or _key(word).partition(".")[0] == "protocol":

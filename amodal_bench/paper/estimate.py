@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError, UsageError, unbroken
-from amodal_bench.core.files import read_text
+from amodal_bench.core.ids import read_ids
 from amodal_bench.datasets.card import load_card
 from amodal_bench.models.absent import check_weights
 from amodal_bench.paper.cells import Cell
+from amodal_bench.paper.kept import kept_ids
 from amodal_bench.paper.record import Record, all_records, is_done, read
+from amodal_bench.weights.loading import device_of
 
 TFLOP = {
     "sd15": (0.80, 1.12, 2.51),
@@ -49,11 +54,14 @@ class Estimate:
 
     Attributes:
         cell: which one.
-        done: whether it has been run.
+        done: whether it has been run, and nothing has changed since that would have it run again.
         instances: how many it has; None where nobody knows.
         seconds: of one instance; None where nobody knows.
         source: where `seconds` is from.
         lacking: what is missing, in one line; "" where nothing is.
+        kept: how many of the instances are stored already, of this sample or another one.
+        changed: whether it has been run, with other code, annotations or named files than those of now.
+        unfit: what this machine has not, though another one may, in one line; "" where there is nothing.
     """
 
     cell: Cell
@@ -62,15 +70,24 @@ class Estimate:
     seconds: float | None
     source: str
     lacking: str
+    kept: int = 0
+    changed: bool = False
+    unfit: str = ""
 
     @property
     def total(self) -> float | None:
-        """Seconds of all instances; None where nobody knows."""
-        return None if self.seconds is None or self.instances is None else self.seconds * self.instances
+        """Seconds of all instances that are not stored; None where nobody knows."""
+        if self.seconds is None or self.instances is None:
+            return None
+        return self.seconds * max(self.instances - self.kept, 0)
 
 
 def estimates(
-    cells: Sequence[Cell], results: Path, config_dirs: Sequence[Path], sample: int | None = None
+    cells: Sequence[Cell],
+    results: Path,
+    config_dirs: Sequence[Path],
+    sample: int | None = None,
+    inputs: Mapping[str, str] | None = None,
 ) -> list[Estimate]:
     """An estimate for each cell; nothing is loaded, and of datasets that are here the index is read.
 
@@ -79,6 +96,7 @@ def estimates(
         results: the folder of results.
         config_dirs: folders of the user's.
         sample: of how many instances a dataset that is not here will be sampled; None for all of them.
+        inputs: as `digests` finds them now; None where nobody has looked, so that a change of them is not told.
 
     Raises:
         UsageError: no cell's settings can be composed.
@@ -88,7 +106,7 @@ def estimates(
     wrong: list[UsageError] = []
     for cell in cells:
         try:
-            found.append(_estimate(cell, results, known, config_dirs, sample))
+            found.append(_estimate(cell, results, known, config_dirs, sample, inputs or {}))
         except UsageError as error:
             wrong.append(error)
             found.append(Estimate(cell, False, None, None, "", unbroken(error)))
@@ -98,7 +116,12 @@ def estimates(
 
 
 def _estimate(
-    cell: Cell, results: Path, known: Sequence[Record], config_dirs: Sequence[Path], sample: int | None
+    cell: Cell,
+    results: Path,
+    known: Sequence[Record],
+    config_dirs: Sequence[Path],
+    sample: int | None,
+    inputs: Mapping[str, str],
 ) -> Estimate:
     record = read(results, cell.key)
     settings = compose([*cell.words, "baselines=null"], config_dirs)
@@ -109,7 +132,34 @@ def _estimate(
     except BenchError as error:
         lacking.append(unbroken(error))
     seconds, source = _seconds(cell, known, settings.model)
-    return Estimate(cell, is_done(results, record), instances, seconds, source, "; ".join(lacking))
+    done = is_done(results, record, None if absent else inputs.get(cell.key))
+    kept = kept_ids(cell, known, results, inputs)
+    if cell.sampled is not None:
+        kept = set(kept).intersection(read_ids(cell.sampled))
+    return Estimate(
+        cell,
+        done,
+        instances,
+        seconds,
+        source,
+        "; ".join(lacking),
+        len(kept),
+        changed=not done and record is not None and not record.failed,
+        unfit="; ".join(dict.fromkeys(_unfit(settings.model))),
+    )
+
+
+def _unfit(settings: Any) -> Iterator[str]:
+    """What is said of each device among settings that this machine has not."""
+    if not isinstance(settings, Mapping):
+        return
+    for key, value in settings.items():
+        yield from _unfit(value)
+        if key == "device" and isinstance(value, str) and value not in ("auto", "cpu"):
+            try:
+                device_of(value)
+            except ConfigError as error:
+                yield unbroken(error)
 
 
 def _seconds(cell: Cell, known: Sequence[Record], settings: Mapping[str, Any]) -> tuple[float | None, str]:
@@ -132,7 +182,7 @@ def _instances(cell: Cell, settings: Settings, sample: int | None) -> tuple[int 
     They are those of its sample, of the dataset where it is here, or else as many as were published.
     """
     if cell.sampled is not None:
-        return len(read_text(cell.sampled).splitlines()), ""
+        return len(read_ids(cell.sampled)), ""
     try:
         dataset, protocol = build(settings.dataset, "dataset"), build(settings.protocol, "protocol")
         return len(protocol.filter.select(dataset.records())[0]), ""
@@ -174,22 +224,48 @@ def in_words(seconds: float | None) -> str:
     return f"{seconds / 86400.0:.2g} days"
 
 
-def affordable(estimates: Sequence[Estimate], budget: float) -> int:
-    """How many instances of each dataset the cells that are not done can be run on in so many seconds.
+@dataclass(frozen=True)
+class Priced:
+    """What a cell costs on the first images or videos of its dataset.
+
+    Attributes:
+        estimate: of the cell.
+        ends: (K,) int64, how many instances the first 1 to K of them have.
+        kept: (K,) int64, how many of these are stored already.
+    """
+
+    estimate: Estimate
+    ends: NDArray[np.int64]
+    kept: NDArray[np.int64]
+
+    def seconds(self, size: int) -> float:
+        """Seconds of what is not stored of the whole images or videos that `size` instances have room for."""
+        clusters = int(np.searchsorted(self.ends, size, side="right"))
+        new = self.ends[clusters - 1] - self.kept[clusters - 1] if clusters else 0
+        return float(new) * (self.estimate.seconds or 0.0)
+
+
+def affordable(priced: Sequence[Priced], budget: float) -> int:
+    """The most instances of each dataset whose whole images or videos can be run in all cells in so many seconds.
 
     Raises:
-        ConfigError: nobody knows what an instance of some cell costs, or not even one instance fits.
+        ConfigError: nobody knows what an instance of some cell costs, or not even one image or video of each fits.
     """
-    waiting = [each for each in estimates if not each.done and not each.lacking]
-    if unknown := [each.cell for each in waiting if each.seconds is None]:
+    if unknown := [each.estimate.cell for each in priced if each.estimate.seconds is None]:
         cell = unknown[0]
         raise ConfigError(
             f"budget: what an instance of {cell.row} on {cell.column} takes is not known; run it once with sample=50"
         )
-    each = sum(found.seconds or 0.0 for found in waiting)
-    size = int(budget / each) if each else 0
-    if waiting and size < 1:
-        raise ConfigError(f"budget: is too short for one instance in each of {len(waiting)} cells ({in_words(each)})")
+    least, size, beyond = (max(int(each.ends[end]) for each in priced) for end in (0, 0, -1))
+    if (first := sum(each.seconds(least) for each in priced)) > budget:
+        what = f"the first image or video in each of {len(priced)} cells"
+        raise ConfigError(f"budget: is too short for {what}, which takes {in_words(first)}")
+    while size < beyond:  # the price never falls with the size
+        middle = (size + beyond + 1) // 2
+        if sum(each.seconds(middle) for each in priced) <= budget:
+            size = middle
+        else:
+            beyond = middle - 1
     return size
 
 

@@ -122,6 +122,11 @@ def gather(table: Table, cells: Sequence[Cell], results: Path, config_dirs: Sequ
     return every
 
 
+def nothing_run(values: Sequence[Value]) -> bool:
+    """Whether no cell has been run with these words, so that nothing is written and nothing is replaced."""
+    return all(value.missing == NOT_RUN or value.missing.startswith("lacks ") for value in values)
+
+
 def _by_category(table: Table, cells: Sequence[Cell], results: Path) -> list[Shown]:
     """The table's first number for each of the largest categories that its runs have."""
     runs = [run for run in (_opened(cell, results) for cell in cells) if isinstance(run, Run)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amodal_bench.config.compose import compose
+from amodal_bench.config.overrides import in_quotes
 from amodal_bench.config.search import composer
 from amodal_bench.config.settings import config_folder
 from amodal_bench.core.errors import UsageError, unbroken
@@ -15,6 +16,10 @@ from amodal_bench.paper.cells import Cell
 from amodal_bench.paper.frozen import registered
 from amodal_bench.paper.job import CellJob
 from amodal_bench.paper.record import Record, code_digest, write
+
+if TYPE_CHECKING:
+    from hydra._internal.hydra import Hydra
+    from omegaconf import DictConfig
 
 QUIET = ("baselines=null", "sheet=0")
 """V and the hull are rows of a table and runs of their own; a contact sheet takes as long as its predictions."""
@@ -44,15 +49,13 @@ def launch(
     from hydra._internal.callbacks import Callbacks
     from hydra.core.plugins import Plugins
     from hydra.errors import HydraException
-    from hydra.types import HydraContext, RunMode
+    from hydra.types import HydraContext
 
     once = composable({cell.key: cell for cell in cells}, results, config_dirs)
     commands = {key: [*cell.command, *QUIET, f"results={results}"] for key, cell in once.items()}
     try:
         with composer(config_folder(), config_dirs) as hydra:
-            config = hydra.compose_config(
-                "config", [*hydra_words, f"results={results}"], RunMode.MULTIRUN, with_log_configuration=True
-            )
+            config = _launcher_settings(hydra, results, hydra_words)
             context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
             keys = {"\n".join(words): key for key, words in commands.items()}
             job = CellJob(keys, results, list(line), registered(results), inputs or {})
@@ -62,6 +65,32 @@ def launch(
             launcher.launch(list(commands.values()), initial_job_idx=0)
     except HydraException as error:
         raise UsageError(unbroken(error)) from error
+
+
+def check_launcher(results: Path, hydra_words: Sequence[str], config_dirs: Sequence[Path]) -> None:
+    """Raise `UsageError` where cells could not be launched with these settings of Hydra's; launches nothing."""
+    from hydra.errors import HydraException
+
+    try:
+        with composer(config_folder(), config_dirs) as hydra:
+            _launcher_settings(hydra, results, hydra_words)
+    except HydraException as error:
+        raise UsageError(unbroken(error)) from error
+
+
+def _launcher_settings(hydra: Hydra, results: Path, hydra_words: Sequence[str]) -> DictConfig:
+    """Settings with those of Hydra's launcher. Raises `UsageError` where it could not start anything."""
+    from hydra.types import RunMode
+    from omegaconf import OmegaConf
+
+    words = [*hydra_words, f"results={in_quotes(str(results))}"]
+    config = hydra.compose_config("config", words, RunMode.MULTIRUN, with_log_configuration=True)
+    jobs = OmegaConf.select(config, "hydra.launcher.n_jobs")
+    if jobs is not None and (not isinstance(jobs, int) or jobs == 0):
+        raise UsageError(
+            f"hydra.launcher.n_jobs={jobs}: must be how many cells run side by side; -1 is one for a core"
+        )
+    return config
 
 
 def composable(cells: Mapping[str, Cell], results: Path, config_dirs: Sequence[Path]) -> dict[str, Cell]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
@@ -14,6 +15,14 @@ from amodal_bench.paper.declarations import Declarations, refuse_unknown, refuse
 DECLARED = Declarations("table", Path(__file__).parent / "tables")
 
 TOY = "toy"
+
+NOT_OF_A_RUN = {
+    "results": "give it on the command line, for all runs",
+    "hydra": "give it on the command line, for all runs",
+    "baselines": "make V and the hull rows of their own",
+    "sheet": "a table has no contact sheets",
+}
+"""Settings that a row cannot have, since a table decides them for every run, and what to do instead."""
 
 RATIOS = {"speed_ratio": "seconds", "memory_ratio": "memory"}
 """Costs of another row's run divided by those of a run, and which cost each is of."""
@@ -115,6 +124,8 @@ def _read(file: Path) -> Table:
 def of_plain_values(said: Any, file: Path) -> Table:
     """A table from plain values; `file` is where they are from. Raises `ConfigError` where they are none."""
     table = _with_parts(_made(Table, said, file), file)
+    for where, words in [("run", table.run), *((each.name, each.run) for each in [*table.rows, *table.columns])]:
+        _refuse_not_of_a_run(where, words, file)
     for lines in (table.rows, table.columns, table.shown):
         said_names = [line.name for line in lines]
         for name in said_names:
@@ -129,6 +140,14 @@ def of_plain_values(said: Any, file: Path) -> Table:
     if not table.rows or not table.columns or not table.shown:
         raise ConfigError(f"{file}: must have rows, columns and shown; compare it with {DECLARED.shipped}")
     return table
+
+
+def _refuse_not_of_a_run(where: str, words: Sequence[str], file: Path) -> None:
+    """Raise `ConfigError` for the first setting that the table would overrule without a word."""
+    for word in words:
+        key = re.split(r"[=./@]", str(word).lstrip("+~"), maxsplit=1)[0]
+        if key in NOT_OF_A_RUN:
+            raise ConfigError(f"{file}: {where}: {word}: cannot be set of a row or column; {NOT_OF_A_RUN[key]}")
 
 
 def _with_parts(table: Table, file: Path) -> Table:

@@ -133,7 +133,7 @@ def write_table(
     beside: Sequence[Against],
     pages: Mapping[str, str] | None = None,
 ) -> list[Path]:
-    """Write the table in every format; returns the files.
+    """Write the table in every format; returns the files. One of an earlier table that this one has not is removed.
 
     Args:
         folder: where they lie.
@@ -153,6 +153,7 @@ def write_table(
     }
     if not beside:
         texts.pop(f"{table.name}_published.csv")
+        (folder / f"{table.name}_published.csv").unlink(missing_ok=True)
     for name, text in texts.items():
         write_whole(folder / name, _writer(text()))
     return [folder / name for name in texts]

@@ -42,14 +42,18 @@ def made(name: str) -> Verb:
     @overrides("ids=ID,ID or ids=FILE, and the words of a table")
     @config_dir
     def figure(render: bool, dry_run: bool, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
-        from amodal_bench.cli.paper.table import asked_for
+        from amodal_bench.cli.paper.table import asked_for, checked
 
         if render and dry_run:
             raise UsageError("--render and --dry-run: only one of them can be given")
         ids = [word.partition("=")[2] for word in overrides if word.startswith("ids=")]
         words = [word for word in overrides if not word.startswith("ids=")]
         with keeping(KEPT):
-            return draw(name, asked_for(words, config_dir), render, dry_run, ids[-1] if ids else "")
+            asked, given = asked_for(words, config_dir, render), ids[-1] if ids else ""
+            if not dry_run:
+                return draw(name, asked, render, dry_run, given)
+            with checked(asked) as asked:
+                return draw(name, asked, render, dry_run, given)
 
     figure.name = name
     return figure
@@ -86,6 +90,8 @@ def draw(name: str, asked: Asked, render: bool, dry_run: bool, ids: str) -> int:
     wanted = asked_ids(ids) if ids else []
     if wanted and figure.kind in BARS:
         raise UsageError(f"ids: {name} shows numbers and no instances")
+    if render and asked.said and figure.kind in OF_A_MODEL:  # what is kept of it is all that it needs
+        return _of_a_model(figure, None, [], asked, wanted, render)
     table, cells = _cells(figure, asked, wanted, render)
     if dry_run:
         return show_estimates(table, cells, asked)
@@ -103,6 +109,7 @@ def _cells(figure: Declared, asked: Asked, ids: Sequence[str], render: bool) -> 
     from amodal_bench.paper.figures.declared import BARS, OF_A_MODEL
     from amodal_bench.paper.figures.shown import lists_of
     from amodal_bench.paper.prepared import ready
+    from amodal_bench.paper.sample import lists_in
     from amodal_bench.paper.table import load_table
 
     name = figure.table if figure.kind in BARS else figure.name
@@ -116,11 +123,11 @@ def _cells(figure: Declared, asked: Asked, ids: Sequence[str], render: bool) -> 
         rows = rows[:1] if figure.kind in OF_A_MODEL else rows
         table = replace(table, name=name, title=figure.title, rows=rows, columns=columns, average="")
         if ids:
-            plan = replace(plan, sample=None, ids=lists_of(table, plan, ids, asked.results))
+            plan = replace(plan, sample=None, ids=lists_of(table, plan, ids, asked.lists or lists_in(asked.results)))
             table = replace(table, columns=[column for column in columns if column.name in plan.ids])
         elif plan.sample is None and asked.budget is None:
             plan = replace(plan, sample=figure.sample)
-    return ready(table, plan, None if ids else asked.budget, asked.results)
+    return ready(table, plan, None if ids else asked.budget, asked.results, asked.lists, render)
 
 
 def _run(name: str, table: Table, cells: Sequence[Cell], asked: Asked) -> None:
@@ -135,23 +142,25 @@ def _run(name: str, table: Table, cells: Sequence[Cell], asked: Asked) -> None:
 def _bars(figure: Declared, table: Table, cells: Sequence[Cell], asked: Asked, _: Sequence[str]) -> int:
     """Draw means over datasets; returns 1 where a cell failed."""
     from amodal_bench.paper.figures.bars import bars_of, draw_bars, random_rows
-    from amodal_bench.paper.figures.drawing import save, styled
-    from amodal_bench.paper.gather import gather
+    from amodal_bench.paper.figures.drawing import discard, save, styled
+    from amodal_bench.paper.gather import gather, nothing_run
     from amodal_bench.paper.record import FOLDER
 
     values = gather(table, cells, asked.results, asked.plan.config_dirs)
     bars = bars_of(figure, table, values)
     if not any(bar.ours for bar in bars):
+        if not nothing_run(values):
+            discard(asked.results / FOLDER, figure.name, ("svg", "png"))  # it shows other numbers than the cells have
         raise UsageError(f"{figure.name}: no row has all of its values; make {figure.table} first")
     with styled():
-        drawn = draw_bars(figure, bars, random_rows(values))
+        drawn = draw_bars(figure, bars, random_rows(values), values)
         _tell(save(drawn, asked.results / FOLDER, figure.name, ("svg", "png")))
     return int(any(value.missing.startswith("failed") for value in values))
 
 
 def _of_runs(figure: Declared, table: Table, cells: Sequence[Cell], asked: Asked, ids: Sequence[str]) -> int:
     """Draw instances with predictions of runs; returns 1 where pictures are lacking."""
-    from amodal_bench.paper.figures.drawing import save, styled
+    from amodal_bench.paper.figures.drawing import discard, save, styled
     from amodal_bench.paper.figures.examples import draw_examples, draw_gains
     from amodal_bench.paper.figures.shown import examples_of, of_columns
     from amodal_bench.paper.record import FOLDER
@@ -163,6 +172,8 @@ def _of_runs(figure: Declared, table: Table, cells: Sequence[Cell], asked: Asked
     if not any(found.mask is not None for each in examples for found in each.predicted):
         if not examples:
             raise UsageError(f"{figure.name}: there is no picture to draw")
+        if any(found.why == "failed" for each in examples for found in each.predicted):
+            discard(asked.results / FOLDER, figure.name, ("png",))  # it shows other predictions than the cells have
         raise UsageError(f"{figure.name}: there is no prediction of these instances; call it without --render")
     with styled():
         drawn = (draw_examples if figure.kind == "examples" else draw_gains)(figure, examples)
@@ -171,7 +182,7 @@ def _of_runs(figure: Declared, table: Table, cells: Sequence[Cell], asked: Asked
 
 
 def _of_a_model(
-    figure: Declared, table: Table, cells: Sequence[Cell], asked: Asked, ids: Sequence[str], render: bool
+    figure: Declared, table: Table | None, cells: Sequence[Cell], asked: Asked, ids: Sequence[str], render: bool
 ) -> int:
     """Draw a model at work on the first instance that is chosen, or what is kept of it where nothing may be run."""
     from amodal_bench.paper.figures.at_work import at_work, draw_denoising, draw_scene, read
@@ -181,7 +192,7 @@ def _of_a_model(
     from amodal_bench.paper.record import FOLDER
 
     file = asked.results / FOLDER / f"{figure.name}.npz"
-    if render:
+    if render or table is None:
         if not file.is_file():
             raise UsageError(f"{figure.name}: the model has not been shown at work; call it without --render")
         shown = read(file)

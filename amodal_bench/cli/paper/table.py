@@ -14,9 +14,11 @@ again; a larger sample keeps what a smaller one has run. The files go to RESULTS
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -47,6 +49,8 @@ class Asked:
         results: the folder of results.
         said: whether any word is about the cells.
         again: whether the command of every cell is given again.
+        render: whether nothing is run, so that stores alone are needed.
+        lists: where samples are listed; None for the folder of results.
     """
 
     plan: Plan
@@ -55,6 +59,8 @@ class Asked:
     results: Path
     said: bool
     again: bool
+    render: bool = False
+    lists: Path | None = None
 
 
 def made(name: str) -> Verb:
@@ -77,11 +83,33 @@ def made(name: str) -> Verb:
 
 def _main(name: str, render: bool, dry_run: bool, words: Sequence[str], config_dirs: Sequence[Path]) -> int:
     """Make one table, or every one; a table that cannot be made leaves the others to be made."""
-    from amodal_bench.paper.table import names
-
     if render and dry_run:
         raise UsageError("--render and --dry-run: only one of them can be given")
-    asked = asked_for(words, config_dirs)
+    asked = asked_for(words, config_dirs, render)
+    if not dry_run:
+        return _each(name, asked, render, dry_run)
+    with checked(asked) as asked:
+        return _each(name, asked, render, dry_run)
+
+
+@contextmanager
+def checked(asked: Asked) -> Iterator[Asked]:
+    """What is asked for, as it is listed and not run: its samples lie elsewhere, and Hydra's settings are checked.
+
+    Raises:
+        UsageError: cells could not be launched with these settings.
+    """
+    from amodal_bench.paper.launch import check_launcher
+
+    check_launcher(asked.results, asked.hydra, asked.plan.config_dirs)
+    with TemporaryDirectory() as folder:
+        yield replace(asked, lists=Path(folder) / "ids")
+
+
+def _each(name: str, asked: Asked, render: bool, dry_run: bool) -> int:
+    from amodal_bench.paper.table import names
+
+    config_dirs = asked.plan.config_dirs
     status = 0
     for each in names(config_dirs) if name == ALL else [name]:
         try:
@@ -123,7 +151,7 @@ def _one(name: str, asked: Asked, render: bool, dry_run: bool) -> int:
     if render and not asked.said:
         table, every = recall(name, asked.results, name)
     else:
-        table, every = prepare(name, asked.plan, asked.budget, asked.results)
+        table, every = prepare(name, asked.plan, asked.budget, asked.results, asked.lists, render)
     protocols_of(table, asked.plan.config_dirs)
     if dry_run:
         return show_estimates(table, every, asked)
@@ -162,26 +190,41 @@ def run_missing(name: str, every: Sequence[Cell], asked: Asked) -> None:
 
 
 def show_estimates(table: Table, every: Sequence[Cell], asked: Asked) -> int:
-    """List the cells with what is known of them before they run."""
+    """List the cells with what is known of them before they run, and below them once what is missing."""
     from amodal_bench.cli.columns import print_columns
     from amodal_bench.paper.estimate import estimates, in_words
+    from amodal_bench.paper.inputs import digests
 
-    found = estimates(every, asked.results, asked.plan.config_dirs, asked.plan.sample)
+    inputs = digests(every, asked.plan.config_dirs)
+    found = estimates(every, asked.results, asked.plan.config_dirs, asked.plan.sample, inputs)
     print(f"{table.title}: {len(found)} cells, {sum(each.done for each in found)} done")
-    rows = [
-        (
-            each.cell.row,
-            each.cell.column,
-            "done" if each.done else "to run",
-            "" if each.instances is None else str(each.instances),
-            in_words(each.total),
-            each.source,
-            each.lacking,
+    missing: dict[str, int] = {}
+    rows = []
+    for each in found:
+        lacks = "; ".join(part for part in (each.lacking, each.unfit) if part)
+        number = missing.setdefault(lacks, len(missing) + 1) if lacks else None
+        rows.append(
+            (
+                each.cell.row,
+                each.cell.column,
+                "done" if each.done else "changed" if each.changed else "to run",
+                "" if each.instances is None else str(each.instances),
+                str(each.kept) if each.kept else "",
+                "" if each.done else in_words(each.total),
+                "" if each.done else each.source,
+                "" if number is None else f"({number})",
+            )
         )
-        for each in found
-    ]
-    print_columns(rows, ("row", "column", "state", "instances", "time", "time is", "missing"), ("instances",))
+    heads = ("row", "column", "state", "instances", "stored", "time", "time is", "missing")
+    print_columns(rows, heads, ("instances", "stored"))
+    for lacks, number in missing.items():
+        print(f"({number}) {lacks}")
+    if any(each.changed for each in found):
+        print("changed: run before with other code, annotations or files than those of now, so that it is run again")
     waiting = [each.total for each in found if not each.done]
+    if not waiting:
+        print("to run: nothing")
+        return 0
     known = [total for total in waiting if total is not None]
     unknown = f", and {len(waiting) - len(known)} cells of which nobody knows" if len(known) < len(waiting) else ""
     print(f"to run: {in_words(sum(known)) if known else 'nothing that is known'}{unknown}")
@@ -193,13 +236,13 @@ def _write(table: Table, every: Sequence[Cell], results: Path, config_dirs: Sequ
     from amodal_bench.cli.paper.shown import as_shown
     from amodal_bench.paper.against import against
     from amodal_bench.paper.figures.chart import write_chart
-    from amodal_bench.paper.gather import NOT_RUN, gather
+    from amodal_bench.paper.gather import gather, nothing_run
     from amodal_bench.paper.index import pages_of, write_index
     from amodal_bench.paper.record import FOLDER
     from amodal_bench.paper.written import STYLE, grids, notes, write_table
 
     values = gather(table, every, results, config_dirs)
-    if all(value.missing == NOT_RUN or value.missing.startswith("lacks ") for value in values):
+    if nothing_run(values):
         raise UsageError(f"{table.name}: none of its cells has been run with these words in {results}")
     beside = against(table, values)
     written = write_table(results / FOLDER, table, values, beside, pages_of(results))
@@ -215,8 +258,8 @@ def _write(table: Table, every: Sequence[Cell], results: Path, config_dirs: Sequ
     return int(any(value.missing.startswith("failed") for value in values))
 
 
-def asked_for(words: Sequence[str], config_dirs: Sequence[Path]) -> Asked:
-    """What the words of a table ask for.
+def asked_for(words: Sequence[str], config_dirs: Sequence[Path], render: bool = False) -> Asked:
+    """What the words of a table ask for; the folder of datasets need not be there where nothing is run.
 
     Raises:
         UsageError: one is no `KEY=VALUE`, or its value cannot be used.
@@ -243,12 +286,14 @@ def asked_for(words: Sequence[str], config_dirs: Sequence[Path]) -> Asked:
     if sample and budget:
         raise UsageError("sample and budget: only one of them can be given")
     data = Path(expand_home(own["data"])).absolute() if own.get("data") else None
-    if data is not None and not data.is_dir():
+    if data is not None and not render and not data.is_dir():
         raise UsageError(f"data={data}: there is no such folder")
     sample = TOY_SAMPLE if toy and sample is None and budget is None else sample
     plan = Plan(toy, weights, data, sample, settings, config_dirs)
+    if own.get("results", "results") == "":
+        raise UsageError("results=: must be a folder, such as results=results")
     results, again = Path(expand_home(own.pop("results", "results"))), _flag("again", own.pop("again", "0"))
-    return Asked(plan, budget, hydra, results, bool(own or settings or toy), again)
+    return Asked(plan, budget, hydra, results, bool(own or settings or toy), again, render)
 
 
 def _flag(key: str, text: str) -> bool:

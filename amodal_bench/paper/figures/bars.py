@@ -23,6 +23,7 @@ from amodal_bench.paper.figures.drawing import (
     write_at,
 )
 from amodal_bench.paper.figures.means import Mean, difference_of, mean_of
+from amodal_bench.paper.figures.notes import few_note, missing_notes
 from amodal_bench.paper.gather import Value
 from amodal_bench.paper.table import Line, Table
 from amodal_bench.report.colours import BLUE, FAINT, INK, ORANGE, VERMILION
@@ -119,21 +120,22 @@ def gaps(bars: Sequence[Bar]) -> dict[str, tuple[Mean | None, float]]:
     return found
 
 
-def draw_bars(figure: Declared, bars: Sequence[Bar], random: Sequence[str]) -> Figure:
+def draw_bars(figure: Declared, bars: Sequence[Bar], random: Sequence[str], values: Sequence[Value] = ()) -> Figure:
     """Draw the bars, and beside them the gaps where there are two groups.
 
     Our bars are filled and have their intervals, published ones are hatched; in the axes they are labelled
-    `OURS: GROUP` and `PUBLISHED: GROUP`.
+    `OURS: GROUP` and `PUBLISHED: GROUP`. The notes say of the values, those of all cells, what a table says of them.
     """
     rows, groups = (list(dict.fromkeys(getattr(bar, key) for bar in bars)) for key in ("row", "group"))
     apart = gaps(bars)
     room = COLUMN - 2 * MARGIN
     title = wrapped(figure.title, room, TITLE)
     handles = _handles(bars, groups, apart)
-    notes = [line for note in _notes(figure, bars, random) for line in wrapped(note, room)]
+    notes = [line for note in _notes(figure, bars, random, values) for line in wrapped(note, room)]
     label = min(LABEL, max(width_of(row) for row in rows) + 0.08)
     each = 1 + any(not math.isnan(bar.published) for bar in bars)
-    band = each * len(groups) * THICK + 0.08
+    labels = ["\n".join(wrapped(row, label - 0.06)[:2]) for row in rows]
+    band = max(each * len(groups) * THICK + 0.08, LINE * max(text.count("\n") + 1 for text in labels) + 0.034)
     start = MARGIN + 1.2 * LINE * len(title) + 0.04
     whole = start + legend_height(len(handles), 1) + 0.22 + band * len(rows) + 0.28 + LINE * len(notes) + MARGIN
     drawn = new_figure(COLUMN, whole)
@@ -143,7 +145,7 @@ def draw_bars(figure: Declared, bars: Sequence[Bar], random: Sequence[str]) -> F
     first = (0.6 if apart else 1.0) * width
     axes = axes_at(drawn, MARGIN + label, top, first, band * len(rows))
     _draw_means(axes, rows, groups, bars, THICK / band, each)
-    _finish(axes, rows, "mIoU (%)", ["\n".join(wrapped(row, label - 0.06)[:2]) for row in rows])
+    _finish(axes, rows, "mIoU (%)", labels)
     axes.set_xlim(0, 100)
     if apart:
         beside = axes_at(drawn, MARGIN + label + first + GAP, top, width - first - GAP, band * len(rows))
@@ -218,12 +220,18 @@ def _handles(bars: Sequence[Bar], groups: Sequence[str], apart: Mapping[str, tup
     return found
 
 
-def _notes(figure: Declared, bars: Sequence[Bar], random: Sequence[str]) -> list[str]:
+def _notes(figure: Declared, bars: Sequence[Bar], random: Sequence[str], values: Sequence[Value]) -> list[str]:
+    own = [value for value in values if not value.cost and value.row not in random]
+    with_bars = {bar.row for bar in bars if bar.ours}
     notes = [figure.note] if figure.note else []
     if figure.groups and len({bar.group for bar in bars}) < 2:
         notes.append("Not all of the datasets are here, so that there are no groups and no gap.")
     several = any(bar.datasets > 1 for bar in bars)
     made = "; those of means are made from the intervals of the datasets, which are independent" if several else ""
     notes.append(f"Lines are 95 % intervals{made}.")
+    notes += few_note([value for value in own if not value.missing and value.row in with_bars])
+    sampled = any(value.sampled and value.row in with_bars for value in own)
+    notes += ["Of a sample of the instances."] if sampled else []
+    notes += missing_notes(own)
     notes += [f"Left out, since their weights are random: {'; '.join(random)}."] if random else []
     return notes

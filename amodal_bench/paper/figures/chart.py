@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amodal_bench.metrics.statistics import FEW_CLUSTERS
 from amodal_bench.paper.against import Against
 from amodal_bench.paper.figures.drawing import (
     COLUMN,
@@ -16,6 +16,7 @@ from amodal_bench.paper.figures.drawing import (
     TITLE,
     add_legend,
     axes_at,
+    discard,
     draw_interval,
     legend_height,
     new_figure,
@@ -26,6 +27,7 @@ from amodal_bench.paper.figures.drawing import (
     wrapped,
     write_at,
 )
+from amodal_bench.paper.figures.notes import few_note, missing_notes
 from amodal_bench.paper.gather import Value
 from amodal_bench.paper.table import COSTS, Table
 from amodal_bench.report.colours import BLUE, FAINT, VERMILION
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 OURS, SAMPLED = "ours", "ours, of a sample"
 PRINTED, OTHERWISE = "published", "published, not first hand"
 ROW, MARGIN, LABEL, GAP = 0.165, 0.06, 1.25, 0.2
+BELOW = 0.06
+"""Inches from a mark to the next one below it in the same row."""
+ENDINGS = ("svg", "png")
 ACROSS = 2
 """Panels side by side in one column of print."""
 
@@ -47,15 +52,18 @@ Place = tuple[str, str]
 def write_chart(folder: Path, table: Table, values: Sequence[Value], beside: Sequence[Against]) -> list[Path]:
     """Write a table's chart as SVG and PNG; returns the files, none where no value of ours can be drawn.
 
+    The chart of an earlier table is removed first, so that none stands beside numbers that are not its own.
+
     Raises:
         UsageError: matplotlib is not installed.
     """
+    discard(folder, table.name, ENDINGS)
     random = {value.row for value in values if value.random}
     if not any(_is_drawn(value) and value.row not in random for value in values):
         return []
     require("a chart")
     with styled():
-        return save(draw_chart(table, values, beside), folder, table.name, ("svg", "png"))
+        return save(draw_chart(table, values, beside), folder, table.name, ENDINGS)
 
 
 def draw_chart(table: Table, values: Sequence[Value], beside: Sequence[Against]) -> Figure:
@@ -76,7 +84,9 @@ def draw_chart(table: Table, values: Sequence[Value], beside: Sequence[Against])
     room = COLUMN - 2 * MARGIN
     title, notes = wrapped(table.title, room, TITLE), _notes(values, random, room)
     label = min(LABEL, max(width_of(row) for row in rows) + 0.08)
-    height, abreast = ROW * len(rows), 2 if len(handles) > 2 else 1
+    labels = ["\n".join(wrapped(row, label - 0.06)[:2]) for row in rows]
+    lines = _lines(rows, labels, places, beside)
+    height, abreast = sum(line.height for line in lines), 2 if len(handles) > 2 else 1
     levels = math.ceil(len(places) / ACROSS)
     head, foot = LINE * max(len(_heading(p, places, 9.0)) for p in places) + 0.06, 0.24
     start = MARGIN + 1.2 * LINE * len(title) + 0.04
@@ -99,40 +109,65 @@ def draw_chart(table: Table, values: Sequence[Value], beside: Sequence[Against])
             figure, MARGIN + label + side * (width + GAP), top + level * (head + height + foot) + head, width, height
         )
         axes.set_title("\n".join(_heading(place, places, width)), pad=3)
-        _draw_panel(axes, place, rows, values, beside)
+        _draw_panel(axes, place, dict(zip(rows, lines, strict=True)), values, beside)
         axes.set_xlim(*limits[place])
-        axes.set_yticks(range(len(rows)), [_shortened(row, label) for row in rows] if side == 0 else [""] * len(rows))
+        axes.set_yticks([line.middle for line in lines], labels if side == 0 else [""] * len(rows))
     write_at(figure, MARGIN, whole - MARGIN - LINE * len(notes), notes)
     return figure
 
 
+@dataclass(frozen=True)
+class _Line:
+    """Where a row lies in every panel, in inches from its upper end: top, height, and the place of our value."""
+
+    top: float
+    height: float
+    ours: float
+
+    @property
+    def middle(self) -> float:
+        return self.top + self.height / 2
+
+
+def _lines(
+    rows: Sequence[str], labels: Sequence[str], places: Sequence[Place], beside: Sequence[Against]
+) -> list[_Line]:
+    """Rows as high as their labels and the published values of their fullest panel need."""
+    counts = Counter(
+        (each.ours.row, place) for each in beside if (place := (each.ours.column, each.ours.number)) in places
+    )
+    found, top = [], 0.0
+    for row, label in zip(rows, labels, strict=True):
+        marks = BELOW * max(counts[row, place] for place in places)
+        height = max(ROW, LINE * (label.count("\n") + 1) + 0.034, marks + 0.1)
+        found.append(_Line(top, height, top + (height - marks) / 2))
+        top += height
+    return found
+
+
 def _draw_panel(
-    axes: Axes, place: Place, rows: Sequence[str], values: Sequence[Value], beside: Sequence[Against]
+    axes: Axes, place: Place, lines: Mapping[str, _Line], values: Sequence[Value], beside: Sequence[Against]
 ) -> None:
-    lines = {row: k for k, row in enumerate(rows)}
-    above = 0.15 if any(each.ours.row in lines for each in beside) else 0.0
     for value in values:
         if (value.column, value.number) == place and value.row in lines and _is_drawn(value):
             face, label = ("white", SAMPLED) if value.sampled else (BLUE, OURS)
-            line = lines[value.row] - above
-            draw_interval(axes, value.scale * value.low, value.scale * value.high, line, BLUE)
-            axes.plot([value.scale * value.value], [line], "o", ms=3.4, color=BLUE, mfc=face, label=label)
+            at = lines[value.row].ours
+            draw_interval(axes, value.scale * value.low, value.scale * value.high, at, BLUE)
+            axes.plot([value.scale * value.value], [at], "o", ms=3.4, color=BLUE, mfc=face, label=label)
     published: Counter[str] = Counter()
     for each in beside:
         if (each.ours.column, each.ours.number) == place and each.ours.row in lines:
-            # Several of one cell stand below each other, or one would hide another.
-            below = 0.2 + 0.1 * min(published[each.ours.row], 2)
-            published[each.ours.row] += 1
+            published[each.ours.row] += 1  # several of one cell stand below each other, or one would hide another
             printed = each.published.certainty == "printed"
-            axes.plot(
-                [each.published.value], [lines[each.ours.row] + below], "D", ms=3.4, mew=0.8, color=VERMILION,
-                mfc=VERMILION if printed else "white", label=PRINTED if printed else OTHERWISE,
-            )  # fmt: skip
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+            below = lines[each.ours.row].ours + BELOW * published[each.ours.row]
+            face, label = (VERMILION, PRINTED) if printed else ("white", OTHERWISE)
+            axes.plot([each.published.value], [below], "D", ms=3.4, mew=0.8, color=VERMILION, mfc=face, label=label)
+    *between, last = lines.values()
+    axes.set_ylim(last.top + last.height, 0)
     axes.grid(axis="x", color=FAINT, lw=0.4)
     axes.set_axisbelow(True)
-    for k in range(len(rows) - 1):
-        axes.axhline(k + 0.5, color=FAINT, lw=0.3, zorder=0, label="_between")
+    for line in between:
+        axes.axhline(line.top + line.height, color=FAINT, lw=0.3, zorder=0, label="_between")
     axes.spines[["top", "right"]].set_visible(False)
     axes.locator_params(axis="x", nbins=4, steps=[1, 2, 5, 10])
     axes.tick_params(axis="x", pad=2)
@@ -147,10 +182,6 @@ def _heading(place: Place, places: Sequence[Place], width: float) -> list[str]:
     column, number = place
     text = number if len(columns) == 1 else column if len(numbers) == 1 else f"{column}, {number}"
     return wrapped(text, width)
-
-
-def _shortened(row: str, width: float) -> str:
-    return "\n".join(wrapped(row, width - 0.06)[:2])
 
 
 def _limits(
@@ -199,9 +230,6 @@ def _notes(values: Sequence[Value], random: Sequence[str], width: float) -> list
     protocols = list(dict.fromkeys(value.protocol.partition(" with ")[0] for value in drawn if value.protocol))
     notes = [f"Protocol: {', '.join(protocols)}."] if protocols else []
     notes += ["Lines are 95 % intervals."] if any(not math.isnan(value.low) for value in drawn) else []
-    few = list(dict.fromkeys(value.column for value in drawn if value.few))
-    notes += (
-        [f"Fewer than {FEW_CLUSTERS} images or videos, too few for an interval: {', '.join(few)}."] if few else []
-    )
+    notes += few_note(drawn) + missing_notes([value for value in values if value.row not in random])
     notes += [f"Left out, since their weights are random: {'; '.join(random)}."] if random else []
     return [line for note in notes for line in wrapped(note, width)]

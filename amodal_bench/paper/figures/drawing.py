@@ -148,6 +148,12 @@ def legend_height(entries: int, columns: int) -> float:
     return -(-entries // columns) * 1.55 * SIZE / 72 + 0.04
 
 
+def discard(folder: Path, name: str, endings: Sequence[str]) -> None:
+    """Remove the files of a figure that was drawn from other numbers, where there are any."""
+    for ending in endings:
+        (folder / f"{name}.{ending}").unlink(missing_ok=True)
+
+
 def save(figure: Figure, folder: Path, name: str, endings: Sequence[str]) -> list[Path]:
     """Write a figure in several formats, without dates or random ids; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)

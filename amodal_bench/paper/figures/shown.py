@@ -101,8 +101,8 @@ def _predicted(row: str, run: Run | str, id: str) -> Predicted:
         return Predicted(row, None, "failed" if id in failed else "not run", random)
 
 
-def lists_of(table: Table, plan: Plan, ids: Sequence[str], results: Path) -> dict[str, Path]:
-    """The file with the ids that a column's dataset has, by column; none where it has none or cannot be opened.
+def lists_of(table: Table, plan: Plan, ids: Sequence[str], folder: Path) -> dict[str, Path]:
+    """The file in a folder with the ids that a column's dataset has, by column; none where there are none to be had.
 
     Raises:
         UsageError: an id is in no dataset that can be opened, or none can be.
@@ -121,7 +121,7 @@ def lists_of(table: Table, plan: Plan, ids: Sequence[str], results: Path) -> dic
         opened.append(column.name)
         unknown -= set(known)
         if known:
-            found[column.name] = written(results, dataset.name, known)
+            found[column.name] = written(folder, dataset.name, known)
     if not opened:
         raise UsageError(f"ids: no dataset can be opened; {errors[0]}")
     if unknown:
