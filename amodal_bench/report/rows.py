@@ -19,7 +19,7 @@ from amodal_bench.views.window import Window
 PICTURE, VISIBLE, AMODAL, HIDDEN, TRUTH = "image", "V", "A", "hidden", "ground truth"
 
 OWN_VIEW = "the model's view"
-"""Of pictures by a model that does not say which part of the image they show."""
+"""The head of pictures by a model that does not say which part of the image they show."""
 
 
 @dataclass(frozen=True)
