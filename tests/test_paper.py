@@ -204,7 +204,7 @@ def test_the_best_is_marked_where_every_paired_gain_is_decisive(tmp_path: Path) 
 
 
 def test_the_documented_times_are_those_that_are_told() -> None:
-    """Of Table 1 on one H200: 20 steps of two passes, an instance encoded twice and decoded once."""
+    """The time of Table 1 on one H200: 20 steps of two passes, an instance encoded twice and decoded once."""
     page_ = (Path(__file__).parents[1] / "docs/reproducing.md").read_text(encoding="utf-8")
     head = next(line for line in page_.splitlines() if line.startswith("| model | COCO-A, "))
     counts = [int(number.replace(",", "")) for number in re.findall(r"\d+,\d+", head)]

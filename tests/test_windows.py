@@ -89,7 +89,7 @@ def test_a_run_has_its_names_and_intervals_in_every_window(printed: Printed, col
 
 
 def test_the_order_in_which_columns_give_way() -> None:
-    """As the page on the command line has it: settings, words, intervals, names, then columns, the least first."""
+    """What the page on the command line says: settings, words, intervals, names, then columns, the least first."""
     columns = [Column("mIoU"), Column("occluded mIoU", 1), Column("gain over V", 5), Column("errors", 80)]
     cells = [("87.0", "[79.4, 95.3]*"), ("26.8", "[13.3, 35.9]*"), ("+1.7", "[-4.7, 4.0]", "not decisive"), ("0",)]
     table = Grid(columns, [Row("tiny-with-a-long-name", SETTINGS, cells)])
