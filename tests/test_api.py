@@ -22,6 +22,7 @@ from params import mostly_slow
 
 import amodal_bench
 from amodal_bench.core.types import Mask
+from amodal_bench.runner.store import STORE, Store
 from amodal_bench.testing.datasets import violations
 from amodal_bench.testing.export.cocoa import export
 
@@ -451,10 +452,21 @@ def test_run_json_is_data_and_cannot_name_code(outcome: amodal_bench.Outcome, tm
     file = outcome.main.folder / "run.json"
     said = json.loads(file.read_text())
     planted = tmp_path / "planted"
+
+    def write(changed: dict[str, Any], copy: bool = True) -> None:
+        file.write_text(json.dumps(changed))
+        if copy:
+            with Store(file.with_name(STORE)) as store:
+                store.write_told("run.json", json.dumps(changed))
+
     for group, arguments in (("dataset", {"name": str(planted)}), ("protocol", {"name": str(planted)})):
         changed = json.loads(json.dumps(said))
         changed["components"][group] = {"_target_": "os.mkdir", "path": str(planted), **arguments}
-        file.write_text(json.dumps(changed))
+        write(said)
+        write(changed, copy=False)
+        with pytest.raises(amodal_bench.BenchError, match=r"run\.json: is not as it was written"):
+            amodal_bench.score(outcome.main.folder)
+        write(changed)
         with pytest.raises(
             amodal_bench.UsageError, match=rf"names the class 'os.mkdir' as {group}, which no YAML has"
         ):
@@ -463,7 +475,7 @@ def test_run_json_is_data_and_cannot_name_code(outcome: amodal_bench.Outcome, tm
             **said["components"][group],
             "seed": {"_target_": "os.mkdir", "path": "planted"},
         }
-        file.write_text(json.dumps(changed))
+        write(changed)
         with pytest.raises(amodal_bench.UsageError, match=rf"names the class 'os.mkdir' as {group}"):
             amodal_bench.score(outcome.main.folder)
     assert not planted.exists()

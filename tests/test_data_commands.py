@@ -316,7 +316,8 @@ def test_info_prints_the_same_as_text_and_as_json(run: Run) -> None:
     assert status == 0
     for name in ("images", "instances", "categories"):
         assert f"{name:12}{facts[name]}\n" in out
-    bars = {line.split("%")[0].strip(): line.count("#") for line in out.splitlines() if line[:11].endswith("%")}
+    rates = out.partition("occlusion rate, instances")[2].partition("pixels, instances")[0]
+    bars = {line.split("%")[0].strip(): line.count("█") for line in rates.splitlines() if "%" in line}
     assert len(bars) == 11 and max(bars.values()) == 40
     assert (bars["60-70"] > 0) == bool(facts["occlusion_histogram"][7]["instances"])
 
@@ -352,7 +353,7 @@ def test_info_reads_no_pixels(run: Run, tmp_path: Path) -> None:
 def test_preview_shows_annotated_pixels_and_is_the_same_each_time(run: Run, tmp_path: Path) -> None:
     status, out, _ = run("preview", *TOY, "--rows", "3", "--out", "a.png")
     assert status == 0 and out.endswith("wrote a.png\n")
-    ids = [line.split()[-1] for line in out.splitlines()[:-1]]
+    ids = [line.split()[-1] for line in out.splitlines() if "hidden" in line]
     rates = Toy("test", 3).records().set_index("id").loc[ids, "occlusion_rate"]
     assert rates.is_monotonic_increasing and rates.iloc[0] == 0 and rates.iloc[-1] > 0.2
     assert f"hidden {100 * rates.iloc[-1]:.0f} %" in out

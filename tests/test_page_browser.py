@@ -18,6 +18,7 @@ from masks import box
 from amodal_bench.core.rle import encode
 from amodal_bench.core.shown import one_line
 from amodal_bench.core.types import Floats, Mask
+from amodal_bench.report.colours import compared, rgb
 from amodal_bench.report.page.folder import Heading, index_of, write_fixed, write_index
 from amodal_bench.report.page.masks import ANNOTATED, CHUNK, PREDICTED, write_piece
 from amodal_bench.report.page.pictures import name_of, write_picture
@@ -284,8 +285,7 @@ def test_masks_are_drawn_as_they_are_and_layers_toggle(read: Callable[..., Reade
     reader.page.keyboard.press("c")
     reader.ready()
     inside, own, seen = predicted(0, 0), amodal(0), visible(0)
-    colours = {(0x00, 0x72, 0xB2): inside & own & seen, (0x00, 0x9E, 0x73): inside & own & ~seen,
-               (0xE6, 0x9F, 0x00): own & ~inside, (0xD5, 0x5E, 0x00): inside & ~own}  # fmt: skip
+    colours = {rgb(region.colour): mask for region, mask in compared(inside, own, seen).items()}
     pixels = reader.pixels()
     for colour, mask in colours.items():
         near = (np.abs(pixels[..., :3].astype(int) - colour) <= 3).all(axis=2) & (pixels[..., 3] > 0)

@@ -232,7 +232,7 @@ def test_links_that_lead_nowhere_and_sockets_are_named(tmp_path: Path) -> None:
 def test_a_pipe_among_configurations_is_refused_before_hydra_waits_for_it(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     os.mkfifo(tmp_path / "model" / "mine.yaml")
-    said = r"mine\.yaml: is no configuration \(it is a pipe\)"
+    said = r"mine\.yaml: is not a configuration \(it is a pipe\)"
     with pytest.raises(ConfigError, match=said), composer(tmp_path, []):
         pass
     with pytest.raises(UsageError, match=said):

@@ -157,7 +157,7 @@ def test_mistakes_are_one_line(hull: Outcome, tmp_path: Path, capsys: pytest.Cap
     assert answer("exprot") == (
         2,
         "error: results exprot: there is no such verb; did you mean 'export'? valid: check, compare, export, list, "
-        "pack, score, table, unpack, verify",
+        "merge, pack, page, score, table, unpack, verify",
     )
     assert answer("export", str(tmp_path / "x")) == (
         2,

@@ -56,7 +56,7 @@ def _require_files(folder: Path) -> None:
     """Raise `ConfigError` where a YAML of the user's is no file: Hydra would wait for a pipe for ever."""
     for file in sorted(folder.glob("**/*.yaml")):
         if not file.is_dir() and (what := not_a_file(file)):
-            raise ConfigError(f"{file}: is no configuration ({what}); remove it, or put a file in its place")
+            raise ConfigError(f"{file}: is not a configuration ({what}); remove it, or put a file in its place")
 
 
 def own_folders(sources: Iterable[Any]) -> list[Path]:

@@ -110,13 +110,13 @@ def _opened(file: Path) -> int:
         if file.is_symlink():
             raise InputError(file, "it is a link, and a lock is a file of its own", f"remove it, {AGAIN}") from error
         if file.exists() and not file.is_file():
-            raise InputError(file, "it is no file, and a lock is one", f"remove it, {AGAIN}") from error
+            raise InputError(file, "it is not a file, and a lock is one", f"remove it, {AGAIN}") from error
         raise
     _open.add(descriptor)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         _open.discard(descriptor)
         os.close(descriptor)
-        raise InputError(file, "it is no file, and a lock is one", f"remove it, {AGAIN}")
+        raise InputError(file, "it is not a file, and a lock is one", f"remove it, {AGAIN}")
     return descriptor
 
 
