@@ -441,7 +441,7 @@ def test_a_score_needs_the_dataset_of_the_run(outcome: amodal_bench.Outcome) -> 
         amodal_bench.score(folder, dataset=amodal_bench.load_dataset("toy", images=2))
     toy = amodal_bench.load_dataset("toy", images=3)
     given = amodal_bench.evaluate(dataset=toy, model=Shifted(3), limit=6, sheet=0).main
-    with pytest.raises(amodal_bench.UsageError, match="does not say how its dataset is opened; give dataset="):
+    with pytest.raises(amodal_bench.UsageError, match="how its dataset is opened; from Python give dataset="):
         amodal_bench.score(given.folder)
     pd.testing.assert_frame_equal(amodal_bench.score(given.folder, dataset=toy).instances, given.instances())
 
@@ -456,7 +456,8 @@ def test_run_json_is_data_and_cannot_name_code(outcome: amodal_bench.Outcome, tm
         changed["components"][group] = {"_target_": "os.mkdir", "path": str(planted), **arguments}
         file.write_text(json.dumps(changed))
         with pytest.raises(
-            amodal_bench.UsageError, match=rf"names the class 'os.mkdir' as {group}, which no YAML has"
+            amodal_bench.UsageError,
+            match=rf"names the class 'os.mkdir' as {group}, which no YAML has .*--config-dir FOLDER",
         ):
             amodal_bench.score(outcome.main.folder)
         changed["components"][group] = {
