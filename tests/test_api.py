@@ -22,6 +22,7 @@ from params import mostly_slow
 
 import amodal_bench
 from amodal_bench.core.types import Mask
+from amodal_bench.runner.store import STORE, Store
 from amodal_bench.testing.datasets import violations
 from amodal_bench.testing.export.cocoa import export
 
@@ -446,6 +447,13 @@ def test_a_score_needs_the_dataset_of_the_run(outcome: amodal_bench.Outcome) -> 
     pd.testing.assert_frame_equal(amodal_bench.score(given.folder, dataset=toy).instances, given.instances())
 
 
+def forge(folder: Path, text: str) -> None:
+    """Write a run's `run.json` and the store's copy of it, as whoever makes a run folder can."""
+    (folder / "run.json").write_text(text)
+    with Store(folder / STORE) as store:
+        store.write_told("run.json", text)
+
+
 @pytest.mark.slow
 def test_run_json_is_data_and_cannot_name_code(outcome: amodal_bench.Outcome, tmp_path: Path) -> None:
     file = outcome.main.folder / "run.json"
@@ -454,17 +462,15 @@ def test_run_json_is_data_and_cannot_name_code(outcome: amodal_bench.Outcome, tm
     for group, arguments in (("dataset", {"name": str(planted)}), ("protocol", {"name": str(planted)})):
         changed = json.loads(json.dumps(said))
         changed["components"][group] = {"_target_": "os.mkdir", "path": str(planted), **arguments}
-        file.write_text(json.dumps(changed))
-        with pytest.raises(
-            amodal_bench.UsageError,
-            match=rf"names the class 'os.mkdir' as {group}, which no YAML has .*--config-dir FOLDER",
-        ):
+        forge(outcome.main.folder, json.dumps(changed))
+        said_so = rf"names the class 'os.mkdir' as {group}, which no YAML has .*--config-dir FOLDER"
+        with pytest.raises(amodal_bench.UsageError, match=said_so):
             amodal_bench.score(outcome.main.folder)
         changed["components"][group] = {
             **said["components"][group],
             "seed": {"_target_": "os.mkdir", "path": "planted"},
         }
-        file.write_text(json.dumps(changed))
+        forge(outcome.main.folder, json.dumps(changed))
         with pytest.raises(amodal_bench.UsageError, match=rf"names the class 'os.mkdir' as {group}"):
             amodal_bench.score(outcome.main.folder)
     assert not planted.exists()
