@@ -355,7 +355,10 @@ def _told(job: _Job, name: str, identity: Identity, folder: Path) -> RunInfo:
         "samples": job.settings.samples,
     }
     sweep = command.sweep if command else ""
-    return RunInfo(name, job.dataset.name, identity.digest, identity.facts, folder, job.protocols, selection, sweep)
+    # Words of this command: a run that another one began keeps that one's in its file.
+    said = {key: job.origin.told[key] for key in ("command", "overrides", "git")} if command else {}
+    run = identity.digest, identity.facts, folder
+    return RunInfo(name, job.dataset.name, *run, job.protocols, selection, sweep, said)
 
 
 def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored, bar: bool) -> Path | None:

@@ -14,7 +14,9 @@ import pytest
 from conftest import composed
 from told_outcomes import HOSTILE, SHOWN, info, told_outcome
 
+from amodal_bench.cli.results import logged, score
 from amodal_bench.config.build import build
+from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.report.csv_logger import CsvLogger
 from amodal_bench.report.kept import keep, kept
@@ -195,3 +197,22 @@ def test_wandb_that_is_disabled_needs_no_package_and_does_nothing(
     assert logger.finish(outcome) == [] and logger.hint == ""
     logger.leave()
     assert not (tmp_path / "wandb").exists() and kept(outcome.main.folder, "wandb") == {}
+
+
+@pytest.mark.parametrize(("given", "wanted"), [([], "there, and here"), (["results=elsewhere"], "elsewhere")])
+def test_a_score_tells_loggers_where_the_run_lies(
+    given: list[str], wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the command is given, so that a record in files goes on where it began."""
+    run = told_outcome(tmp_path / "there, and here", count=4).main.folder
+    heard = []
+
+    def heard_of(settings: Settings) -> Listeners:
+        heard.append(settings.results)
+        raise ConfigError("heard")
+
+    monkeypatch.setattr(logged, "loggers_of", heard_of)
+    assert score.main.callback is not None
+    with pytest.raises(ConfigError, match="heard"):
+        score.main.callback(run=run, overrides=given, config_dir=())
+    assert [Path(each).name for each in heard] == [wanted]

@@ -319,6 +319,12 @@ def test_runs_are_listed_with_their_predictions_and_errors(
     assert "there is no run in" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("verb", ["list", "table"])
+def test_a_folder_of_results_is_named_as_a_run_names_it(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command([verb, "results=nowhere"]) == 2
+    assert capsys.readouterr().err.startswith("error: nowhere: ")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [80, 120])
 def test_two_protocols_and_two_seeds_of_one_model_are_told_apart_at_a_glance(

@@ -411,4 +411,5 @@ def test_a_score_says_what_the_run_has_not_tried(bench: Bench, capsys: pytest.Ca
     assert command(["score", str(folder), "protocol=pcnet"]) == 0
     printed = capsys.readouterr().out
     everything = len(Toy("test", 4).records())
-    assert f"not run: {everything - 3} instances that the protocol selects" in printed
+    way = "the run's command with protocol=pcnet and without limit= adds them"
+    assert f"not run: {everything - 3} instances that the protocol selects; {way}" in printed

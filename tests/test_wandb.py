@@ -105,7 +105,7 @@ def test_a_run_that_goes_on_or_is_scored_again_goes_on_with_its_wandb_run(run: R
 
 @with_wandb
 def test_the_cells_of_a_sweep_are_one_group_and_hint_once(run: Run, tmp_path: Path) -> None:
-    status, out, _ = run("-m", "model=hull,visible", "dataset.images=2", "baselines=null", "sheet=0", *OFFLINE)
+    status, out, _ = run("-m", "model=hull,visible", "dataset.images=2", "sheet=0", *OFFLINE)
     assert status == 0 and out.count("wandb sync") == 1
     cells = sessions(tmp_path / "results")
     (sweep,) = (tmp_path / "results" / "sweeps").iterdir()
@@ -114,6 +114,7 @@ def test_the_cells_of_a_sweep_are_one_group_and_hint_once(run: Run, tmp_path: Pa
         (sweep.name, "hull"),
         (sweep.name, "visible"),
     }
+    assert {f"model={cell.run.job_type}" in cell.config["overrides"] for cell in cells} == {True}
 
 
 @with_wandb
@@ -151,6 +152,25 @@ def test_large_tables_hold_a_sample_and_say_so(tmp_path: Path, caplog: pytest.Lo
     assert SHOWN in session.table("errors")["error"].iloc[0]
     line = f"a sample of 4 of {len(instances)} rows by seed 0; instances.csv has all"
     assert session.summary["instances_rows"] == line and line in caplog.text
+
+
+@with_wandb
+def test_a_smaller_selection_stands_beside_and_a_note_goes_with_its_sample(tmp_path: Path) -> None:
+    outcome = told_outcome(tmp_path)
+    fewer = told_outcome(tmp_path, listed=3)
+    for each, rows in ((outcome, 4), (fewer, 20), (outcome, 20)):
+        logger = WandbLogger("p", None, "offline", str(tmp_path / "wandb"), rows=rows)
+        logger.begin(info(each.main, said={"overrides": [f"logger.wandb.rows={rows}"]}))
+        logger.finish(each)
+    first, second, third = sessions(tmp_path)
+    beside = f"instance@2-ids-{fewer.ids.partition(':')[2]}"
+    assert first.summary["instance@2/ids"] == second.summary["instance@2/ids"] == outcome.ids
+    assert second.summary["instance@2/miou_low"] == first.summary["instance@2/miou_low"]
+    assert second.summary[f"{beside}/ids"] == fewer.ids and f"{beside}/clusters" in second.summary
+    assert f"instances-ids-{fewer.ids.partition(':')[2]}.path" in "".join(map(str, second.history))
+    assert second.config["selection"] == first.config["selection"] == third.config["selection"]
+    assert "a sample of 4" in first.summary["instances_rows"]
+    assert third.summary["instances_rows"] is None and third.config["overrides"] == ["logger.wandb.rows=20"]
 
 
 @pytest.fixture

@@ -18,12 +18,14 @@ from amodal_bench.cli.data import listing as datasets
 from amodal_bench.cli.main import program
 from amodal_bench.cli.models import listing as models
 from amodal_bench.cli.paper.shown import as_shown
+from amodal_bench.cli.results.grouped import grouped
 from amodal_bench.core import window
 from amodal_bench.paper.grid import Grid as PaperGrid
 from amodal_bench.paper.written import AGAINST, HEADS
 from amodal_bench.report.csv_logger import CsvLogger
 from amodal_bench.report.folding import folded
 from amodal_bench.report.grid import Column, Grid, Row, fitted, note
+from amodal_bench.report.numbers import order_note
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.spark import bar, spark
 from amodal_bench.report.summary_tables import cell_of
@@ -123,6 +125,28 @@ def test_the_order_in_which_columns_give_way() -> None:
     assert said.startswith("left out for want of room: errors") and said.endswith("x.csv has it, too")
     assert not fitted(table, needed).left_out and fitted(table, needed - 1).left_out == []  # a folded name has room
     assert note([fitted(table, 200)]) == ""
+
+
+def test_a_table_of_runs_marks_few_images_and_keeps_its_errors(printed: Printed) -> None:
+    """In any window: the gain has the mark that the number has, and a run that failed never looks clean."""
+    rows = summary("instance@2")
+    for columns in (40, 60, 80, 200):
+        out = printed(lambda: print(grouped(rows, dict.fromkeys(NAMES, "|#|"), "table.csv")), columns)
+        assert out.count("[76.6, 100.0]*") == 4
+        assert out.count("[0.2, 12.3]*") == 3 or "gain over V" in out.partition("left out")[2]
+        assert ("errors: tiny seed 0 7" in out) == ("errors" in out.partition("left out")[2])
+        assert columns == 200 or "errors: tiny seed 0 7" in out
+    said = printed(lambda: print(grouped(rows, dict.fromkeys(NAMES, "|#|"), "table.csv")), 80)
+    assert "and table.csv has it, too, but for IoU, 0 to 100 %" in " ".join(said.split())
+    clean = printed(lambda: print(grouped(rows.assign(errors=0), {}, "table.csv")), 60)
+    assert "errors: " not in clean
+
+
+def test_a_table_says_what_its_rows_are_ordered_by() -> None:
+    assert order_note(summary()) == "the best first: by occluded mIoU"
+    mixed = pd.concat([summary("instance@2"), summary("iou@1").drop(columns="occluded_miou")])
+    assert order_note(mixed) == "the best first: instance@2 by occluded mIoU; iou@1 by mIoU"
+    assert order_note(summary("instance@2").head(1)) == ""
 
 
 def test_names_of_two_columns_a_letter_keep_the_columns_straight() -> None:

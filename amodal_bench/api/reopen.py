@@ -26,7 +26,7 @@ def dataset_of(run: Run, config_dirs: list[Path]) -> Dataset:
     Raises:
         UsageError: the run does not say how, or it cannot be opened so on this machine.
     """
-    specification, way_out = run.recorded.dataset, "give dataset=, such as dataset=load_dataset(...)"
+    specification, way_out = run.recorded.dataset, "from Python give dataset=, such as dataset=load_dataset(...)"
     if specification is None:
         raise UsageError(f"{run.folder}: does not say how its dataset is opened; {way_out}")
     _require_known(run, specification, "dataset", config_dirs, way_out)
@@ -39,7 +39,7 @@ def dataset_of(run: Run, config_dirs: list[Path]) -> Dataset:
 
 def protocol_of(run: Run, config_dirs: list[Path]) -> ScoringProtocol:
     """The protocol that a run was scored with as it was made. Raises `UsageError` where the run does not say."""
-    specification, way_out = run.recorded.protocol, 'give protocol=, such as protocol="instance"'
+    specification, way_out = run.recorded.protocol, 'from Python give protocol=, such as protocol="instance"'
     if specification is None:
         raise UsageError(f"{run.folder}: does not say how it was scored; {way_out}")
     _require_known(run, specification, "protocol", config_dirs, way_out)
@@ -64,9 +64,8 @@ def _require_known(
     known = {target for file in files for target in _targets(OmegaConf.to_container(OmegaConf.load(file)))}
     for target in _targets(specification):
         if target not in known:
-            where = (
-                "config_dirs" if config_dirs else "the harness's configuration; config_dirs= adds folders of yours"
-            )
+            way = "--config-dir FOLDER adds one of yours (from Python config_dirs=)"
+            where = "these folders of configurations" if config_dirs else f"the harness's configuration; {way}"
             raise UsageError(
                 f"{run.folder}: names the class {target!r} as {group}, which no YAML has in {where}; {way_out}"
             )

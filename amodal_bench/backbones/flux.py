@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.backbones.base import Schedule, Shown
 from amodal_bench.backbones.latent import KLBackbone, cell_of
 from amodal_bench.backbones.schedules import flow_matching
 from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.weights.loaded import loaded_once
 from amodal_bench.weights.null_prompt import null_prompt
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Flux(KLBackbone):
         own = {"distilled_guidance": self.distilled_guidance, "text_tokens": self.text_tokens}
         return {**super().describe(), **own}
 
-    @cached_property
+    @loaded_once
     def transformer(self) -> Any:
         """The denoiser, loaded with the null prompt beside it."""
         from diffusers import FluxTransformer2DModel
@@ -76,14 +76,14 @@ class Flux(KLBackbone):
             self.check_channels(transformer.config.in_channels, 2 * sample + (PACK * cell_of(self.vae)) ** 2)
         return self.tuned(transformer)
 
-    @cached_property
+    @loaded_once
     def vae(self) -> Any:
         """The autoencoder, loaded on first use."""
         from diffusers import AutoencoderKL
 
         return self.tuned_autoencoder(self.load(AutoencoderKL, "vae"))
 
-    @cached_property
+    @loaded_once
     def scheduler(self) -> Any:
         from diffusers import FlowMatchEulerDiscreteScheduler
 
@@ -92,7 +92,7 @@ class Flux(KLBackbone):
                 self.folder, subfolder="scheduler", local_files_only=True
             )
 
-    @cached_property
+    @loaded_once
     def prompt(self) -> dict[str, Tensor]:
         """The null prompt by the transformer's names: CLIP's pooled state (1, D), T5's states (1, T, E)."""
         with self.loading():

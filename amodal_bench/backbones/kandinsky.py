@@ -8,7 +8,6 @@ from the latents, not from the picture, together with a rim of one cell; latents
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from amodal_bench.backbones.base import Schedule, Shown
@@ -17,6 +16,7 @@ from amodal_bench.backbones.kandinsky_prior import Prior
 from amodal_bench.backbones.latent import LatentBackbone, cell_of
 from amodal_bench.backbones.schedules import variance_preserving
 from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.weights.loaded import loaded_once
 from amodal_bench.weights.null_prompt import is_shipped, null_prompt
 from amodal_bench.weights.source import WeightsSource
 
@@ -88,7 +88,7 @@ class Kandinsky(LatentBackbone):
             found.append(error)
         return found
 
-    @cached_property
+    @loaded_once
     def unet(self) -> Any:
         """The denoiser, loaded on first use."""
         from diffusers import UNet2DConditionModel
@@ -97,14 +97,14 @@ class Kandinsky(LatentBackbone):
         self.check_channels(unet.config.in_channels, 2 * self.movq.config.latent_channels + 1)
         return self.tuned(unet)
 
-    @cached_property
+    @loaded_once
     def movq(self) -> Any:
         """The autoencoder, loaded on first use."""
         from diffusers import VQModel
 
         return self.tuned_autoencoder(self.load(VQModel, "movq"))
 
-    @cached_property
+    @loaded_once
     def scheduler(self) -> Any:
         from diffusers import DDIMScheduler, DDPMScheduler
 
@@ -113,7 +113,7 @@ class Kandinsky(LatentBackbone):
         with self.loading():
             return kind.from_pretrained(self.folder, subfolder="scheduler", local_files_only=True)
 
-    @cached_property
+    @loaded_once
     def conditioning(self) -> Tensor:
         """The null prompt, the embedding of an empty picture: (1, D) in the networks' precision."""
         with self.loading():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from amodal_bench.backbones.base import Schedule, Shown
@@ -15,6 +14,7 @@ from amodal_bench.backbones.latent import KLBackbone
 from amodal_bench.backbones.schedules import variance_preserving
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.files import read_text
+from amodal_bench.weights.loaded import loaded_once
 from amodal_bench.weights.null_prompt import null_prompt
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class StableDiffusion(KLBackbone):
             unet, vae = (json.loads(read_text(self.folder / part / "config.json")) for part in ("unet", "vae"))
             return int(unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1))
 
-    @cached_property
+    @loaded_once
     def unet(self) -> Any:
         """The denoiser, loaded on first use."""
         from diffusers import UNet2DConditionModel
@@ -51,14 +51,14 @@ class StableDiffusion(KLBackbone):
             )
         return self.tuned(unet)
 
-    @cached_property
+    @loaded_once
     def vae(self) -> Any:
         """The autoencoder, loaded on first use."""
         from diffusers import AutoencoderKL
 
         return self.tuned_autoencoder(self.load(AutoencoderKL, "vae"))
 
-    @cached_property
+    @loaded_once
     def scheduler(self) -> Any:
         """DDIM on the repository's noise schedule, spacing of timesteps and kind of prediction.
 
@@ -72,7 +72,7 @@ class StableDiffusion(KLBackbone):
                 self.folder, subfolder="scheduler", local_files_only=True, clip_sample=False
             )
 
-    @cached_property
+    @loaded_once
     def prompt(self) -> dict[str, Tensor]:
         """The null prompt's tensors by name, batch of one, as the UNet takes them."""
         with self.loading():

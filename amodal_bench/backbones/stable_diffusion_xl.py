@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from amodal_bench.backbones.stable_diffusion import StableDiffusion
 from amodal_bench.core.errors import ConfigError
+from amodal_bench.weights.loaded import loaded_once
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +43,7 @@ class StableDiffusionXL(StableDiffusion):
             raise ConfigError(f"model.backbone.null_prompt: {null_prompt!r} is not one of {ZEROS}, {ENCODED}")
         self.null_prompt = null_prompt
 
-    @cached_property
+    @loaded_once
     def vae(self) -> Any:
         import torch
 

@@ -25,6 +25,12 @@ def place(text: str | Path) -> Path:
     return Path(expand_home(str(text)))
 
 
+def kept_in(text: str | Path) -> Path:
+    """A folder of results; `results=FOLDER`, as a run takes it, names it, too."""
+    said = str(text)
+    return place(said.removeprefix("results=") if said != "results=" else said)
+
+
 def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Let the shell complete a file."""
     return [CompletionItem(incomplete, type="file")]

@@ -13,7 +13,7 @@ class StageCost:
     """What a stage has cost so far.
 
     Attributes:
-        seconds: of wall time; work that failed counts too.
+        seconds: of wall time, without loading; work that failed counts too.
         instances: that went through.
         batch: instances computed at once, the smallest number where it varied; 0 for one after the other.
         peak: the most bytes that were allocated on a GPU while the stage ran; 0 on the CPU, where nobody counts them.
@@ -34,21 +34,48 @@ class StageCost:
         )
 
 
-class Stages:
-    """The clocks of one model, by stage, in the order in which the stages first ran."""
+_uncharged = {"depth": 0, "seconds": 0.0}
 
-    def __init__(self) -> None:
+
+@contextmanager
+def uncharged() -> Iterator[None]:
+    """Keep the body's time off every clock that runs, as that of loading, which is paid once and not per instance."""
+    started = time.perf_counter()
+    _uncharged["depth"] += 1
+    try:
+        yield
+    finally:
+        _uncharged["depth"] -= 1
+        if not _uncharged["depth"]:
+            _uncharged["seconds"] += time.perf_counter() - started
+
+
+def uncharged_seconds() -> float:
+    """The seconds of this process that were kept off clocks so far."""
+    return _uncharged["seconds"]
+
+
+class Stages:
+    """The clocks of one model, by stage, in the order in which the stages first ran.
+
+    Args:
+        all: whether the clocks count what is `uncharged`, too.
+    """
+
+    def __init__(self, all: bool = False) -> None:
         self._costs: dict[str, StageCost] = {}
+        self._all = all
 
     @contextmanager
     def clock(self, stage: str, instances: int, batch: int = 0, device: str = "cpu") -> Iterator[None]:
         """Charge the body's time to a stage; on a GPU the clock waits until the work is done, not just queued."""
-        done, started = 0, _begin(device)
+        done, started, apart = 0, _begin(device), _uncharged["seconds"]
         try:
             yield
             done = instances
         finally:
             seconds, peak = _end(device, started)
+            seconds -= 0.0 if self._all else _uncharged["seconds"] - apart
             self._costs[stage] = self._costs.get(stage, StageCost()) + StageCost(seconds, done, batch, peak)
 
     def take(self) -> dict[str, StageCost]:

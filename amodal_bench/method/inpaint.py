@@ -12,7 +12,8 @@ from amodal_bench.backbones.stages import DECODE, DENOISE, ENCODE, batch_sizes
 from amodal_bench.core.batches import Batches, Tensors
 from amodal_bench.core.errors import ConfigError, PredictionError
 from amodal_bench.core.noise import draw, generator
-from amodal_bench.core.stages import Stages
+from amodal_bench.core.progress import stage
+from amodal_bench.core.stages import Stages, uncharged
 from amodal_bench.core.tensors import require_finite, stacked, to_bytes
 from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.method.leakage import Leakage
@@ -95,7 +96,8 @@ class Inpainter:
             BenchError: weights are absent or cannot be used, or the device's memory does not suffice.
             PredictionError: nothing of an area is left to paint on the latent grid, or numbers are not finite.
         """
-        import torch
+        with stage("loading torch"), uncharged():
+            import torch
 
         batches, count = self._batches, len(seeds)
 

@@ -86,20 +86,23 @@ class Fitted:
     needed: int = 0
 
 
-def note(tables: Sequence[Fitted], elsewhere: str = "") -> str:
+def note(tables: Sequence[Fitted], elsewhere: str = "", lacking: Sequence[str] = ()) -> str:
     """The line on what was left out of tables; "" where nothing was.
 
     Args:
         tables: as they were printed.
         elsewhere: a file that has all of it.
+        lacking: titles of columns that the file has not.
     """
     short = [table for table in tables if table.left_out]
     if not short:
         return ""
-    titles = ", ".join(dict.fromkeys(title for table in short for title in table.left_out))
-    also = f", and {elsewhere} has it, too" if elsewhere else ""
+    titles = list(dict.fromkeys(title for table in short for title in table.left_out))
+    only = [title for title in titles if title in lacking]
+    also = f", and {elsewhere} has it, too" if elsewhere and len(only) < len(titles) else ""
+    also += f", but for {', '.join(only)}" if only and also else ""
     needed = max(table.needed for table in short)
-    return f"left out for want of room: {titles}; a window of {needed} columns shows it{also}"
+    return f"left out for want of room: {', '.join(titles)}; a window of {needed} columns shows it{also}"
 
 
 def fits(grid: Grid, window: int, broken: bool = False) -> bool:

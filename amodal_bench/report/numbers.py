@@ -29,6 +29,21 @@ def names(rows: pd.DataFrame) -> list[str]:
     return [name for name in found if rows[name].notna().any()]
 
 
+def deciding(rows: pd.DataFrame) -> str | None:
+    """The number that the rows of one protocol are ordered by: the last of its first two; None where it has none."""
+    return numbers[-1] if (numbers := names(rows)[:2]) else None
+
+
+def order_note(rows: pd.DataFrame) -> str:
+    """The line on what the rows of each protocol are ordered by, such as `the best first: instance@2 by mIoU`."""
+    keys: dict[str, list[str]] = {}
+    for protocol, part in rows.groupby("protocol", sort=False):
+        if len(part) > 1 and (name := deciding(part)):
+            keys.setdefault(title(name), []).append(str(protocol))
+    told = [f"by {key}" if len(keys) == 1 else f"{', '.join(of)} by {key}" for key, of in keys.items()]
+    return f"the best first: {'; '.join(told)}" if told else ""
+
+
 def title(name: str) -> str:
     """The title of a number: `occluded_miou` is "occluded mIoU"."""
     return " ".join(TITLES.get(word, word) for word in name.split("_"))
@@ -41,8 +56,7 @@ def percent(row: Mapping[Any, Any], name: str, interval: bool = True) -> str:
         return "-"
     if math.isnan(low) or not interval:
         return f"{value:.1f}"
-    few = FEW if row.get("clusters", FEW_CLUSTERS) < FEW_CLUSTERS else ""
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]{few}"
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]{_few(row)}"
 
 
 def gain(row: Mapping[Any, Any], name: str, interval: bool = True) -> str:
@@ -56,10 +70,15 @@ def gain(row: Mapping[Any, Any], name: str, interval: bool = True) -> str:
     text = f"{value:+.1f}"
     if math.isnan(low):
         return text
-    text += f" [{low:.1f}, {high:.1f}]" if interval else ""
+    text += f" [{low:.1f}, {high:.1f}]{_few(row)}" if interval else ""
     if low <= 0 <= high:
         return text + NOT_DECISIVE
     return text + (AMONG_MANY if float(row.get(f"{name}_gain_holm", 0.0)) >= ALPHA else "")
+
+
+def _few(row: Mapping[Any, Any]) -> str:
+    """The mark behind an interval of so few images or videos that it is too narrow."""
+    return FEW if row.get("clusters", FEW_CLUSTERS) < FEW_CLUSTERS else ""
 
 
 def troubles(row: Mapping[Any, Any]) -> str:

@@ -30,6 +30,8 @@ class RunInfo:
         selection: which instances the command is about, as plain values: `ids` (their number and digest), the
             protocol's `filter` (None where they were listed one by one), `limit` and `samples`.
         sweep: the name of the sweep that the command is a cell of; "" where it is none.
+        said: of the command that runs it, what `run.json` would say, as far as it is known: a run that another
+            command began keeps that one's words in the file. Empty where the run is only scored again.
     """
 
     name: str
@@ -40,6 +42,7 @@ class RunInfo:
     protocols: Sequence[ScoringProtocol] = ()
     selection: Mapping[str, Any] = field(default_factory=dict)
     sweep: str = ""
+    said: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from amodal_bench.runner.private import private
 from amodal_bench.runner.run_json import read_said
 
 FROM_FILE = ("settings", "command", "overrides", "git", "split", "environment")
-"""What `run.json` says of the command that predicted, which is another one where a run is scored again."""
+"""What a command says of itself; where it does not, as in a score, `run.json` says it of the one that predicted."""
 
 SAID_ELSEWHERE = {"dataset", "model", "settings", "seed", "but_for_seed", "protocol", "run"}
 """Columns of a summary that are the run's own, and stand in `settings_of`."""
@@ -50,7 +50,7 @@ def settings_of(run: RunInfo) -> dict[str, Any]:
         "version": __version__,
         "sweep": run.sweep or None,
         "identity": run.facts,
-        **{name: said.get(name) for name in FROM_FILE},
+        **{name: run.said.get(name, said.get(name)) for name in FROM_FILE},
         "protocol": described(run.protocols[0]) if run.protocols else None,
         "protocols": protocols,
         "selection": run.selection,

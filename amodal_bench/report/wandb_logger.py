@@ -6,15 +6,17 @@ import logging
 import math
 import secrets
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.errors import ConfigError, one_line
 from amodal_bench.core.shown import shown
+from amodal_bench.report.headline import headlined, is_less
 from amodal_bench.report.kept import keep, kept
 from amodal_bench.report.outcome import Outcome, RunInfo
 from amodal_bench.report.scored import RANDOM_WEIGHTS, has_random_weights
-from amodal_bench.report.told import numbers_of, rows_of, sample_of, settings_of, tables_of
+from amodal_bench.report.told import key_of, numbers_of, rows_of, sample_of, settings_of, tables_of
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,9 @@ PATIENCE = 300.0
 
 MOST_ROWS = 200_000
 """Rows of a table that W&B keeps; its pages read a file of the first 10,000."""
+
+OF_COMMAND = ("command", "overrides", "git")
+"""What the config says of the command that ran it last; a score keeps it."""
 
 _hinted: set[Path] = set()
 """The folders of which this process has said how they are sent."""
@@ -101,6 +106,10 @@ class WandbLogger:
         settings = settings_of(run)
         settings["protocols"] = {**known.get("protocols", {}), **settings["protocols"]}
         known |= {"id": id, "group": group or known.get("group"), "protocols": settings["protocols"]}
+        settings["selection"] = self._selection(run, settings["selection"], known)
+        if run.said:
+            known["said"] = {name: settings[name] for name in OF_COMMAND}
+        settings |= known.get("said", {})  # a score has no command that predicts
         keep(run.folder, "wandb", known)
         if self._mode == "online":
             try:
@@ -112,6 +121,12 @@ class WandbLogger:
         self._run.config.update(settings, allow_val_change=True)
         self._run.define_metric("predictions")
         self._run.define_metric("running_miou", step_metric="predictions")
+
+    def _selection(self, run: RunInfo, selection: Any, known: dict[str, Any]) -> Any:
+        """The selection that the numbers under the protocol's own name are about, which may be an earlier one."""
+        before = known.get("selections", {}).get(key_of(run.protocols[0])) if run.protocols else None
+        less = isinstance(before, dict) and is_less(str(selection.get("ids")), before.get("ids"))
+        return before if less else selection
 
     def _opened(self, run: RunInfo, known: dict[str, Any]) -> Any:
         settings = self._wandb.Settings(
@@ -145,9 +160,16 @@ class WandbLogger:
         if self._run is None or self._info is None:
             return []
         known = kept(self._info.folder, "wandb")
-        numbers = {**known.get("numbers", {}), **numbers_of(outcome), **self._tables(outcome)}
-        self._run.summary.update(numbers)
-        keep(self._info.folder, "wandb", {**known, "numbers": numbers})
+        numbers, suffix = headlined(known.get("numbers", {}), numbers_of(outcome))
+        if suffix:
+            main = key_of(outcome.main.protocols[0])
+            log.info(
+                "logger.wandb: %s has numbers of as many or more instances; these stand beside, under %s%s",
+                main, main, suffix,
+            )  # fmt: skip
+        numbers |= self._tables(outcome, suffix, numbers)
+        self._run.summary.update(numbers)  # None replaces what W&B has from earlier
+        keep(self._info.folder, "wandb", {**known, "numbers": numbers, "selections": self._selections(known)})
         written = self._folder / "wandb" / Path(self._run.dir).parent.name
         run, self._run = self._run, None
         address = run.url if self._mode == "online" else None  # offline, W&B warns of the question
@@ -160,24 +182,31 @@ class WandbLogger:
             self.hint = f"W&B: this was logged offline; send it with: wandb sync {every}"
         return [written]
 
-    def _tables(self, outcome: Outcome) -> dict[str, str]:
-        """Log tables and contact sheet; returns what is to be said of the tables that hold a sample."""
+    def _selections(self, known: dict[str, Any]) -> dict[str, Any]:
+        """By protocol the selection of the numbers that stand under its own name."""
+        found, run = dict(known.get("selections", {})), self._info
+        if run is not None and run.protocols:
+            found[key_of(run.protocols[0])] = self._selection(run, settings_of(run)["selection"], known)
+        return found
+
+    def _tables(self, outcome: Outcome, suffix: str, known: Mapping[str, Any]) -> dict[str, str | None]:
+        """Log tables and contact sheet; returns what to say of those that hold a sample, None for no longer."""
         logged: dict[str, Any] = {}
-        notes = {}
+        notes: dict[str, str | None] = {}
         seed = int(outcome.main.facts.get("seed", 0))
         for name, table in tables_of(outcome).items():
             part = sample_of(table, self._rows, seed) if "id" in table else table
+            note = f"a sample of {len(part)} of {len(table)} rows by seed {seed}; {name}.csv has all"
             if len(part) < len(table):
-                notes[f"{name}_rows"] = (
-                    f"a sample of {len(part)} of {len(table)} rows by seed {seed}; {name}.csv has all"
-                )
-                log.info("logger.wandb: the table %s holds %s", name, notes[f"{name}_rows"])
-            logged[name] = self._wandb.Table(
+                log.info("logger.wandb: the table %s holds %s", name, note)
+            if len(part) < len(table) or f"{name}{suffix}_rows" in known:
+                notes[f"{name}{suffix}_rows"] = note if len(part) < len(table) else None
+            logged[f"{name}{suffix}"] = self._wandb.Table(
                 columns=[shown(column) for column in part.columns], data=rows_of(part), allow_mixed_types=True
             )
         if outcome.sheet is not None:
             caption = shown(f"{outcome.main.protocols[0].label}, {outcome.ids}")
-            logged["contact_sheet"] = self._wandb.Image(str(outcome.sheet), caption=caption)
+            logged[f"contact_sheet{suffix}"] = self._wandb.Image(str(outcome.sheet), caption=caption)
         self._run.log(logged)
         return notes
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from amodal_bench.core.errors import BenchError, ConfigError, PredictionError, TooLong, one_line, with_class
 from amodal_bench.core.seeds import sample_seed
-from amodal_bench.core.stages import StageCost
+from amodal_bench.core.stages import StageCost, uncharged_seconds
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Dataset, Query, Sample
 from amodal_bench.metrics.counts import joint_counts
@@ -163,11 +163,11 @@ def _run_batch(work: Work, reader: _Reader, wanted: Sequence[Key], watch: FirstF
             samples.append((found, draw))
     data_s = (time.perf_counter() - clock) / len(wanted)
     reader.guard.predicting()
-    clock = time.perf_counter()
+    clock, loading = time.perf_counter(), uncharged_seconds()
     seeds = [sample_seed(work.seed, sample.id, draw) for sample, draw in samples]
     queries = {sample.id: sample.query for sample, _ in samples}
     outcomes = _predict(work.model, [queries[sample.id] for sample, _ in samples], seeds, reader.guard)
-    predict_s = (time.perf_counter() - clock) / max(len(samples), 1)
+    predict_s = (time.perf_counter() - clock - (uncharged_seconds() - loading)) / max(len(samples), 1)
     for (sample, draw), outcome in zip(samples, outcomes, strict=True):
         row, failure = _row(sample, outcome, data_s, predict_s, draw)
         watch.see(failure)

@@ -20,7 +20,7 @@ from amodal_bench.segmenters.base import Prompt
 from amodal_bench.segmenters.choice import CHOICES, Choice, chosen
 from amodal_bench.segmenters.framing import IMAGENET, Framing, Scaling
 from amodal_bench.segmenters.sharing import distinct
-from amodal_bench.weights.loaded import Loaded
+from amodal_bench.weights.loaded import Loaded, loaded_once
 from amodal_bench.weights.loading import check_whole, exact_float32, named_errors
 from amodal_bench.weights.source import ROOT
 
@@ -121,7 +121,7 @@ class Promptable(Loaded):
     def enlarge(self, logits: Tensor, framing: Framing) -> Tensor:
         """Logits (1, 1, l, l) of the square to those of the image, (1, 1, H, W)."""
 
-    @cached_property
+    @loaded_once
     def model(self) -> Any:
         """The network, ready to compute."""
         import torch

@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.progress import stage
+from amodal_bench.core.stages import uncharged
 from amodal_bench.weights.loading import (
     AUTO,
     Precision,
@@ -18,6 +20,22 @@ from amodal_bench.weights.loading import (
     precision_of,
 )  # fmt: skip
 from amodal_bench.weights.source import WeightsSource, weights_digest
+
+Value = TypeVar("Value")
+
+
+class loaded_once(cached_property[Value]):
+    """A part that is loaded on first use: under its own stage of the work that is followed, and on no clock.
+
+    What its function imports is counted as loading, too: libraries take longer to import than small weights to read.
+    """
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """The part of an instance, from its second use on as it was loaded."""
+        if instance is None or self.attrname in vars(instance):
+            return super().__get__(instance, owner)
+        with stage(f"loading weights of {instance.FAMILY}"), uncharged():
+            return super().__get__(instance, owner)
 
 
 class Loaded(ABC):

@@ -58,7 +58,7 @@ def examine(part: Component) -> Examined:
     """
     import torch
 
-    found, stages = Examined(), Stages()
+    found, stages = Examined(), Stages(all=True)
     with torch.inference_mode():
         for name, work in (_stages if part.key == "model.backbone" else _segmenter_stages)(part.built):
             said = ""

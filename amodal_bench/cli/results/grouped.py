@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from amodal_bench.report.grid import Grid
 
+SPREAD = "IoU, 0 to 100 %"
 SHARED = ["dataset", "split", "protocol", "protocol_digest", "ids"]
-DROPPED_FIRST = {"IoU, 0 to 100 %": 90, "errors": 80, "run": 70}
+DROPPED_FIRST = {SPREAD: 90, "errors": 80, "run": 70}
 """Columns that are left out of a narrow window before any number is, the highest first."""
 
 
@@ -35,16 +36,29 @@ def grouped(table: pd.DataFrame, spreads: Mapping[str, str], elsewhere: str = ""
     lines, tables = list[str](), list[Fitted]()
     for _, part in table.groupby(SHARED, sort=False):
         tables.append(fitted(_rows(part, spreads), room()))
-        lines += [*folded(_title(part.iloc[0]), room(), "  "), *tables[-1].lines, ""]
+        lines += [*folded(_title(part), room(), "  "), *tables[-1].lines]
+        if "errors" in tables[-1].left_out and (failed := _errors(part)):
+            lines += folded(failed, room(), "  ", whole=True)
+        lines.append("")
     few = "clusters" in table and bool((table["clusters"] < FEW_CLUSTERS).any())
-    for line in ([FEW_NOTE] if few else []) + [note(tables, elsewhere)]:
+    for line in ([FEW_NOTE] if few else []) + [note(tables, elsewhere, [SPREAD])]:
         lines += folded(line, room(), "  ", whole=True)
     return "\n".join(lines).rstrip("\n")
 
 
-def _title(row: Any) -> str:
+def _title(part: pd.DataFrame) -> str:
+    row = part.iloc[0]
     split = "" if row["split"] == UNKNOWN else f" {row['split']}"
     return f"{row['dataset']}{split}, {row['protocol']} ({row['protocol_digest']}), instances {row['ids']}"
+
+
+def _errors(part: pd.DataFrame) -> str:
+    """The line on runs with errors where their column has no room; "" where none has any."""
+    from amodal_bench.report.numbers import troubles
+
+    rows = part.to_dict("records")
+    told = [f"{row['model']} seed {row['seed']} {troubles(row)}" for row in rows if troubles(row) != "0"]
+    return f"errors: {', '.join(told)}" if told else ""
 
 
 def _rows(part: pd.DataFrame, spreads: Mapping[str, str]) -> Grid:
@@ -55,7 +69,7 @@ def _rows(part: pd.DataFrame, spreads: Mapping[str, str]) -> Grid:
     shown = names(part)
     gains = bool(shown) and f"{shown[0]}_gain" in part and bool(part[f"{shown[0]}_gain"].notna().any())
     drawn = "draws" in part and bool((part["draws"] > 1).any())
-    heads = ["errors", *(["IoU, 0 to 100 %"] if spreads else []), "run"]
+    heads = ["errors", *([SPREAD] if spreads else []), "run"]
     columns = [Column("seed"), *([Column("draws", 60)] if drawn else [])]
     columns += [Column(title(name), place + 10 * (place >= 2)) for place, name in enumerate(shown)]
     columns += [Column("gain over V", 5)] if gains else []

@@ -15,11 +15,13 @@ protocol=NAME; from then on this works, too.
 experiment=protocols scores under every shipped protocol in one table, but for those that need masks again.
 protocol=draws is about all draws that the run has, or with samples=K about the first K of each instance.
 
-logger=wandb, tensorboard or mlflow adds the numbers to what that logger has of the run.
+logger=wandb, tensorboard or mlflow adds the numbers to what that logger has of the run, in the results folder where
+the run lies.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,10 +50,10 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     from amodal_bench.report.csv_logger import write_csv
     from amodal_bench.report.terminal import show_rows
 
-    settings = compose(overrides, config_dir)
+    settings = compose([*_results_of(run, overrides), *overrides], config_dir)
     opened, listeners = open_run(run), loggers_of(settings)
     # Without a word of it all draws are scored: the settings' own default is that of a run.
-    samples = settings.samples if any(word.partition("=")[0].lstrip("+") == "samples" for word in overrides) else None
+    samples = settings.samples if "samples" in _keys(overrides) else None
     others = _beside(settings, overrides)
     scored, missing = scored_run(opened, build(settings.protocol, "protocol"), settings.ids, samples, others)
     shown = summary_beside(opened, scored)
@@ -71,7 +73,8 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     where = "" if unwritten else str(folder / "summary.csv")
     show_rows(f"{opened.facts['dataset']['name']}, % with 95 % intervals", shown, where)
     if missing:
-        print(f"not run: {missing} instances that the protocol selects; the run's command adds them")
+        words = f"with {given} and without limit=" if (given := " ".join(_of_run(overrides))) else "without limit="
+        print(f"not run: {missing} instances that the protocol selects; the run's command {words} adds them")
     done = {protocol.digest for protocol in scored.protocols}
     if lacking := [protocol.name for protocol in others if protocol.digest not in done]:
         print(f"left out: {', '.join(lacking)}: they need masks or draws that are not counted in the store")
@@ -88,11 +91,31 @@ def main(run: Path, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
     return 0
 
 
+def _results_of(run: Path, overrides: Sequence[str]) -> list[str]:
+    """`results=` as the run's own command had it, so that loggers go on where they were; unless it is given."""
+    from amodal_bench.config.overrides import quoted
+
+    if "results" in _keys(overrides):
+        return []
+    folder = run.absolute().parent
+    return [quoted(f"results={folder.parent if folder.name == 'runs' else folder}")]
+
+
+def _of_run(overrides: Sequence[str]) -> list[str]:
+    """What the run's command needs of the words of a score, so that it is about the same instances."""
+    kinds = ("protocol", "experiment", "other_protocols", "ids", "samples")
+    meant = [key.startswith(kinds) for key in _keys(overrides)]
+    return [shlex.quote(word) for word, is_meant in zip(overrides, meant, strict=True) if is_meant]
+
+
+def _keys(overrides: Sequence[str]) -> list[str]:
+    return [word.partition("=")[0].lstrip("+") for word in overrides]
+
+
 def _beside(settings: Settings, overrides: Sequence[str]) -> list[ScoringProtocol]:
     """The other protocols, where the user has named any: those that every run prints are not meant."""
     from amodal_bench.config.build import build
 
-    keys = [word.partition("=")[0].lstrip("+") for word in overrides]
-    if not any(key == "experiment" or "other_protocols" in key for key in keys):
+    if not any(key == "experiment" or "other_protocols" in key for key in _keys(overrides)):
         return []
     return [build(spec, f"other_protocols.{name}") for name, spec in (settings.other_protocols or {}).items()]

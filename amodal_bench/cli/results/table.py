@@ -1,9 +1,9 @@
 """Print one table of every run in a results folder, the best first.
 
-It reads the CSV tables that runs have left behind and writes `table.csv` beside them. Runs with random weights are
-printed in a table of their own and written to `table_random_weights.csv`. On a terminal each row shows how the IoUs
-of its run are spread; columns for which the window has no room are left out, and a line says which. A pipe gets
-Markdown.
+The best of a protocol has the highest occluded mIoU, or the highest of its one number; a line says by which. It reads
+the CSV tables that runs have left behind and writes `table.csv` beside them. Runs with random weights are printed in
+a table of their own and written to `table_random_weights.csv`. On a terminal each row shows how the IoUs of its run
+are spread; columns for which the window has no room are left out, and a line says which. A pipe gets Markdown.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from amodal_bench.cli.results.grouped import grouped
 from amodal_bench.cli.results.histograms import histograms
 from amodal_bench.cli.results.told import UNKNOWN, by_digest
 from amodal_bench.cli.verbs import verb, word
-from amodal_bench.cli.words import folders, place
+from amodal_bench.cli.words import folders, kept_in
 from amodal_bench.core.errors import UsageError, first_line
 from amodal_bench.core.files import require_regular
 from amodal_bench.core.window import ascii_only, plain
@@ -31,12 +31,19 @@ TEXT = dict.fromkeys([*(key for key in KEYS if key != "draws"), "fingerprint"], 
 
 
 @verb(__doc__)
-@word("results", "results/ by default", metavar="[FOLDER]", type=place, shell_complete=folders, default="results")
+@word(
+    "results",
+    "results/ by default",
+    metavar="[FOLDER]",
+    type=kept_in,
+    shell_complete=folders,
+    default="results",
+)
 def main(results: Path) -> int:
     """Print and write the tables of all runs."""
     from amodal_bench.report.csv_logger import write_csv
     from amodal_bench.report.marks import spread
-    from amodal_bench.report.numbers import holm_note, spread_lines
+    from amodal_bench.report.numbers import holm_note, order_note, spread_lines
     from amodal_bench.report.terminal import MEANINGLESS, SPREAD, is_random
 
     table = collect(results)
@@ -52,7 +59,7 @@ def main(results: Path) -> int:
             print(grouped(rows, histograms(results / "runs", rows["run"]), str(results / name)))
         else:
             _print(rows)
-        notes = [note] if (note := holm_note(rows)) else []
+        notes = [note for note in (order_note(rows), holm_note(rows)) if note]
         if lines := spread_lines(spread(rows)):
             notes += ["", SPREAD, *lines]
         for line in notes:
@@ -115,10 +122,9 @@ def _read(file: Path) -> pd.DataFrame | None:
 
 def _rank(part: pd.DataFrame) -> pd.Series[float]:
     """What the rows of one protocol are ordered by."""
-    from amodal_bench.report.numbers import names
+    from amodal_bench.report.numbers import deciding
 
-    numbers = names(part)[:2]
-    return part[numbers[-1]] if numbers else part["instances"] * 0.0
+    return part["instances"] * 0.0 if (name := deciding(part)) is None else part[name]
 
 
 def _print(table: pd.DataFrame) -> None:

@@ -15,6 +15,7 @@ from amodal_bench.models.pix2gestalt import networks
 from amodal_bench.models.pix2gestalt.checkpoint import REMEDY, read_state
 from amodal_bench.models.pix2gestalt.contents import Contents, sorted_out
 from amodal_bench.models.pix2gestalt.ddim import advance, schedule
+from amodal_bench.weights.loaded import loaded_once
 from amodal_bench.weights.loading import exact_float32
 from amodal_bench.weights.source import is_file
 
@@ -80,11 +81,11 @@ class Pix2GestaltBackbone(KLBackbone):
     def _path(self) -> Path:
         return self.folder / self.file
 
-    @cached_property
+    @loaded_once
     def _contents(self) -> Contents:
         return sorted_out(read_state(self._path), self._path)
 
-    @cached_property
+    @loaded_once
     def unet(self) -> Any:
         network, tensors = networks.make_unet(self._contents.unet, self._path)
         latents = self.vae.config.latent_channels
@@ -94,16 +95,16 @@ class Pix2GestaltBackbone(KLBackbone):
             raise InputError(self._path, f"its UNet is told {found} numbers, and its projection gives {told}", REMEDY)
         return self.tuned(self._ready(network, tensors))
 
-    @cached_property
+    @loaded_once
     def vae(self) -> Any:
         return self.tuned_autoencoder(self._ready(*networks.make_vae(self._contents.vae, self._path)))
 
-    @cached_property
+    @loaded_once
     def clip(self) -> Any:
         """CLIP's image encoder."""
         return self._ready(*networks.make_clip(self._contents.clip, self._path))
 
-    @cached_property
+    @loaded_once
     def projection(self) -> Any:
         """From CLIP's embedding to what the UNet is told."""
         return self._ready(*networks.make_projection(self._contents.projection, self._path))
