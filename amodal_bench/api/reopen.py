@@ -26,7 +26,10 @@ def dataset_of(run: Run, config_dirs: list[Path]) -> Dataset:
     Raises:
         UsageError: the run does not say how, or it cannot be opened so on this machine.
     """
-    specification, way_out = run.recorded.dataset, "give dataset=, such as dataset=load_dataset(...)"
+    specification, way_out = (
+        run.recorded.dataset,
+        "give dataset=NAME with the run's settings (in Python dataset=load_dataset(...))",
+    )
     if specification is None:
         raise UsageError(f"{run.folder}: does not say how its dataset is opened; {way_out}")
     _require_known(run, specification, "dataset", config_dirs, way_out)
@@ -64,8 +67,9 @@ def _require_known(
     known = {target for file in files for target in _targets(OmegaConf.to_container(OmegaConf.load(file)))}
     for target in _targets(specification):
         if target not in known:
-            where = (
-                "config_dirs" if config_dirs else "the harness's configuration; config_dirs= adds folders of yours"
+            where = "the harness's configuration"
+            where += (
+                " or your folders" if config_dirs else "; --config-dir FOLDER (in Python config_dirs=) adds yours"
             )
             raise UsageError(
                 f"{run.folder}: names the class {target!r} as {group}, which no YAML has in {where}; {way_out}"
