@@ -134,9 +134,9 @@ def _tables(
     places = {digest: place for place, digest in enumerate(by_run)}
     summary = summary.drop_duplicates(["run", "protocol_digest"])
     # V has one row: its numbers are the same beside each run, and where it is one of them.
-    beside = ~summary["run"].isin(places)
-    again = beside & summary.assign(beside=beside).duplicated(["beside", "protocol_digest"])
-    summary = summary.loc[~(beside if any(one.target == REFERENCE for one in scored) else again)]
+    other = ~summary["run"].isin(places)
+    again = other & summary.assign(other=other).duplicated(["other", "protocol_digest"])
+    summary = summary[~(other if any(one.target == REFERENCE for one in scored) else again)]
     summary = summary.sort_values("run", key=lambda own: own.map(places).fillna(-1), kind="stable")
     parts = list(page_tables.numbers("The instances of this page, % with 95 % intervals", summary, by_run))
     noted = page_tables.notes(summary)
