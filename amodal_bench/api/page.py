@@ -114,11 +114,14 @@ def _heading(scored: Sequence[Scored], why: str, missing: int = 0) -> Heading:
 
 
 def _lacking(scored: Scored, missing: int) -> str:
-    """What the page and the terminal say of instances that were not run; "" where there is none."""
+    """What the page says of instances that were not run; "" where there is none."""
     if not missing:
         return ""
-    selected = f"{missing} of the instances that {scored.protocols[0].label} selects"
-    return f"{selected} are not on this page, since {scored.folder.resolve().name} has not run them"
+    protocol, run = scored.protocols[0], scored.folder.resolve().name
+    return (
+        f"{missing} of the instances that {protocol.label} selects are not on this page, since {run} has not run "
+        f"them; its command with protocol={protocol.name} and no limit adds them"
+    )
 
 
 def _tables(
