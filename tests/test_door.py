@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -50,6 +51,16 @@ def test_a_folder_of_configurations_may_stand_before_the_verb(run: Run, folder: 
     after = run("results", "page", "-o", "look", *folder)
     assert run(*folder, "results", "page", "-o", "look") == after
     assert after[0] == 2 and "takes the folders of one run or more" in after[2]
+
+
+@pytest.mark.parametrize("verb", ["results page", "data preview", "predict"])
+def test_the_help_of_a_verb_fits_a_narrow_terminal(run: Run, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = run(*verb.split(), "--help")[1]
+    assert max(map(len, narrow.splitlines())) <= 80
+    monkeypatch.setenv("COLUMNS", "130")
+    letters = [sorted(re.sub(r"[\s\\]", "", text)) for text in (narrow, run(*verb.split(), "--help")[1])]
+    assert letters[0] == letters[1], "no word is lost"
 
 
 def test_every_output_takes_both_spellings(run: Run) -> None:
