@@ -77,6 +77,8 @@ def store_run(
     predicted: Mapping[str, Sequence[Mask | str]],
     dataset: Mapping[str, Any] | None = None,
     deterministic: bool = False,
+    target: str = "",
+    seed: int = 0,
 ) -> Path:
     """Make the folder of a run; returns it.
 
@@ -87,6 +89,8 @@ def store_run(
         predicted: by id the masks of all draws; a text is the error of a draw that failed.
         dataset: how the dataset is opened again.
         deterministic: whether the model says that it needs no seed.
+        target: the dotted path of the model's class; one of its name where it is empty.
+        seed: of the run.
     """
     folder.mkdir(parents=True)
     rows: list[Row] = []
@@ -102,6 +106,6 @@ def store_run(
         store.write_records(data.records())
         store.write(rows)
     ran = {"name": data.name, "fingerprint": data.fingerprint()}
-    identity = Identity({"dataset": ran, "model": {"target": f"own.{name}"}, "seed": 0})
-    write_facts(folder, name, "", identity, dataset, {}, deterministic=deterministic)
+    identity = Identity({"dataset": ran, "model": {"target": target or f"own.{name}"}, "seed": seed})
+    write_facts(folder, name, f"seed={seed}" if seed else "", identity, dataset, {}, deterministic=deterministic)
     return folder

@@ -442,7 +442,7 @@ def test_a_score_needs_the_dataset_of_the_run(outcome: amodal_bench.Outcome) -> 
         amodal_bench.score(folder, dataset=amodal_bench.load_dataset("toy", images=2))
     toy = amodal_bench.load_dataset("toy", images=3)
     given = amodal_bench.evaluate(dataset=toy, model=Shifted(3), limit=6, sheet=0).main
-    with pytest.raises(amodal_bench.UsageError, match="how its dataset is opened; from Python give dataset="):
+    with pytest.raises(amodal_bench.UsageError, match="how its dataset is opened; give dataset=NAME"):
         amodal_bench.score(given.folder)
     pd.testing.assert_frame_equal(amodal_bench.score(given.folder, dataset=toy).instances, given.instances())
 

@@ -258,6 +258,14 @@ def test_of_two_versions_of_a_dataset_what_is_annotated_alike_is_compared(tmp_pa
         compared([base, *made(tmp_path, nothing, nothing=off)], common=True)
 
 
+def test_a_comparison_is_not_written_among_the_files_of_a_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "index.data.js").touch()
+    assert command(["compare", "a", "b", "-o", str(tmp_path)]) == 2
+    assert "holds a page of `results page`; name another folder with -o" in capsys.readouterr().err
+
+
 def test_words_are_runs_or_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a=b").mkdir()

@@ -19,10 +19,10 @@ from amodal_bench.cli.data.check import published_of
 from amodal_bench.cli.data.command import VERBS
 from amodal_bench.cli.data.command import main as data
 from amodal_bench.cli.data.info import describe
-from amodal_bench.cli.data.pages import Shown, pages, spread, wanted, write_index
+from amodal_bench.cli.data.pages import Shown, forget_earlier, pages, spread, wanted, write_index
 from amodal_bench.cli.data.readme import BEGIN, END, rendered, updated
 from amodal_bench.config.settings import config_folder
-from amodal_bench.core.errors import InputError
+from amodal_bench.core.errors import InputError, UsageError
 from amodal_bench.datasets import card as cards
 from amodal_bench.datasets import toy
 from amodal_bench.datasets.card import Card, CardFile, Published, load_card
@@ -386,6 +386,7 @@ def test_pages_show_every_instance_once_and_all_rates_each() -> None:
     assert pages(records.head(0), 5) == [] and pages(records.head(3), 5) == [["i0", "i1", "i2"]]
 
 
+@pytest.mark.slow
 def test_preview_pages_through_and_fills_a_folder_with_an_index(run: Run, tmp_path: Path) -> None:
     status, out, _ = run("preview", *TOY, "--rows", "3", "--page", "2")
     assert status == 0 and out.endswith("wrote toy-preview-2.png\n") and "page 2 of " in out
@@ -398,6 +399,23 @@ def test_preview_pages_through_and_fills_a_folder_with_an_index(run: Run, tmp_pa
     assert all(
         f'src="page-000{n}.png"' in page and (tmp_path / f"toy-preview/page-000{n}.png").exists() for n in (1, 2)
     )
+    (tmp_path / "toy-preview" / "page-0009.png").touch()  # of the user's own, in no index
+    status, out, _ = run("preview", *TOY, "--rows", "3", "--page", "2-2")
+    assert status == 0 and out == "wrote toy-preview: 3 instances on 1 page, see index.html\n"
+    left = sorted(file.name for file in (tmp_path / "toy-preview").iterdir())
+    assert left == ["index.csv", "index.html", "page-0002.png", "page-0009.png"], "sheets of before do not stay"
+    status, out, _ = run("preview", *TOY, "--rows", "99", "--page", "1-99")
+    assert status == 0 and out.startswith("--page 1-99: page 1 is the last one\nwrote toy-preview: ")
+
+
+def test_only_the_sheets_of_an_index_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "kept.png").touch()
+    write_index(tmp_path, "a", [Shown(1, 1, "a", "", "../kept.png"), Shown(1, 2, "b", "", "kept.png")], 1)
+    forget_earlier(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["kept.png"]
+    (tmp_path / "index.csv").write_text("id,mine\n1,page-0001.png\n")
+    with pytest.raises(UsageError, match=r"index.csv: is not the index of a preview; name another folder"):
+        forget_earlier(tmp_path)
 
 
 def test_an_index_of_pages_escapes_what_a_dataset_says(tmp_path: Path) -> None:

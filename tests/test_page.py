@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import struct
 from collections.abc import Sequence
@@ -18,7 +19,8 @@ from stored_runs import Things, shifted, store_run, things
 
 from amodal_bench.api.load import load_protocol
 from amodal_bench.api.page import Page, make_page
-from amodal_bench.api.runs import open_run
+from amodal_bench.api.reopen import dataset_of
+from amodal_bench.api.runs import Run, open_run
 from amodal_bench.cli.results.command import main as command
 from amodal_bench.core.errors import InputError, UsageError
 from amodal_bench.core.rle import decode
@@ -31,6 +33,7 @@ from amodal_bench.report.page import masks
 from amodal_bench.report.page.folder import SCRIPTS, STATIC, script
 from amodal_bench.report.page.pictures import name_of, shrunk
 from amodal_bench.report.page.scripts import literal, packed
+from amodal_bench.report.summary import REFERENCE
 from amodal_bench.runner.store import Row, Store
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&<!--\u2028\u202egpj"
@@ -102,6 +105,7 @@ def test_the_columns_are_the_runs_numbers(tmp_path: Path) -> None:
     page = written(tmp_path, data, [same, off, failing], data)
     (index,) = parsed(tmp_path / "page" / "index.data.js")
     assert page.instances == 6 and index["ids"] == sorted(data.instances) and index["draws"] == 1
+    assert index["lacking"] == ""
     assert [run["letter"] for run in index["runs"]] == ["A", "B", "C"]
     facts = [data.instances[id] for id in index["ids"]]
     assert numbers(index["pixels"]) == [float(a.sum()) for *_, a, _ in facts]
@@ -230,10 +234,24 @@ def test_without_a_dataset_the_page_says_why(tmp_path: Path, capsys: pytest.Capt
     written(tmp_path, data, [same], data)
     assert command(["page", str(tmp_path / "run0"), "-o", str(tmp_path / "page")]) == 0
     printed = capsys.readouterr().out
-    assert "without pictures: " in printed and "does not say how its dataset is opened" in printed
+    assert (
+        "without pictures: " in printed
+        and "does not say how its dataset is opened; give dataset=NAME with" in printed
+    )
     (index,) = parsed(tmp_path / "page" / "index.data.js")
     assert not index["annotated"] and "does not say how its dataset is opened" in index["why"]
     assert written(tmp_path, data, [same], data).reused == 4, "what there was is kept for when the dataset is back"
+
+
+def test_a_dataset_of_ones_own_is_asked_for_in_the_shells_words(tmp_path: Path) -> None:
+    own = {"_target_": "mine.Own"}
+    home = store_run(tmp_path / "run", "a", things(1), {}, dataset=own)
+    with pytest.raises(
+        UsageError, match=r"'mine.Own' .*; --config-dir FOLDER .* adds one of yours .*; give dataset=NAME with"
+    ):
+        dataset_of(open_run(home), [])
+    with pytest.raises(UsageError, match=r"in the harness's configuration or your folders; give dataset=NAME"):
+        dataset_of(open_run(home), [tmp_path])
 
 
 def test_runs_of_other_instances_are_refused_or_joined(tmp_path: Path) -> None:
@@ -247,6 +265,38 @@ def test_runs_of_other_instances_are_refused_or_joined(tmp_path: Path) -> None:
     assert not (tmp_path / "page").exists()
     joined = make_page(runs, protocol(), tmp_path / "page", common=True)
     assert (joined.instances, joined.left_out) == (4, 2)
+
+
+def test_the_row_of_v_is_the_one_of_the_runs_seed_and_stands_once(tmp_path: Path) -> None:
+    data = things(4)
+    v = {id: [facts[4]] for id, facts in data.instances.items()}
+    for age, seed in enumerate((0, 1)):
+        made = store_run(tmp_path / f"v{seed}", "visible", data, v, deterministic=True, target=REFERENCE, seed=seed)
+        os.utime(made / "run.json", (1e9 + age, 1e9 + age))  # the sweep's later run is the newer one
+    runs = []
+    for seed in (0, 1):
+        predicted = {id: [same(facts[3])] for id, facts in data.instances.items()}
+        runs.append(open_run(store_run(tmp_path / f"run{seed}", f"own{seed}", data, predicted, seed=seed)))
+
+    def models(*given: Run) -> list[str]:
+        make_page(given, protocol(), tmp_path / "page")
+        (index,) = parsed(tmp_path / "page" / "index.data.js")
+        return [row[1] for row in index["tables"][0]["rows"]]
+
+    assert models(runs[0]) == ["visible", "own0"]
+    assert models(*runs) == ["visible", "own0", "own1 seed=1"]
+    assert models(open_run(tmp_path / "v1"), runs[0]) == ["visible seed=1", "own0"], "V is one of the runs"
+
+
+def test_what_was_not_run_is_counted_on_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = things(6)
+    predicted = {id: [same(facts[3])] for id, facts in list(data.instances.items())[:4]}
+    home = store_run(tmp_path / "run", "a", data, predicted)
+    assert make_page([open_run(home)], protocol(), tmp_path / "page").missing == 2
+    (index,) = parsed(tmp_path / "page" / "index.data.js")
+    assert index["lacking"].startswith("2 of the instances that instance@") and "run has not run" in index["lacking"]
+    assert command(["page", str(home), "-o", str(tmp_path / "page"), "--no-pictures"]) == 0
+    assert "not run, and not on the page: 2 instances" in capsys.readouterr().out
 
 
 def test_a_folder_of_other_files_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,8 @@ pytestmark = pytest.mark.slow
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync"]  # fmt: skip
 ROWS, HEIGHT, WIDTH = 100_000, 24, 20
+UNREAD = 11
+"""The row of an instance that no run could read."""
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">'\"&<!--\u202egpj.\u2028"
 SHOWN = HOSTILE.replace("\u202e", "\\u202e").replace("\u2028", "\\u2028")
 PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -79,8 +81,8 @@ class Made:
         first, second = self.rows.runs
         return {
             "iou": 100 * second.iou, "occluded": 100 * second.occluded_iou, "rate": 100 * self.rows.rate,
-            "pixels": self.rows.pixels.astype(float), "gain": 100 * (second.iou - self.rows.visible_iou),
-            "difference": 100 * (second.iou - first.iou),
+            "pixels": np.where(self.rows.height, self.rows.pixels, np.nan),
+            "gain": 100 * (second.iou - self.rows.visible_iou), "difference": 100 * (second.iou - first.iou),
         }[key]  # fmt: skip
 
 
@@ -98,10 +100,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         RunColumns(f"model{HOSTILE}", HOSTILE, "a" * 12, "a", share(), share(), np.zeros(ROWS, np.int64)),
         RunColumns("model2", "", "b" * 12, "b", share(), lacking, errors),
     ]
-    every = np.ones(ROWS, np.int64)
+    every = (np.arange(ROWS) != UNREAD).astype(np.int64)
+    known = np.where(every, 0.0, np.nan)
     rows = Rows(ids, [f"image{row % 3}" for row in range(ROWS)],
-                [("fish", HOSTILE, "plant")[row % 3] for row in range(ROWS)], share(),
-                rng.integers(1, 90_000, ROWS), HEIGHT * every, WIDTH * every, share(), runs,
+                [("fish", HOSTILE, "plant")[row % 3] for row in range(ROWS)], share() + known,
+                every * rng.integers(1, 90_000, ROWS), HEIGHT * every, WIDTH * every, share() + known, runs,
                 [("", ""), ("failed", HOSTILE)])  # fmt: skip
     pictures = {frame: name_of("f", *frame) for frame in dict.fromkeys(rows.frames)}
     (folder / "pictures" / "small").mkdir(parents=True)
@@ -116,7 +119,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         write_piece(folder, ANNOTATED, number, "", truth)
         write_piece(folder, PREDICTED, number, "", answers)
     write_fixed(folder, HOSTILE)
-    file = write_index(folder, index_of(Heading(HOSTILE, "toy", "instance@2", "n"), rows, pictures))
+    file = write_index(folder, index_of(Heading(HOSTILE, "toy", "instance@2", "n", lacking=HOSTILE), rows, pictures))
     return Made(file, rows)
 
 
@@ -195,6 +198,9 @@ def test_it_opens_and_obeys_no_name(read: Callable[..., Reader]) -> None:
     assert reader.count() == ROWS and reader.shown() == "id-000000"
     assert len(reader.ids()) < 60, "only what can be seen is drawn"
     assert reader.page.title() == one_line(HOSTILE)
+    assert reader.page.inner_text("#lacking") == f"Not run: {one_line(HOSTILE)}." and not reader.page.is_visible(
+        "#lost"
+    )
     reader.page.keyboard.press("End")
     reader.ready()
     assert reader.shown() == f"id-{SHOWN}" and reader.ids()[-1] == f"id-{SHOWN}"
@@ -253,7 +259,9 @@ def test_filters_leave_what_they_say(read: Callable[..., Reader], made: Made) ->
     reader.page.click("#tab-errors")
     reader.page.click("#errors tr:nth-child(2) td:nth-child(2) button")
     gain = made.column("gain")
-    assert abs(reader.count() - (gain <= -0.05).sum()) <= 2 and reader.shown() == made.rows.ids[int(gain.argmin())]
+    assert (
+        abs(reader.count() - (gain <= -0.05).sum()) <= 2 and reader.shown() == made.rows.ids[int(np.nanargmin(gain))]
+    )
     reader.page.keyboard.press("Escape")
     assert reader.count() == ROWS, "Escape clears them"
 
@@ -320,8 +328,43 @@ def test_an_instance_has_a_link_of_its_own(read: Callable[..., Reader], made: Ma
     reader.page.wait_for_function("document.querySelector('#viewer h2').textContent.startsWith('id-000007')")
     again = read("#id=" + quote(f"id-{SHOWN}"))
     assert again.shown() == f"id-{SHOWN}"
-    for fragment in ("#id=%E0%A4%A", "#id=nobody", "#other"):
-        assert read(fragment).shown() == "id-000000"
+    for fragment, said in (
+        ("#id=%E0%A4%A", "%E0%A4%A: is not"),
+        ("#id=no%20body", "no body: is not"),
+        ("#other", ""),
+    ):
+        other = read(fragment)
+        assert other.shown() == "id-000000" and other.page.inner_text("#lost").startswith(said)
+        assert other.page.is_visible("#lost") == bool(said)
+        other.page.keyboard.press("j")
+        assert not other.page.is_visible("#lost")
+
+
+def test_what_is_not_known_is_a_dash_and_no_difference_has_no_colour(read: Callable[..., Reader], made: Made) -> None:
+    reader = read(f"#id={quote(made.rows.ids[UNREAD])}")
+    facts = reader.page.inner_text(".facts")
+    assert "0 px" not in facts and "- %" not in facts and reader.page.inner_text(".selected .pixels") == "-"
+    v = ".facts tbody tr:first-child td:nth-child(3)"
+    assert reader.page.inner_text(v) == "-"
+    reader.page.keyboard.press("Home")
+    assert reader.page.inner_text(v) == "0.0", "V finds nothing of what is hidden"
+    assert f"{WIDTH}\u00d7{HEIGHT}" in reader.page.inner_text(".facts")
+    reader.page.click("#filters summary")
+    for word, bound in (("least", "-0.04"), ("most", "0.04")):
+        reader.page.fill(f"#difference-{word}", bound)
+    cells = reader.page.locator(".rows .difference")
+    assert set(cells.all_inner_texts()) == {"0.0"}
+    assert not {"up", "down"} & set(" ".join(each.get_attribute("class") or "" for each in cells.all()).split())
+
+
+@pytest.mark.parametrize("width", [1160, 1300, 1400])
+def test_no_error_is_cut_where_there_is_room(read: Callable[..., Reader], width: int) -> None:
+    reader = read(width=width)
+    reader.page.select_option("label:has-text('errors') select", "failed")
+    error = reader.page.locator(".rows .error").first
+    if width > 1250:
+        assert error.inner_text() == "failed"
+    assert error.evaluate("(own) => { own.textContent = 'unreadable'; return own.scrollWidth <= own.clientWidth; }")
 
 
 def test_the_keyboard_does_all(read: Callable[..., Reader]) -> None:

@@ -28,6 +28,7 @@ from amodal_bench.paper.figures.drawing import (
     INTERVAL,
     PAGE,
     SIZE,
+    label_height,
     new_figure,
     styled,
     width_of,
@@ -385,3 +386,11 @@ def test_lines_are_as_long_as_they_may_be_and_are_measured_as_drawn() -> None:
         assert max(map(width_of, lines)) <= width
     write_at(figure, 0, 0, [text])
     assert figure.texts[0].get_window_extent().width / 300 == pytest.approx(width_of(text), rel=0.02)
+
+
+def test_a_folded_label_stands_apart_from_the_next_row() -> None:
+    with styled():
+        figure = new_figure(2, 2)
+        text = figure.text(0, 0.5, "tuning-free,\nSD1.5 gpqy")
+        drawn = text.get_window_extent().height / figure.dpi
+    assert label_height("a\nb") - drawn > 0.08 > label_height("a") - drawn / 2

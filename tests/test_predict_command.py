@@ -22,7 +22,7 @@ from amodal_bench.cli.predict.command import main as predict
 from amodal_bench.cli.predict.files import check_answer
 from amodal_bench.cli.predict.pictures import read_mask, read_picture
 from amodal_bench.cli.predict.prompt import ask
-from amodal_bench.cli.predict.strip import NO_ESTIMATE, save_strip
+from amodal_bench.cli.predict.strip import NO_ESTIMATE, NO_NEXT, save_strip
 from amodal_bench.config.build import build
 from amodal_bench.core.errors import InputError, UsageError
 from amodal_bench.core.seeds import sample_seed
@@ -244,6 +244,7 @@ def test_a_long_strip_goes_on_below_and_numbers_its_steps(count: int, across: in
     assert len(samples) == len(estimates) == down and max(len(row.panels) for row in strip.rows) == across
     assert all("sample x_t" in row.label for row in samples) and all("x_0" in row.label for row in estimates)
     assert [panel.text for row in samples for panel in row.panels.values()] == [f"step {k}" for k in range(count)]
+    assert [row.label.endswith(NO_NEXT) for row in estimates] == [False] * (down - 1) + [True]
     assert (strip.title, strip.notes, strip.headed) == ("mine", [], False)
     assert draw_sheet(strip).width >= across * CELL
 

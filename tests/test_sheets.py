@@ -243,6 +243,7 @@ def test_the_legend_shows_each_region_as_pictures_do() -> None:
     assert not any(has(pixels(sheet), region) for region in REGIONS)
     with_legend = Sheet(sheet.title, sheet.rows, legend_of_predictions())
     assert all(has(pixels(with_legend), region) for region in REGIONS)
+    assert "in ground truth all that is hidden" in legend_of_predictions()[GAINED], "there blue is not predicted"
     only = pixels(Sheet(sheet.title, sheet.rows, legend_of_annotations(False)))
     assert has(only, KEPT) and has(only, GAINED) and not has(only, MISSED) and not has(only, WRONG)
 

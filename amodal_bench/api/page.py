@@ -23,6 +23,7 @@ from amodal_bench.report.page.folder import Heading, check_folder, index_of, wri
 from amodal_bench.report.page.masks import PREDICTED, forget_others, pieces, write_piece
 from amodal_bench.report.page.rows import Rows, rows_of
 from amodal_bench.report.scored import Scored
+from amodal_bench.report.summary import REFERENCE
 from amodal_bench.runner.place import room
 from amodal_bench.runner.schema import INSTANCES
 from amodal_bench.runner.store import STORE, read_store
@@ -96,18 +97,31 @@ def make_page(
         forget_others(folder, len(rows.ids))
         _write_predicted(folder, runs, rows, told)
         tables, notes = _tables(runs, scored, found)
-        file = write_index(folder, index_of(_heading(scored, why), rows, made.names, tables, notes))
+        file = write_index(folder, index_of(_heading(scored, why, missing), rows, made.names, tables, notes))
     except OSError as error:
         raise BenchError(f"{folder}: cannot be written ({error.strerror or error})") from error
     pictures = len({name for name in made.names.values() if name})
     return Page(file, len(rows.ids), pictures, made.reused, made.unreadable, left_out, missing)
 
 
-def _heading(scored: Sequence[Scored], why: str) -> Heading:
+def _heading(scored: Sequence[Scored], why: str, missing: int = 0) -> Heading:
     first, protocol = scored[0], scored[0].protocols[0]
     name = str(first.facts["dataset"]["name"])
     title = f"{', '.join(one.name for one in scored)} on {name}"
-    return Heading(title, name, f"{protocol.label} ({protocol.digest})", first.ids, first.draws, why)
+    return Heading(
+        title, name, f"{protocol.label} ({protocol.digest})", first.ids, first.draws, why, _lacking(first, missing)
+    )
+
+
+def _lacking(scored: Scored, missing: int) -> str:
+    """What the page says of instances that were not run; "" where there is none."""
+    if not missing:
+        return ""
+    protocol, run = scored.protocols[0], scored.folder.resolve().name
+    return (
+        f"{missing} of the instances that {protocol.label} selects are not on this page, since {run} has not run "
+        f"them; its command with protocol={protocol.name} and no limit adds them"
+    )
 
 
 def _tables(
@@ -122,6 +136,10 @@ def _tables(
     # V first, which stands beside each run and is one of them at times; then the runs in their order.
     places = {digest: place for place, digest in enumerate(by_run)}
     summary = summary.drop_duplicates(["run", "protocol_digest"])
+    # V has one row: its numbers are the same beside each run, and where it is one of them.
+    other = ~summary["run"].isin(places)
+    again = other & summary.assign(other=other).duplicated(["other", "protocol_digest"])
+    summary = summary[~(other if any(one.target == REFERENCE for one in scored) else again)]
     summary = summary.sort_values("run", key=lambda own: own.map(places).fillna(-1), kind="stable")
     parts = list(page_tables.numbers("The instances of this page, % with 95 % intervals", summary, by_run))
     noted = page_tables.notes(summary)

@@ -11,13 +11,20 @@ from amodal_bench.runner.run_json import newest_first
 
 
 def reference_of(run: Run) -> Run | None:
-    """The newest run of `A_hat = V` on the same dataset among a run's neighbours, or None; never the run itself."""
+    """The run of `A_hat = V` on the same dataset among a run's neighbours, or None; never the run itself.
+
+    It is the newest one of the run's own seed, which the run's command has made, and else the newest one: V is the
+    same under every seed, but a table says the seed of a row.
+    """
+    other: Run | None = None
     for file in newest_first(run.folder.absolute().parent):
         with suppress(BenchError):
             found = open_run(file.parent)
             if _is_of_visible(found) and found.digest != run.digest and _dataset(found) == _dataset(run):
-                return found
-    return None
+                if found.facts.get("seed") == run.facts.get("seed"):
+                    return found
+                other = other or found
+    return other
 
 
 def _is_of_visible(run: Run) -> bool:

@@ -26,7 +26,10 @@ def dataset_of(run: Run, config_dirs: list[Path]) -> Dataset:
     Raises:
         UsageError: the run does not say how, or it cannot be opened so on this machine.
     """
-    specification, way_out = run.recorded.dataset, "from Python give dataset=, such as dataset=load_dataset(...)"
+    specification, way_out = (
+        run.recorded.dataset,
+        "give dataset=NAME with the run's settings (in Python dataset=load_dataset(...))",
+    )
     if specification is None:
         raise UsageError(f"{run.folder}: does not say how its dataset is opened; {way_out}")
     _require_known(run, specification, "dataset", config_dirs, way_out)

@@ -12,7 +12,8 @@ from amodal_bench.cli.verbs import PROGRAM
 from amodal_bench.config.compose import choices, groups, nested_choices
 from amodal_bench.config.overrides import expand_home
 
-WIDTH = 100
+WIDTH = 79
+"""Columns of the narrowest usual terminal."""
 
 HEAD = """\
 Usage: amodal-bench [KEY=VALUE ...]      a run with these settings
@@ -20,9 +21,9 @@ Usage: amodal-bench [KEY=VALUE ...]      a run with these settings
 
 Amodal segmentation, scored under named protocols.
 
-  amodal-bench                                    the tiny model on the toy aquarium
+  amodal-bench                                    the tiny model on toy images
   amodal-bench dataset=cocoa model=hull limit=20  a baseline on COCO-A
-  amodal-bench -m leakage=blend,strength,none     one run for each value, and one table
+  amodal-bench -m leakage=blend,strength,none     runs, and one table of them
   amodal-bench --cfg job model=sdxl               print the settings of a run
   amodal-bench predict photo.jpg --point 310,190  a picture of your own
 """
@@ -45,27 +46,36 @@ SETTINGS = {
 """Settings of the root that are no choices, each with what it is and its default."""
 
 TAIL = """\
-Every value of a choice can be set, such as view.margin=0.3; --cfg job prints them all. Results go
-to results/, datasets are looked for in datasets/. `~` and $HOME work in every path. A value with a
-comma needs quotes of its own: 'dataset.root="/data/a, b"'.
+Every value of a choice can be set, such as view.margin=0.3; --cfg job prints
+them all. Results go to results/, datasets are looked for in datasets/. `~` and
+$HOME work in every path. A value with a comma needs quotes of its own:
+'dataset.root="/data/a, b"'.
 
 Options of a run:
-  -m, --multirun            run every combination of the values that commas separate
+  -m, --multirun            run every combination of the values that commas
+                            separate
   -cd, --config-dir FOLDER  a folder with a configuration of your own, such as
-                            FOLDER/model/mine.yaml, and its classes; may be repeated. It is code:
-                            use none that you do not trust
+                            FOLDER/model/mine.yaml, and its classes; may be
+                            repeated. It is code: use none that you do not
+                            trust
   -c, --cfg job             print the settings instead of running them
   --version                 print the version
   --hydra-help              all options of Hydra, which composes the settings
 
 Completion of verbs, choices, run folders and paths, once per shell:
-  bash  echo 'eval "$(_AMODAL_BENCH_COMPLETE=bash_source amodal-bench)"' >> ~/.bashrc
-  zsh   echo 'eval "$(_AMODAL_BENCH_COMPLETE=zsh_source amodal-bench)"' >> ~/.zshrc
-  fish, as one line:
-    _AMODAL_BENCH_COMPLETE=fish_source amodal-bench > ~/.config/fish/completions/amodal-bench.fish
+  bash:
+    echo 'eval "$(_AMODAL_BENCH_COMPLETE=bash_source amodal-bench)"' \\
+        >> ~/.bashrc
+  zsh:
+    echo 'eval "$(_AMODAL_BENCH_COMPLETE=zsh_source amodal-bench)"' \\
+        >> ~/.zshrc
+  fish:
+    _AMODAL_BENCH_COMPLETE=fish_source amodal-bench \\
+        > ~/.config/fish/completions/amodal-bench.fish
 
-Exit status: 0 done, 1 failed, 2 the command line or a setting is wrong, 124 a sample hung and could
-not be interrupted, 130 interrupted, 143 ended by SIGTERM, 129 by SIGHUP.
+Exit status: 0 done, 1 failed, 2 the command line or a setting is wrong, 124 a
+sample hung and could not be interrupted, 130 interrupted, 143 ended by
+SIGTERM, 129 by SIGHUP.
 HYDRA_FULL_ERROR=1 in the environment shows tracebacks."""
 
 
@@ -79,12 +89,17 @@ def show_help(words: Sequence[str]) -> int:
         print(textwrap.fill(names, WIDTH, initial_indent=f"  {group}: ", subsequent_indent=" " * 6))
     print("\nOther settings of a run (KEY=VALUE):")
     for key, what in SETTINGS.items():
-        print(f"  {key:23} {what}")
+        print(_hung(key, 23, what))
     print(f"\nVerbs (`{PROGRAM} VERB --help` shows how to use one):")
     for verb, (_, what) in VERBS.items():
-        print(f"  {verb:9} {what}")
+        print(_hung(verb, 9, what))
     print(f"\n{TAIL}")
     return 0
+
+
+def _hung(word: str, across: int, what: str) -> str:
+    """A word, and what it is in lines that begin below each other."""
+    return textwrap.fill(what, WIDTH, initial_indent=f"  {word:{across}} ", subsequent_indent=" " * (across + 3))
 
 
 def _folders(words: Sequence[str]) -> list[Path]:

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import click
@@ -30,7 +30,7 @@ class Door(Verbs):
 
     def main(self, args: Sequence[str] | None = None, *_: Any, **__: Any) -> int:  # type: ignore[override]
         """Do what the words say; returns the exit status."""
-        words = list(sys.argv[1:] if args is None else args)
+        words = _verb_first(list(sys.argv[1:] if args is None else args), self.verbs)
         if instruction := os.environ.get(COMPLETE):
             from amodal_bench.cli.completion import complete
 
@@ -96,6 +96,14 @@ def main() -> None:
         status = FAILED
     leave_in_time(status, before)
     sys.exit(status)
+
+
+def _verb_first(words: list[str], verbs: Collection[str]) -> list[str]:
+    """The words with a verb in front of the `--config-dir FOLDER` that it was given behind, and else as they are."""
+    at = 0
+    while at < len(words) and words[at].partition("=")[0] in ("--config-dir", "-cd"):
+        at += 1 if "=" in words[at] else 2
+    return [*words[at:], *words[:at]] if at and words[at : at + 1] and words[at] in verbs else words
 
 
 def _refuse(words: Sequence[str]) -> int:

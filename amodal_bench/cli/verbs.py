@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -27,8 +29,8 @@ class Verb(click.Command):
         return answered(lambda: called(self, args, name))
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the docstring as it is; click would fill its lines."""
-        formatter.write(f"\n{(self.help or '').strip()}\n")
+        """Write the docstring as it is where it fits; click would fill its lines."""
+        formatter.write(f"\n{_fitted((self.help or '').strip(), formatter.width)}\n")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the arguments, then the options."""
@@ -37,6 +39,42 @@ class Verb(click.Command):
             with formatter.section("Arguments"):
                 formatter.write_dl(words)
         super().format_options(ctx, formatter)
+
+
+def _fitted(text: str, width: int) -> str:
+    """A docstring in lines of so many columns: paragraphs are filled, and what stands beside a word hangs below it.
+
+    A comment behind a command that is too long goes above it; a command itself goes on behind a backslash.
+    """
+    lines: list[str] = []
+    for part in text.split("\n\n"):
+        own = part.split("\n")
+        if max(map(len, own)) <= width:
+            lines += own
+        elif not any(line.startswith(" ") for line in own):
+            lines += textwrap.wrap(" ".join(own), width, break_long_words=False, break_on_hyphens=False)
+        else:
+            lines += [fitted for line in own for fitted in _hung(line, width)]
+        lines.append("")
+    return "\n".join(lines[:-1])
+
+
+def _hung(line: str, width: int) -> list[str]:
+    command, mark, said = line.partition("  # ")
+    if len(line) <= width:
+        return [line]
+    if mark:
+        return [f"{' ' * (len(line) - len(line.lstrip()))}# {said.strip()}", *_hung(command.rstrip(), width)]
+    if line.lstrip().startswith(PROGRAM):
+        parts = textwrap.wrap(
+            line, width - 2, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False
+        )
+        return [*(f"{part} \\" for part in parts[:-1]), parts[-1]]
+    table = re.match(r" +\S.*?  +(?=\S)", line)
+    hang = " " * (len(table[0]) if table else len(line) - len(line.lstrip()))
+    return textwrap.wrap(
+        line, width, subsequent_indent=hang, drop_whitespace=True, break_long_words=False, break_on_hyphens=False
+    )
 
 
 class Word(click.Argument):

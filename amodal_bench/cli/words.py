@@ -58,13 +58,17 @@ def among(names: Callable[[click.Context], Iterable[str]]) -> Complete:
 
 
 def file_option(*names: str, **attributes: Any) -> Declare:
-    """Declare an option that takes a file."""
-    return click.option(*names, type=place, shell_complete=files, **attributes)
+    """Declare an option that takes a file; where it is `--output`, `--out` says the same."""
+    return click.option(*_spellings(names), type=place, shell_complete=files, **attributes)
 
 
 def folder_option(*names: str, **attributes: Any) -> Declare:
-    """Declare an option that takes a folder."""
-    return click.option(*names, type=place, shell_complete=folders, **attributes)
+    """Declare an option that takes a folder; where it is `--output`, `--out` says the same."""
+    return click.option(*_spellings(names), type=place, shell_complete=folders, **attributes)
+
+
+def _spellings(names: Sequence[str]) -> list[str]:
+    return [*names, *(["--out"] if "--output" in names else [])]
 
 
 def dataset(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -50,7 +50,8 @@ def choose(instances: pd.DataFrame, count: int) -> list[str]:
 
 def legend_of_predictions() -> dict[Region, str]:
     """What a sheet with predictions says of its regions; V and ground truth are drawn in the first two."""
-    return {region: region.meaning for region in REGIONS}
+    truth = {KEPT: f"; in {VISIBLE} and {TRUTH} all that is visible", GAINED: f"; in {TRUTH} all that is hidden"}
+    return {region: region.meaning + truth.get(region, "") for region in REGIONS}
 
 
 def legend_of_annotations(stray: bool) -> dict[Region, str]:

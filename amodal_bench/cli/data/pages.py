@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from amodal_bench.core.errors import UsageError
-from amodal_bench.core.files import write_whole
+from amodal_bench.core.files import is_regular, write_whole
 from amodal_bench.core.shown import one_line, spreadsheet
 
 if TYPE_CHECKING:
@@ -80,6 +80,24 @@ def spread(records: pd.DataFrame, count: int) -> list[str]:
     unknown = records.loc[records["occlusion_rate"].isna(), "id"]
     places = np.unique(np.linspace(0, len(unknown) - 1, min(count - len(ids), len(unknown))).round().astype(int))
     return ids + [str(unknown.iloc[place]) for place in places]
+
+
+def forget_earlier(folder: Path) -> None:
+    """Remove the sheets that an earlier call has left in a folder, as its index.csv lists them, and the index.
+
+    No other file is touched: an index names only sheets, and only sheets of its own folder. Raises `OSError`.
+    """
+    index = folder / "index.csv"
+    if not is_regular(index):
+        return
+    with index.open(encoding="utf-8", errors="backslashreplace", newline="") as opened:
+        rows = list(csv.reader(opened))
+    if rows[:1] != [list(Shown._fields)]:
+        raise UsageError(f"{index}: is not the index of a preview; name another folder with --out")
+    for name in {row[-1] for row in rows[1:] if row and re.fullmatch(r"page-[0-9]{4,}\.png", row[-1])}:
+        (folder / name).unlink(missing_ok=True)
+    for own in (folder / "index.html", index):
+        own.unlink(missing_ok=True)
 
 
 def write_index(folder: Path, dataset: str, shown: Sequence[Shown], count: int) -> None:

@@ -8,7 +8,7 @@
 Page 1 has the instances nearest to evenly spaced occlusion rates; where the annotations state no rate, they are
 spread over the index. Each further page has others, again of all occlusion rates; no instance is on two pages, and
 all pages together show every one that is not hidden. They are the same each time. In a folder, index.html shows the
-sheets and index.csv lists which instance is on which.
+sheets and index.csv lists which instance is on which; the sheets of an earlier call in it are removed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import click
 
 from amodal_bench.cli.answers import complain
 from amodal_bench.cli.data.compose import open_dataset, settings_of
-from amodal_bench.cli.data.pages import Shown, pages, wanted, write_index
+from amodal_bench.cli.data.pages import Shown, forget_earlier, pages, wanted, write_index
 from amodal_bench.cli.verbs import verb
 from amodal_bench.cli.words import dataset, file_option
 from amodal_bench.core.errors import BenchError, InputError, UsageError
@@ -47,7 +47,9 @@ class _Drawn:
 @click.option("--rows", type=int, default=8, metavar="N", help="Instances on a page; 8 by default.")
 @click.option("--page", metavar="N|N-M|all", default="1", help="Which pages to draw; the first by default.")
 @file_option(
-    "--out",
+    "out",
+    "-o",
+    "--output",
     metavar="FILE",
     help="The picture to write, or the folder for several pages; NAME-preview.png or NAME-preview by default.",
 )
@@ -82,13 +84,20 @@ def main(
             )
     else:
         out.mkdir(exist_ok=True)
+        forget_earlier(out)
         for number in follow(numbers, "drawing", "page"):
             rows_of = {id: categories[id] for id in every[number - 1]}
             _draw(opened, number, rows_of, out / f"page-{number:04}.png", drawn, tell=False)
             write_index(out, opened.name, drawn.shown, len(every))  # so that what is done can be looked at meanwhile
     if not drawn.shown:
         raise BenchError(f"{opened.name}: there is no instance to show ({len(records)} in the index)")
-    told = f": {len(drawn.shown)} instances on {len(numbers)} pages, see index.html" if several else ""
+    if last is not None and last > len(every):
+        print(f"--page {page}: page {len(every)} is the last one")
+    told = (
+        f": {len(drawn.shown)} instances on {len(numbers)} page{'s' * (len(numbers) > 1)}, see index.html"
+        if several
+        else ""
+    )
     print(f"wrote {out}{told}")
     return 1 if drawn.failed else 0
 

@@ -15,6 +15,9 @@ LONGEST = 10
 
 SAMPLE, ESTIMATE = "sample x_t", "estimate of x_0 that the next step takes from it"
 
+NO_NEXT = ", and the last sample, which no step follows"
+"""Stands behind `ESTIMATE` in the part with the last step."""
+
 NO_ESTIMATE = "no estimate of x_0: the solver draws noise at its steps, so that it is not known"
 
 
@@ -39,7 +42,7 @@ def save_strip(steps: Sequence[Step], path: Path, title: str = "") -> None:
         rows.append(_row(numbers + SAMPLE, part, samples))
         if known:
             estimates = [Panel(step.estimate, text="" if step.estimate is not None else "none") for step in part]
-            rows.append(_row(numbers + ESTIMATE, part, estimates))
+            rows.append(_row(numbers + ESTIMATE + NO_NEXT * (part[-1] is steps[-1]), part, estimates))
     save_sheet(Sheet(title, rows, {}, [] if known else [NO_ESTIMATE], headed=False), path)
 
 

@@ -76,7 +76,10 @@ def main(
     from amodal_bench.config.compose import compose
     from amodal_bench.report.compare import AT_LEAST
     from amodal_bench.report.compare_text import legend, notes, sections
+    from amodal_bench.report.page.folder import INDEX
 
+    if output is not None and (output / INDEX).exists():
+        raise UsageError(f"{output}: holds a page of `results page`; name another folder with -o")
     refuse_other_protocols("a comparison", overrides)
     settings = compose(overrides, config_dir)
     samples = settings.samples if any(each.partition("=")[0].lstrip("+") == "samples" for each in overrides) else None

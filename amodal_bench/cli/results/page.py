@@ -78,7 +78,7 @@ def main(
     if common:
         print(f"left out: {made.left_out} instances that not all runs have or annotate alike")
     if made.missing:
-        print(f"not run: {made.missing} instances that the protocol selects")
+        print(f"not run, and not on the page: {made.missing} instances that the protocol selects")
     if made.unreadable:
         print(f"without a picture: {made.unreadable} instances that the dataset cannot read; the page says why")
     reused = f"; of {made.reused} instances they were there already" if made.reused else ""

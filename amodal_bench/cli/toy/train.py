@@ -25,7 +25,7 @@ STAGES = ("autoencoder", "denoiser", "decoder", "export")
     help="Checkpoints.",
     show_default=True,
 )
-@folder_option("--out", help="Where `export` writes; over the shipped weights by default.")
+@folder_option("out", "-o", "--output", help="Where `export` writes; over the shipped weights by default.")
 @click.option("--steps", type=int, default=12_000, help="Length of the stage's schedule.", show_default=True)
 @click.option("--minutes", type=float, default=1e9, help="Stop after so long; start again to continue.")
 @click.option("--seed", type=int, default=0, show_default=True)

@@ -157,9 +157,9 @@ def draw_denoising(figure: Declared, made: AtWork) -> Figure:
     strips = [Strip("sample x_t", [Tile(Panel(samples[place])) for place in places])]
     notes = _notes(figure, made)
     if len(estimates):
-        strips.append(
-            Strip("estimate of x_0 that the next step takes from it", [Tile(Panel(estimates[p])) for p in places])
-        )
+        # The last place is always shown; no step follows it, and its estimate is the sample itself.
+        said = "estimate of x_0 that the next step takes from it, and the last sample"
+        strips.append(Strip(said, [Tile(Panel(estimates[place])) for place in places]))
     else:
         notes.append("The solver draws noise at its steps, so that its estimates are not known.")
     notes.append(f"{made.label}; {made.row}, {int(numbers[-1])} steps.")

@@ -16,6 +16,7 @@ from amodal_bench.paper.figures.drawing import (
     add_legend,
     axes_at,
     draw_interval,
+    label_height,
     legend_height,
     new_figure,
     width_of,
@@ -135,7 +136,7 @@ def draw_bars(figure: Declared, bars: Sequence[Bar], random: Sequence[str], valu
     label = min(LABEL, max(width_of(row) for row in rows) + 0.08)
     each = 1 + any(not math.isnan(bar.published) for bar in bars)
     labels = ["\n".join(wrapped(row, label - 0.06)[:2]) for row in rows]
-    band = max(each * len(groups) * THICK + 0.08, LINE * max(text.count("\n") + 1 for text in labels) + 0.034)
+    band = max(each * len(groups) * THICK + 0.08, max(map(label_height, labels)))
     start = MARGIN + 1.2 * LINE * len(title) + 0.04
     whole = start + legend_height(len(handles), 1) + 0.22 + band * len(rows) + 0.28 + LINE * len(notes) + MARGIN
     drawn = new_figure(COLUMN, whole)

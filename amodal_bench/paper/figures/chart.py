@@ -18,6 +18,7 @@ from amodal_bench.paper.figures.drawing import (
     axes_at,
     discard,
     draw_interval,
+    label_height,
     legend_height,
     new_figure,
     require,
@@ -139,7 +140,7 @@ def _lines(
     found, top = [], 0.0
     for row, label in zip(rows, labels, strict=True):
         marks = BELOW * max(counts[row, place] for place in places)
-        height = max(ROW, LINE * (label.count("\n") + 1) + 0.034, marks + 0.1)
+        height = max(ROW, label_height(label), marks + 0.1)
         found.append(_Line(top, height, top + (height - marks) / 2))
         top += height
     return found

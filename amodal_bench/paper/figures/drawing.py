@@ -107,6 +107,12 @@ def width_of(text: str, size: float = SIZE) -> float:
     return float(box.x1) / 72
 
 
+def label_height(text: str) -> float:
+    """Height in inches of a row with this label: a folded one stands apart from those of the rows around it."""
+    folds = text.count("\n")
+    return LINE * (folds + 1) + 0.034 + 0.06 * min(folds, 1)
+
+
 def wrapped(text: str, width: float, size: float = SIZE) -> list[str]:
     """Text in lines of so many inches, at most; a word that is longer is broken."""
     room = max(len(text), 1)

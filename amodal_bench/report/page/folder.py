@@ -53,6 +53,7 @@ class Heading:
         dataset, protocol, selection: texts; the last one is the number of the instances and the digest of their ids.
         draws: how many draws the runs have; draw 0 is shown.
         why: why there are no pictures; "" where there are.
+        lacking: what was selected and not run, and so is not on the page; "" where nothing was.
     """
 
     title: str
@@ -61,6 +62,7 @@ class Heading:
     selection: str
     draws: int = 1
     why: str = ""
+    lacking: str = ""
 
 
 def index_of(

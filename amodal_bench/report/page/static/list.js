@@ -57,7 +57,7 @@ function rowElement(at, row, values) {
     else if (column.key === "category") text = data.categories[columns.category[row]];
     else if (column.key === "error") text = data.errors[values[k][row]][0];
     else text = column.show(values[k][row]);
-    const sign = column.show === points && values[k][row] ? (values[k][row] > 0 ? " up" : " down") : "";
+    const sign = column.show === points ? { "+": " up", "\u2212": " down" }[text[0]] || "" : ""; // a rounded 0.0 has none
     return make("div", { role: "gridcell", class: cellClass(column) + sign, title: column.text ? text : null }, text);
   });
   const file = data.pictures[columns.picture[row]];

@@ -9,10 +9,12 @@ function open(data) {
   PAGE.rows = data.ids.length;
   PAGE.columns = {
     image: unpacked(data.image), category: unpacked(data.category), rate: unpacked(data.rate),
-    pixels: unpacked(data.pixels), height: unpacked(data.height), width: unpacked(data.width),
+    pixels: null, height: unpacked(data.height), width: unpacked(data.width),
     visible: unpacked(data.visible_iou), picture: unpacked(data.picture),
     runs: data.runs.map((run) => ({ iou: unpacked(run.iou), occluded: unpacked(run.occluded_iou), error: unpacked(run.error) })),
   };
+  const { height } = PAGE.columns;
+  PAGE.columns.pixels = Float64Array.from(unpacked(data.pixels), (value, i) => (height[i] ? value : NaN)); // not known where no run could read it
   state.other = data.runs.length > 1 ? 0 : -1;
   state.run = data.runs.length > 1 ? 1 : 0;
   layers.runs = data.runs.map((_, k) => k < 4);
@@ -21,6 +23,10 @@ function open(data) {
   if (!data.annotated) {
     find("why").textContent = `Without pictures, V and A: ${data.why || "the dataset was not there when the page was written"}`;
     find("why").hidden = false;
+  }
+  if (data.lacking) {
+    find("lacking").textContent = `Not run: ${data.lacking}.`;
+    find("lacking").hidden = false;
   }
   makeTabs();
   makeList();
@@ -34,13 +40,14 @@ function open(data) {
   filterRows();
   afterFilter();
   const row = rowOfHash();
+  tellLost(row);
   showRow(row >= 0 ? row : state.view.length ? state.view[0] : -1);
   drawRows();
   reveal(Math.max(0, state.view.indexOf(state.row)));
   drawRows();
   drawPlots();
   document.addEventListener("keydown", takeKey);
-  window.addEventListener("hashchange", () => { const own = rowOfHash(); if (own >= 0 && own !== state.row) showAt(state.view.indexOf(own), own); });
+  window.addEventListener("hashchange", () => { const own = rowOfHash(); tellLost(own); if (own >= 0 && own !== state.row) showAt(state.view.indexOf(own), own); });
   window.addEventListener("resize", () => { if (state.row >= 0) drawViewer(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawPlots(); drawViewer(); });
   document.documentElement.dataset.ready = "yes";
@@ -149,21 +156,32 @@ function showAt(at, row = state.view[at]) {
   drawRows();
   drawPlots();
   location.replace(hashOf(row));
-  find("said").textContent = `${PAGE.data.ids[row]}, IoU of ${nameOf(state.run)} ${percent(iouOf(state.run)[row])} %`;
+  tellLost(row);
+  find("said").textContent = `${PAGE.data.ids[row]}, IoU of ${nameOf(state.run)} ${share(iouOf(state.run)[row])}`;
 }
 
 function hashOf(row) {
   return `#id=${encodeURIComponent(PAGE.data.ids[row])}`;
 }
 
+/** Say where the link's instance is none of this page's; another one is shown then. */
+function tellLost(row) {
+  const asked = /^#id=(.*)$/.exec(location.hash);
+  find("lost").hidden = !asked || row >= 0;
+  if (asked && row < 0) find("lost").textContent = `${readable(asked[1])}: is not an instance of this page, so another one is shown; the link may be of another page, or of other runs`;
+}
+
+function readable(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function rowOfHash() {
   const found = /^#id=(.*)$/.exec(location.hash);
-  if (!found) return -1;
-  try {
-    return PAGE.data.ids.indexOf(decodeURIComponent(found[1]));
-  } catch {
-    return -1;
-  }
+  return found ? PAGE.data.ids.indexOf(readable(found[1])) : -1;
 }
 
 window.amodalPage = { open, masks: takePiece };

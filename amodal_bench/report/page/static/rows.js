@@ -58,7 +58,7 @@ function valuesOf(key) {
 /** Numbers as whole ones of 32 bits in the same order: those of floats are flipped so that they can be compared. */
 function orderable(keys) {
   if (keys instanceof Uint32Array) return keys;
-  const bits = new Uint32Array(keys.buffer.slice(0));
+  const bits = new Uint32Array(new Float32Array(keys).buffer);
   return bits.map((own) => (own >>> 31 ? ~own : own | 0x80000000));
 }
 

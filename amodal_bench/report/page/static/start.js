@@ -35,15 +35,22 @@ function percent(value) {
   return Number.isNaN(value) ? "-" : (100 * value).toFixed(1);
 }
 
+/** A share as a percentage with its unit, "-" where there is none. */
+function share(value) {
+  return Number.isNaN(value) ? "-" : `${percent(value)} %`;
+}
+
 /** A difference of shares in points, with its sign. */
 function points(value) {
   if (Number.isNaN(value)) return "-";
   const text = (100 * value).toFixed(1);
-  return value > 0 ? "+" + text : text === "-0.0" ? "0.0" : text.replace("-", "\u2212");
+  if (text === "0.0" || text === "-0.0") return "0.0";
+  return value > 0 ? "+" + text : text.replace("-", "\u2212");
 }
 
 const GROUPED = new Intl.NumberFormat("en");
 
+/** A whole number, "-" where there is none. */
 function whole(value) {
-  return GROUPED.format(value);
+  return Number.isNaN(value) ? "-" : GROUPED.format(value);
 }

@@ -98,7 +98,7 @@ function panel(row, run) {
   const { data, columns } = PAGE;
   const file = data.annotated ? data.pictures[columns.picture[row]] : "";
   const title = run < 0 ? "V and A" : `${data.runs[run].letter}  ${data.runs[run].name}`;
-  const iou = run < 0 ? "" : `IoU ${percent(columns.runs[run].iou[row])} %`;
+  const iou = run < 0 ? "" : `IoU ${share(columns.runs[run].iou[row])}`;
   const image = file ? make("img", { src: `pictures/${file}`, alt: `picture of ${data.ids[row]}`, onerror: () => { made.lost = `pictures/${file} cannot be read; write the page again`; drawPanel(made); } }) : null;
   const canvas = make("canvas", { "aria-hidden": "true" });
   const stage = make("div", { class: "stage" }, image, canvas);
@@ -207,8 +207,8 @@ function facts(row) {
   const said = [
     ["image", data.images[columns.image[row]]],
     ["category", data.categories[columns.category[row]]],
-    ["occlusion rate", `${percent(columns.rate[row])} %`],
-    ["size of A", `${whole(columns.pixels[row])} px of ${columns.height[row]}\u00d7${columns.width[row]}`],
+    ["occlusion rate", share(columns.rate[row])],
+    ["size of A", columns.height[row] ? `${whole(columns.pixels[row])} px of ${columns.width[row]}\u00d7${columns.height[row]}` : "-"],
   ];
   const list = make("dl", {}, ...said.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]));
   const line = (name, iou, occluded, gain, error) => make("tr", {}, make("th", { scope: "row" }, name), ...[iou, occluded, gain].map((text) => make("td", { class: "number" }, text)), make("td", {}, error));
@@ -217,6 +217,6 @@ function facts(row) {
     return line(`${run.letter}  ${run.name}`, percent(own.iou[row]), percent(own.occluded[row]), points(own.iou[row] - columns.visible[row]), data.errors[own.error[row]].filter(Boolean).join(": "));
   });
   const head = make("tr", {}, ...["run", "IoU, %", "occluded IoU, %", "gain over V", "error"].map((text, k) => make("th", { scope: "col", class: k > 0 && k < 4 ? "number" : "" }, text)));
-  const table = make("div", { class: "wide-table" }, make("table", {}, make("thead", {}, head), make("tbody", {}, line("V", percent(columns.visible[row]), "-", "", ""), ...runs)));
+  const table = make("div", { class: "wide-table" }, make("table", {}, make("thead", {}, head), make("tbody", {}, line("V", percent(columns.visible[row]), columns.rate[row] > 0 ? percent(0) : "-", "", ""), ...runs)));
   return make("div", { class: "facts" }, list, table);
 }
