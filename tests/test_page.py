@@ -248,7 +248,7 @@ def test_a_dataset_of_ones_own_is_asked_for_in_the_shells_words(tmp_path: Path) 
     home = store_run(tmp_path / "run", "a", things(1), {}, dataset=own)
     with pytest.raises(UsageError, match=r"'mine.Own' .*; --config-dir FOLDER adds one of yours"):
         dataset_of(open_run(home), [])
-    with pytest.raises(UsageError, match=r"in the harness's configuration or your folders; give dataset=NAME"):
+    with pytest.raises(UsageError, match=r"in these folders of configurations; give dataset=NAME"):
         dataset_of(open_run(home), [tmp_path])
 
 
