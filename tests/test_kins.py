@@ -523,7 +523,7 @@ DAMAGES: dict[str, Damage] = {
         replaced("images", 0, 1), "entry 1 of images", "it is not a JSON object", broken=FIRST
     ),
     "image without id": Damage(first_image(id=None), "entry 1 of images", "it has no id", broken=FIRST),
-    "image without name": Damage(first_image(file_name=None), "image 1", "no entry with a file_name", broken=FIRST),
+    "image without name": Damage(first_image(file_name=None), "image 1", "it has no file_name", broken=FIRST),
     "image without size": Damage(first_image(height=None), "image 1", "it has no height and width"),
     "image of absurd size": Damage(first_image(width=10**9), "image 1", "it has no height and width"),
     "the same image id again": Damage(

@@ -517,7 +517,7 @@ JSON_DAMAGES: dict[str, Damage] = {
         first_images(lambda i: i.pop("width")), JSON, "image 1", "it has no height and width"
     ),
     "image without name": Damage(
-        first_images(lambda i: i.pop("file_name")), JSON, "image 1", "has no entry with a file_name", "frame"
+        first_images(lambda i: i.pop("file_name")), JSON, "image 1", "it has no file_name", "frame"
     ),
     "image of another id": Damage(
         first_images(set_(id=77)), JSON, "image 1", 'image_id 1 has no entry with a file_name in "images"', "frame"
