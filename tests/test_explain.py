@@ -153,7 +153,7 @@ def test_the_way_that_fits_all_datasets_but_one_is_tested_on_that_one() -> None:
 
 @pytest.mark.slow
 def test_values_on_several_datasets_are_tested_on_each_other(bench: Bench, run: Run) -> None:
-    assert run("toy", "export", "kins", "kins")[0] == 0
+    assert run("toy", "export", "kins", "kins", "--images", "12")[0] == 0
     on_kins = bench("dataset=kins", "dataset.root=kins", "model=hull", "limit=40", "protocol=pcnet").main.folder
     runs = [ran(bench, "protocol=pcnet"), on_kins]
     words = []
