@@ -66,6 +66,7 @@ def test_a_large_file_that_is_read_shows_none_in_a_log(tmp_path: Path, monkeypat
         assert bool(stream.getvalue()) is seen
 
 
+@pytest.mark.slow
 def test_one_module_of_the_program_draws_bars() -> None:
     """So that none goes to a log, and all long work looks alike."""
     found = [

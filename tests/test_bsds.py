@@ -94,6 +94,7 @@ def test_an_unknown_annotator_is_a_wrong_setting(tree: Path) -> None:
         Bsds(str(tree), annotator="ahed")
 
 
+@pytest.mark.slow
 def test_a_random_annotator_depends_on_the_seed_and_the_image_alone(tree: Path) -> None:
     drawn = {seed: passes_of(Bsds(str(tree), annotator="random", seed=seed)) for seed in range(5)}
     for labels in drawn.values():

@@ -70,6 +70,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     root.setLevel(level)
 
 
+@pytest.mark.slow
 def test_a_mistake_ends_the_process_with_its_line_alone(tmp_path: Path) -> None:
     done = bench("model=hull", "dataset=xyz", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")

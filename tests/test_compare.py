@@ -106,6 +106,7 @@ def test_differences_are_those_of_a_plain_loop(tmp_path: Path, videos: bool) -> 
     assert {key for key in table if key[0] == "all"} == {("all", "all", name) for name in columns}
 
 
+@pytest.mark.slow
 def test_groups_hold_every_instance_once(tmp_path: Path) -> None:
     found = compared(made(tmp_path, things(30), base=off, own=worse)).differences
     by = found[found["number"] == "miou"].groupby("group_kind")["n"].sum()
@@ -113,6 +114,7 @@ def test_groups_hold_every_instance_once(tmp_path: Path) -> None:
     assert set(found.loc[found["group_kind"] == "category", "group"]) == {"other (3 categories)"}
 
 
+@pytest.mark.slow
 def test_sizes_are_cocos_areas(tmp_path: Path) -> None:
     """An A of 1024 pixels is medium, and one of 9216 large."""
     shape, sides = (100, 100), {"s": (31, 33), "m": (32, 32), "n": (95, 97), "l": (96, 96)}
@@ -156,6 +158,7 @@ def test_a_verdict_says_what_interval_and_p_values_do(numbers: tuple[float, floa
     assert verdict(*numbers) == says
 
 
+@pytest.mark.slow
 def test_a_number_without_an_interval_has_no_verdict(tmp_path: Path) -> None:
     data = things(4, per_image=4)
     found = compared(made(tmp_path, data, base=worse, own=perfect)).differences
@@ -163,6 +166,7 @@ def test_a_number_without_an_interval_has_no_verdict(tmp_path: Path) -> None:
     assert found["low"].isna().all() and found["p"].isna().all() and (found["difference"] > 0).all()
 
 
+@pytest.mark.slow
 def test_the_largest_changes_come_first(tmp_path: Path) -> None:
     moves = [0, 3, 1, 2]
 
@@ -316,6 +320,7 @@ def test_other_settings_of_the_protocol_are_as_in_a_score(
     assert "a comparison is about one protocol" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_without_the_dataset_there_is_no_sheet_and_all_else(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

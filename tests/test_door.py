@@ -142,6 +142,7 @@ def test_a_failure_of_a_run_has_status_1(run: Run, words: list[str], answer: str
     assert err.startswith("error: ") and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_failure_has_status_1_and_names_the_setting_and_the_verb_that_helps(run: Run) -> None:
     status, _, err = run("model=hull", "dataset=kins")
     assert status == 1 and err == (

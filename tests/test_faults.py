@@ -258,6 +258,7 @@ def test_what_was_left_out_can_be_tried_again(tmp_path: Path) -> None:
     assert not errors(tmp_path) and not flying(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_kill_from_outside_blames_nobody_too_soon(tmp_path: Path) -> None:
     """Where nothing shows what ended the process, the sample is tried last, and marked after four times."""
     for n in range(MOST):

@@ -377,6 +377,7 @@ def test_others_covers_fish_outside_the_subset(copied: Callable[[str], Path]) ->
     assert dataset.check() == []  # no rate is stated, so the measured one stands
 
 
+@pytest.mark.slow
 def test_configuration(trees: dict[str, Path]) -> None:
     settings = composed("dataset=fishbowl", f"dataset.root={trees['generator']}", "dataset.stride=2")
     dataset = build(settings.dataset, "dataset")

@@ -388,6 +388,7 @@ def test_what_means_nothing_to_such_a_transformer_is_refused(schnell: Path, how:
         inpaint(Flux(str(schnell), **SETTINGS), *inputs(1, SIDE), how)
 
 
+@pytest.mark.slow
 def test_the_configuration_is_the_papers(folder: Path) -> None:
     model = build(composed("model=flux", f"model.weights={folder}", "segmenter=random/sam").model, "model")
     described = model.describe()

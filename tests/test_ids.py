@@ -96,6 +96,7 @@ def test_the_printed_list_selects_the_same_instances_again(
     assert outcome.ids == label(ids) and outcome.excluded == {}
 
 
+@pytest.mark.slow
 def test_a_limit_is_said_in_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert data(["ids", "dataset.images=3", "limit=2"]) == 0
     printed = capsys.readouterr().out.splitlines()
@@ -126,6 +127,7 @@ def test_the_file_is_the_explicit_list(tmp_path: Path, bench: Bench) -> None:
     assert limited.main.records["id"].tolist() == outcome.main.records["id"].tolist()[:1]
 
 
+@pytest.mark.slow
 def test_hidden_instances_are_left_out_of_the_list_and_counted(tmp_path: Path) -> None:
     class Half(Toy):
         def records(self) -> pd.DataFrame:

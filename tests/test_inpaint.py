@@ -33,6 +33,7 @@ def test_strategies_give_different_images(backbone: StableDiffusion) -> None:
             assert (one != other).mean() > 0.02
 
 
+@pytest.mark.slow
 def test_guidance_on_the_mask_changes_the_image(backbone: StableDiffusion) -> None:
     case = inputs(1, SIDE)
     without, with_it = (inpaint(backbone, *case, Denoising(NoLeakage(), 3, w))[0] for w in (0.0, 0.75))

@@ -272,6 +272,7 @@ def test_the_mask_tells_where_to_paint_also_where_nothing_is_erased(backbones: d
     assert empty["mask"].min() == 1 and torch.equal(empty["image"], clean)
 
 
+@pytest.mark.slow
 def test_the_null_prompt_is_computed_once_and_then_neither_needs_nor_loads_the_prior(
     folder: Path, nets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

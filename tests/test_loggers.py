@@ -122,6 +122,7 @@ def test_settings_say_what_was_run_by_what(tmp_path: Path) -> None:
     assert {"command", "overrides", "git", "split", "environment"} <= set(said)
 
 
+@pytest.mark.slow
 def test_no_secret_and_no_control_character_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_API_KEY", "0123456789abcdef")
     outcome = told_outcome(tmp_path, hostile=True)

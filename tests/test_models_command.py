@@ -257,6 +257,7 @@ def test_fetch_of_a_branch_says_how_to_pin_its_commit(run: Run, shop: Hub) -> No
     assert f"pin it       model.backbone.revision={COMMIT}\n" in out
 
 
+@pytest.mark.slow
 def test_fetch_of_other_weights_of_a_family(run: Run, shop: Hub) -> None:
     status, out, _ = run("fetch", "sd15", PLAIN, "model.weights=me/tuned")
     assert status == 0 and shop.asked == [("me/tuned", None)]

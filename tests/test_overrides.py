@@ -141,6 +141,7 @@ def test_a_setting_that_does_nothing_beside_others_gets_a_line(overrides: list[s
         assert line.partition(" has no effect: ")[2].startswith(str(reason))
 
 
+@pytest.mark.slow
 def test_a_part_that_is_used_by_the_command_itself_is_not_idle() -> None:
     words = ["model=hull", "segmenter=colour_model"]
     assert len(without_effect(composed(words, []), words)) == 1

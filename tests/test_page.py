@@ -100,6 +100,7 @@ def test_numbers_are_packed_as_they_are() -> None:
     assert np.isnan(numbers(packed([np.nan], "f32"))[0])
 
 
+@pytest.mark.slow
 def test_the_columns_are_the_runs_numbers(tmp_path: Path) -> None:
     data = things(6)
     page = written(tmp_path, data, [same, off, failing], data)
@@ -124,6 +125,7 @@ def test_the_columns_are_the_runs_numbers(tmp_path: Path) -> None:
     assert any(title.startswith("Differences to A: all instances") for title in titles)
 
 
+@pytest.mark.slow
 def test_masks_travel_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(masks, "CHUNK", 4)
     data = things(6)
@@ -153,6 +155,7 @@ def test_the_same_call_writes_the_same_bytes_and_no_picture_again(tmp_path: Path
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "page").rglob("*")} == stats
 
 
+@pytest.mark.slow
 def test_an_interrupted_page_is_completed(tmp_path: Path) -> None:
     data, folder = things(4), tmp_path / "page"
     written(tmp_path, data, [same], data)
@@ -252,6 +255,7 @@ def test_a_dataset_of_ones_own_is_asked_for_in_the_shells_words(tmp_path: Path) 
         dataset_of(open_run(home), [tmp_path])
 
 
+@pytest.mark.slow
 def test_runs_of_other_instances_are_refused_or_joined(tmp_path: Path) -> None:
     data = things(6)
     fewer = replace(data, instances=dict(list(data.instances.items())[:4]))
@@ -265,6 +269,7 @@ def test_runs_of_other_instances_are_refused_or_joined(tmp_path: Path) -> None:
     assert (joined.instances, joined.left_out) == (4, 2)
 
 
+@pytest.mark.slow
 def test_the_row_of_v_is_the_one_of_the_runs_seed_and_stands_once(tmp_path: Path) -> None:
     data = things(4)
     v = {id: [facts[4]] for id, facts in data.instances.items()}
@@ -286,6 +291,7 @@ def test_the_row_of_v_is_the_one_of_the_runs_seed_and_stands_once(tmp_path: Path
     assert models(open_run(tmp_path / "v1"), runs[0]) == ["visible seed=1", "own0"], "V is one of the runs"
 
 
+@pytest.mark.slow
 def test_what_was_not_run_is_counted_on_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = things(6)
     predicted = {id: [same(facts[3])] for id, facts in list(data.instances.items())[:4]}

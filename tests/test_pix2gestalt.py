@@ -205,6 +205,7 @@ def test_predictions_are_the_same_alone_in_company_and_reversed(
     assert any(not mask.all() and mask.any() for mask in together)
 
 
+@pytest.mark.slow
 def test_a_picture_is_the_same_to_the_byte_whatever_their_number(model: Callable[..., Pix2Gestalt]) -> None:
     asked = queries()[:2]
     few, many = (model(samples=count).explain(asked[0], 5) for count in (1, 5))

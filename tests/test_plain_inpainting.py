@@ -103,6 +103,7 @@ def test_the_cells_inside_v_are_the_known_ones_at_every_step(model: TuningFree, 
     assert torch.allclose(steps[-1].after[..., visible], clean[..., visible], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_is_the_librarys_pipeline_with_v_pasted_after_each_step(
     model: TuningFree, recorder: Recorder, folder: Path, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:

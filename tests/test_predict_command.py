@@ -176,6 +176,7 @@ def test_points_ask_the_segmenter_for_the_visible_mask(sample: Sample, capsys: p
     assert np.array_equal(grey(Path("by mask/amodal.png")), grey(Path("by points/amodal.png")))
 
 
+@pytest.mark.slow
 def test_a_segmenter_that_finds_hardly_more_than_the_points_is_told_of(
     sample: Sample, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -432,6 +433,7 @@ def test_a_query_alone_decides(sample: Sample) -> None:
     assert np.array_equal(grey(Path("a/new/folder/amodal.png")) > 0, mask | sample.visible)
 
 
+@pytest.mark.slow
 def test_answers_of_two_models_or_pictures_are_never_mixed(
     sample: Sample, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -195,6 +195,7 @@ def test_all_tensors_are_on_the_device(family: str, prompt: PromptKind, monkeypa
     assert found == ["meta"] * len(images)
 
 
+@pytest.mark.slow
 def test_the_finer_mask_of_sam_hq_can_be_taken_alone() -> None:
     images, prompts = samples()
     both = load("sam_hq").segment(images, prompts)

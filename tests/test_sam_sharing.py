@@ -137,6 +137,7 @@ def out_of_memory(segmenter: Promptable, fits: int, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(segmenter, "embed", small)
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_halves_the_pictures_at_once_and_keeps_the_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

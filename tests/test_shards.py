@@ -32,6 +32,7 @@ def test_each_picture_is_in_one_shard(count: int) -> None:
         assert all(map(len, parts))
 
 
+@pytest.mark.slow
 def test_a_shard_does_not_depend_on_the_order_of_the_index() -> None:
     records = Toy(images=9).records()
     again = Shard(1, 3).of(records.iloc[::-1])

@@ -43,6 +43,7 @@ def test_a_trial_blames_nobody_for_a_kill_from_outside(tmp_path: Path) -> None:
     assert not errors(tmp_path) and not flying(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_trial_tells_how_a_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert trial.end_of(lambda: None) == trial.end_of(lambda: 1 / 0) == trial.end_of(sys.exit) == ""
     assert trial.end_of(lambda: os._exit(3)) == "an exit with status 3 that Python has not seen"

@@ -127,6 +127,7 @@ def test_the_null_prompts_are_the_librarys(
     assert bool(states.any()) == bool(pooled.any()) == (null_prompt == "encoded")
 
 
+@pytest.mark.slow
 def test_zeros_need_no_text_encoder_and_encoded_needs_both_once(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -234,6 +234,7 @@ def test_p_values_equal_a_count_of_the_resamples() -> None:
     assert math.isnan(p_value(np.full(3, np.nan)))
 
 
+@pytest.mark.slow
 def test_p_values_of_equal_populations_are_uniform() -> None:
     low = 0
     for seed in range(300):

@@ -112,6 +112,7 @@ def test_seed_split_and_size_change_the_fingerprint(other: tuple[Split, int, int
     assert Toy(*other).fingerprint() != Toy("val", 2, 3).fingerprint()
 
 
+@pytest.mark.slow
 def test_a_larger_dataset_begins_with_the_smaller_one() -> None:
     small, large = Toy("test", 3, 0), Toy("test", 5, 0)
     ids = list(small.records()["id"])
@@ -210,6 +211,7 @@ def test_training_masks_do_not_follow_the_objects() -> None:
     assert 0.15 < float(np.mean(shares)) < 0.5
 
 
+@pytest.mark.slow
 def test_samples_show_the_image_outside_their_mask_and_erase_the_hole_in_it() -> None:
     rng = np.random.default_rng(0)
     samples = [training.draw_sample(rng) for _ in range(60)]

@@ -178,6 +178,7 @@ def test_a_protocol_of_many_numbers_has_a_line_for_each_of_them(printed: Printed
         assert all(f"mIoU {n}" in out for n in range(7)) and "view=crop" in out
 
 
+@pytest.mark.slow
 def test_a_report_has_its_sections_in_their_order(outcome: Outcome, printed: Printed, tmp_path: Path) -> None:
     files = [tmp_path / "scores" / "summary.csv", tmp_path / "store.sqlite", tmp_path / "scores" / "sheet.png"]
     heads = ("toy, % with", "instances ", "left out: ", "errors: none", "wrote\n", "next: amodal-bench results comp")
