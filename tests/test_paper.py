@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Run
+from indexes import pictures
 from params import mostly_slow
 
 import amodal_bench
@@ -161,18 +162,7 @@ def test_a_larger_sample_keeps_what_a_smaller_one_has_run(run: Run, mine: list[s
 
 def test_a_sample_is_whole_images_spread_over_occlusion_and_part_of_every_larger_one() -> None:
     rng = np.random.default_rng(0)
-    number = np.arange(3000)
-    records = pd.DataFrame(
-        {
-            "id": [f"i{n}" for n in number],
-            "image_id": [f"p{n // 3}" for n in number],
-            "video_id": "",
-            "stuff": False,
-            "crowd": False,
-            "hidden": False,
-            "occlusion_rate": rng.choice([0.0, 0.1, 0.3, 0.6, 0.9], 1000).repeat(3),
-        }
-    )
+    records = pictures(rng.choice([0.0, 0.1, 0.3, 0.6, 0.9], 1000).repeat(3), each=3)
     protocol = shipped("instance")
     assert isinstance(protocol, ScoringProtocol)
     small, large = (sampled(records, protocol, wanted) for wanted in (300, 900))

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from conftest import Run
+from indexes import pictures
 
 from amodal_bench.core.errors import ConfigError, UsageError
 from amodal_bench.metrics.protocols import ScoringProtocol, shipped
@@ -93,18 +93,7 @@ def test_a_budget_that_has_no_room_for_one_image_of_each_dataset_says_what_that_
 
 
 def test_a_sample_that_fits_is_the_sample_of_as_many_instances() -> None:
-    number = np.arange(40)
-    records = pd.DataFrame(
-        {
-            "id": [f"i{n}" for n in number],
-            "image_id": [f"p{n // 4}" for n in number],
-            "video_id": "",
-            "stuff": False,
-            "crowd": False,
-            "hidden": False,
-            "occlusion_rate": number % 7 / 10,
-        }
-    )
+    records = pictures(np.arange(40) % 7 / 10, each=4)
     protocol = shipped("instance")
     assert isinstance(protocol, ScoringProtocol)
     order = ordered(records, protocol)

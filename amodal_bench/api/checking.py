@@ -27,12 +27,11 @@ from amodal_bench.runner.place import room
 from amodal_bench.runner.regions import complete
 from amodal_bench.runner.run_json import FILE, write_again
 from amodal_bench.runner.salvage import Salvaged, fill, put_in_place, salvage
-from amodal_bench.runner.schema import COUNTS, INSTANCES
+from amodal_bench.runner.schema import COUNTS, DRAW, ERROR, ID, INSTANCES
 from amodal_bench.runner.store import CONTENTS, STORE, Store, prediction_row
 from amodal_bench.runner.sums import row_sum
 
 _NAMES = list(INSTANCES)
-_ID, _DRAW, _ERROR = (_NAMES.index(name) for name in ("id", "draw", "error"))
 _HEIGHT, _WIDTH, _RLE = (_NAMES.index(name) for name in ("height", "width", "rle"))
 _COUNTS = slice(_NAMES.index(COUNTS[0]), _NAMES.index(COUNTS[-1]) + 1)
 _DERIVED = ("regions", "pairs", "majorities")
@@ -160,12 +159,12 @@ class _Check:
     def _instances(self) -> None:
         every = [(True, None, row) for row in self.salvaged.sound["instances"]]
         every += [(False, row[0], row[1:]) for row in self.salvaged.broken["instances"]]
-        every.sort(key=lambda each: (str(each[2][_ID]), str(each[2][_DRAW])))  # the draws of an instance together
+        every.sort(key=lambda each: (str(each[2][ID]), str(each[2][DRAW])))  # the draws of an instance together
         kept = []
         for sound, stored, row in follow(every, "checking predictions", "pred"):
             self.found.rows += 1
             again = self._again(row) if self.dataset is not None else None
-            where = f"instance {row[_ID]!r:.80}" + (f", draw {row[_DRAW]}" if row[_DRAW] else "")
+            where = f"instance {row[ID]!r:.80}" + (f", draw {row[DRAW]}" if row[DRAW] else "")
             if sound:
                 if again is not None and again != row:
                     self.found.faults.append(f"{where}: its counts are not those of its mask")
@@ -181,14 +180,14 @@ class _Check:
 
     def _again(self, row: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """A row with size and counts made again of its mask; None where there is nothing to make them of."""
-        sample = self._sample(row[_ID])
+        sample = self._sample(row[ID])
         if isinstance(sample, Exception):
             return None
         shape, counts = sample.amodal.shape, row[_COUNTS]
         if row[_RLE] is None:
             if counts[0] is None:
                 return None  # the sample could not be read
-            recounted = failed_row(sample, str(row[_ERROR]))
+            recounted = failed_row(sample, str(row[ERROR]))
         else:
             try:
                 mask = decode({"size": list(shape), "counts": row[_RLE]}, *shape)

@@ -13,7 +13,7 @@ from amodal_bench.runner.merging import take_in, taken_from
 from amodal_bench.runner.nearest import differences
 from amodal_bench.runner.place import opened, room
 from amodal_bench.runner.run_json import FILE, finish, read_facts, write_again
-from amodal_bench.runner.shards import Shard, shards_of
+from amodal_bench.runner.shards import Shard, named, shards_of
 from amodal_bench.runner.store import STORE, read_store
 
 
@@ -98,10 +98,8 @@ def _gaps(sources: Sequence[Path], known: Collection[str]) -> list[str]:
     """Which shards of as many are not there and were never taken in, are at work or not finished."""
     there: dict[Shard, list[Path]] = {}
     for folder in sources:
-        named = shards_of(folder.parent.parent)
-        for shard, place in named.items():
-            if place.resolve() == folder.resolve():
-                there.setdefault(shard, []).append(folder)
+        if (shard := named(folder.absolute())) is not None:
+            there.setdefault(shard, []).append(folder)
     found = []
     for count in sorted({shard.count for shard in there}):
         for shard in (Shard(number, count) for number in range(count)):

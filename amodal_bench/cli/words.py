@@ -71,6 +71,12 @@ def _spellings(names: Sequence[str]) -> list[str]:
     return [*names, *(["--out"] if "--output" in names else [])]
 
 
+def results_folder(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare the argument of a verb that works on a results folder: `results`."""
+    said = {"metavar": "[FOLDER]", "type": kept_in, "shell_complete": folders, "default": "results"}
+    return word("results", "results/ by default", **said)(function)
+
+
 def dataset(function: Callable[..., Any]) -> Callable[..., Any]:
     """Declare the arguments of a verb that works on one dataset: `name`, `overrides`, `config_dir`."""
     said = "such as dataset.root=/data/cocoa dataset.split=val"

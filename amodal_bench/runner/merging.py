@@ -8,17 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from amodal_bench.core.errors import BenchError
 from amodal_bench.core.stages import StageCost
+from amodal_bench.runner.pictures import NOTE, TABLE
 from amodal_bench.runner.run_json import read_facts
-from amodal_bench.runner.schema import INSTANCES, has_table
+from amodal_bench.runner.schema import DRAW, ERROR, ID, has_table
 from amodal_bench.runner.store import STORE, Store, read_store
 
 _TOLD = "taken in"
 """Under which name a store says what it has taken of the costs of others."""
-
-_NAMES = list(INSTANCES)
-_ID, _DRAW, _ERROR = (_NAMES.index(name) for name in ("id", "draw", "error"))
-_PICTURES = "CREATE TABLE IF NOT EXISTS pictures (id TEXT PRIMARY KEY, digest TEXT, stat TEXT)"
 
 Found = tuple[list[tuple[Any, ...]], list[tuple[str, str]], list[tuple[Any, ...]], dict[str, StageCost]]
 """A store's predictions, records, noted pictures, and costs of stages."""
@@ -46,15 +44,15 @@ def take_in(store: Store, folders: Iterable[Path], ids: Collection[str] | None =
 
 def _take(store: Store, folder: Path, ids: Collection[str] | None) -> int:
     wanted, records, pictures, costs = read_store(folder / STORE, lambda other: _lacking(store, other, ids))
-    predicted = [row for row in wanted if row[_ERROR] is None]
+    predicted = [row for row in wanted if row[ERROR] is None]
     db = store.db
     with db:
         store.put("instances", wanted)
-        store.forget_derived([(row[_ID], row[_DRAW]) for row in wanted])
+        store.forget_derived([(row[ID], row[DRAW]) for row in wanted])
         store.put("records", records)
         if pictures:
-            db.execute(_PICTURES)
-            db.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?)", pictures)
+            db.execute(TABLE)
+            db.executemany(NOTE, pictures)
         if ids is None:  # a part of a store has an unknown part of its costs
             _add_costs(store, _mark(folder), costs)
     return len(predicted)
@@ -66,27 +64,26 @@ def _lacking(store: Store, other: Store, ids: Collection[str] | None) -> Found:
     rows = [
         row
         for row in other.rows("instances", "ORDER BY id, draw")
-        if (ids is None or row[_ID] in ids) and _is_better(row, here)
+        if (ids is None or row[ID] in ids) and _is_better(row, here)
     ]
     known = {id for (id,) in store.db.execute("SELECT id FROM records")}
     records = [row for row in other.rows("records", "ORDER BY rowid") if row[0] not in known]
-    taken = {row[_ID] for row in rows}
+    taken = {row[ID] for row in rows}
     pictures: Sequence[Any] = []
     if has_table(other.db, "pictures"):
         pictures = [row for row in other.db.execute("SELECT id, digest, stat FROM pictures") if row[0] in taken]
-    costs = {stage: StageCost(*values) for stage, *values in other.rows("stages", "ORDER BY rowid")}
-    return rows, records, list(pictures), costs
+    return rows, records, list(pictures), other.costs()
 
 
 def _is_better(row: Sequence[Any], here: dict[tuple[str, int], str | None]) -> bool:
-    place = row[_ID], row[_DRAW]
-    return place not in here or (row[_ERROR] is None and here[place] is not None)
+    place = row[ID], row[DRAW]
+    return place not in here or (row[ERROR] is None and here[place] is not None)
 
 
 def _mark(folder: Path) -> str:
     """What tells a store apart from others of the run, wherever it is copied to: when it was begun, and its name."""
     begun = None
-    with suppress(Exception):
+    with suppress(BenchError):
         begun = read_facts(folder).dates["begun"]
     return f"{folder.name} {begun}"
 
@@ -95,13 +92,12 @@ def _add_costs(store: Store, mark: str, costs: dict[str, StageCost]) -> None:
     """Add what another store's stages have cost since it was last taken in."""
     told = _told(store)
     before = {stage: StageCost(*values) for stage, values in told.get(mark, {}).items()}
-    total = {stage: StageCost(*values) for stage, *values in store.rows("stages", "ORDER BY rowid")}
+    new = {}
     for stage, cost in costs.items():
         earlier = before.get(stage, StageCost())
-        new = StageCost(cost.seconds - earlier.seconds, cost.instances - earlier.instances, cost.batch, cost.peak)
-        total[stage] = total.get(stage, StageCost()) + new
-    store.db.execute("DELETE FROM stages")
-    store.put("stages", [(stage, *vars(cost).values()) for stage, cost in total.items()])
+        seconds, instances = cost.seconds - earlier.seconds, cost.instances - earlier.instances
+        new[stage] = StageCost(seconds, instances, cost.batch, cost.peak)
+    store.add_costs(new)
     told[mark] = {stage: list(vars(cost).values()) for stage, cost in costs.items()}
     store.put("told", [(_TOLD, json.dumps(told))])
 

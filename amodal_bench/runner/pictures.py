@@ -18,7 +18,8 @@ from amodal_bench.core.digests import is_only_touched, sha256, stat_of
 from amodal_bench.core.errors import InputError
 from amodal_bench.datasets.base import Dataset, FromFiles, Problem, Sample
 
-_TABLE = "CREATE TABLE IF NOT EXISTS pictures (id TEXT PRIMARY KEY, digest TEXT, stat TEXT)"
+TABLE = "CREATE TABLE IF NOT EXISTS pictures (id TEXT PRIMARY KEY, digest TEXT, stat TEXT)"
+NOTE = "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?)"
 _DERIVED = {"instances": "id", "regions": "id", "majorities": "id", "pairs": "predicted", "pictures": "id"}
 """Tables of a store that hold what was made of an instance's files, and the column with its id."""
 
@@ -36,7 +37,7 @@ class Pictures:
         self._source = dataset if isinstance(dataset, FromFiles) else None
         self.dataset: Dataset = dataset if self._source is None else Noting(dataset, self._source, self._note)
         if self._source is not None:
-            db.execute(_TABLE)
+            db.execute(TABLE)
 
     def forget_changed(self, ids: Sequence[str]) -> str:
         """Take the predictions out of the store whose files have other content than they were made from.
@@ -77,7 +78,7 @@ class Pictures:
     def _note(self, id: str, digest: str, stat: str) -> None:
         """Note what an instance is about to be predicted from; a kill before it is predicted does no harm."""
         with self._db:
-            self._db.execute("INSERT OR REPLACE INTO pictures VALUES (?, ?, ?)", (id, digest, stat))
+            self._db.execute(NOTE, (id, digest, stat))
 
 
 class Noting:

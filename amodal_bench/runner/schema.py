@@ -31,6 +31,9 @@ INSTANCES = {
 }
 """Columns of the predictions and their types; an earlier store's rows lack some, and get `_EARLIER` or NULL."""
 
+ID, DRAW, ERROR = (list(INSTANCES).index(name) for name in ("id", "draw", "error"))
+"""Their places in a row of predictions."""
+
 _EARLIER = {"draw": "0"}
 
 _TABLES = {

@@ -57,8 +57,11 @@ def _number(text: str) -> int:
 
 def shards_of(run: Path) -> dict[Shard, Path]:
     """The shards that lie in a run's folder, and where; in order."""
-    found = {}
-    for file in (run / FOLDER).glob(f"*/{STORE}"):
-        if named := _NAME.fullmatch(file.parent.name):
-            found[Shard(int(named[1]), int(named[2]))] = file.parent
-    return dict(sorted(found.items()))
+    found = {named(file.parent): file.parent for file in (run / FOLDER).glob(f"*/{STORE}")}
+    return dict(sorted((shard, folder) for shard, folder in found.items() if shard is not None))
+
+
+def named(folder: Path) -> Shard | None:
+    """Which shard a folder is by its name and place; None where it is none."""
+    found = _NAME.fullmatch(folder.name) if folder.parent.name == FOLDER else None
+    return None if found is None else Shard(int(found[1]), int(found[2]))

@@ -146,11 +146,15 @@ class Store:
             self.put("instances", [_values(row) for row in rows])
             self.forget_derived([(row.id, row.draw) for row in rows])
             if costs:
-                total = self._costs()  # by their stages in the order in which they first ran
-                for stage, cost in costs.items():
-                    total[stage] = total.get(stage, StageCost()) + cost
-                self._db.execute("DELETE FROM stages")
-                self.put("stages", [(stage, *vars(cost).values()) for stage, cost in total.items()])
+                self.add_costs(costs)
+
+    def add_costs(self, costs: Mapping[str, StageCost]) -> None:
+        """Add to what stages have cost; the caller commits."""
+        total = self.costs()  # by their stages in the order in which they first ran
+        for stage, cost in costs.items():
+            total[stage] = total.get(stage, StageCost()) + cost
+        self._db.execute("DELETE FROM stages")
+        self.put("stages", [(stage, *vars(cost).values()) for stage, cost in total.items()])
 
     def forget_derived(self, predictions: Sequence[tuple[str, int]]) -> None:
         """Take out what was derived of earlier predictions, by id and draw; the caller commits."""
@@ -193,13 +197,14 @@ class Store:
                 raise DamagedRow(f"{table}, row {', '.join(map(repr, row[:keys]))[:200]}: {problem}")
             yield row
 
-    def _costs(self) -> dict[str, StageCost]:
+    def costs(self) -> dict[str, StageCost]:
+        """What stages have cost so far, in the order in which they first ran."""
         return {stage: StageCost(*values) for stage, *values in self.rows("stages", "ORDER BY rowid")}
 
     def stages(self) -> pd.DataFrame:
         """What the model's stages have cost: stage, seconds, instances, batch, peak (bytes)."""
         return pd.DataFrame(
-            [{"stage": stage, **vars(cost)} for stage, cost in self._costs().items()],
+            [{"stage": stage, **vars(cost)} for stage, cost in self.costs().items()],
             columns=["stage", "seconds", "instances", "batch", "peak"],
         )
 

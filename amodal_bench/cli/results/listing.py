@@ -12,8 +12,8 @@ from pathlib import Path
 from amodal_bench.cli.columns import columns
 from amodal_bench.cli.columns import room as width_of_window
 from amodal_bench.cli.results.told import UNKNOWN, protocols_of, told
-from amodal_bench.cli.verbs import verb, word
-from amodal_bench.cli.words import folders, kept_in
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import results_folder
 from amodal_bench.core.errors import InputError
 from amodal_bench.report.folding import folded
 
@@ -22,14 +22,7 @@ NUMBERS = ("predicted", "errors", "seed", "draws")
 
 
 @verb(__doc__)
-@word(
-    "results",
-    "results/ by default",
-    metavar="[FOLDER]",
-    type=kept_in,
-    shell_complete=folders,
-    default="results",
-)
+@results_folder
 def main(results: Path) -> int:
     """Print a row or a paragraph for each run."""
     from amodal_bench.runner.place import run_folders

@@ -16,8 +16,8 @@ from amodal_bench.cli.columns import room
 from amodal_bench.cli.results.grouped import grouped
 from amodal_bench.cli.results.histograms import histograms
 from amodal_bench.cli.results.told import UNKNOWN, by_digest
-from amodal_bench.cli.verbs import verb, word
-from amodal_bench.cli.words import folders, kept_in
+from amodal_bench.cli.verbs import verb
+from amodal_bench.cli.words import results_folder
 from amodal_bench.core.errors import UsageError, first_line
 from amodal_bench.core.files import require_regular
 from amodal_bench.core.window import ascii_only, plain
@@ -31,14 +31,7 @@ TEXT = dict.fromkeys([*(key for key in KEYS if key != "draws"), "fingerprint"], 
 
 
 @verb(__doc__)
-@word(
-    "results",
-    "results/ by default",
-    metavar="[FOLDER]",
-    type=kept_in,
-    shell_complete=folders,
-    default="results",
-)
+@results_folder
 def main(results: Path) -> int:
     """Print and write the tables of all runs."""
     from amodal_bench.report.csv_logger import write_csv
