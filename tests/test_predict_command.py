@@ -32,7 +32,7 @@ from amodal_bench.datasets.toy import Toy
 from amodal_bench.models.base import Step
 from amodal_bench.report.colours import GAINED, KEPT, rgb
 from amodal_bench.report.outcome import Outcome
-from amodal_bench.report.sheet import CELL, EDGE, LINE, Sheet, draw_sheet
+from amodal_bench.report.sheet import CELL, EDGE, GAP, LINE, Sheet, draw_sheet
 from amodal_bench.runner.store import Store
 from amodal_bench.segmenters.base import Prompt
 from amodal_bench.weights.small import sam
@@ -222,7 +222,9 @@ def test_points_go_to_the_segmenter_that_the_model_chooses(sample: Sample) -> No
 def test_every_step_writes_a_strip(sample: Sample) -> None:
     assert predict([f"{sample.id}.png", "--mask", "mask.png", "-o", "out", "--every-step", *FAST]) == 0
     with pillow.open("out/steps.png") as strip:
-        assert 3 * CELL < strip.width < 4 * CELL and 2 * CELL < strip.height < 3 * CELL
+        # Three steps in a row, two rows; around them a title, heads and what is below each picture.
+        assert strip.width == 2 * EDGE + 3 * (CELL + GAP) - GAP
+        assert 2 * CELL < strip.height < 2 * CELL + 8 * LINE + 4 * EDGE
     # Without the strip: that of the call before does not stay.
     assert predict([f"{sample.id}.png", "--mask", "mask.png", "-o", "out", *FAST]) == 0
     assert not Path("out/steps.png").exists() and Path("out/overlay.png").exists()
