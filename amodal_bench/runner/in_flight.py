@@ -102,11 +102,48 @@ class InFlight:
         """Note what is taken up; what was noted before it has come to its end."""
         with self._db:
             self._db.execute("DELETE FROM in_flight WHERE running")
+            self._take_up(keys, stage)
+
+    def _take_up(self, keys: Sequence[Key], stage: Stage) -> None:
+        self._db.executemany(
+            "INSERT INTO in_flight VALUES (?, ?, 0, '', ?, 1) "
+            "ON CONFLICT (id, draw) DO UPDATE SET running = 1, stage = excluded.stage",
+            [(id, draw, stage.value) for id, draw in keys],
+        )
+
+    def _be_late(self, keys: Collection[Key]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO in_flight VALUES (?, ?, 0, '', ?, 0)",
+            [(id, draw, Stage.PREDICTING.value) for id, draw in keys],
+        )
+
+    def take_up(self, keys: Sequence[Key]) -> None:
+        """Note what another process takes up, beside what is in flight already."""
+        with self._db:
+            self._take_up(keys, Stage.PREDICTING)
+
+    def let_go(self, keys: Sequence[Key], late: Collection[Key] = ()) -> None:
+        """Note that some of what is in flight has ended well; what was too `late` is tried alone another time."""
+        with self._db:
+            self._db.executemany("DELETE FROM in_flight WHERE id = ? AND draw = ?", keys)
+            self._be_late(late)
+
+    def ended(self, keys: Sequence[Key], why: str, stage: Stage) -> list[Suspect]:
+        """Note that a process has ended during these, and what is known of each since.
+
+        Args:
+            keys: what it was at.
+            why: what ended it; "" where nothing shows it.
+            stage: what it did with them.
+        """
+        alone = len({id for id, _ in keys}) == 1  # of several instances nobody knows which it was
+        with self._db:
+            self._take_up(keys, stage)
             self._db.executemany(
-                "INSERT INTO in_flight VALUES (?, ?, 0, '', ?, 1) "
-                "ON CONFLICT (id, draw) DO UPDATE SET running = 1, stage = excluded.stage",
-                [(id, draw, stage.value) for id, draw in keys],
+                "UPDATE in_flight SET ends = ends + 1, why = ?, running = 0 WHERE id = ? AND draw = ?",
+                [(why if alone else "", *key) for key in keys],
             )
+        return self.suspects(keys)
 
     def blame(self, key: Key, why: str) -> None:
         """Note what a prediction that has ended processes does, once that is known."""
@@ -122,10 +159,7 @@ class InFlight:
         """Note that all that was taken up has come to its end; what was too `late` is tried alone another time."""
         with self._db:
             self._db.execute("DELETE FROM in_flight WHERE running")
-            self._db.executemany(
-                "INSERT OR REPLACE INTO in_flight VALUES (?, ?, 0, '', ?, 0)",
-                [(id, draw, Stage.PREDICTING.value) for id, draw in late],
-            )
+            self._be_late(late)
 
     def put_down(self) -> None:
         """Note that what is in flight was left in good order, such as by Ctrl-C: nobody is to blame for it."""

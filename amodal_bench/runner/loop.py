@@ -93,17 +93,25 @@ class _Reader:
             return self.guard.failure(error)
 
 
-def run(work: Work, store: Store, report: Callable[[Sequence[Row]], None]) -> None:
+def run(
+    work: Work, store: Store, report: Callable[[Sequence[Row]], None], watch: FirstFailures | None = None
+) -> None:
     """Make all of the work's predictions, committing each batch to the store and then reporting its rows.
 
     What is done is on record, so that a sample that takes the process with it is tried alone by the next call, and
     becomes a row with an error in the one after that.
 
+    Args:
+        work: what to do.
+        store: of the run.
+        report: is told what was committed.
+        watch: looks for a model that fails from the first prediction on; a new one where it is None.
+
     Raises:
         AllFailed: the first batch, of eight predictions at least, has failed whole; its rows are in the store.
         ConfigError: the model cannot say what its stages cost.
     """
-    watch = FirstFailures(not (work.done or work.tolerant))
+    watch = watch or FirstFailures(not (work.done or work.tolerant))
     with guarded(store, work.wanted, work.time_limit, work.retry_fatal) as guard:
         reader = _Reader(work, guard)
         for suspect in guard.guilty:

@@ -1,0 +1,287 @@
+"""A worker: dataset and model built from the run's settings in a process of its own; batches in, rows out.
+
+It runs the same loop as a command does, into a store of its own that lasts for one batch. So limits of time, halved
+batches, and the record of what ended the process are those of any run. It knows nothing of Ray.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from amodal_bench.config.build import build
+from amodal_bench.config.own import name_folders, own_places
+from amodal_bench.core.errors import BenchError, ConfigError, unbroken
+from amodal_bench.core.stages import StageCost
+from amodal_bench.datasets.base import Dataset
+from amodal_bench.models.base import Model
+from amodal_bench.runner.first_failures import AllFailed, FirstFailures
+from amodal_bench.runner.guard import guarded
+from amodal_bench.runner.identity import Identity, identify
+from amodal_bench.runner.in_flight import Key, Stage, Suspect
+from amodal_bench.runner.last_words import LastWords
+from amodal_bench.runner.loop import Work, failed_row, run
+from amodal_bench.runner.nearest import differences
+from amodal_bench.runner.pictures import Pictures
+from amodal_bench.runner.store import STORE, Row, Store
+
+PASSED_ON = ("AMODAL_BENCH_", "HF_HOME", "HF_HUB_", "XDG_CACHE_HOME")
+"""How variables begin that caches and weights are found by. Tokens are not among them: log in on each machine."""
+
+
+def passed_on() -> dict[str, str]:
+    """What of this process's environment its workers need."""
+    return {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a worker needs to do the work of a run.
+
+    Attributes:
+        dataset, model: how they are built, with the class as `_target_`; or the object itself, where it was given.
+        target: the dotted path of the model's class.
+        identity: of the run; a worker that would make another one is refused.
+        seed, hidden, time_limit: as in `Work`.
+        folder: the working folder, which paths may start from.
+        places: folders with the user's own classes.
+        environment: variables that weights and caches are found by.
+    """
+
+    dataset: Any
+    model: Any
+    target: str
+    identity: Identity
+    seed: int
+    hidden: bool
+    time_limit: float | None
+    folder: str = field(default_factory=os.getcwd)
+    places: Sequence[str] = field(default_factory=own_places)
+    environment: Mapping[str, str] = field(default_factory=passed_on)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a batch.
+
+    Attributes:
+        rows: one for each of its predictions.
+        pictures: (id, digest, stat) of the files that were read, as `Pictures` notes them.
+        costs: of the model's stages.
+        late: those that took too long.
+        all_failed: (count, first error, its traceback) where this worker has seen nothing but failures so far.
+        works: whether this worker has made a prediction, or one was declined.
+        said: the texts of warnings.
+        stop: an error that would fail every sample; there are no rows then.
+    """
+
+    rows: Sequence[Row] = ()
+    pictures: Sequence[tuple[str, str, str]] = ()
+    costs: Mapping[str, StageCost] = field(default_factory=dict)
+    late: Sequence[Key] = ()
+    all_failed: tuple[int, str, str] | None = None
+    works: bool = False
+    said: Sequence[str] = ()
+    stop: BenchError | None = None
+
+
+class _Watch(FirstFailures):
+    """Looks on without stopping anything: the driver knows what other workers have seen."""
+
+    def check(self) -> None:
+        pass
+
+    @property
+    def told(self) -> tuple[int, str, str] | None:
+        """What there is to tell: a count, the first error, and its traceback."""
+        failed: AllFailed | None = self.all_failed()
+        return None if failed is None else (failed.count, failed.first, failed.report)
+
+
+class Worker:
+    """Does the work of one run after the other, batch by batch. Ray makes an actor of it.
+
+    Args:
+        base: a folder for those of all workers, on this machine; None for the system's.
+    """
+
+    def __init__(self, base: str | None = None) -> None:
+        if base is not None:
+            Path(base).mkdir(parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix="amodal_bench-", dir=base))
+        self._stack = ExitStack()
+        self._store: Store | None = None
+        self._dataset: tuple[Any, Dataset] | None = None
+        self._made: _Made | None = None
+
+    def where(self) -> tuple[str, int]:
+        """The worker's folder, and the number of its process."""
+        return str(self.folder), os.getpid()
+
+    def begin(self, recipe: Recipe) -> tuple[str, BenchError | None]:
+        """Build what a run needs; the text says why this worker would make another run, "" where it would not.
+
+        Weights are loaded by the first batch.
+        """
+        self._made = None  # the memory of the run before
+        try:
+            _settle(recipe)
+            dataset = self._opened(recipe.dataset)
+            model: Model = build(recipe.model, "model") if isinstance(recipe.model, Mapping) else recipe.model
+            found = identify(dataset, model, recipe.target, recipe.seed)
+            if found.digest != recipe.identity.digest:
+                return differences(found.facts, recipe.identity.facts) or "its identity", None
+            if self._store is None:
+                self._store = self._stack.enter_context(Store(self.folder / STORE))
+            self._made = _Made(recipe, dataset, model, self._store)
+        except BenchError as error:
+            return "", error
+        return "", None
+
+    def predict(self, keys: Sequence[Key]) -> Answer:
+        """Read and predict a batch."""
+        assert self._made is not None, "begin comes first"
+        return self._made.predict(keys)
+
+    def fail(self, suspect: Suspect) -> Answer:
+        """The row of a prediction that is not tried any more: it counts as an empty one."""
+        assert self._made is not None, "begin comes first"
+        return self._made.fail(suspect)
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        self._made = None
+        self._stack.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _opened(self, dataset: Any) -> Dataset:
+        if not isinstance(dataset, Mapping):
+            found: Dataset = dataset
+            return found
+        if self._dataset is None or self._dataset[0] != dataset:
+            self._dataset = dataset, build(dataset, "dataset")
+        return self._dataset[1]
+
+
+@dataclass
+class _Made:
+    """What a worker has built for one run."""
+
+    recipe: Recipe
+    dataset: Dataset
+    model: Model
+    store: Store
+    watch: _Watch = field(default_factory=lambda: _Watch(True))
+
+    @cached_property
+    def noting(self) -> Dataset:
+        """The dataset; what it reads is noted in the worker's store."""
+        return Pictures(self.dataset, self.store.db).dataset
+
+    def predict(self, keys: Sequence[Key]) -> Answer:
+        ids = list(dict.fromkeys(id for id, _ in keys))
+        draws = 1 + max(draw for _, draw in keys)
+        wanted = set(keys)
+        done = {(id, draw) for id in ids for draw in range(draws)} - wanted
+        recipe, rows = self.recipe, list[Row]()
+        work = Work(
+            self.noting,
+            self.model,
+            ids,
+            recipe.seed,
+            len(keys),
+            recipe.hidden,
+            draws,
+            done,
+            tolerant=True,
+            time_limit=recipe.time_limit,
+        )
+        with _heard() as said:
+            try:
+                run(work, self.store, rows.extend, self.watch)
+                stop = None
+            except BenchError as error:
+                stop = error
+        return self._answer(rows, said, stop)
+
+    def fail(self, suspect: Suspect) -> Answer:
+        id, draw = suspect.key
+        row = Row(id, error=suspect.error, draw=draw)
+        if suspect.stage is Stage.READING:
+            return self._answer([row], [])
+        with _heard() as said, guarded(self.store, [suspect.key], self.recipe.time_limit, False) as guard:
+            guard.begin([suspect.key])
+            try:
+                with guard.limit.of(1):
+                    row = failed_row(self.noting.sample(id), suspect.error, draw)
+            except BaseException as error:
+                guard.failure(error)
+            guard.end()
+        return self._answer([row], said)
+
+    def _answer(self, rows: Sequence[Row], said: Sequence[str], stop: BenchError | None = None) -> Answer:
+        """What the worker's store has, which is empty then."""
+        db, costs = self.store.db, self.store.costs()
+        late = [(str(id), int(draw)) for id, draw in db.execute("SELECT id, draw FROM in_flight WHERE NOT running")]
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        pictures = list(db.execute("SELECT id, digest, stat FROM pictures")) if "pictures" in tables else []
+        with db:
+            for table in tables & {"pictures", "in_flight", "instances", "stages"}:
+                db.execute(f"DELETE FROM {table}")
+        return Answer(rows, pictures, costs, late, self.watch.told, self.watch.over, list(dict.fromkeys(said)), stop)
+
+
+def _settle(recipe: Recipe) -> None:
+    """Be where the run's command was given, as far as another machine can. Raises `ConfigError` where it cannot."""
+    for name, value in recipe.environment.items():
+        os.environ.setdefault(name, value)
+    try:
+        os.chdir(recipe.folder)
+    except OSError as error:
+        raise ConfigError(
+            f"engine: the working folder {recipe.folder} cannot be used on {os.uname().nodename} ({error.strerror}); "
+            "give the command in a folder that all machines share"
+        ) from error
+    for place in recipe.places:
+        if place not in sys.path:
+            sys.path.append(place)
+    name_folders(recipe.places)
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """The warnings that are logged meanwhile."""
+    said: list[str] = []
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            with suppress(Exception):
+                said.append(unbroken(record.getMessage()))
+
+    ear, log = Ear(logging.WARNING), logging.getLogger("amodal_bench")
+    log.addHandler(ear)
+    try:
+        yield said
+    finally:
+        log.removeHandler(ear)
+
+
+def last_of(folder: str) -> tuple[str, Stage]:
+    """What ended a worker, "" where nothing shows it, and what it did then; its folder is gone afterwards."""
+    place = Path(folder)
+    why, stage = LastWords(place, str).found(), Stage.PREDICTING
+    with suppress(sqlite3.Error), Store(place / STORE) as store:
+        found = store.db.execute("SELECT stage FROM in_flight WHERE running LIMIT 1").fetchone()
+        stage = Stage(found[0]) if found else stage
+    shutil.rmtree(place, ignore_errors=True)
+    return why, stage
