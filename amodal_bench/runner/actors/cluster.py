@@ -80,6 +80,8 @@ def connected(wanted: Wanted) -> Iterator[RayPool]:
     finally:
         _as_before(signals)
     try:
+        if mine:
+            _quiet()
         with tempfile.TemporaryDirectory(prefix="amodal_bench-", ignore_cleanup_errors=True) as base:
             pool = RayPool(ray, wanted, base if wanted.address is None and mine else None)
             try:
@@ -96,6 +98,15 @@ def _as_before(signals: Mapping[signal.Signals, Any]) -> None:
     with suppress(ValueError):  # of a thread that is not the main one
         for number, handler in signals.items():
             signal.signal(number, handler)
+
+
+def _quiet() -> None:
+    """Keep Ray from printing a paragraph among tables where an actor ends; the driver says it in a line."""
+    with suppress(ImportError, AttributeError):  # it is Ray's own business, and has no setting
+        from ray._private import worker
+
+        assert worker.print_to_stdstream
+        worker.print_to_stdstream = lambda data, ignore_prefix=False: log.debug("Ray: %s", data.get("lines"))
 
 
 @dataclass
