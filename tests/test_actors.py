@@ -33,7 +33,7 @@ TARGET = "own.Shown"
 SAME = Identity({"seed": 0})
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers and command agree on what the run is: to find it takes longer than such a run."""
     monkeypatch.setattr(worker_module, "identify", lambda *about: SAME)
@@ -157,7 +157,7 @@ def test_many_workers_write_the_rows_that_one_process_does(
     assert pool.most == DEPTH
 
 
-def test_what_a_lost_worker_had_not_begun_is_done_as_it_was(tmp_path: Path, same: None) -> None:
+def test_what_a_lost_worker_had_not_begun_is_done_as_it_was(tmp_path: Path) -> None:
     data, model = things(24), Shown()
     pool = Here(data, model, 2, dies_at("id-000", times=1))
     with Store(tmp_path / "store.sqlite") as store:
@@ -170,7 +170,7 @@ def test_what_a_lost_worker_had_not_begun_is_done_as_it_was(tmp_path: Path, same
     assert sorted(len(task.keys) for task in pool.given) == [1] * 4 + [4] * 7
 
 
-def test_what_ends_two_workers_becomes_an_error_that_the_local_engine_respects(tmp_path: Path, same: None) -> None:
+def test_what_ends_two_workers_becomes_an_error_that_the_local_engine_respects(tmp_path: Path) -> None:
     data, model = things(10), Shown()
     pool = Here(data, model, 2, dies_at("id-005", "segmentation fault"))
     work = work_of(data, model, draws=2)
@@ -193,7 +193,7 @@ def test_what_ends_two_workers_becomes_an_error_that_the_local_engine_respects(t
 
 
 @pytest.mark.parametrize(("why", "ends"), [("", 4), ("a signal", 2)])
-def test_an_end_that_nothing_shows_takes_more_to_be_believed(tmp_path: Path, same: None, why: str, ends: int) -> None:
+def test_an_end_that_nothing_shows_takes_more_to_be_believed(tmp_path: Path, why: str, ends: int) -> None:
     data, model = things(6), Shown()
     pool = Here(data, model, 1, dies_at("id-001", why))
     with Store(tmp_path / "store.sqlite") as store:
@@ -203,7 +203,7 @@ def test_an_end_that_nothing_shows_takes_more_to_be_believed(tmp_path: Path, sam
     assert len(tried) == ends and [len(task.keys) for task in tried] == [4] + [1] * (ends - 1)
 
 
-def test_a_machine_that_is_gone_blames_nothing(tmp_path: Path, same: None) -> None:
+def test_a_machine_that_is_gone_blames_nothing(tmp_path: Path) -> None:
     data, model = things(12), Shown()
     pool = Here(data, model, 2, dies_at("id-001", blamed=False, times=6))
     with Store(tmp_path / "store.sqlite") as store:
@@ -212,7 +212,7 @@ def test_a_machine_that_is_gone_blames_nothing(tmp_path: Path, same: None) -> No
     assert all(len(task.keys) == 4 for task in pool.given)
 
 
-def test_a_worker_that_ends_at_reading_a_guilty_one_costs_its_counts_alone(tmp_path: Path, same: None) -> None:
+def test_a_worker_that_ends_at_reading_a_guilty_one_costs_its_counts_alone(tmp_path: Path) -> None:
     data, model = things(6), Shown()
 
     def dies(task: Task) -> Lost | None:
@@ -224,7 +224,7 @@ def test_a_worker_that_ends_at_reading_a_guilty_one_costs_its_counts_alone(tmp_p
     assert [(row[0], row[6]) for row in bad] == [("id-002", None)]
 
 
-def test_a_stopped_driver_blames_nothing_and_a_killed_one_everything_in_flight(tmp_path: Path, same: None) -> None:
+def test_a_stopped_driver_blames_nothing_and_a_killed_one_everything_in_flight(tmp_path: Path) -> None:
     data, model = things(20), Shown()
     pool, work = Here(data, model, 2), work_of(data, model)
 
@@ -247,7 +247,7 @@ def test_a_stopped_driver_blames_nothing_and_a_killed_one_everything_in_flight(t
         assert InFlight(store.db).suspects(work.wanted) == []
 
 
-def test_the_local_engine_goes_on_where_a_driver_stopped(tmp_path: Path, same: None) -> None:
+def test_the_local_engine_goes_on_where_a_driver_stopped(tmp_path: Path) -> None:
     data, model = things(20), Shown()
     pool, work = Here(data, model, 2, dies_at("id-001", times=1)), work_of(data, model)
     seen: list[Row] = []
@@ -267,7 +267,7 @@ def test_the_local_engine_goes_on_where_a_driver_stopped(tmp_path: Path, same: N
         assert rows(store) == local(work, tmp_path / "local")
 
 
-def test_a_model_that_fails_from_the_first_on_stops_the_run(tmp_path: Path, same: None) -> None:
+def test_a_model_that_fails_from_the_first_on_stops_the_run(tmp_path: Path) -> None:
     def fails(queries: Sequence[Query]) -> None:
         del queries
         raise TypeError("no such thing")
@@ -281,7 +281,7 @@ def test_a_model_that_fails_from_the_first_on_stops_the_run(tmp_path: Path, same
         assert len(rows(store)) == 30
 
 
-def test_an_error_of_the_settings_stops_the_run(tmp_path: Path, same: None) -> None:
+def test_an_error_of_the_settings_stops_the_run(tmp_path: Path) -> None:
     def fails(queries: Sequence[Query]) -> None:
         del queries
         raise ConfigError("no weights")
@@ -311,7 +311,9 @@ def test_the_other_draws_of_what_is_guilty_wait_for_nothing() -> None:
     assert queue.empty
 
 
-def test_a_worker_that_would_make_another_run_says_what_differs() -> None:
+@pytest.mark.slow
+def test_a_worker_that_would_make_another_run_says_what_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "identify", identify)
     data, model = things(2), Shown()
     facts = identify(data, model, TARGET, 0).facts
     worker = Worker()

@@ -117,7 +117,7 @@ class _Actor:
         handle: Ray's.
         node: the machine that it was started for.
         calls: what was asked of it and not answered yet, in order: what, and Ray's reference.
-        folder: its own, once it has said so.
+        folder, pid: its own, once it has said so.
         begun: whether it was told of the present run.
         ready: whether it has built what that run needs.
     """
@@ -126,6 +126,7 @@ class _Actor:
     node: str
     calls: deque[tuple[str, Any]] = field(default_factory=deque)
     folder: str | None = None
+    pid: int | None = None
     begun: bool = False
     ready: bool = False
 
@@ -222,7 +223,7 @@ class RayPool:
             return self._lost(number, error)
         actor.calls.popleft()
         if what == "where":
-            actor.folder = found[0]
+            actor.folder, actor.pid = found
             return None
         if what == "task":
             self._warm.add(actor.node)
