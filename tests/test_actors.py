@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +14,11 @@ import pytest
 from conftest import composed
 from stored_runs import Things, things
 
-from amodal_bench.core.errors import BenchError, ConfigError
+from amodal_bench.core.errors import BenchError, ConfigError, InputError
 from amodal_bench.core.types import Mask
-from amodal_bench.datasets.base import Query
+from amodal_bench.datasets.base import Query, Sample
 from amodal_bench.runner.actors import worker as worker_module
+from amodal_bench.runner.actors.ahead import Ahead
 from amodal_bench.runner.actors.cluster import require_ray
 from amodal_bench.runner.actors.driver import run_in
 from amodal_bench.runner.actors.pool import Done, Event, Lost, Ready, Task
@@ -75,7 +77,7 @@ class Here:
     given: list[Task] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._workers: dict[int, tuple[Worker, deque[Task]]] = {}
+        self._workers: dict[int, tuple[Worker, deque[tuple[Task, Sequence[str]]]]] = {}
         self._started, self._events, self.most = 0, deque[Event](), 0
         for _ in range(self.count):
             self._start()
@@ -87,8 +89,8 @@ class Here:
         self._events.append(Ready(self._started))
         self._started += 1
 
-    def give(self, worker: int, task: Task) -> None:
-        self._workers[worker][1].append(task)
+    def give(self, worker: int, task: Task, then: Sequence[str]) -> None:
+        self._workers[worker][1].append((task, then))
         self.given.append(task)
         self.most = max(self.most, len(self._workers[worker][1]))
 
@@ -97,13 +99,13 @@ class Here:
             return self._events.popleft()
         number = max(self._workers, key=lambda each: len(self._workers[each][1]))
         worker, tasks = self._workers[number]
-        task = tasks.popleft()
+        task, then = tasks.popleft()
         if (lost := self.dies(task)) is not None:
             self._workers.pop(number)
             worker.end()
             self._start()
             return Lost(number, lost.blamed, lost.why, lost.stage)
-        return Done(number, worker.fail(task.guilty) if task.guilty else worker.predict(task.keys))
+        return Done(number, worker.fail(task.guilty) if task.guilty else worker.predict(task.keys, then))
 
     def close(self) -> None:
         for worker, _ in self._workers.values():
@@ -295,7 +297,7 @@ def test_the_other_draws_of_what_is_guilty_wait_for_nothing() -> None:
     wanted: list[Key] = [("a", 0), ("a", 1), ("b", 0), ("a", 2)]
     queue = Queue(wanted, 2)
     queue.join(0)
-    assert queue.hand_out() == (0, Task(wanted[:2]))
+    assert queue.hand_out() == (0, Task(wanted[:2]), ["b", "a"])
     assert queue.leave(0) == Task(wanted[:2])
     suspect = Suspect(("a", 0), 2, "a signal", Stage.PREDICTING)
     queue.condemn(suspect)
@@ -309,6 +311,62 @@ def test_the_other_draws_of_what_is_guilty_wait_for_nothing() -> None:
         ([("a", 0)], True), ([("a", 2)], True), ([("a", 1)], True), ([("b", 0)], False)
     ]  # fmt: skip
     assert queue.empty
+
+
+def test_each_worker_knows_what_comes_next_until_another_has_nothing_to_do() -> None:
+    queue = Queue([(str(n), 0) for n in range(6)], 1)
+    queue.join(0)
+    found = [queue.hand_out() for _ in range(DEPTH + 1)]
+    assert found == [(0, Task([("0", 0)]), ["1"]), (0, Task([("1", 0)]), ["2"]), None]
+    queue.join(1)
+    assert queue.hand_out() == (1, Task([("3", 0)]), ["4"])
+    assert queue.hand_out() == (1, Task([("4", 0)]), ["5"])
+    queue.done(0)
+    assert queue.hand_out() == (0, Task([("2", 0)]), [])
+    queue.done(0)
+    assert queue.hand_out() == (0, Task([("5", 0)]), [])  # it was kept for the other worker
+    assert queue.leave(1) == Task([("3", 0)])
+    queue.put_back(Task([("3", 0)]))
+    assert [queue.done(0).ids, queue.done(0).ids] == [["2"], ["5"]]
+    assert [queue.hand_out(), queue.hand_out()] == [(0, Task([("3", 0)]), []), (0, Task([("4", 0)]), [])]
+
+
+def test_what_is_read_ahead_is_read_once_and_its_errors_come_where_it_is_asked_for() -> None:
+    data, read = things(6), list[str]()
+
+    class Reads(Things):
+        def sample(self, id: str) -> Sample:
+            read.append(id)
+            if id == "id-002":
+                raise InputError("a.json", "is bad", "mend it", id)
+            return super().sample(id)
+
+    ahead = Ahead(Reads("reads", data.instances))
+    ahead.expect(["id-000"], ["id-001", "id-002"])
+    assert ahead.sample("id-000").id == "id-000" and ahead.sample("id-001").id == "id-001"
+    with pytest.raises(InputError, match=r"a\.json: id-002: is bad; mend it"):
+        ahead.sample("id-002")
+    ahead.expect(["id-003"], [])
+    assert ahead.sample("id-003").id == "id-003"
+    ahead.end()
+    assert sorted(read) == [f"id-00{n}" for n in range(4)]
+
+
+def test_a_sample_that_hangs_while_it_is_read_ahead_keeps_no_other_from_being_read() -> None:
+    data, go_on = things(3), threading.Event()
+
+    class Hangs(Things):
+        def sample(self, id: str) -> Sample:
+            if id == "id-000":
+                go_on.wait(10)
+            return super().sample(id)
+
+    ahead = Ahead(Hangs("hangs", data.instances))
+    ahead.expect([], list(data.instances))
+    assert ahead.sample("id-001").id == "id-001" and ahead.sample("id-002").id == "id-002"
+    go_on.set()
+    assert ahead.sample("id-000").id == "id-000"
+    ahead.end()
 
 
 @pytest.mark.slow

@@ -139,7 +139,7 @@ def processes_of(folder: Path) -> list[str]:
 def test_a_command_ends_the_cluster_that_it_has_started(tmp_path: Path) -> None:
     """Ctrl-C in a terminal reaches every process of the command."""
     words = [sys.executable, "-m", "amodal_bench", *FAST, "model=visible", *IN_ACTORS, "engine.actors=2"]
-    words += ["dataset.images=400", "engine.batch_size=1", "results=results"]
+    words += ["dataset.images=100", "engine.batch_size=1", "results=results"]
     with (tmp_path / "said").open("w") as said:
         command = subprocess.Popen(words, cwd=tmp_path, stdout=said, stderr=said, start_new_session=True)
         rows, until = 0, time.monotonic() + 100

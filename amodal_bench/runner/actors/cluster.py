@@ -9,7 +9,7 @@ import signal
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -182,10 +182,10 @@ class RayPool:
             actor.begun = actor.ready = False
         self._plan()
 
-    def give(self, worker: int, task: Task) -> None:
+    def give(self, worker: int, task: Task, then: Sequence[str]) -> None:
         actor = self._actors[worker]
         if task.guilty is None:
-            actor.calls.append(("task", actor.handle.predict.remote(list(task.keys))))
+            actor.calls.append(("task", actor.handle.predict.remote(list(task.keys), list(then))))
         else:
             actor.calls.append(("task", actor.handle.fail.remote(task.guilty)))
 

@@ -89,10 +89,10 @@ class _Drive:
     def hand_out(self) -> None:
         """Give all workers something to do, as far as there is something."""
         while (found := self.queue.hand_out()) is not None:
-            worker, task = found
+            worker, task, then = found
             if self.queue.at(worker) is task:
                 self.flight.take_up(task.keys)
-            self.pool.give(worker, task)
+            self.pool.give(worker, task, then)
 
     def hear(self) -> None:
         """Wait for what happens next, and deal with it."""

@@ -17,10 +17,17 @@ class Task:
     Attributes:
         keys: the predictions to make.
         guilty: set where the only one is not tried any more, and its row is all that is wanted.
+        alone: whether it is a suspect, during which nothing else is done.
     """
 
     keys: Sequence[Key]
     guilty: Suspect | None = None
+    alone: bool = False
+
+    @property
+    def ids(self) -> list[str]:
+        """The instances in it."""
+        return list(dict.fromkeys(id for id, _ in self.keys))
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,8 @@ Event = Ready | Done | Lost
 class Pool(Protocol):
     """Workers of one run."""
 
-    def give(self, worker: int, task: Task) -> None:
-        """Give a worker a task, behind those that it has."""
+    def give(self, worker: int, task: Task, then: Sequence[str]) -> None:
+        """Give a worker a task, behind those that it has; samples of `then` may be read meanwhile."""
         ...
 
     def wait(self) -> Event:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 from amodal_bench.runner.actors.pool import Task
 from amodal_bench.runner.in_flight import LEAST, Key, Suspect
@@ -28,6 +29,7 @@ class Queue:
         self._rest = deque(Task(rest[start : start + size]) for start in range(0, len(rest), size))
         self._wanted, self._condemned = wanted, dict[str, Suspect]()
         self._held: dict[int, deque[Task]] = {}
+        self._next: dict[int, Task] = {}
         for suspect in suspects:
             if not suspect.guilty:
                 self.try_alone(suspect)
@@ -38,22 +40,40 @@ class Queue:
     @property
     def empty(self) -> bool:
         """Whether nothing waits and no worker has anything."""
-        return not (self._first or self._rest or self._last or any(self._held.values()))
+        return not (self._first or self._rest or self._last or self._next or any(self._held.values()))
 
     def join(self, worker: int) -> None:
         """A worker can take tasks from now on."""
         self._held[worker] = deque()
 
-    def hand_out(self) -> tuple[int, Task] | None:
-        """The next task, and the worker with the fewest that gets it; None where nothing waits, or all are busy."""
+    def hand_out(self) -> tuple[int, Task, list[str]] | None:
+        """The next task, and the worker with the fewest that gets it; None where nothing waits, or all are busy.
+
+        What that worker shall have after it is kept for it as long as others find enough to do, so that it can read
+        ahead: the instances of that are the third value.
+        """
         worker = min(self._held, key=lambda each: len(self._held[each]), default=None)
         if worker is None or len(self._held[worker]) >= DEPTH:
             return None
+        kept = self._next.pop(worker, None)
+        if self._first and kept is not None:
+            self._rest.appendleft(kept)
+            kept = None
+        task = kept or self._waiting()
+        if task is None and self._next:  # others have more than they are at
+            task = self._next.pop(max(self._next, key=lambda each: len(self._held[each])))
+        if task is None:
+            return None
+        self._held[worker].append(task)
+        if self._rest and not task.alone and task.guilty is None:
+            self._next[worker] = self._rest.popleft()
+            return worker, task, self._next[worker].ids
+        return worker, task, []
+
+    def _waiting(self) -> Task | None:
         for waiting in (self._first, self._rest, self._last):
             if waiting:
-                task = waiting.popleft()
-                self._held[worker].append(task)
-                return worker, task
+                return waiting.popleft()
         return None
 
     def at(self, worker: int) -> Task | None:
@@ -67,6 +87,8 @@ class Queue:
 
     def leave(self, worker: int) -> Task | None:
         """A worker is lost: returns what it was at, which is the caller's; what it had beside that waits again."""
+        if worker in self._next:
+            self._rest.appendleft(self._next.pop(worker))
         held = self._held.pop(worker, deque[Task]())
         task = held.popleft() if held else None
         for other in reversed(held):
@@ -81,23 +103,26 @@ class Queue:
         else:
             self._first.extendleft(self._guilty(key) for key in task.keys if key not in kept)
             if kept:
-                self._first.appendleft(Task(kept))
+                self._first.appendleft(replace(task, keys=kept))
 
     def try_alone(self, suspect: Suspect) -> None:
         """Let a prediction wait that is made alone: at once where nobody has tried that yet, else at last."""
         if suspect.key[0] in self._condemned:
             self._first.append(self._guilty(suspect.key))
         else:
-            (self._first if 0 < suspect.ends < LEAST else self._last).append(Task([suspect.key]))
+            task = Task([suspect.key], alone=True)
+            (self._first if 0 < suspect.ends < LEAST else self._last).append(task)
 
     def condemn(self, suspect: Suspect) -> None:
         """Try no draw of an instance any more that waits: their rows are wanted, as errors."""
         id = suspect.key[0]
         self._condemned[id] = suspect
+        self._rest.extendleft(self._next.values())
+        self._next.clear()
         waiting = {key for tasks in (self._first, self._rest, self._last) for task in tasks for key in task.keys}
         for name in ("_first", "_rest", "_last"):
             tasks: deque[Task] = getattr(self, name)
-            kept = (Task([key for key in task.keys if key[0] != id], task.guilty) for task in tasks)
+            kept = (replace(task, keys=[key for key in task.keys if key[0] != id]) for task in tasks)
             setattr(self, name, deque(task for task in kept if task.keys))
         keys = [key for key in self._wanted if key[0] == id and (key in waiting or key == suspect.key)]
         self._first.extend(self._guilty(key) for key in keys)

@@ -23,8 +23,9 @@ from amodal_bench.config.build import build
 from amodal_bench.config.own import name_folders, own_places
 from amodal_bench.core.errors import BenchError, ConfigError, unbroken
 from amodal_bench.core.stages import StageCost
-from amodal_bench.datasets.base import Dataset
+from amodal_bench.datasets.base import Dataset, FromFiles
 from amodal_bench.models.base import Model
+from amodal_bench.runner.actors.ahead import Ahead
 from amodal_bench.runner.first_failures import AllFailed, FirstFailures
 from amodal_bench.runner.guard import guarded
 from amodal_bench.runner.identity import Identity, identify
@@ -32,7 +33,7 @@ from amodal_bench.runner.in_flight import Key, Stage, Suspect
 from amodal_bench.runner.last_words import LastWords
 from amodal_bench.runner.loop import Work, failed_row, run
 from amodal_bench.runner.nearest import differences
-from amodal_bench.runner.pictures import Pictures
+from amodal_bench.runner.pictures import Noting
 from amodal_bench.runner.store import STORE, Row, Store
 
 PASSED_ON = ("AMODAL_BENCH_", "HF_HOME", "HF_HUB_", "XDG_CACHE_HOME")
@@ -133,7 +134,7 @@ class Worker:
 
         Weights are loaded by the first batch.
         """
-        self._made = None  # the memory of the run before
+        self._forget()
         try:
             _settle(recipe)
             dataset = self._opened(recipe.dataset)
@@ -148,10 +149,10 @@ class Worker:
             return "", error
         return "", None
 
-    def predict(self, keys: Sequence[Key]) -> Answer:
-        """Read and predict a batch."""
+    def predict(self, keys: Sequence[Key], then: Sequence[str] = ()) -> Answer:
+        """Read and predict a batch; the samples of the next one are read meanwhile."""
         assert self._made is not None, "begin comes first"
-        return self._made.predict(keys)
+        return self._made.predict(keys, then)
 
     def fail(self, suspect: Suspect) -> Answer:
         """The row of a prediction that is not tried any more: it counts as an empty one."""
@@ -160,9 +161,15 @@ class Worker:
 
     def end(self) -> None:
         """Leave nothing behind."""
-        self._made = None
+        self._forget()
         self._stack.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _forget(self) -> None:
+        """Give the memory of a run back."""
+        if self._made is not None:
+            self._made.ahead.end()
+        self._made = None
 
     def _opened(self, dataset: Any) -> Dataset:
         if not isinstance(dataset, Mapping):
@@ -183,19 +190,27 @@ class _Made:
     store: Store
     watch: _Watch = field(default_factory=lambda: _Watch(True))
 
-    @cached_property
-    def noting(self) -> Dataset:
-        """The dataset; what it reads is noted in the worker's store."""
-        return Pictures(self.dataset, self.store.db).dataset
+    notes: dict[str, tuple[str, str, str]] = field(default_factory=dict)
 
-    def predict(self, keys: Sequence[Key]) -> Answer:
+    @cached_property
+    def ahead(self) -> Ahead:
+        """The dataset; the files of what is read are noted."""
+
+        def note(id: str, digest: str, stat: str) -> None:
+            self.notes[id] = id, digest, stat
+
+        dataset = self.dataset
+        return Ahead(Noting(dataset, dataset, note) if isinstance(dataset, FromFiles) else dataset)
+
+    def predict(self, keys: Sequence[Key], then: Sequence[str]) -> Answer:
         ids = list(dict.fromkeys(id for id, _ in keys))
+        self.ahead.expect(ids, then)
         draws = 1 + max(draw for _, draw in keys)
         wanted = set(keys)
         done = {(id, draw) for id in ids for draw in range(draws)} - wanted
         recipe, rows = self.recipe, list[Row]()
         work = Work(
-            self.noting,
+            self.ahead,
             self.model,
             ids,
             recipe.seed,
@@ -212,32 +227,33 @@ class _Made:
                 stop = None
             except BenchError as error:
                 stop = error
-        return self._answer(rows, said, stop)
+        return self._answer(ids, rows, said, stop)
 
     def fail(self, suspect: Suspect) -> Answer:
         id, draw = suspect.key
         row = Row(id, error=suspect.error, draw=draw)
         if suspect.stage is Stage.READING:
-            return self._answer([row], [])
+            return self._answer([id], [row], [])
         with _heard() as said, guarded(self.store, [suspect.key], self.recipe.time_limit, False) as guard:
             guard.begin([suspect.key])
             try:
                 with guard.limit.of(1):
-                    row = failed_row(self.noting.sample(id), suspect.error, draw)
+                    row = failed_row(self.ahead.sample(id), suspect.error, draw)
             except BaseException as error:
                 guard.failure(error)
             guard.end()
-        return self._answer([row], said)
+        return self._answer([id], [row], said)
 
-    def _answer(self, rows: Sequence[Row], said: Sequence[str], stop: BenchError | None = None) -> Answer:
+    def _answer(
+        self, ids: Sequence[str], rows: Sequence[Row], said: Sequence[str], stop: BenchError | None = None
+    ) -> Answer:
         """What the worker's store has, which is empty then."""
         db, costs = self.store.db, self.store.costs()
         late = [(str(id), int(draw)) for id, draw in db.execute("SELECT id, draw FROM in_flight WHERE NOT running")]
-        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        pictures = list(db.execute("SELECT id, digest, stat FROM pictures")) if "pictures" in tables else []
         with db:
-            for table in tables & {"pictures", "in_flight", "instances", "stages"}:
+            for table in ("in_flight", "instances", "stages"):
                 db.execute(f"DELETE FROM {table}")
+        pictures = [self.notes.pop(id) for id in ids if id in self.notes]
         return Answer(rows, pictures, costs, late, self.watch.told, self.watch.over, list(dict.fromkeys(said)), stop)
 
 
