@@ -377,6 +377,9 @@ def test_a_worker_that_would_make_another_run_says_what_differs(monkeypatch: pyt
     worker = Worker()
     other = Recipe(data, model, TARGET, Identity({**facts, "seed": 7}), 0, False, None)
     assert worker.begin(other) == ("seed 0, was 7", None)
+    elsewhere = {**facts, "code": "another file", "versions": {**facts["versions"], "scipy": "1"}}
+    given = Recipe(data, model, TARGET, Identity(elsewhere), 0, False, None)
+    assert worker.begin(given) == ("", None)  # the object's code came with it
     lost = Recipe({"_target_": "no.such.Thing"}, model, TARGET, Identity(facts), 0, False, None)
     assert "cannot import no.such.Thing" in str(worker.begin(lost)[1])
     gone = Recipe(data, model, TARGET, Identity(facts), 0, False, None, folder="/no/such/folder")

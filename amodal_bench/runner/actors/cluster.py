@@ -169,18 +169,24 @@ class RayPool:
         Raises:
             ConfigError: an object in it cannot be sent to another process.
         """
-        try:
-            self._recipe = self._ray.put(recipe)
-        except Exception as error:
-            raise ConfigError(
-                f"engine=ray: an object of the run cannot be sent to actors ({first_line(error)}); "
-                "give its class in a YAML, or use engine=local"
-            ) from error
+        for key, value in (("model", recipe.model), ("dataset", recipe.dataset)):
+            if not isinstance(value, Mapping):
+                self._require_sendable(key, value)
+        self._recipe = self._ray.put(recipe)
         self._tasks, self._warm, self._stillborn = tasks, set(), 0
         self._since, self._told = time.monotonic(), False
         for actor in self._actors.values():
             actor.begun = actor.ready = False
         self._plan()
+
+    def _require_sendable(self, key: str, value: object) -> None:
+        try:
+            self._ray.cloudpickle.dumps(value)
+        except Exception as error:  # of anybody's class
+            raise ConfigError(
+                f"{key}: an object of {type(value).__name__} cannot be sent to Ray's actors ({one_line(error)[:200]}); "
+                "name its class in a YAML, or use engine=local"
+            ) from error
 
     def give(self, worker: int, task: Task, then: Sequence[str]) -> None:
         actor = self._actors[worker]

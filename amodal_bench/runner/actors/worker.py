@@ -140,8 +140,8 @@ class Worker:
             dataset = self._opened(recipe.dataset)
             model: Model = build(recipe.model, "model") if isinstance(recipe.model, Mapping) else recipe.model
             found = identify(dataset, model, recipe.target, recipe.seed)
-            if found.digest != recipe.identity.digest:
-                return differences(found.facts, recipe.identity.facts) or "its identity", None
+            if found.digest != recipe.identity.digest and (other := _other(found.facts, recipe)):
+                return other, None
             if self._store is None:
                 self._store = self._stack.enter_context(Store(self.folder / STORE))
             self._made = _Made(recipe, dataset, model, self._store)
@@ -272,6 +272,23 @@ def _settle(recipe: Recipe) -> None:
         if place not in sys.path:
             sys.path.append(place)
     name_folders(recipe.places)
+
+
+def _other(facts: Mapping[str, Any], recipe: Recipe) -> str:
+    """What of a worker's facts makes another run than the recipe's; "" where nothing does.
+
+    The code of an object that was given came with it, and which libraries its file imports is known where that is.
+    """
+    both = [{**each, "dataset": dict(each["dataset"])} for each in (facts, recipe.identity.facts)]
+    named = set.intersection(*(set(each["versions"]) for each in both))
+    for each in both:
+        if not isinstance(recipe.model, Mapping):
+            each.pop("code")
+        if not isinstance(recipe.dataset, Mapping):
+            each["dataset"].pop("code")
+        if not (isinstance(recipe.model, Mapping) and isinstance(recipe.dataset, Mapping)):
+            each["versions"] = {name: version for name, version in each["versions"].items() if name in named}
+    return differences(*both)
 
 
 @contextmanager
