@@ -409,7 +409,7 @@ def test_a_missing_ray_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         ("engine.actors=0", r"engine\.actors: 0 must be >= 1"),
         ("engine.cpus=0", r"engine\.cpus: 0 must be >= 1"),
         ("engine.gpus=1.5", r"engine\.gpus: 1\.5 must be 0, a part of one GPU, or a whole number"),
-        ("engine.kind=rays", r"engine\.kind: 'rays' is no engine; did you mean 'ray'\?"),
+        ("engine.kind=rays", r"engine\.kind: 'rays' is not an engine; did you mean 'ray'\?"),
     ],
 )
 def test_settings_out_of_range_are_refused(word: str, said: str) -> None:

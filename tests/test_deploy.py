@@ -81,6 +81,7 @@ def test_the_ray_job_is_whole() -> None:
             assert container["resources"]["requests"] == container["resources"]["limits"]
 
 
+@pytest.mark.slow
 def test_calls_of_ray_have_options_that_ray_knows() -> None:
     scripts = pytest.importorskip("ray.scripts.scripts")
     known = {command.name: {option for each in command.params for option in each.opts}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amodal_bench.config.build import suggest
+from amodal_bench.config.effect import LOCAL
 from amodal_bench.config.overrides import expand_home
 from amodal_bench.config.wording import in_plain_words
 from amodal_bench.core.errors import ConfigError, first_line
@@ -21,8 +22,8 @@ def config_folder() -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / "conf"
 
 
-LOCAL, RAY = "local", "ray"
-"""Kinds of engines."""
+RAY = "ray"
+"""The kind of engine beside `LOCAL`."""
 
 
 @dataclass
@@ -138,7 +139,7 @@ def settings_from(config: Any) -> Settings:
 def _check_engine(engine: Engine) -> None:
     """Raise `ConfigError` where a value is out of its range."""
     if engine.kind not in (LOCAL, RAY):
-        raise ConfigError(f"engine.kind: {engine.kind!r} is no engine; {suggest(engine.kind, [LOCAL, RAY])}")
+        raise ConfigError(f"engine.kind: {engine.kind!r} is not an engine; {suggest(engine.kind, [LOCAL, RAY])}")
     for name in ("batch_size", "actors", "cpus"):
         value = getattr(engine, name)
         if value is not None and value < 1:

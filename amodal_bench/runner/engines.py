@@ -7,7 +7,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from amodal_bench.config.settings import LOCAL, Engine
+from amodal_bench.config.effect import LOCAL
+from amodal_bench.config.settings import Engine
+from amodal_bench.core.progress import stage
 from amodal_bench.runner.actors.cluster import Wanted, connected, require_ray
 from amodal_bench.runner.actors.driver import run_in
 from amodal_bench.runner.actors.worker import Recipe
@@ -67,6 +69,7 @@ class _InActors:
         if self.pool is None:
             asked = self.settings
             wanted = Wanted(asked.actors, asked.cpus, asked.gpus, asked.address)
-            self.pool = self.stack.enter_context(connected(wanted))
+            with stage("starting Ray" if wanted.address is None else "joining Ray"):
+                self.pool = self.stack.enter_context(connected(wanted))
         self.pool.take_up(recipe, -(-len(work.wanted) // work.batch_size))
         run_in(self.pool, work, store, report)

@@ -184,7 +184,7 @@ class RayPool:
             self._ray.cloudpickle.dumps(value)
         except Exception as error:  # of anybody's class
             raise ConfigError(
-                f"{key}: an object of {type(value).__name__} cannot be sent to Ray's actors ({one_line(error)[:200]}); "
+                f"{key}: an object of {type(value).__name__} cannot be sent to actors ({one_line(error)[:200]}); "
                 "name its class in a YAML, or use engine=local"
             ) from error
 
