@@ -83,7 +83,7 @@ class Worker:
 
 
 class Table(Worker):
-    """The same as Ray Data calls it: a table of ids in, a table of rows out."""
+    """Ray Data calls it with a table of ids, and gets a table of rows."""
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         rows = self.rows([str(id) for id in batch["item"]])

@@ -1,4 +1,4 @@
-"""The same bytes from every engine, whatever is killed: `python scripts/engine_rounds.py --rounds 30`.
+"""Compare what all engines leave, whatever is killed: `python scripts/engine_rounds.py --rounds 30`.
 
 A run of 64 instances or more is made once, undisturbed, in one process. Each round makes it again in a folder of its
 own: up to three commands, each with an engine (this process, one to four Ray actors, a shard of one, three or seven),

@@ -294,19 +294,24 @@ def _other(facts: Mapping[str, Any], recipe: Recipe) -> str:
 @contextmanager
 def _heard() -> Iterator[list[str]]:
     """The warnings that are logged meanwhile."""
-    said: list[str] = []
-
-    class Ear(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            with suppress(Exception):
-                said.append(unbroken(record.getMessage()))
-
-    ear, log = Ear(logging.WARNING), logging.getLogger("amodal_bench")
+    ear, log = _Ear(logging.WARNING), logging.getLogger("amodal_bench")
     log.addHandler(ear)
     try:
-        yield said
+        yield ear.said
     finally:
         log.removeHandler(ear)
+
+
+class _Ear(logging.Handler):
+    """Keeps the texts of what is logged."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(Exception):  # of anybody's arguments
+            self.said.append(unbroken(record.getMessage()))
 
 
 def last_of(folder: str) -> tuple[str, Stage]:
