@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from conftest import composed
+from omegaconf import OmegaConf
 
 from amodal_bench.cli.tree import VERBS
 
@@ -68,7 +68,7 @@ def test_commands_are_runs_of_this_program(name: str) -> None:
 
 
 def test_the_ray_job_is_whole() -> None:
-    job = yaml.safe_load(text_of("rayjob.yaml"))
+    job: Any = OmegaConf.to_container(OmegaConf.create(text_of("rayjob.yaml")))
     assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
     cluster, engine = job["spec"]["rayClusterSpec"], composed(*job["spec"]["entrypoint"].split()[1:]).engine
     assert engine.gpus is not None and engine.gpus + job["spec"]["entrypointNumGpus"] <= 1

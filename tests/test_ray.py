@@ -8,8 +8,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,11 @@ from typing import Any
 import pytest
 from conftest import composed
 
+import amodal_bench
 from amodal_bench.cli.main import program
+from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.types import Mask
+from amodal_bench.datasets.base import Query
 from amodal_bench.evaluation import evaluate
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.progress import Progress
@@ -123,6 +128,37 @@ def test_what_ends_actors_is_an_error_row(tmp_path: Path, cluster: None, capsys:
         failed = store.table().query("error.notna()")
     assert list(failed["id"]) == ["test-00002-1"] and "(the last time: segmentation fault)" in failed["error"].iloc[0]
     assert failed["c00"].notna().all()  # it counts as empty
+
+
+class Upside:
+    """Predicts all but V."""
+
+    def describe(self) -> dict[str, Any]:
+        return {}
+
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+        return [~query.visible for query in queries]
+
+
+class Locked(Upside):
+    """Cannot be sent to another process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+
+def test_objects_are_sent_to_actors(tmp_path: Path, cluster: None) -> None:
+    del cluster
+    given: Any = {"dataset": "toy", "name": "upside", "results": tmp_path}
+    overrides = (*FAST[1:], *IN_ACTORS, "engine.actors=2")
+    outcome = amodal_bench.evaluate(*overrides, model=Upside(), **given)
+    with Store(outcome.main.folder / STORE, read_only=True) as store:
+        table = store.table()
+    assert len(table) >= 16 and table["error"].isna().all()
+    with pytest.raises(
+        ConfigError, match=r"model: an object of Locked cannot be sent to actors .*name its class in a YAML"
+    ):
+        amodal_bench.evaluate(*overrides, model=Locked(), **given)
 
 
 def processes_of(folder: Path) -> list[str]:

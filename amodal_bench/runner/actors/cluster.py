@@ -11,13 +11,13 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from amodal_bench.core.errors import BenchError, ConfigError, first_line, one_line
 from amodal_bench.core.stops import STATUS
 from amodal_bench.runner.actors.pool import Done, Event, Lost, Ready, Task
-from amodal_bench.runner.actors.worker import Recipe, Worker, last_of
+from amodal_bench.runner.actors.worker import Packed, Recipe, Worker, last_of
 
 log = logging.getLogger(__name__)
 
@@ -169,19 +169,20 @@ class RayPool:
         Raises:
             ConfigError: an object in it cannot be sent to another process.
         """
-        for key, value in (("model", recipe.model), ("dataset", recipe.dataset)):
-            if not isinstance(value, Mapping):
-                self._require_sendable(key, value)
-        self._recipe = self._ray.put(recipe)
+        model, dataset = self._packed("model", recipe.model), self._packed("dataset", recipe.dataset)
+        self._recipe = self._ray.put(replace(recipe, model=model, dataset=dataset))
         self._tasks, self._warm, self._stillborn = tasks, set(), 0
         self._since, self._told = time.monotonic(), False
         for actor in self._actors.values():
             actor.begun = actor.ready = False
         self._plan()
 
-    def _require_sendable(self, key: str, value: object) -> None:
+    def _packed(self, key: str, value: object) -> object:
+        """A component as actors can be given it: as its settings, or as an object packed."""
+        if isinstance(value, Mapping):
+            return value
         try:
-            self._ray.cloudpickle.dumps(value)
+            return Packed(self._ray.cloudpickle.dumps(value), type(value).__name__)
         except Exception as error:  # of anybody's class
             raise ConfigError(
                 f"{key}: an object of {type(value).__name__} cannot be sent to actors ({one_line(error)[:200]}); "
@@ -225,7 +226,9 @@ class RayPool:
         what, reference = actor.calls[0]
         try:
             found = self._ray.get(reference)
-        except self._ray.exceptions.RayActorError as error:
+        except self._ray.exceptions.RayTaskError:
+            raise  # a fault of the worker's own code
+        except self._ray.exceptions.RayError as error:
             return self._lost(number, error)
         actor.calls.popleft()
         if what == "where":
@@ -257,6 +260,8 @@ class RayPool:
                     f"({one_line(error)[:300]}); engine=local may show why"
                 )
             return None
+        if not isinstance(error, self._ray.exceptions.RayActorError):
+            return Lost(number, blamed=False)  # it has answered, and the answer is gone with its machine
         try:
             why, stage = self._last_of(actor)
         except Exception:  # a machine that says nothing any more

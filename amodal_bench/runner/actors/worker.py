@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import shutil
 import sqlite3
 import sys
@@ -21,7 +22,7 @@ from typing import Any
 
 from amodal_bench.config.build import build
 from amodal_bench.config.own import name_folders, own_places
-from amodal_bench.core.errors import BenchError, ConfigError, unbroken
+from amodal_bench.core.errors import BenchError, ConfigError, one_line, unbroken
 from amodal_bench.core.stages import StageCost
 from amodal_bench.datasets.base import Dataset, FromFiles
 from amodal_bench.models.base import Model
@@ -46,11 +47,25 @@ def passed_on() -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class Packed:
+    """An object of a class that a worker finds once it looks into the user's folders.
+
+    Attributes:
+        data: its pickle.
+        kind: the name of its class.
+    """
+
+    data: bytes
+    kind: str
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What a worker needs to do the work of a run.
 
     Attributes:
-        dataset, model: how they are built, with the class as `_target_`; or the object itself, where it was given.
+        dataset, model: how they are built, with the class as `_target_`; or the object itself, where it was given,
+            which may be packed.
         target: the dotted path of the model's class.
         identity: of the run; a worker that would make another one is refused.
         seed, hidden, time_limit: as in `Work`.
@@ -138,7 +153,7 @@ class Worker:
         try:
             _settle(recipe)
             dataset = self._opened(recipe.dataset)
-            model: Model = build(recipe.model, "model") if isinstance(recipe.model, Mapping) else recipe.model
+            model: Model = _component(recipe.model, "model")
             found = identify(dataset, model, recipe.target, recipe.seed)
             if found.digest != recipe.identity.digest and (other := _other(found.facts, recipe)):
                 return other, None
@@ -172,11 +187,8 @@ class Worker:
         self._made = None
 
     def _opened(self, dataset: Any) -> Dataset:
-        if not isinstance(dataset, Mapping):
-            found: Dataset = dataset
-            return found
-        if self._dataset is None or self._dataset[0] != dataset:
-            self._dataset = dataset, build(dataset, "dataset")
+        if self._dataset is None or (self._dataset[0] is not dataset and self._dataset[0] != dataset):
+            self._dataset = dataset, _component(dataset, "dataset")
         return self._dataset[1]
 
 
@@ -255,6 +267,21 @@ class _Made:
                 db.execute(f"DELETE FROM {table}")
         pictures = [self.notes.pop(id) for id in ids if id in self.notes]
         return Answer(rows, pictures, costs, late, self.watch.told, self.watch.over, list(dict.fromkeys(said)), stop)
+
+
+def _component(value: Any, where: str) -> Any:
+    """A component of a recipe. Raises `ConfigError` where it cannot be made here."""
+    if isinstance(value, Mapping):
+        return build(value, where)
+    if not isinstance(value, Packed):
+        return value
+    try:
+        return pickle.loads(value.data)
+    except Exception as error:  # of anybody's class
+        raise ConfigError(
+            f"{where}: an object of {value.kind} cannot be made on {os.uname().nodename} ({one_line(error)}); "
+            "name its class in a YAML, or use engine=local"
+        ) from error
 
 
 def _settle(recipe: Recipe) -> None:
