@@ -4,7 +4,8 @@ python benchmarks/actors.py [--model tiny|sleep] [--actors 1 2] [--images 40] [-
 
 Each actor has one thread. A clock runs from the moment at which each actor has done its first batch, so starting and
 loading are not in it, to the last row; the ways take turns. `sleep` is a model of 30 ms an instance that leaves the
-processor alone, as one on a GPU does.
+processor alone, as one on a GPU does. The processor's seconds of actors and of the driver stand beside the rate: on a
+machine with other work they say more than the clock does.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -52,7 +52,9 @@ class Clocked:
     """A pool, and when what was done."""
 
     pool: RayPool
+    actors: int
     done: list[tuple[float, int, int]] = field(default_factory=list)
+    before: tuple[float, float] | None = None
 
     def give(self, worker: int, task: Task, then: Sequence[str]) -> None:
         self.pool.give(worker, task, then)
@@ -61,15 +63,29 @@ class Clocked:
         event = self.pool.wait()
         if isinstance(event, Done):
             self.done.append((time.perf_counter(), event.worker, len(event.answer.rows)))
+            if self.before is None and len({worker for _, worker, _ in self.done}) == self.actors:
+                self.before, self.done = self._cpu(), self.done[-1:]
         return event
 
-    def rate(self, actors: int) -> float:
-        """Instances a second from the moment at which each of so many actors has done one batch."""
-        first = {worker: when for when, worker, _ in reversed(self.done)}
-        if len(first) < actors:
-            return float("nan")
-        began, ended = max(first.values()), self.done[-1][0]
-        return sum(count for when, _, count in self.done if when > began) / (ended - began)
+    def found(self) -> tuple[float, float, float]:
+        """Instances a second with all actors at work, and the processor's seconds an instance: actors', driver's."""
+        if self.before is None:
+            raise SystemExit("not every actor got a batch: take more images")
+        count = sum(count for _, _, count in self.done[1:])
+        actors, driver = (after - before for after, before in zip(self._cpu(), self.before, strict=True))
+        return count / (self.done[-1][0] - self.done[0][0]), actors / count, driver / count
+
+    def _cpu(self) -> tuple[float, float]:
+        pids = [actor.pid for actor in self.pool._actors.values()]
+        return sum(cpu_of(pid) for pid in pids if pid is not None), time.process_time()
+
+
+def cpu_of(pid: int) -> float:
+    """The processor's seconds of a process; 0 where the system does not say."""
+    with suppress(OSError):
+        words = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def here(work: Work) -> float:
@@ -104,30 +120,31 @@ def main() -> None:
     recipe = Recipe(settings.dataset, spec, target, identify(dataset, model, target, 0), 0, False, None)
     ids = [str(id) for id in dataset.records()["id"]]
     work = Work(dataset, model, ids, 0, args.batch, tolerant=True)
-    found: dict[int, list[float]] = {count: [] for count in (0, *args.actors)}
+    found: dict[int, list[tuple[float, float, float]]] = {count: [] for count in (0, *args.actors)}
     for _ in range(args.rounds):
-        found[0].append(here(work))
+        before = time.process_time()
+        found[0].append((here(work), 0.0, 0.0))
+        found[0][-1] = found[0][-1][0], (time.process_time() - before) / len(ids), 0.0
         for count in args.actors:
             with (
                 connected(Wanted(count)) as pool,
                 tempfile.TemporaryDirectory() as folder,
                 Store(Path(folder) / "store.sqlite") as store,
             ):
-                clocked = Clocked(pool)
+                clocked = Clocked(pool, count)
                 pool.take_up(recipe, len(ids))
                 run_in(clocked, work, store, lambda rows: None)
-                found[count].append(clocked.rate(count))
+                found[count].append(clocked.found())
     load = ""
     with suppress(OSError):
         load = f", load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    print(f"{args.model}, {len(ids)} instances in batches of {args.batch}{load}")
-    base = median(found[args.actors[0]])
-    for count, rates in found.items():
+    print(f"{args.model}, {len(ids)} instances in batches of {args.batch}{load}; the best of {args.rounds} rounds")
+    base = max(rate for rate, _, _ in found[args.actors[0]])
+    print(f"{'':<14}{'instances/s':>12}{'of ' + str(args.actors[0]):>8}{'CPU ms each':>13}{'driver, ms':>12}")
+    for count, ways in found.items():
         name = f"{count} actor{'s' * (count > 1)}" if count else "this process"
-        each = ", ".join(f"{rate:.2f}" for rate in rates)
-        print(
-            f"{name:<14}{median(rates):>8.2f} instances/s  ({each})   {median(rates) / base:.2f} x {args.actors[0]}"
-        )
+        rate, actors, driver = max(way[0] for way in ways), min(way[1] for way in ways), min(way[2] for way in ways)
+        print(f"{name:<14}{rate:>12.2f}{rate / base:>8.2f}{1000 * actors:>13.1f}{1000 * driver:>12.1f}")
 
 
 if __name__ == "__main__":
