@@ -39,6 +39,11 @@ class FirstFailures:
         self._active, self._seen = active, 0
         self._first: BaseException | None = None
 
+    @property
+    def watching(self) -> bool:
+        """Whether nothing has been predicted yet."""
+        return self._active
+
     def see(self, failure: BaseException | None) -> None:
         """Take one instance into account: why it has no prediction, or None where it has one."""
         if failure is None or (isinstance(failure, PredictionError) and not isinstance(failure, NotFinite)):

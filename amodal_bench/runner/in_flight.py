@@ -99,9 +99,8 @@ class InFlight:
         return [found[key] for key in wanted if key in found]
 
     def begin(self, keys: Sequence[Key], stage: Stage) -> None:
-        """Note what is taken up; what was noted before it has come to its end."""
+        """Note what is taken up."""
         with self._db:
-            self._db.execute("DELETE FROM in_flight WHERE running")
             self._db.executemany(
                 "INSERT INTO in_flight VALUES (?, ?, 0, '', ?, 1) "
                 "ON CONFLICT (id, draw) DO UPDATE SET running = 1, stage = excluded.stage",
@@ -113,15 +112,17 @@ class InFlight:
         with self._db:
             self._db.execute("UPDATE in_flight SET why = ? WHERE id = ? AND draw = ?", (why, *key))
 
-    def go_on(self, stage: Stage) -> None:
-        """Note that what has been taken up is at another stage now."""
+    def go_on(self, keys: Sequence[Key], stage: Stage) -> None:
+        """Note that something taken up is at another stage now."""
         with self._db:
-            self._db.execute("UPDATE in_flight SET stage = ? WHERE running", (stage.value,))
+            self._db.executemany(
+                "UPDATE in_flight SET stage = ? WHERE id = ? AND draw = ?", [(stage.value, *key) for key in keys]
+            )
 
-    def finish(self, late: Collection[Key] = ()) -> None:
-        """Note that all that was taken up has come to its end; what was too `late` is tried alone another time."""
+    def finish(self, keys: Sequence[Key], late: Collection[Key] = ()) -> None:
+        """Note that something taken up has come to its end; what was too `late` is tried alone another time."""
         with self._db:
-            self._db.execute("DELETE FROM in_flight WHERE running")
+            self._db.executemany("DELETE FROM in_flight WHERE id = ? AND draw = ?", keys)
             self._db.executemany(
                 "INSERT OR REPLACE INTO in_flight VALUES (?, ?, 0, '', ?, 0)",
                 [(id, draw, Stage.PREDICTING.value) for id, draw in late],
