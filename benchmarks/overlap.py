@@ -6,31 +6,34 @@ By default the device is a model that sleeps, which takes no core as a GPU takes
 condition image and area were made at `--side` as the method makes them. Its ideal rate is that of sleeping alone.
 `--family` puts networks of a published size on a real device instead; their ideal is the loop without a run around
 it. Pictures are JPEG files of COCO's size with an annotation file as COCO-A has it, read through the real loader, and
-every prediction is counted, compressed and committed.
+every prediction is counted, compressed and committed. `--tiny` compares a run of the shipped model with a bare loop
+that reads and predicts the same batches in turn: what the store, the counts, the record of what is in flight and the
+clocks cost.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import platform
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
+import history
 import numpy as np
 
 from amodal_bench.core.stages import StageCost, Stages
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Dataset, Query
 from amodal_bench.datasets.coco_a.cocoa import Cocoa
+from amodal_bench.datasets.toy import Toy
 from amodal_bench.method.area import Area
 from amodal_bench.method.condition import Condition
 from amodal_bench.models.preparing import Preparing
@@ -135,12 +138,13 @@ def measured(dataset: Dataset, model: Any, ids: Sequence[str], overlap: bool, ba
         return Measured(wall, store.costs())
 
 
-def report(title: str, found: Measured, ideal: float, count: int) -> None:
-    """Print a row: rate, share of the ideal one, idle share, and what stages cost."""
+def report(title: str, found: Measured, ideal: float, count: int) -> float:
+    """Print a row: rate, share of the ideal one, idle share, and what stages cost; returns the share."""
     idle = found.stages["idle"].seconds / found.wall
     cost = ", ".join(f"{name} {1000 * each.seconds / count:.1f}" for name, each in found.stages.items())
     share = f"{100 * ideal / found.wall:.1f} %"
     print(f"| {title} | {count / found.wall:.1f} | {share} | {100 * idle:.1f} % | {cost} |", flush=True)
+    return ideal / found.wall
 
 
 def sized(family: str, device: str, folder: Path, tiny: bool) -> Any:
@@ -169,6 +173,35 @@ def sized(family: str, device: str, folder: Path, tiny: bool) -> Any:
     return TuningFree(made, Inside(), Condition(), Area(), Blend(), View())
 
 
+def bare(model: Any, read: Callable[[Sequence[Any]], Sequence[Query]], given: Sequence[Any], batch: int) -> float:
+    """Seconds of a loop that does nothing but read and predict; the model's clocks are put back."""
+    began = time.perf_counter()
+    for start in range(0, len(given), batch):
+        queries = read(given[start : start + batch])
+        model.predict(queries, [0] * len(queries))
+    seconds = time.perf_counter() - began
+    model.costs()
+    return seconds
+
+
+def bare_tiny(instances: int, batch: int) -> tuple[Dataset, Any, float, str]:
+    """The toy aquarium, the shipped model with its weights in memory, and the seconds of a bare loop over them."""
+    from amodal_bench.api.composing import composed
+    from amodal_bench.config.build import build
+
+    dataset = Toy(images=-(-instances // 3))
+    model = build(composed(["model=tiny"], []).model, "model")
+    ids = [str(id) for id in dataset.records()["id"]][:instances]
+    if len(ids) < instances:
+        raise SystemExit(f"{len(ids)} instances in {dataset.images} scenes, and not {instances}")
+
+    def read(some: Sequence[str]) -> list[Query]:
+        return [dataset.sample(id).query for id in some]
+
+    model.predict(read(ids[:batch]), [0] * batch)
+    return dataset, model, bare(model, read, ids, batch), "the tiny model on the toy aquarium"
+
+
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Measure how much of its time a device works in a run.")
@@ -179,31 +212,36 @@ def main() -> int:
     add("--batch", type=int, default=16)
     add("--family", help="networks of this family on a device, instead of a model that sleeps")
     add("--device", default="cuda")
+    history.add_option(parser)
+    add("--tiny", action="store_true", help="the shipped model on the toy aquarium")
     add("--small", action="store_true", help="tiny networks: runs the script, measures nothing")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack():
+    with tempfile.TemporaryDirectory() as temporary:
         os.environ["AMODAL_BENCH_CACHE"] = str(Path(temporary) / "cache")
-        dataset = Cocoa(str(tree(Path(temporary) / "cocoa", -(-args.instances // REGIONS))))
-        ids = [str(id) for id in dataset.records()["id"]][: args.instances]
-        ids = [id for id in ids if dataset.sample(id).visible.any()]
-        if args.family:
-            model = sized(args.family, args.device, Path(temporary), args.small)
-            queries = [dataset.sample(id).query for id in ids]
-            jobs = [model.prepared(query, 0) for query in queries]
-            model.predict(jobs[: args.batch], [0] * args.batch)
-            began = time.perf_counter()
-            for start in range(0, len(jobs), args.batch):
-                model.predict(jobs[start : start + args.batch], [0] * len(jobs[start : start + args.batch]))
-            ideal, what = time.perf_counter() - began, f"{args.family} on {args.device}"
-            model.costs()
+        model: Any
+        if args.tiny:
+            dataset, model, ideal, what = bare_tiny(args.instances, args.batch)
+            ids = [str(id) for id in dataset.records()["id"]][: args.instances]
         else:
-            model = Device(args.ms / 1000, args.side)
-            ideal, what = len(ids) * args.ms / 1000, f"a model that sleeps {args.ms:g} ms, view of {args.side}"
-        print(f"{what}; {len(ids)} instances of {SIZE[1]}x{SIZE[0]}, batches of {args.batch}")
+            dataset = Cocoa(str(tree(Path(temporary) / "cocoa", -(-args.instances // REGIONS))))
+            ids = [str(id) for id in dataset.records()["id"]][: args.instances]
+            ids = [id for id in ids if dataset.sample(id).visible.any()]
+            if args.family:
+                model = sized(args.family, args.device, Path(temporary), args.small)
+                queries = [model.prepared(dataset.sample(id).query, 0) for id in ids]
+                model.predict(queries[: args.batch], [0] * args.batch)
+                ideal, what = bare(model, lambda batch: batch, queries, args.batch), f"{args.family} on {args.device}"
+            else:
+                model = Device(args.ms / 1000, args.side)
+                ideal = len(ids) * args.ms / 1000
+                what = f"a model that sleeps {args.ms:g} ms, view of {args.side}"
+        print(f"{what}; {len(ids)} instances, batches of {args.batch}")
         print(f"{platform.machine()}, {os.cpu_count()} cores; ideal {len(ids) / ideal:.1f} instances/s")
         print("\n| stages | instances/s | of the ideal | idle | ms an instance |\n|---|---|---|---|---|")
+        shares = {}
         for title, overlap in (("one after the other", False), ("beside each other", True)):
-            report(title, measured(dataset, model, ids, overlap, args.batch), ideal, len(ids))
+            shares[title] = report(title, measured(dataset, model, ids, overlap, args.batch), ideal, len(ids))
+        history.keep(args.history, "overlap", {f"share of the ideal, {what}": shares["beside each other"]})
     return 0
 
 
