@@ -76,7 +76,7 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, object]:
     "override",
     mostly_slow(["leakage=blend", "area=hull", "condition.object_noise=0.3", "leakage=strength", "leakage=soft",
                  "leakage=none", "area=bbox", "area=full", "condition.background=image", "model.guidance=0.75",
-                 "view.mode=frame"]),
+                 "view.mode=frame"], 0),
 )  # fmt: skip
 def test_every_part_can_be_switched_and_matters(bench: Bench, usual: tuple[str, object], override: str) -> None:
     switched = bench(*FAST, "baselines=null", override)
