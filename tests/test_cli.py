@@ -244,9 +244,9 @@ def test_a_file_named_like_a_library_is_not_imported_and_own_classes_are_found(d
 
 
 @pytest.mark.slow
-def test_every_model_runs_in_small_by_one_command(here: Here) -> None:
+def test_every_model_runs_in_small_by_one_command(tmp_path: Path) -> None:
     """A limit on the command line goes before the experiment's."""
-    done = here("experiment=every_model_random", "limit=1", "dataset.images=1", "sheet=0")
+    done = bench("experiment=every_model_random", "limit=1", "dataset.images=1", "sheet=0", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     real, _, random = done.stdout.partition("toy, all cells")[2].partition("Random weights: ")
     assert [line.split()[0] for line in real.splitlines() if "@2" in line] == ["visible", "hull", "tiny"]
