@@ -65,7 +65,7 @@ def table_of(folder: Path, name: str = "mine") -> Any:
     return pd.read_csv(folder / "paper" / f"{name}.csv").set_index(["row", "column", "number"])
 
 
-@pytest.mark.parametrize("name", mostly_slow(names(), 2))
+@pytest.mark.parametrize("name", mostly_slow(names(), 1))
 def test_every_cell_of_every_table_composes(name: str) -> None:
     """Under the plans that a user can ask for, the settings of the first and the last cell are settings of a run."""
     table = load_table(name)
@@ -688,7 +688,7 @@ def test_a_verdict_names_the_folder_in_which_the_plan_is_not(tmp_path: Path) -> 
         ("- 1", "is not a plan: it has no table, cells and seal"),
         ("seal: x", "is not a plan: it has no table;"),
         ("{", "is not a plan: it is not valid YAML (while parsing a flow node)"),
-        ("[" * 3000, "is not a plan: it is not valid YAML"),
+        ("[" * 1000, "is not a plan: it is not valid YAML"),
         ("{table: 1, tolerance: 1, made: 2020-01-01, protocols: 1, cells: 1, seal: x}", "its seal does not fit"),
         (None, "no such file; check the path"),
     ],
