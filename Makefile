@@ -45,7 +45,7 @@ docs: setup ## build the website of docs/ in site/; a warning is an error
 	$(BIN)/python -m pip install --quiet -e '.[docs]'
 	$(BIN)/zensical build --strict
 
-bench: setup ## measure counting, preparing, overlap, the index of a large dataset, the toy's, shared encodings and scoring, each against the plain way
+bench: setup ## measure counting, preparing, overlap, the index of a large dataset, the toy's, shared encodings, scoring and Ray's actors, each against the plain way
 	$(BIN)/python benchmarks/counts.py
 	$(BIN)/python benchmarks/prepare.py --history
 	$(BIN)/python benchmarks/overlap.py --history
@@ -55,6 +55,7 @@ bench: setup ## measure counting, preparing, overlap, the index of a large datas
 	$(BIN)/python benchmarks/segmenters.py --history
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/page.py
+	$(BIN)/python benchmarks/actors.py
 
 bench-compare: setup ## which of the benchmarks became slower with the newest commit that was measured
 	$(BIN)/python benchmarks/history.py

@@ -35,10 +35,11 @@ from amodal_bench.report.rows import Shown, categories_of, choose, legend_of_pre
 from amodal_bench.report.scored import Scored, has_random_weights
 from amodal_bench.report.settings import row_text
 from amodal_bench.report.sheet import DRAWN_AS, Row, Sheet, save_sheet
+from amodal_bench.runner.actors.worker import Recipe
+from amodal_bench.runner.engines import Runs, engine_of
 from amodal_bench.runner.first_failures import AllFailed
 from amodal_bench.runner.guard import guarded
 from amodal_bench.runner.identity import Identity, identify
-from amodal_bench.runner.loop import run
 from amodal_bench.runner.merging import take_in
 from amodal_bench.runner.nearest import because
 from amodal_bench.runner.origin import Command, Origin
@@ -164,8 +165,9 @@ def evaluate(
 
     scored: list[Scored] = []
     with listeners:
-        for entry in entries:
-            scored.append(_run(job, entry, listeners if entry is entries[-1] else Listeners({})))
+        with engine_of(settings.engine) as engine:  # what it holds is free before the sheet is drawn in this process
+            for entry in entries:
+                scored.append(_run(job, entry, listeners if entry is entries[-1] else Listeners({}), engine))
         with room(scored[-1].folder):
             sheet = _sheet(settings, dataset, entries[-1].model, scored[-1], bar)
             outcome = Outcome(dataset.name, scored, excluded, sheet)
@@ -242,7 +244,7 @@ def _namesakes(runs: Path, name: str) -> set[str]:
     return found
 
 
-def _run(job: _Job, entry: Entry, listeners: Listeners) -> Scored:
+def _run(job: _Job, entry: Entry, listeners: Listeners, runs: Runs) -> Scored:
     """Run the instances that the run's store lacks; another process that works on the same run is waited for."""
     settings, dataset, protocols = job.settings, job.dataset, job.protocols
     identity = identify(dataset, entry.model, entry.target, settings.seed)
@@ -298,7 +300,7 @@ def _run(job: _Job, entry: Entry, listeners: Listeners) -> Scored:
             steps, compiled = listeners.step, compiles(identity.facts["model"])
             with Progress(title, ids, store.drawn(draws), steps, job.bar, draws, compiled) as progress:
                 try:
-                    run(work, store, progress.report)
+                    runs(work, store, progress.report, _recipe(job, entry, identity, hidden))
                 except AllFailed as error:
                     raise _stopped(folder, entry.name, error) from error
             finish(folder, store)
@@ -323,6 +325,19 @@ def _run(job: _Job, entry: Entry, listeners: Listeners) -> Scored:
             store.drawn(draws) if draws > 1 else None,
             store.majorities(draws),
         )
+
+
+def _recipe(job: _Job, entry: Entry, identity: Identity, hidden: bool) -> Recipe:
+    """How another process builds what a run needs."""
+    return Recipe(
+        job.dataset if job.specification is None else job.specification,
+        entry.model if entry.given else entry.spec,
+        entry.target,
+        identity,
+        job.settings.seed,
+        hidden,
+        job.settings.engine.time_limit,
+    )
 
 
 def _taken(job: _Job, run: Path, store: Store, ids: Collection[str]) -> int:

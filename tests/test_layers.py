@@ -44,7 +44,7 @@ ORDER = [
 
 RANK = {room: rank for rank, room in enumerate(ORDER)}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "conf" not in path.parts)
-HEAVY = {"torch", "diffusers", "transformers", "wandb", "rich", "matplotlib"}
+HEAVY = {"torch", "diffusers", "transformers", "wandb", "rich", "matplotlib", "ray"}
 
 
 def test_every_room_has_a_rank() -> None:

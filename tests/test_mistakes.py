@@ -209,6 +209,18 @@ def test_a_margin_of_a_frame_is_told_to_have_no_effect(run: Run) -> None:
 
 
 @pytest.mark.slow
+def test_settings_of_ray_have_no_effect_in_this_process() -> None:
+    from amodal_bench.config.compose import composed
+    from amodal_bench.config.effect import without_effect
+
+    words = ["model=tiny", "engine.actors=2"]
+    assert without_effect(composed(words, []), words) == [
+        "engine.actors=2 has no effect: it is Ray's, and the engine is local; add engine=ray"
+    ]
+    assert without_effect(composed([*words, "engine=ray"], []), words) == []
+
+
+@pytest.mark.slow
 def test_a_row_does_not_claim_a_setting_without_effect(run: Run) -> None:
     status, out, err = run("-m", "leakage=none,blend", "seed=1", *SMALL)
     assert status == 0 and "leakage" not in out.partition("all cells")[2]

@@ -42,6 +42,11 @@ SETTINGS = {
     "engine.retry_fatal": "true tries samples again that have ended the process; false",
     "engine.overlap": "false does nothing while a batch is predicted; true",
     "engine.shard": "k/K runs one of K parts, 0/K to K-1/K; `results merge` joins them; null",
+    "engine.kind": "local, or ray: `engine=ray` sets it; local",
+    "engine.actors": "of Ray, at most so many, null for as many as have room; null",
+    "engine.cpus": "cores of each of Ray's actors; 1",
+    "engine.gpus": "GPUs of each of Ray's actors, null for one where there is any; null",
+    "engine.address": "of a cluster of Ray's, null to start one here; null",
     "dataset.root": "the folder with the dataset's files; datasets/NAME",
 }
 """Settings of the root that are no choices, each with what it is and its default."""

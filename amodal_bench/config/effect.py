@@ -30,6 +30,10 @@ GROUPS = (
 PARTS = ("view", "segmenter", "condition", "area", "leakage")
 """Groups that a model refers to, as in `${leakage}`: only so do they do something."""
 
+LOCAL = "local"
+OF_RAY = ("actors", "cpus", "gpus", "address")
+"""Settings of the engine that mean nothing in this process."""
+
 _EMPTY = re.compile(r"\s*\{\s*\}\s*")
 _REFERENCE = re.compile(r"\$\{\.*([\w-]+)")
 
@@ -71,6 +75,8 @@ def without_effect(
             lines.append(f"{override} has no effect: the model {name} does not use {part}")
         elif _EMPTY.fullmatch(override.partition("=")[2]) and raw.get(part):
             lines.append(f"{override} has no effect: what is in {{}} is added to what there is; write {key}=null")
+        elif part == "engine" and setting in OF_RAY and (raw.get("engine") or {}).get("kind") == LOCAL:
+            lines.append(f"{override} has no effect: it is Ray's, and the engine is {LOCAL}; add engine=ray")
         elif setting and part in (*PARTS, "model") and (reason := _idle(config, part, setting)):
             lines.append(f"{override} has no effect: {reason}")
     return lines

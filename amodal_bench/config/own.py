@@ -19,6 +19,11 @@ def name_folders(folders: Iterable[Path | str]) -> None:
             _named.append(place)
 
 
+def own_places() -> list[str]:
+    """The folders that were named, and those that Python looks into: other processes of a run look there, too."""
+    return list(dict.fromkeys([*_named, *(place for place in sys.path if place)]))
+
+
 def look_in_own_folders() -> None:
     """Put the user's folders at the end of `sys.path`, so that no file in them is imported before a library."""
     for folder in (str(Path.cwd()), *_named):

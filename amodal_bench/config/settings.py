@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amodal_bench.config.build import suggest
+from amodal_bench.config.effect import LOCAL
 from amodal_bench.config.overrides import expand_home
 from amodal_bench.config.wording import in_plain_words
 from amodal_bench.core.errors import ConfigError, first_line
@@ -21,11 +22,16 @@ def config_folder() -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / "conf"
 
 
+RAY = "ray"
+"""The kind of engine beside `LOCAL`."""
+
+
 @dataclass
 class Engine:
     """How the work is done; nothing in here can change a result.
 
     Attributes:
+        kind: `local` for this process, `ray` for Ray's actors.
         batch_size: samples read and predicted together.
         shuffle: run the samples in a random order.
         max_error_share: a larger share of errors fails the run at its end.
@@ -33,8 +39,13 @@ class Engine:
         retry_fatal: try samples again that have taken the process with them.
         overlap: read the next batch, and keep the last one, while one is predicted.
         shard: `k/K`, run only this part of the instances, into a store of its own; None for all of them.
+        actors: of Ray, at most so many; None for as many as there is room for.
+        cpus: cores of each actor.
+        gpus: GPUs of each actor, or a part of one; None for one where the cluster has any.
+        address: of a cluster of Ray's; None to start one on this machine.
     """
 
+    kind: str = LOCAL
     batch_size: int = 16
     shuffle: bool = False
     max_error_share: float = 0.1
@@ -42,6 +53,10 @@ class Engine:
     retry_fatal: bool = False
     overlap: bool = True
     shard: str | None = None
+    actors: int | None = None
+    cpus: int = 1
+    gpus: float | None = None
+    address: str | None = None
 
 
 @dataclass
@@ -111,23 +126,32 @@ def settings_from(config: Any) -> Settings:
     for each in fields(settings):
         setattr(settings, each.name, _expanded(getattr(settings, each.name)))
     _check_collections(settings)
-    if settings.engine.batch_size < 1:
-        raise ConfigError(f"engine.batch_size: {settings.engine.batch_size} must be >= 1")
+    _check_engine(settings.engine)
     if settings.samples < 1:
         raise ConfigError(f"samples: {settings.samples} must be >= 1")
     if settings.limit is not None and settings.limit < 1:
         raise ConfigError(f"limit: {settings.limit} must be >= 1")
-    if not 0 <= settings.engine.max_error_share <= 1:
-        raise ConfigError(f"engine.max_error_share: {settings.engine.max_error_share} must be between 0 and 1")
-    if settings.engine.time_limit is not None and not 0 < settings.engine.time_limit < math.inf:
-        raise ConfigError(
-            f"engine.time_limit: {settings.engine.time_limit} must be seconds > 0, or null for no limit"
-        )
     if settings.seed < 0:
         raise ConfigError(f"seed: {settings.seed} must be >= 0")
     if settings.sheet < 0:
         raise ConfigError(f"sheet: {settings.sheet} must be >= 0")
     return settings
+
+
+def _check_engine(engine: Engine) -> None:
+    """Raise `ConfigError` where a value is out of its range."""
+    if engine.kind not in (LOCAL, RAY):
+        raise ConfigError(f"engine.kind: {engine.kind!r} is not an engine; {suggest(engine.kind, [LOCAL, RAY])}")
+    for name in ("batch_size", "actors", "cpus"):
+        value = getattr(engine, name)
+        if value is not None and value < 1:
+            raise ConfigError(f"engine.{name}: {value} must be >= 1")
+    if engine.gpus is not None and not (engine.gpus == int(engine.gpus) >= 0 or 0 < engine.gpus < 1):
+        raise ConfigError(f"engine.gpus: {engine.gpus} must be 0, a part of one GPU, or a whole number")
+    if not 0 <= engine.max_error_share <= 1:
+        raise ConfigError(f"engine.max_error_share: {engine.max_error_share} must be between 0 and 1")
+    if engine.time_limit is not None and not 0 < engine.time_limit < math.inf:
+        raise ConfigError(f"engine.time_limit: {engine.time_limit} must be seconds > 0, or null for no limit")
 
 
 def _refuse_unread_keys(raw: Any) -> None:

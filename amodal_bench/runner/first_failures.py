@@ -19,10 +19,9 @@ class AllFailed(Exception):
         report: its traceback, with those of the errors that led to it.
     """
 
-    def __init__(self, count: int, error: BaseException) -> None:
-        self.count, self.first = count, one_line(error)
-        self.report = "".join(traceback.format_exception(error))
-        super().__init__(f"the first {count} predictions failed: {self.first}")
+    def __init__(self, count: int, first: str, report: str) -> None:
+        self.count, self.first, self.report = count, first, report
+        super().__init__(f"the first {count} predictions failed: {first}")
 
 
 class FirstFailures:
@@ -40,9 +39,9 @@ class FirstFailures:
         self._first: BaseException | None = None
 
     @property
-    def watching(self) -> bool:
-        """Whether nothing has been predicted yet."""
-        return self._active
+    def over(self) -> bool:
+        """Whether there is nothing to look for any more."""
+        return not self._active
 
     def see(self, failure: BaseException | None) -> None:
         """Take one instance into account: why it has no prediction, or None where it has one."""
@@ -53,5 +52,12 @@ class FirstFailures:
 
     def check(self) -> None:
         """Raise `AllFailed` where enough predictions were seen and all have failed; to call after each batch."""
-        if self._active and self._first is not None and self._seen >= LEAST:
-            raise AllFailed(self._seen, self._first)
+        if (failed := self.all_failed()) is not None and failed.count >= LEAST:
+            raise failed
+
+    def all_failed(self) -> AllFailed | None:
+        """What to say of the predictions seen so far, however few; None where not all of them have failed."""
+        if not self._active or self._first is None:
+            return None
+        report = "".join(traceback.format_exception(self._first))
+        return AllFailed(self._seen, one_line(self._first), report)

@@ -99,13 +99,26 @@ class InFlight:
         return [found[key] for key in wanted if key in found]
 
     def begin(self, keys: Sequence[Key], stage: Stage) -> None:
-        """Note what is taken up."""
+        """Note what is taken up, beside what is in flight already."""
         with self._db:
+            self._take_up(keys, stage)
+
+    def ended(self, keys: Sequence[Key], why: str, stage: Stage) -> list[Suspect]:
+        """Note that a process has ended during these, and what is known of each since.
+
+        Args:
+            keys: what it was at.
+            why: what ended it; "" where nothing shows it.
+            stage: what it did with them.
+        """
+        alone = len({id for id, _ in keys}) == 1  # of several instances nobody knows which it was
+        with self._db:
+            self._take_up(keys, stage)
             self._db.executemany(
-                "INSERT INTO in_flight VALUES (?, ?, 0, '', ?, 1) "
-                "ON CONFLICT (id, draw) DO UPDATE SET running = 1, stage = excluded.stage",
-                [(id, draw, stage.value) for id, draw in keys],
+                "UPDATE in_flight SET ends = ends + 1, why = ?, running = 0 WHERE id = ? AND draw = ?",
+                [(why if alone else "", *key) for key in keys],
             )
+        return self.suspects(keys)
 
     def blame(self, key: Key, why: str) -> None:
         """Note what a prediction that has ended processes does, once that is known."""
@@ -133,3 +146,10 @@ class InFlight:
         with self._db:
             self._db.execute("DELETE FROM in_flight WHERE running AND ends = 0")
             self._db.execute("UPDATE in_flight SET running = 0 WHERE running")
+
+    def _take_up(self, keys: Sequence[Key], stage: Stage) -> None:
+        self._db.executemany(
+            "INSERT INTO in_flight VALUES (?, ?, 0, '', ?, 1) "
+            "ON CONFLICT (id, draw) DO UPDATE SET running = 1, stage = excluded.stage",
+            [(id, draw, stage.value) for id, draw in keys],
+        )

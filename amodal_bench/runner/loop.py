@@ -36,17 +36,23 @@ COUNT, WRITE, IDLE = "count", "write", "idle"
 Report = Callable[[Sequence[Row]], None]
 
 
-def run(work: Work, store: Store, report: Report) -> None:
+def run(work: Work, store: Store, report: Report, watch: FirstFailures | None = None) -> None:
     """Make all of the work's predictions, committing each batch to the store and then reporting its rows.
 
     What is done is on record, so that a sample that takes the process with it is tried alone by the next call, and
     becomes a row with an error in the one after that.
 
+    Args:
+        work: what to do.
+        store: of the run.
+        report: is told what was committed.
+        watch: looks for a model that fails from the first prediction on; a new one where it is None.
+
     Raises:
         AllFailed: the first batch, of eight predictions at least, has failed whole; its rows are in the store.
         ConfigError: the model cannot say what its stages cost.
     """
-    watch = FirstFailures(not (work.done or work.tolerant))
+    watch = watch or FirstFailures(not (work.done or work.tolerant))
     with guarded(store, work.wanted, work.time_limit, work.retry_fatal) as guard:
         line = _Line(work, store, report, guard, watch)
         for suspect in guard.guilty:
@@ -129,7 +135,7 @@ class _Line:
                 answers = self._predict(read)
                 self._see(kept)
                 kept = keeper.do(partial(self._keep, answers))
-                if self.watch.watching:  # nothing has been predicted yet: it may be that nothing will be
+                if not self.watch.over:  # nothing has been predicted yet: it may be that nothing will be
                     self._see(kept)
                     kept = None
             self._see(kept)

@@ -1,0 +1,135 @@
+"""Instances a second of Ray's actors, one of them and more, against the loop in this process.
+
+python benchmarks/actors.py [--model tiny|sleep] [--actors 1 2] [--images 40] [--batch 8] [--rounds 2]
+
+Each actor has one thread. A clock runs from the moment at which each actor has done its first batch, so starting and
+loading are not in it, to the last row; the ways take turns. `sleep` is a model of 30 ms an instance that leaves the
+processor alone, as one on a GPU does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from amodal_bench.config.build import build
+from amodal_bench.config.compose import compose
+from amodal_bench.core.types import Mask
+from amodal_bench.datasets.base import Query
+from amodal_bench.runner.actors.cluster import RayPool, Wanted, connected
+from amodal_bench.runner.actors.driver import run_in
+from amodal_bench.runner.actors.pool import Done, Event, Task
+from amodal_bench.runner.actors.worker import Recipe
+from amodal_bench.runner.identity import identify
+from amodal_bench.runner.loop import run
+from amodal_bench.runner.store import Row, Store
+from amodal_bench.runner.work import Work
+
+
+class Sleeps:
+    """Predicts V in 30 ms an instance."""
+
+    def describe(self) -> dict[str, Any]:
+        return {}
+
+    def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+        del seeds
+        time.sleep(0.03 * len(queries))
+        return [query.visible for query in queries]
+
+
+@dataclass
+class Clocked:
+    """A pool, and when what was done."""
+
+    pool: RayPool
+    done: list[tuple[float, int, int]] = field(default_factory=list)
+
+    def give(self, worker: int, task: Task, then: Sequence[str]) -> None:
+        self.pool.give(worker, task, then)
+
+    def wait(self) -> Event:
+        event = self.pool.wait()
+        if isinstance(event, Done):
+            self.done.append((time.perf_counter(), event.worker, len(event.answer.rows)))
+        return event
+
+    def rate(self, actors: int) -> float:
+        """Instances a second from the moment at which each of so many actors has done one batch."""
+        first = {worker: when for when, worker, _ in reversed(self.done)}
+        if len(first) < actors:
+            return float("nan")
+        began, ended = max(first.values()), self.done[-1][0]
+        return sum(count for when, _, count in self.done if when > began) / (ended - began)
+
+
+def here(work: Work) -> float:
+    """Instances a second of this process, its first batch left out."""
+    came: list[tuple[float, int]] = []
+
+    def report(rows: Sequence[Row]) -> None:
+        came.append((time.perf_counter(), len(rows)))
+
+    with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
+        run(work, store, report)
+    return sum(count for _, count in came[1:]) / (came[-1][0] - came[0][0])
+
+
+def main() -> None:
+    """Print the rate of each way, and how they compare."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", default="tiny", choices=["tiny", "sleep"])
+    parser.add_argument("--actors", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--images", type=int, default=40)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=2)
+    args = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(1)
+    settings = compose(["dataset=toy", f"dataset.images={args.images}", "model=tiny"], [])
+    dataset = build(settings.dataset, "dataset")
+    spec: Any = Sleeps() if args.model == "sleep" else settings.model
+    model = spec if args.model == "sleep" else build(spec, "model")
+    target = "benchmark.Sleeps" if args.model == "sleep" else str(spec["_target_"])
+    recipe = Recipe(settings.dataset, spec, target, identify(dataset, model, target, 0), 0, False, None)
+    ids = [str(id) for id in dataset.records()["id"]]
+    work = Work(dataset, model, ids, 0, args.batch, tolerant=True)
+    found: dict[int, list[float]] = {count: [] for count in (0, *args.actors)}
+    for _ in range(args.rounds):
+        found[0].append(here(work))
+        for count in args.actors:
+            with (
+                connected(Wanted(count)) as pool,
+                tempfile.TemporaryDirectory() as folder,
+                Store(Path(folder) / "store.sqlite") as store,
+            ):
+                clocked = Clocked(pool)
+                pool.take_up(recipe, len(ids))
+                run_in(clocked, work, store, lambda rows: None)
+                found[count].append(clocked.rate(count))
+    load = ""
+    with suppress(OSError):
+        load = f", load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    print(f"{args.model}, {len(ids)} instances in batches of {args.batch}{load}")
+    base = median(found[args.actors[0]])
+    for count, rates in found.items():
+        name = f"{count} actor{'s' * (count > 1)}" if count else "this process"
+        each = ", ".join(f"{rate:.2f}" for rate in rates)
+        print(
+            f"{name:<14}{median(rates):>8.2f} instances/s  ({each})   {median(rates) / base:.2f} x {args.actors[0]}"
+        )
+
+
+if __name__ == "__main__":
+    main()
