@@ -7,7 +7,7 @@ DATA ?=
 DATASETS ?= cocoa bsds kins fishbowl sailvos
 MODELS ?= sam sam2
 
-.PHONY: help setup run test test-all coverage lint format docs bench bench-gpu ablation every-model table protocol-search clean
+.PHONY: help setup run test test-all coverage lint format docs bench bench-compare bench-gpu ablation every-model table protocol-search clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,15 +45,20 @@ docs: setup ## build the website of docs/ in site/; a warning is an error
 	$(BIN)/python -m pip install --quiet -e '.[docs]'
 	$(BIN)/zensical build --strict
 
-bench: setup ## measure counting, preparing an instance, the index of a large dataset, the toy's, shared encodings, scoring and Ray's actors, each against the plain way
+bench: setup ## measure counting, preparing, overlap, the index of a large dataset, the toy's, shared encodings, scoring and Ray's actors, each against the plain way
 	$(BIN)/python benchmarks/counts.py
-	$(BIN)/python benchmarks/prepare.py
+	$(BIN)/python benchmarks/prepare.py --history
+	$(BIN)/python benchmarks/overlap.py --history
+	$(BIN)/python benchmarks/overlap.py --tiny --instances 96 --history
 	$(BIN)/python benchmarks/index.py
-	$(BIN)/python benchmarks/toy.py
-	$(BIN)/python benchmarks/segmenters.py
+	$(BIN)/python benchmarks/toy.py --history
+	$(BIN)/python benchmarks/segmenters.py --history
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/page.py
 	$(BIN)/python benchmarks/actors.py
+
+bench-compare: setup ## which of the benchmarks became slower with the newest commit that was measured
+	$(BIN)/python benchmarks/history.py
 
 bench-gpu: setup ## measure the models at their real sizes on a GPU, with random weights (nothing is downloaded)
 	$(BIN)/python benchmarks/gpu.py --json bench-gpu.json

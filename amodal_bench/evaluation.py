@@ -40,7 +40,6 @@ from amodal_bench.runner.engines import Runs, engine_of
 from amodal_bench.runner.first_failures import AllFailed
 from amodal_bench.runner.guard import guarded
 from amodal_bench.runner.identity import Identity, identify
-from amodal_bench.runner.loop import Work
 from amodal_bench.runner.merging import take_in
 from amodal_bench.runner.nearest import because
 from amodal_bench.runner.origin import Command, Origin
@@ -51,6 +50,7 @@ from amodal_bench.runner.run_json import FILE as RUN_JSON
 from amodal_bench.runner.run_json import finish, last_day, read_facts, write_again, write_facts
 from amodal_bench.runner.shards import Shard, shards_of
 from amodal_bench.runner.store import STORE, Store
+from amodal_bench.runner.work import Work
 
 log = logging.getLogger(__name__)
 SHEET = -1
@@ -293,6 +293,8 @@ def _run(job: _Job, entry: Entry, listeners: Listeners, runs: Runs) -> Scored:
                 tolerant=engine.max_error_share >= 1,
                 time_limit=engine.time_limit,
                 retry_fatal=engine.retry_fatal,
+                overlap=engine.overlap,
+                note=pictures.keep,
             )
             title = f"{dataset.name} {entry.name}"
             steps, compiled = listeners.step, compiles(identity.facts["model"])
@@ -406,14 +408,14 @@ def _sheet(settings: Settings, dataset: Dataset, model: Model, scored: Scored, b
             try:
                 with guard.limit.of(1):
                     sample = dataset.sample(id)
-                    guard.predicting()
+                    guard.predicting([(id, SHEET)])
                     between = model.explain(sample.query, seed) if isinstance(model, Explains) else {}
                     window = model.explained_window(sample.query) if isinstance(model, Framed) else None
                 shown = Shown(store.prediction(id), float(ious[id]), random_weights)
                 drawn[id] = run_row(sample, shown, between, window, categories[id])
             except BaseException as error:  # one that cannot be shown costs no table
                 failed[id] = one_line(guard.failure(error))
-            guard.end()
+            guard.end([(id, SHEET)])
     for id, why in failed.items():
         log.warning("%s: is not in the contact sheet (%s)", id, why)
     if not drawn:

@@ -31,8 +31,9 @@ from amodal_bench.runner.actors.driver import run_in
 from amodal_bench.runner.actors.pool import Done, Event, Task
 from amodal_bench.runner.actors.worker import Recipe
 from amodal_bench.runner.identity import identify
-from amodal_bench.runner.loop import Work, run
+from amodal_bench.runner.loop import run
 from amodal_bench.runner.store import Row, Store
+from amodal_bench.runner.work import Work
 
 
 class Sleeps:

@@ -25,9 +25,9 @@ from gpu_measure import scene
 
 from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Image, Mask
-from amodal_bench.metrics.counts import joint_counts
 from amodal_bench.method.area import Area
 from amodal_bench.method.condition import Condition
+from amodal_bench.metrics.counts import joint_counts
 
 
 def host_work(picture: Image, visible: Mask, seed: int) -> None:
@@ -75,7 +75,6 @@ def main() -> int:
     """Print a row for each way."""
     import queue
 
-    import torch
     from gpu_measure import prepared
     from gpu_models import FAMILIES, small
     from gpu_networks import backbone, build
@@ -105,10 +104,11 @@ def main() -> int:
         def loop() -> float:
             began = time.perf_counter()
             inpainter.inpaint(conditions, areas, seeds)
-            return (time.perf_counter() - began) / count
+            spent: float = (time.perf_counter() - began) / count
+            return spent
 
         inpainter.inpaint(conditions[: family.micro_batch], areas[: family.micro_batch], seeds[: family.micro_batch])
-        alone = median(loop() for _ in range(2))
+        alone: float = median(loop() for _ in range(2))
         print(f"{args.family}: alone {1000 * alone:.1f} ms an instance", flush=True)
         spawn = multiprocessing.get_context("spawn")
         ways = [
@@ -122,7 +122,8 @@ def main() -> int:
             parts: Any = (threading.Thread, queue.Queue, threading.Event)
             if kind == "processes":
                 parts = (spawn.Process, spawn.Queue, spawn.Event)
-            seconds, rate = beside(*parts, workers, family.native, pace, loop)
+            kind_of, queue_of, event_of = parts
+            seconds, rate = beside(kind_of, queue_of, event_of, workers, family.native, pace, loop)
             print(
                 f"{workers} {kind}{' at 1.2 times its pace' * paced}, switching every {1000 * interval} ms: "
                 f"{1000 * seconds:.1f} ms, {seconds / alone:.2f} of alone; {rate:.0f} instances/s beside",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from statistics import median
 
 import cv2
+import history
 import numpy as np
 
 from amodal_bench.core.seeds import stream
@@ -81,7 +82,9 @@ def main() -> None:
     """Parse the command line, do the work and print it."""
     parser = argparse.ArgumentParser(description="Time the condition image and the area against the plain equations.")
     parser.add_argument("--rounds", type=int, default=9, help="timings of each way per size (default: 9)")
-    rounds = max(parser.parse_args().rounds, 1)
+    history.add_option(parser)
+    args = parser.parse_args()
+    rounds, ratios = max(args.rounds, 1), dict[str, float]()
     cv2.setNumThreads(1)
     print(f"{platform.processor() or platform.machine()}, NumPy {np.__version__}, median of {rounds} rounds")
     print(f"{'view':<10}{'part':<12}{'ms':>9}{'plain ms':>10}{'x faster':>10}")
@@ -90,8 +93,10 @@ def main() -> None:
         for part in ("condition", "area"):
             own, plain = took[part], took[f"{part}, plain"]
             ratio = median(theirs / ours for theirs, ours in zip(plain, own, strict=True))
+            ratios[f"{part} at {side}"] = ratio
             print(f"{side:<10}{part:<12}{median(own):>9.2f}{median(plain):>10.2f}{ratio:>10.1f}")
         print(f"{'':<10}the condition images lie {apart:.3f} of the range of grey apart at most")
+    history.keep(args.history, "prepare", ratios)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,9 @@ from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.models.base import Model
-from amodal_bench.runner.loop import Work, run
+from amodal_bench.runner.loop import run
 from amodal_bench.runner.store import Row, Store, prediction_row
+from amodal_bench.runner.work import Work
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 TINY = ("model.steps=2",)

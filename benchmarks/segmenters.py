@@ -19,6 +19,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
+import history
 import numpy as np
 
 from amodal_bench.core.types import Mask
@@ -109,7 +110,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="timings of each way (default: 3)")
     parser.add_argument("--size", choices=SIZES, default="small", help="of the image encoder (default: small)")
     parser.add_argument("--device", default="cpu", help="cpu, or cuda in half precision (default: cpu)")
+    history.add_option(parser)
     arguments = parser.parse_args()
+    ratios: dict[str, float] = {}
     queries = queries_of(arguments.images)
     each = len(queries) / arguments.images
     print(f"SAM {arguments.size} on {arguments.device}, {platform.processor() or platform.machine()}")
@@ -121,8 +124,10 @@ def main() -> None:
             model = SegmentOnly(Sam(folder, device=arguments.device, batch=batch))
             shared, apart = measure(model, queries, max(arguments.rounds, 1))
             ratio = median(more / less for more, less in zip(apart, shared, strict=True))
+            ratios[f"SAM {arguments.size} shared, segmenter.batch {batch}"] = ratio
             times = [median(seconds) / len(queries) * 1e3 for seconds in (shared, apart)]
             print(f"{batch:<18}{times[0]:>12.1f}{times[1]:>14.1f}{ratio:>8.2f}")
+    history.keep(arguments.history, "segmenters", ratios)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ import tempfile
 import time
 from collections.abc import Callable
 
+import history
+
 
 def draw_everything(images: int) -> tuple[int, str]:
     """Hold all scenes in memory; the fingerprint is not computed."""
@@ -54,16 +56,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time opening the toy aquarium.")
     parser.add_argument("--images", type=int, default=2000, help="scenes (default: 2000)")
     parser.add_argument("--job", choices=JOBS, help=argparse.SUPPRESS)
+    history.add_option(parser)
     args = parser.parse_args()
     if args.job:
         print(json.dumps(measured(args.job, args.images)))
         return
     with tempfile.TemporaryDirectory() as cache:
-        report(args.images, cache)
+        ratios = report(args.images, cache)
+    history.keep(args.history, "toy", ratios)
 
 
-def report(images: int, cache: str) -> None:
-    """Run every step and print the table."""
+def report(images: int, cache: str) -> dict[str, float]:
+    """Run every step, print the table, and return how many times faster each is than drawing everything."""
     found = {}
     for job in JOBS:
         command, start = [sys.executable, __file__, "--job", job, "--images", str(images)], time.perf_counter()
@@ -78,6 +82,7 @@ def report(images: int, cache: str) -> None:
     for job, step in found.items():
         faster, less = plain["cpu"] / step["cpu"], plain["peak"] / step["peak"]
         print(f"{job:<26}{step['wall']:>9.2f}{step['cpu']:>9.2f}{step['peak']:>10.0f}{faster:>10.2f}{less:>15.2f}")
+    return {job: plain["cpu"] / step["cpu"] for job, step in list(found.items())[1:]}
 
 
 if __name__ == "__main__":

@@ -17,13 +17,34 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 import pytest
+from composing import remember_compositions
 from hydra import compose, initialize_config_dir
 
-from amodal_bench.cli.main import program
-from amodal_bench.cli.models.command import main as models
-from amodal_bench.config.settings import Settings, config_folder, register_schema, settings_from
-from amodal_bench.evaluation import evaluate
-from amodal_bench.report.outcome import Outcome
+from amodal_bench.toy import scene
+
+draws_anew = scene.draw_scene
+"""Draws a scene each time; tests of anything but the drawing share what was drawn before."""
+
+
+@lru_cache(maxsize=200)
+def _drawn_once(seed: int, split: str, index: int) -> scene.Scene:
+    found = draws_anew(seed, split, index)
+    for array in (found.image, *(mask for each in found.instances for mask in (each.amodal, each.visible))):
+        array.setflags(write=False)
+    return found
+
+
+scene.draw_scene = _drawn_once  # before any module has taken it for its own
+remember_compositions()
+
+from amodal_bench.cli.main import program  # noqa: E402
+from amodal_bench.cli.models.command import main as models  # noqa: E402
+from amodal_bench.config.settings import Settings, config_folder, register_schema, settings_from  # noqa: E402
+from amodal_bench.core.cache import cache_folder  # noqa: E402
+from amodal_bench.datasets import toy  # noqa: E402
+from amodal_bench.datasets.reading.index import Index, cached_index  # noqa: E402
+from amodal_bench.evaluation import evaluate  # noqa: E402
+from amodal_bench.report.outcome import Outcome  # noqa: E402
 
 
 def composed(*overrides: str) -> Settings:
@@ -69,33 +90,50 @@ def real_cocoa(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def drawn_toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Indexes of toys, for all tests and workers: to draw 160 scenes takes seconds."""
+    """Indexes of toys and small random networks, for all tests and workers: to make each takes seconds."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "drawn-toys"
-    folder.mkdir(exist_ok=True)
+    (folder / "random").mkdir(parents=True, exist_ok=True)
     return folder
 
 
 @pytest.fixture(autouse=True)
-def cache_with_toys(tmp_path: Path, drawn_toys: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A test's own cache, out of the user's; it holds the indexes of toys that earlier tests have drawn."""
-    cache = tmp_path.with_name(f"{tmp_path.name}-cache")  # tests look at what lies in tmp_path
-    cache.mkdir()
-    monkeypatch.setenv("AMODAL_BENCH_CACHE", str(cache))
-    _link(drawn_toys, cache)
+def cache_with_toys(
+    tmp_path: Path, drawn_toys: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """A test's own cache, out of the user's, with toys and random weights that earlier tests have made."""
+    own = tmp_path.with_name(f"{tmp_path.name}-cache")  # tests look at what lies in tmp_path
+    own.mkdir()
+    (own / "random").symlink_to(drawn_toys / "random")
+    monkeypatch.setenv("AMODAL_BENCH_CACHE", str(own))
+    processes = request.node.get_closest_marker("slow") is not None  # that a fast test starts draw no toy
+    if processes:
+        _link(drawn_toys, own)
+
+    def cached(name: str, version: int, digest: str, build: Callable[[], Index]) -> Index:
+        pattern = f"{name}-v{version}-{digest[:32]}.*"
+        if cache_folder() == own:
+            _link(drawn_toys, own, pattern)
+        found = cached_index(name, version, digest, build)
+        if cache_folder() == own:
+            _link(own, drawn_toys, pattern)
+        return found
+
+    monkeypatch.setattr(toy, "cached_index", cached)
     yield
-    _link(cache, drawn_toys)
+    if processes:
+        _link(own, drawn_toys)
 
 
-def _link(source: Path, target: Path) -> None:
-    for file in source.glob("toy-*"):
+def _link(source: Path, target: Path, pattern: str = "toy-*") -> None:
+    for file in source.glob(pattern):
         with suppress(FileExistsError, FileNotFoundError):
             (target / file.name).hardlink_to(file)
 
 
 @pytest.fixture
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache without any toy, for a test of drawing."""
+    """A cache without any toy or random weights, for a test of making them."""
     monkeypatch.setenv("AMODAL_BENCH_CACHE", str(tmp_path / "empty cache"))
 
 

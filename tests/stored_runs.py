@@ -15,7 +15,7 @@ from masks import box
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Sample
 from amodal_bench.runner.identity import Identity
-from amodal_bench.runner.loop import failed_row
+from amodal_bench.runner.predicting import failed_row
 from amodal_bench.runner.run_json import write_facts
 from amodal_bench.runner.store import Row, Store, prediction_row
 

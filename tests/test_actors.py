@@ -27,9 +27,10 @@ from amodal_bench.runner.actors.worker import Recipe, Worker, last_of
 from amodal_bench.runner.first_failures import AllFailed
 from amodal_bench.runner.identity import Identity, identify
 from amodal_bench.runner.in_flight import InFlight, Key, Stage, Suspect
-from amodal_bench.runner.loop import Work, run
+from amodal_bench.runner.loop import run
 from amodal_bench.runner.schema import INSTANCES
 from amodal_bench.runner.store import Row, Store
+from amodal_bench.runner.work import Work
 
 TARGET = "own.Shown"
 SAME = Identity({"seed": 0})
@@ -240,7 +241,7 @@ def test_a_stopped_driver_blames_nothing_and_a_killed_one_everything_in_flight(t
         pool.close()
         assert InFlight(store.db).suspects(work.wanted) == []
         flight = InFlight(store.db)
-        flight.take_up(work.wanted[4:8])  # as a driver leaves it that was killed
+        flight.begin(work.wanted[4:8], Stage.PREDICTING)  # as a driver leaves it that was killed
         done = {row[:2] for row in rows(store)}
         again = Here(data, model, 2)
         driven(again, work_of(data, model, done=done), store)

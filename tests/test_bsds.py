@@ -40,11 +40,17 @@ IMAGES = 3
 PICTURES = "BSR/BSDS500/data/images"
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bsds") / "tree"
+    export(folder, "test", IMAGES, 0)
+    return folder
+
+
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
+def tree(exported: Path, tmp_path: Path) -> Path:
     """Three scenes, each in two passes: 1 and 2, 3 and 4, 5 and 6."""
-    export(tmp_path / "tree", "test", IMAGES, 0)
-    return tmp_path / "tree"
+    return Path(shutil.copytree(exported, tmp_path / "tree"))
 
 
 def scene(index: int) -> Scene:

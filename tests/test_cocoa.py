@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -675,11 +676,17 @@ PASS, REGION = most_occluded(SCENES)
 TARGET = SCENES[PASS].instances[REGION]
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cocoa") / "tree"
+    export(folder, "val", len(SCENES), 0)
+    return folder
+
+
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
+def tree(exported: Path, tmp_path: Path) -> Path:
     """The scenes of `SCENES`, each in one pass; what the drawing decides is derived from them."""
-    export(tmp_path / "tree", "val", len(SCENES), 0)
-    return tmp_path / "tree"
+    return Path(shutil.copytree(exported, tmp_path / "tree"))
 
 
 def test_exported_scenes_come_back_exactly(tree: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,11 +46,17 @@ HEIGHT, WIDTH = TARGET.amodal.shape
 EMPTY = encode(np.zeros((HEIGHT, WIDTH), dtype=bool))
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cocoa_cls") / "tree"
+    export(folder, "val", len(SCENES), 0)
+    return folder
+
+
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
+def tree(exported: Path, tmp_path: Path) -> Path:
     """The scenes of `SCENES`; what the drawing decides is derived from them."""
-    export(tmp_path / "tree", "val", len(SCENES), 0)
-    return tmp_path / "tree"
+    return Path(shutil.copytree(exported, tmp_path / "tree"))
 
 
 def to_object(position: int, **changes: Any) -> Callable[[Any], None]:

@@ -59,11 +59,12 @@ def worse(n: int, amodal: Mask) -> Mask:
 def resampled(one: Floats, other: Floats, clusters: Sequence[str], every: Sequence[str]) -> Floats:
     """The mean of one minus that of the other in each resample, drawn as the harness does, added up row by row."""
     names, rng = sorted(set(every)), np.random.default_rng(0)
+    defined = [(row, cluster) for row, cluster in enumerate(clusters) if not np.isnan(one[row])]
+    rows_of = [[row for row, cluster in defined if cluster == name] for name in names]
     found: list[float] = []
     for _ in range(20):
-        for drawn in rng.integers(0, len(names), (100, len(names)), dtype=np.int32):
-            rows = [row for k in drawn for row, cluster in enumerate(clusters) if cluster == names[k]]
-            rows = [row for row in rows if not np.isnan(one[row])]
+        for drawn in rng.integers(0, len(names), (100, len(names)), dtype=np.int32).tolist():
+            rows = [row for k in drawn for row in rows_of[k]]
             found.append(float(np.mean(one[rows]) - np.mean(other[rows])) if rows else float("nan"))
     return np.array(found)
 

@@ -373,6 +373,7 @@ def test_a_log_in_a_folder_that_cannot_be_written_is_read_in_a_copy(
     assert {path.name: path.read_bytes() for path in left.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_read_only_results_are_scored_all_the_same(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from amodal_bench.report import csv_logger
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from conftest import Run
 
 KINDS = {"model", "dataset", "backbone", "segmenter", "condition", "area", "leakage", "protocol"}
 REPOSITORY = Path(__file__).parents[1]
@@ -26,19 +25,17 @@ def commands(folder: Path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)
-def test_an_example_runs_as_its_readme_prints_it(folder: Path, tmp_path: Path) -> None:
+def test_an_example_runs_as_its_readme_prints_it(
+    folder: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this process: what a process of its own finds of a user's classes is what tests/test_cli.py is about."""
+    for file in folder.glob("*.py"):  # not that of a test before
+        monkeypatch.delitem(sys.modules, file.stem, raising=False)
     for command in commands(folder):
         program, *arguments = shlex.split(command.replace("examples/", f"{REPOSITORY}/examples/"))
         assert program == "amodal-bench"
-        done = subprocess.run(
-            [sys.executable, "-m", "amodal_bench", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        status, out, err = run(*arguments)
+        assert status == 0, f"{command}\n{out}{err}"
     assert list((tmp_path / "results/runs").iterdir())
 
 

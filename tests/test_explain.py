@@ -25,9 +25,9 @@ from amodal_bench.report.outcome import Outcome
 Bench = Callable[..., Outcome]
 
 
-def ran(bench: Bench, *words: str) -> Path:
-    """The folder of a run of the hull on eight scenes."""
-    return bench("dataset=toy", "dataset.images=8", "model=hull", *words).main.folder
+def ran(bench: Bench, *words: str, images: int = 8) -> Path:
+    """The folder of a run of the hull on a few scenes."""
+    return bench("dataset=toy", f"dataset.images={images}", "model=hull", *words).main.folder
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)
@@ -173,7 +173,7 @@ def test_values_on_several_datasets_are_tested_on_each_other(bench: Bench, run: 
 
 @pytest.mark.slow
 def test_runs_of_a_results_folder_that_cannot_be_chosen_are_refused(bench: Bench, run: Run) -> None:
-    results = ran(bench).parent.parent
+    results = ran(bench, images=2).parent.parent
     for words, said in (
         (["--results", str(results)], "is of visible, not of hull; explain one at a time"),
         (
@@ -210,7 +210,7 @@ def test_of_several_values_of_one_source_each_way_is_held_against_the_nearest() 
     ),
 )
 def test_a_question_that_cannot_be_answered_is_refused(bench: Bench, run: Run, words: str, said: str) -> None:
-    folder = ran(bench)
+    folder = ran(bench, images=2)
     visible = next(folder.parent.glob("toy-visible-*"))
     status, out, err = run("published", "explain", "--run", str(folder), *words.format(visible=visible).split())
     assert (status, out) == (2, "") and err.startswith(f"error: {said.format(visible=visible)}")

@@ -30,8 +30,9 @@ from amodal_bench.runner import limit as limits
 from amodal_bench.runner.in_flight import MOST
 from amodal_bench.runner.last_words import FILE, LATE, LastWords
 from amodal_bench.runner.limit import HUNG
-from amodal_bench.runner.loop import Work, run
+from amodal_bench.runner.loop import run
 from amodal_bench.runner.store import Row, Store
+from amodal_bench.runner.work import Work
 
 IDS = [str(n) for n in range(6)]
 BAD = "3"

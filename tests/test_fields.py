@@ -117,7 +117,7 @@ CASES: dict[str, tuple[Any, str, Callable[[Any], None], Callable[[str], IndexedD
 }
 
 
-@pytest.mark.parametrize("name", mostly_slow(CASES, 2))
+@pytest.mark.parametrize("name", mostly_slow(CASES))
 def test_half_a_surrogate_pair_is_a_named_problem(name: str, tmp_path: Path) -> None:
     module, file, change, opened = CASES[name]
     module.export(tmp_path, images=2)

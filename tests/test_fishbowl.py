@@ -162,6 +162,7 @@ def test_real_samples_are_what_pycocotools_decodes(real: FishBowl) -> None:
         assert row.amodal_pixels == amodal.sum()
 
 
+@pytest.mark.slow
 def test_real_clip_passes_the_check(real: FishBowl) -> None:
     assert list(FishBowl(str(real.layout.base), stride=16).check()) == []
 

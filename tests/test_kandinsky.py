@@ -154,7 +154,7 @@ CASES = [(name, w, "ddpm") for name in STRATEGIES for w in (0.0, 0.75)]
 CASES += [("soft", 0.0, "ddim"), ("none", 0.75, "ddim")]
 
 
-@pytest.mark.parametrize(("name", "guidance", "solver"), mostly_slow(CASES, 3))
+@pytest.mark.parametrize(("name", "guidance", "solver"), mostly_slow(CASES))
 def test_every_strategy_equals_the_equations(
     nets: Any, backbones: dict[str, Kandinsky], name: str, guidance: float, solver: str
 ) -> None:

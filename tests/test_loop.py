@@ -17,8 +17,9 @@ from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Query, Sample
 from amodal_bench.runner.first_failures import AllFailed
-from amodal_bench.runner.loop import Work, run
+from amodal_bench.runner.loop import run
 from amodal_bench.runner.store import Row, Store
+from amodal_bench.runner.work import Work
 
 
 class Ten:

@@ -65,7 +65,7 @@ def refused(group: str, name: str, at: tuple[str, ...], value: float) -> str:
     return line
 
 
-@pytest.mark.parametrize(("group", "name"), mostly_slow(files(), 4), ids=lambda each: each)
+@pytest.mark.parametrize(("group", "name"), mostly_slow(files(), 2), ids=lambda each: each)
 def test_numbers_that_cannot_be_are_refused_in_one_line(group: str, name: str) -> None:
     for at, value in numbers(specification(group, name)):
         for wrong in (math.nan, math.inf, -math.inf, -3):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from conftest import Run
 from pages import PAGES, ROOT, Command, all_commands, lines, placeholder, prose, spans
 from params import mostly_slow
 
@@ -124,23 +123,26 @@ RUN = [
     "amodal-bench toy export kins /tmp/toy-kins",
     "amodal-bench data check kins dataset.root=/tmp/toy-kins",
     "amodal-bench model=random/sdxl limit=8",
-    "amodal-bench models check grow --config-dir examples/grow",
     "amodal-bench --config-dir examples/grow model=grow",
     "amodal-bench results table",
 ]
 """Cheap commands of the pages that are run as printed, in this order."""
 
+ELSEWHERE = ["amodal-bench models check grow --config-dir examples/grow"]
+"""Commands that tests/test_examples.py runs, for they stand beside an example, too."""
+
 
 @pytest.mark.slow
-def test_cheap_commands_run_as_printed(tmp_path: Path) -> None:
+def test_cheap_commands_run_as_printed(run: Run, tmp_path: Path) -> None:
     printed = {" ".join(("amodal-bench", *command.words)) for command in COMMANDS}
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    environment = os.environ | {"AMODAL_BENCH_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
     for command in RUN:
         assert command in printed, command
-        words = command.replace("/tmp/", f"{tmp_path}/").split()[1:]
-        done = subprocess.run(
-            [sys.executable, "-m", "amodal_bench", *words],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+        status, out, err = run(*command.replace("/tmp/", f"{tmp_path}/").split()[1:])
+        assert status == 0, f"{command}: {out[-2000:]}{err[-2000:]}"
+
+
+def test_commands_that_stand_beside_an_example_are_the_same() -> None:
+    printed = {" ".join(("amodal-bench", *command.words)) for command in COMMANDS}
+    beside = {line for file in (ROOT / "examples").glob("*/README.md") for line in lines(file)}
+    assert set(ELSEWHERE) <= printed & beside

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from one_picture import SOUND, opened, tree_of, write_tree, written
+from params import mostly_slow
 
 from amodal_bench.cli.data.command import main as data
 from amodal_bench.cli.data.problems import Line, all_of_them, by_kind, printed
@@ -83,7 +84,7 @@ def test_the_area_that_a_polygon_encloses_is_exact() -> None:
     assert outline({"size": [2, 2], "counts": "04"}) is None and outline([]) is None and outline("x") is None
 
 
-@pytest.mark.parametrize("name", ["cocoa", "cocoa_cls", "bsds", "kins", "sailvos"])
+@pytest.mark.parametrize("name", mostly_slow(["cocoa", "cocoa_cls", "bsds", "kins", "sailvos"], 2))
 def test_the_area_of_a_polygon_is_no_fault_and_a_wrong_one_is(tmp_path: Path, name: str) -> None:
     polygons = [[rough(9, (40, 30), 26, seed)] for seed in range(8)]
     areas = [sum(enclosed(part)[0] for part in polygon) for polygon in polygons]

@@ -20,6 +20,8 @@ from amodal_bench.weights.random import RANDOM_MARK, families, made, place
 from amodal_bench.weights.small import kandinsky, sam
 from amodal_bench.weights.source import WeightsSource
 
+pytestmark = pytest.mark.usefixtures("empty_cache")
+
 RANDOM = [file.stem for file in sorted((config_folder() / "model/random").glob("*.yaml"))]
 SMALLER = {"name", "weights", "backbone.weights", "backbone.prior", "backbone.native", "steps", "segmenter.weights"}
 """What a model in small may have otherwise."""

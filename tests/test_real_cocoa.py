@@ -17,7 +17,7 @@ Bench = Callable[..., Outcome]
 @pytest.mark.parametrize("model", mostly_slow(["visible", "hull"]))
 def test_baselines_run_on_real_records(bench: Bench, real_cocoa: Path, model: str) -> None:
     root = f"dataset.root={real_cocoa}"
-    outcome = bench("dataset=cocoa", root, f"model={model}", "protocol.filter.stuff=true")
+    outcome = bench("dataset=cocoa", root, f"model={model}", "baselines=null", "protocol.filter.stuff=true")
     assert outcome.main.errors().empty
     instances = outcome.main.instances()
     assert len(instances) == 32

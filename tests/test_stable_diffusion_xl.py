@@ -15,6 +15,7 @@ import torch
 from ddim_reference import Networks, published, reference, start_noise
 from diffusers import DDIMScheduler, EulerDiscreteScheduler, StableDiffusionXLInpaintPipeline
 from inpainting import STRATEGIES, inpaint, inputs
+from params import mostly_slow
 
 from amodal_bench.backbones.stable_diffusion_xl import StableDiffusionXL
 from amodal_bench.core.errors import BenchError, ConfigError
@@ -88,7 +89,7 @@ def test_every_strategy_equals_the_equations(
         assert (each != expected).mean() < 0.01
 
 
-@pytest.mark.parametrize("null_prompt", ["zeros", "encoded"])
+@pytest.mark.parametrize("null_prompt", mostly_slow(["zeros", "encoded"]))
 def test_without_leakage_and_paste_the_loop_equals_diffusers_own_pipeline(
     folder: Path,
     pipeline: StableDiffusionXLInpaintPipeline,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import draws_anew
 
 import amodal_bench.toy
 from amodal_bench.core.errors import ConfigError, InputError
@@ -101,7 +102,7 @@ def test_scenes_that_were_drawn_stay_behind_when_the_dataset_travels(toy: Toy, d
 
 
 def test_same_arguments_draw_the_same_scene() -> None:
-    first, second = draw_scene(3, "val", 5), draw_scene(3, "val", 5)
+    first, second = draws_anew(3, "val", 5), draws_anew(3, "val", 5)
     assert np.array_equal(first.image, second.image)
     assert all(np.array_equal(a.amodal, b.amodal) for a, b in zip(first.instances, second.instances, strict=True))
     assert Toy("val", 2, 3).fingerprint() == Toy("val", 2, 3).fingerprint()

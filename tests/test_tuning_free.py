@@ -76,7 +76,7 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, object]:
     "override",
     mostly_slow(["leakage=blend", "area=hull", "condition.object_noise=0.3", "leakage=strength", "leakage=soft",
                  "leakage=none", "area=bbox", "area=full", "condition.background=image", "model.guidance=0.75",
-                 "view.mode=frame"]),
+                 "view.mode=frame"], 0),
 )  # fmt: skip
 def test_every_part_can_be_switched_and_matters(bench: Bench, usual: tuple[str, object], override: str) -> None:
     switched = bench(*FAST, "baselines=null", override)
@@ -100,9 +100,10 @@ def test_the_sheet_shows_every_stage(bench: Bench) -> None:
         assert sheet.width == 7 * (CELL + GAP) - GAP + 2 * EDGE, "image, V, three stages, prediction, ground truth"
 
 
-def command(results: Path, samples: int = 1) -> list[str]:
+def killed(results: Path, samples: int) -> list[str]:
+    """The settings of the run that is killed: long enough for that, as a process of its own begins."""
     return [
-        sys.executable, "-m", "amodal_bench", "dataset.images=5", "model.steps=6", "engine.batch_size=4", "sheet=0",
+        "dataset.images=5" if samples == 1 else "dataset.images=2", "model.steps=6", "engine.batch_size=4", "sheet=0",
         f"results={results}", f"samples={samples}",
     ]  # fmt: skip
 
@@ -244,7 +245,7 @@ def test_an_area_without_v_is_painted_as_it_is_and_the_segmenter_may_find_v(quer
 def test_a_run_killed_in_the_middle_ends_with_the_same_bytes(tmp_path: Path, kills: int, samples: int) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    subprocess.run(command(whole, samples), env=environment, check=True, capture_output=True)
+    evaluate(composed(*killed(whole, samples)))
     (reference,) = (whole / "runs").glob("toy-tiny-*")
     (score,) = (reference / "scores").iterdir()
     total = samples * len(pd.read_csv(score / "instances.csv"))
@@ -252,8 +253,9 @@ def test_a_run_killed_in_the_middle_ends_with_the_same_bytes(tmp_path: Path, kil
     done = 0
     for _ in range(kills):
         process = subprocess.Popen(
-            command(cut, samples), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+            [sys.executable, "-m", "amodal_bench", *killed(cut, samples)],
+            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
         before = done
         while done <= before:
             assert process.poll() is None, "the run ended before it was killed: make it longer"
@@ -265,9 +267,9 @@ def test_a_run_killed_in_the_middle_ends_with_the_same_bytes(tmp_path: Path, kil
     assert not (cut_folder / "scores").exists()
     kept = timed(cut_folder / "store.sqlite")
     assert len(kept) == done
-    end = subprocess.run(command(cut, samples), env=environment, check=True, capture_output=True, text=True)
+    evaluate(composed(*killed(cut, samples)))
     # What was committed before the kill still has its seconds: nothing is done twice.
-    assert end.returncode == 0 and kept == [row for row in timed(cut_folder / "store.sqlite") if row in kept]
+    assert kept == [row for row in timed(cut_folder / "store.sqlite") if row in kept]
     for name in [*TABLES, *(["draws.csv"] if samples > 1 else [])]:
         assert (cut_folder / "scores" / score.name / name).read_bytes() == (score / name).read_bytes(), name
 

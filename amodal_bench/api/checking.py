@@ -22,8 +22,8 @@ from amodal_bench.core.types import Integers
 from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Dataset, Sample
 from amodal_bench.metrics.numbers.base import MAJORITY, PAIRS
 from amodal_bench.runner.lock import locked
-from amodal_bench.runner.loop import failed_row
 from amodal_bench.runner.place import room
+from amodal_bench.runner.predicting import failed_row
 from amodal_bench.runner.regions import complete
 from amodal_bench.runner.run_json import FILE, write_again
 from amodal_bench.runner.salvage import Salvaged, fill, put_in_place, salvage

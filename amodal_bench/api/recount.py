@@ -19,8 +19,8 @@ from amodal_bench.core.rle import decode
 from amodal_bench.core.stops import is_wish
 from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Dataset, Sample
 from amodal_bench.metrics.numbers.base import MAJORITY, PAIRS
-from amodal_bench.runner.loop import failed_row
 from amodal_bench.runner.packing import rows_of
+from amodal_bench.runner.predicting import failed_row
 from amodal_bench.runner.regions import complete
 from amodal_bench.runner.run_json import FILE, read_said
 from amodal_bench.runner.schema import COUNTS

@@ -40,6 +40,7 @@ SETTINGS = {
     "engine.max_error_share": "a larger share of failed instances fails the run at its end; 0.1",
     "engine.time_limit": "seconds that one sample may take, null for no limit; 3600",
     "engine.retry_fatal": "true tries samples again that have ended the process; false",
+    "engine.overlap": "false does nothing while a batch is predicted; true",
     "engine.shard": "k/K runs one of K parts, 0/K to K-1/K; `results merge` joins them; null",
     "engine.kind": "local, or ray: `engine=ray` sets it; local",
     "engine.actors": "of Ray, at most so many, null for as many as have room; null",

@@ -37,6 +37,7 @@ class Engine:
         max_error_share: a larger share of errors fails the run at its end.
         time_limit: seconds for each sample, to be read and to be predicted; None for no limit.
         retry_fatal: try samples again that have taken the process with them.
+        overlap: read the next batch, and keep the last one, while one is predicted.
         shard: `k/K`, run only this part of the instances, into a store of its own; None for all of them.
         actors: of Ray, at most so many; None for as many as there is room for.
         cpus: cores of each actor.
@@ -50,6 +51,7 @@ class Engine:
     max_error_share: float = 0.1
     time_limit: float | None = 3600.0
     retry_fatal: bool = False
+    overlap: bool = True
     shard: str | None = None
     actors: int | None = None
     cpus: int = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,29 +35,34 @@ class StageCost:
         )
 
 
-_uncharged = {"depth": 0, "seconds": 0.0}
+class _Uncharged(threading.local):
+    depth = 0
+    seconds = 0.0
+
+
+_uncharged = _Uncharged()
 
 
 @contextmanager
 def uncharged() -> Iterator[None]:
-    """Keep the body's time off every clock that runs, as that of loading, which is paid once and not per instance."""
+    """Keep the body's time off the clocks of this thread, as that of loading, paid once and not per instance."""
     started = time.perf_counter()
-    _uncharged["depth"] += 1
+    _uncharged.depth += 1
     try:
         yield
     finally:
-        _uncharged["depth"] -= 1
-        if not _uncharged["depth"]:
-            _uncharged["seconds"] += time.perf_counter() - started
+        _uncharged.depth -= 1
+        if not _uncharged.depth:
+            _uncharged.seconds += time.perf_counter() - started
 
 
 def uncharged_seconds() -> float:
-    """The seconds of this process that were kept off clocks so far."""
-    return _uncharged["seconds"]
+    """The seconds of this thread that were kept off clocks so far."""
+    return _uncharged.seconds
 
 
 class Stages:
-    """The clocks of one model, by stage, in the order in which the stages first ran.
+    """The clocks of one model, by stage, in the order in which the stages first ran; threads may share them.
 
     Args:
         all: whether the clocks count what is `uncharged`, too.
@@ -64,23 +70,29 @@ class Stages:
 
     def __init__(self, all: bool = False) -> None:
         self._costs: dict[str, StageCost] = {}
-        self._all = all
+        self._all, self._lock = all, threading.Lock()
 
     @contextmanager
     def clock(self, stage: str, instances: int, batch: int = 0, device: str = "cpu") -> Iterator[None]:
         """Charge the body's time to a stage; on a GPU the clock waits until the work is done, not just queued."""
-        done, started, apart = 0, _begin(device), _uncharged["seconds"]
+        done, started, apart = 0, _begin(device), _uncharged.seconds
         try:
             yield
             done = instances
         finally:
             seconds, peak = _end(device, started)
-            seconds -= 0.0 if self._all else _uncharged["seconds"] - apart
-            self._costs[stage] = self._costs.get(stage, StageCost()) + StageCost(seconds, done, batch, peak)
+            seconds -= 0.0 if self._all else _uncharged.seconds - apart
+            self.charge(stage, StageCost(seconds, done, batch, peak))
+
+    def charge(self, stage: str, cost: StageCost) -> None:
+        """Add to what a stage has cost."""
+        with self._lock:
+            self._costs[stage] = self._costs.get(stage, StageCost()) + cost
 
     def take(self) -> dict[str, StageCost]:
         """The costs since the last call."""
-        costs, self._costs = self._costs, {}
+        with self._lock:
+            costs, self._costs = self._costs, {}
         return costs
 
 

@@ -11,13 +11,18 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+def in_threads(work: Callable[[Item], Result], items: Iterable[Item], most: int | None = None) -> list[Result]:
     """`work` of each item, in the items' order; OpenCV and NumPy let other threads go on while they compute.
+
+    Args:
+        work: what is done with each item.
+        items: all of them.
+        most: threads at the same time, at most; as many as the machine has cores unless it is given.
 
     Raises what `work` raises.
     """
     listed = list(items)
-    workers = min(os.cpu_count() or 1, len(listed))
+    workers = min(most or os.cpu_count() or 1, len(listed))
     if workers < 2:
         return [work(item) for item in listed]
     with ThreadPoolExecutor(workers) as pool:

@@ -152,3 +152,20 @@ class FromFiles(Protocol):
         An instance that is left out, or has no file, is taken to be as it was.
         """
         ...
+
+
+@runtime_checkable
+class ReadAhead(Protocol):
+    """A dataset that says whether its samples may be read in another thread than the one that made it.
+
+    Attributes:
+        read_ahead: whether they may; one at a time, while a model predicts. A run then reads the next batch
+            meanwhile. A dataset that says nothing is read in the main thread, in turn with the model.
+    """
+
+    read_ahead: bool
+
+
+def is_read_ahead(dataset: Dataset) -> bool:
+    """Whether a dataset's samples may be read while a model predicts."""
+    return isinstance(dataset, ReadAhead) and dataset.read_ahead is True

@@ -126,6 +126,19 @@ class Stepwise(Protocol):
 
 
 @runtime_checkable
+class Prepares(Protocol):
+    """A model that can do its own work on the CPU ahead, while it predicts other queries."""
+
+    def prepared(self, query: Query, seed: int) -> Query:
+        """The query with that work attached, to be given to `predict` in its place; the answer is the same.
+
+        A run calls it in another thread than `predict`, at the same time, and never with the device's help. What it
+        raises is not looked at: the query is then given to `predict` as it is.
+        """
+        ...
+
+
+@runtime_checkable
 class Timed(Protocol):
     """A model that keeps a clock for each stage of its work."""
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.stages import StageCost, Stages
-from amodal_bench.core.threads import in_threads
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.core.versions import versions
 from amodal_bench.datasets.base import Query
+from amodal_bench.models.preparing import Preparing
 from amodal_bench.models.segmenting import SEGMENT, name_of, with_segmenter
 from amodal_bench.segmenters.base import Prompt, Segmenter
 from amodal_bench.views.points import draw_points
@@ -44,6 +44,7 @@ class SegmentOnly:
         self.segmenter, self.view, self.size, self.points = segmenter, view, size, points
         self.union_visible = union_visible
         self.stages = Stages()
+        self._preparing = Preparing(self, self._prepare, self.stages)
 
     @staticmethod
     def idle_settings(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -66,9 +67,12 @@ class SegmentOnly:
         view = self.view.settings("view") if self.view else {}
         return {**view, "segmenter": name_of(self.segmenter)}
 
+    def prepared(self, query: Query, seed: int) -> Query:
+        """See `Prepares`: the window and the points."""
+        return self._preparing.ahead(query, seed)
+
     def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
-        with self.stages.clock("prepare", len(queries)):
-            jobs = in_threads(lambda pair: self._prepare(*pair), zip(queries, seeds, strict=True))
+        jobs = self._preparing.jobs(queries, seeds)
         with self.stages.clock(SEGMENT, len(queries)):
             masks = self.segmenter.segment([image for _, image, _ in jobs], [prompt for *_, prompt in jobs])
         found = [

@@ -12,7 +12,6 @@ import numpy as np
 from amodal_bench.backbones.base import Backbone
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.stages import StageCost, Stages
-from amodal_bench.core.threads import in_threads
 from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.core.versions import versions
 from amodal_bench.datasets.base import Query
@@ -22,6 +21,7 @@ from amodal_bench.method.inpaint import Denoising, Inpainter
 from amodal_bench.method.leakage import Leakage
 from amodal_bench.models.base import Completion, Step
 from amodal_bench.models.described import facts_of
+from amodal_bench.models.preparing import Preparing
 from amodal_bench.models.segmenting import SEGMENT, name_of, with_segmenter
 from amodal_bench.models.trajectory import every_step
 from amodal_bench.segmenters.base import Prompt, Segmenter
@@ -93,6 +93,7 @@ class TuningFree:
         self.stages = Stages()
         self.inpainter = Inpainter(backbone, self.denoising, self.stages)
         self.points, self.union_visible = points, union_visible
+        self._preparing = Preparing(self, self._prepare, self.stages)
 
     def describe(self) -> dict[str, Any]:
         leakage = self.denoising.leakage
@@ -118,9 +119,12 @@ class TuningFree:
         leakage, segmenter = self.denoising.leakage.name, name_of(self.segmenter)
         return {**self.view.settings("view"), "leakage": leakage, **area, "segmenter": segmenter}
 
+    def prepared(self, query: Query, seed: int) -> Query:
+        """See `Prepares`: condition image, area and points."""
+        return self._preparing.ahead(query, seed)
+
     def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
-        with self.stages.clock("prepare", len(queries)):
-            jobs = in_threads(lambda pair: self._prepare(*pair), zip(queries, seeds, strict=True))
+        jobs = self._preparing.jobs(queries, seeds)
         return self._segment(jobs, self._inpaint(jobs))
 
     def complete(self, query: Query, seed: int) -> Completion:

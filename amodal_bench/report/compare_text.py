@@ -115,7 +115,7 @@ def _grouped(heading: str, part: pd.DataFrame, by_run: Mapping[str, str]) -> Sec
             row = named.get(name)
             cells += ["-", "-", ""] if row is None else [str(row["n"]), _difference(row), row["verdict"]]
         rows.append([str(group), by_run[str(run)], *cells])
-    head = ["group", "run", *(text for name in numbers for text in (f"n, {title(name)}", title(name), "verdict"))]
+    head = ["group", "run", *(text for name in numbers for text in ("n", title(name), "verdict"))]
     return Section(heading, head, rows, [name for name in head[2:] if name != "verdict"])
 
 

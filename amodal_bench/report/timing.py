@@ -29,5 +29,9 @@ def timing_table(name: str, counted: pd.DataFrame, stages: pd.DataFrame) -> pd.D
 
 
 def seconds_of(timing: pd.DataFrame) -> float:
-    """Seconds of an instance, reading and predicting, out of such a table; 0 where nothing was measured."""
-    return float(timing.set_index("stage")["seconds_per_instance"].reindex(["read", "predict"]).sum())
+    """Seconds of an instance out of such a table: predicting, and what no model worked in; 0 where nothing is known.
+
+    Runs of earlier versions do not know the latter, and read and predicted in turn.
+    """
+    seconds = timing.set_index("stage")["seconds_per_instance"]
+    return float(seconds.reindex(["predict", "idle" if "idle" in seconds else "read"]).sum())

@@ -13,8 +13,9 @@ from amodal_bench.core.progress import stage
 from amodal_bench.runner.actors.cluster import Wanted, connected, require_ray
 from amodal_bench.runner.actors.driver import run_in
 from amodal_bench.runner.actors.worker import Recipe
-from amodal_bench.runner.loop import Work, run
+from amodal_bench.runner.loop import run
 from amodal_bench.runner.store import Row, Store
+from amodal_bench.runner.work import Work
 
 if TYPE_CHECKING:
     from amodal_bench.runner.actors.cluster import RayPool

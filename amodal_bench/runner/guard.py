@@ -44,16 +44,27 @@ class Guard:
         self.suspects = [suspect for suspect in found if suspect.key[0] not in guilty]
         if ended := [suspect for suspect in self.suspects if suspect.ends]:
             log.warning("%s", _ended_before(ended, "" if self.guilty else self.words.found()))
-        self._wanted, self._flying, self._late = wanted, list[Key](), set[Key]()
+        self._wanted, self._flying, self._late = wanted, dict[Key, None](), set[Key]()
 
     def batches(self, size: int) -> Iterator[list[Key]]:
         """What is to be tried, `size` at once; suspects alone, before the others where nobody has tried that yet."""
-        first = [suspect.key for suspect in self.suspects if 0 < suspect.ends < LEAST]
-        yield from ([key] for key in first)
+        yield from self.first()
+        yield from self.others(size)
+        yield from self.last()
+
+    def first(self) -> Iterator[list[Key]]:
+        """Suspects that nobody has tried alone yet, each alone."""
+        yield from ([suspect.key] for suspect in self.suspects if 0 < suspect.ends < LEAST)
+
+    def others(self, size: int) -> Iterator[list[Key]]:
+        """What nothing speaks against, `size` at once."""
         apart = {suspect.key for suspect in [*self.guilty, *self.suspects]}
         rest = [key for key in self._wanted if key not in apart]
         yield from (rest[start : start + size] for start in range(0, len(rest), size))
-        yield from ([suspect.key] for suspect in self.suspects if suspect.key not in first)
+
+    def last(self) -> Iterator[list[Key]]:
+        """The other suspects, each alone."""
+        yield from ([suspect.key] for suspect in self.suspects if not 0 < suspect.ends < LEAST)
 
     def tried(self, batch: Sequence[Key], work: Callable[[], object]) -> Suspect | None:
         """Try what has ended the process twice without a sign of how in another process, before it is in this one.
@@ -77,18 +88,25 @@ class Guard:
     def begin(self, batch: Sequence[Key]) -> None:
         """Note that a batch is read from now on."""
         self.words.forget()
-        self._flying = list(batch)
+        self._flying |= dict.fromkeys(batch)
         self.flight.begin(batch, Stage.READING)
-        self.limit.arm(len(batch))
+        self.limit.arm(len(self._flying))
 
-    def predicting(self) -> None:
-        """Note that the batch has been read, and is predicted from now on."""
-        self.flight.go_on(Stage.PREDICTING)
+    def predicting(self, batch: Sequence[Key]) -> None:
+        """Note that a batch has been read, and is predicted from now on."""
+        self.flight.go_on(batch, Stage.PREDICTING)
 
-    def end(self) -> None:
-        """Note that the batch has been committed."""
-        self.flight.finish(self._late)
-        self._late.clear()
+    def end(self, batch: Sequence[Key]) -> None:
+        """Note that a batch has been committed."""
+        late = self._late.intersection(batch)
+        self.flight.finish(batch, late)
+        self._late -= late
+        for key in batch:
+            self._flying.pop(key, None)
+
+    def second_limit(self) -> Limit:
+        """The limit of the time for each sample for a thread of its own."""
+        return Limit(self.limit.seconds, self._end)
 
     def see(self, key: Key, failure: BaseException) -> None:
         """Take note of why one has no prediction: what took too long is tried alone and last by the next start."""
@@ -100,11 +118,16 @@ class Guard:
         """Note that the sample of a guilty one is read for its row; guilty it stays."""
         self.begin([suspect.key])
         yield
-        self.flight.go_on(suspect.stage)
+        self.flight.go_on([suspect.key], suspect.stage)
         self.flight.put_down()
+        self._flying.pop(suspect.key)
 
-    def failure(self, error: BaseException) -> BaseException:
+    def failure(self, error: BaseException, limit: Limit | None = None) -> BaseException:
         """What became of a sample that raised an error.
+
+        Args:
+            error: that.
+            limit: of the thread that does this; the one that predicts unless it is given.
 
         Raises:
             KeyboardInterrupt: the user wants to stop.
@@ -114,7 +137,7 @@ class Guard:
         if isinstance(error, Late):
             return TooLong(f"took longer than engine.time_limit={self.limit.seconds:g} s")
         try:
-            with self.limit.of(1):
+            with (limit or self.limit).of(1):
                 str(error)  # of anybody's class: to make it may take for ever, and is never tried again then
         except Late:
             return TooLong(f"raised {type(error).__name__}, whose text took longer than engine.time_limit allows")
@@ -130,11 +153,12 @@ class Guard:
 
     def _line(self, what: str) -> str:
         """What to print where a sample ends the process."""
-        which, then = self._flying[0][0] if self._flying else "a sample", "it is tried alone once more"
-        if len(self._flying) > 1:
-            which = f"one of the {len(self._flying)} predictions from {which} on"
+        flying = list(self._flying)
+        which, then = flying[0][0] if flying else "a sample", "it is tried alone once more"
+        if len(flying) > 1:
+            which = f"one of the {len(flying)} predictions from {which} on"
             then = "each of them is tried alone"
-        elif any(suspect.key in self._flying for suspect in self.suspects):
+        elif any(suspect.key in flying for suspect in self.suspects):
             then = "it is left out"
         return f"{which} {what}; all finished batches are kept; give the same command again: {then}"
 

@@ -99,34 +99,9 @@ class InFlight:
         return [found[key] for key in wanted if key in found]
 
     def begin(self, keys: Sequence[Key], stage: Stage) -> None:
-        """Note what is taken up; what was noted before it has come to its end."""
+        """Note what is taken up, beside what is in flight already."""
         with self._db:
-            self._db.execute("DELETE FROM in_flight WHERE running")
             self._take_up(keys, stage)
-
-    def _take_up(self, keys: Sequence[Key], stage: Stage) -> None:
-        self._db.executemany(
-            "INSERT INTO in_flight VALUES (?, ?, 0, '', ?, 1) "
-            "ON CONFLICT (id, draw) DO UPDATE SET running = 1, stage = excluded.stage",
-            [(id, draw, stage.value) for id, draw in keys],
-        )
-
-    def _be_late(self, keys: Collection[Key]) -> None:
-        self._db.executemany(
-            "INSERT OR REPLACE INTO in_flight VALUES (?, ?, 0, '', ?, 0)",
-            [(id, draw, Stage.PREDICTING.value) for id, draw in keys],
-        )
-
-    def take_up(self, keys: Sequence[Key]) -> None:
-        """Note what another process takes up, beside what is in flight already."""
-        with self._db:
-            self._take_up(keys, Stage.PREDICTING)
-
-    def let_go(self, keys: Sequence[Key], late: Collection[Key] = ()) -> None:
-        """Note that some of what is in flight has ended well; what was too `late` is tried alone another time."""
-        with self._db:
-            self._db.executemany("DELETE FROM in_flight WHERE id = ? AND draw = ?", keys)
-            self._be_late(late)
 
     def ended(self, keys: Sequence[Key], why: str, stage: Stage) -> list[Suspect]:
         """Note that a process has ended during these, and what is known of each since.
@@ -150,19 +125,31 @@ class InFlight:
         with self._db:
             self._db.execute("UPDATE in_flight SET why = ? WHERE id = ? AND draw = ?", (why, *key))
 
-    def go_on(self, stage: Stage) -> None:
-        """Note that what has been taken up is at another stage now."""
+    def go_on(self, keys: Sequence[Key], stage: Stage) -> None:
+        """Note that something taken up is at another stage now."""
         with self._db:
-            self._db.execute("UPDATE in_flight SET stage = ? WHERE running", (stage.value,))
+            self._db.executemany(
+                "UPDATE in_flight SET stage = ? WHERE id = ? AND draw = ?", [(stage.value, *key) for key in keys]
+            )
 
-    def finish(self, late: Collection[Key] = ()) -> None:
-        """Note that all that was taken up has come to its end; what was too `late` is tried alone another time."""
+    def finish(self, keys: Sequence[Key], late: Collection[Key] = ()) -> None:
+        """Note that something taken up has come to its end; what was too `late` is tried alone another time."""
         with self._db:
-            self._db.execute("DELETE FROM in_flight WHERE running")
-            self._be_late(late)
+            self._db.executemany("DELETE FROM in_flight WHERE id = ? AND draw = ?", keys)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO in_flight VALUES (?, ?, 0, '', ?, 0)",
+                [(id, draw, Stage.PREDICTING.value) for id, draw in late],
+            )
 
     def put_down(self) -> None:
         """Note that what is in flight was left in good order, such as by Ctrl-C: nobody is to blame for it."""
         with self._db:
             self._db.execute("DELETE FROM in_flight WHERE running AND ends = 0")
             self._db.execute("UPDATE in_flight SET running = 0 WHERE running")
+
+    def _take_up(self, keys: Sequence[Key], stage: Stage) -> None:
+        self._db.executemany(
+            "INSERT INTO in_flight VALUES (?, ?, 0, '', ?, 1) "
+            "ON CONFLICT (id, draw) DO UPDATE SET running = 1, stage = excluded.stage",
+            [(id, draw, stage.value) for id, draw in keys],
+        )

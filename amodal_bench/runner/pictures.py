@@ -11,12 +11,13 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 
 import pandas as pd
 
 from amodal_bench.core.digests import is_only_touched, sha256, stat_of
 from amodal_bench.core.errors import InputError
-from amodal_bench.datasets.base import Dataset, FromFiles, Problem, Sample
+from amodal_bench.datasets.base import Dataset, FromFiles, Problem, Sample, is_read_ahead
 
 TABLE = "CREATE TABLE IF NOT EXISTS pictures (id TEXT PRIMARY KEY, digest TEXT, stat TEXT)"
 NOTE = "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?)"
@@ -34,8 +35,9 @@ class Pictures:
 
     def __init__(self, dataset: Dataset, db: sqlite3.Connection) -> None:
         self._db = db
+        self._noted: SimpleQueue[tuple[str, str, str]] = SimpleQueue()
         self._source = dataset if isinstance(dataset, FromFiles) else None
-        self.dataset: Dataset = dataset if self._source is None else Noting(dataset, self._source, self._note)
+        self.dataset: Dataset = dataset if self._source is None else Noting(dataset, self._source, self._noted.put)
         if self._source is not None:
             db.execute(TABLE)
 
@@ -75,10 +77,12 @@ class Pictures:
                 self._db.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(id,) for id in changed])
         return _said(len({files[0] for files in changed.values()}), len(changed))
 
-    def _note(self, id: str, digest: str, stat: str) -> None:
-        """Note what an instance is about to be predicted from; a kill before it is predicted does no harm."""
-        with self._db:
-            self._db.execute(NOTE, (id, digest, stat))
+    def keep(self) -> None:
+        """Keep what was noted of the samples that were read; a kill before they are predicted does no harm."""
+        found = [self._noted.get() for _ in range(self._noted.qsize())]
+        if found:
+            with self._db:
+                self._db.executemany(NOTE, found)
 
 
 class Noting:
@@ -87,16 +91,21 @@ class Noting:
     Args:
         dataset: whose samples are read.
         source: the same, as `FromFiles`.
-        note: takes an id, the digest of its files, and their stats.
+        note: takes an id, the digest of its files, and their stats; in the thread that reads.
     """
 
-    def __init__(self, dataset: Dataset, source: FromFiles, note: Callable[[str, str, str], None]) -> None:
+    def __init__(self, dataset: Dataset, source: FromFiles, note: Callable[[tuple[str, str, str]], None]) -> None:
         self._dataset, self._source, self._note = dataset, source, note
         self._look = _Look()
 
     @property
     def name(self) -> str:
         return self._dataset.name
+
+    @property
+    def read_ahead(self) -> bool:
+        """See `ReadAhead`."""
+        return is_read_ahead(self._dataset)
 
     def records(self) -> pd.DataFrame:
         return self._dataset.records()
@@ -115,7 +124,7 @@ class Noting:
             after = _Look().stat(files)
             if after != before and not (is_only_touched(before, after) and _Look().digest(files) == digest):
                 raise InputError(files[0], "changed while it was in use", "start the command again", f"instance {id}")
-            self._note(id, digest, before)
+            self._note((id, digest, before))
         return sample
 
     def fingerprint(self) -> str:

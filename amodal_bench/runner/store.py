@@ -109,7 +109,8 @@ class Store:
             else:
                 if path.is_file() and path.stat().st_size:
                     look_at(path)
-                self._db = sqlite3.connect(path)
+                # Threads of a run take turns with it.
+                self._db = sqlite3.connect(path, check_same_thread=False)
                 stack.callback(self._db.close)
                 prepare(self._db)
             _require_whole(self._db, path)

@@ -7,6 +7,7 @@ file RANDOM_WEIGHTS, so that tables name its results for what they are.
 from __future__ import annotations
 
 import shlex
+from functools import cache
 from pathlib import Path
 
 from amodal_bench.cli.models.holdings import family_module
@@ -49,9 +50,8 @@ def main(family: str, folder: Path) -> int:
 
 def _settings(family: str, folder: Path) -> list[str]:
     """A model that takes the folder, and the settings with which it does and needs nothing else."""
-    for name, file in choices("segmenter", []).items():
-        if family_module(str(compose([f"segmenter={file.stem}"], []).segmenter[TARGET])) == family:
-            return ["sam", f"segmenter={name}", f"segmenter.weights={folder}"]
+    if segmenter := next((name for name in choices("segmenter", []) if _segmenter(name) == family), None):
+        return ["sam", f"segmenter={segmenter}", f"segmenter.weights={folder}"]
     model = _model_of(family)
     settings = [model, f"model.weights={folder}", f"model.backbone.native={SIDE}"]
     settings += [f"model.backbone.prior={folder / 'prior'}"] if (folder / "prior").is_dir() else []
@@ -61,13 +61,27 @@ def _settings(family: str, folder: Path) -> list[str]:
 
 def _model_of(family: str) -> str:
     """The model whose backbone is of a family; one with published weights goes before the shipped tiny one."""
-    found = []
-    for name in choices("model", []):
-        try:
-            spec = compose([f"model={name}"], []).model.get("backbone")
-        except BenchError:  # a configuration that is broken is not the one to suggest
-            continue
-        if spec and family_module(str(spec[TARGET])) == family:
-            # The method itself goes before baselines on the same backbone, whose names have more words.
-            found.append((":" in str(spec.get("weights")), name.count("_"), name))
-    return min(found)[-1]
+    shipped = []
+    # The method itself goes before baselines on the same backbone, whose names have more words.
+    for name in sorted(choices("model", []), key=lambda name: (name.count("_"), name)):
+        found, weights = _backbone(name)
+        if found == family and ":" not in weights:
+            return name
+        shipped += [name] if found == family else []
+    return shipped[0]
+
+
+@cache  # to compose takes long, and these are the package's own choices
+def _segmenter(name: str) -> str:
+    """The family of a segmenter, which one without weights has for itself."""
+    return family_module(str(compose([f"segmenter={name}"], []).segmenter[TARGET]))
+
+
+@cache
+def _backbone(name: str) -> tuple[str, str]:
+    """The family and the weights of a model's backbone; empty where it has none."""
+    try:
+        spec = compose([f"model={name}"], []).model.get("backbone")
+    except BenchError:  # a configuration that is broken is not the one to suggest
+        return "", ""
+    return (family_module(str(spec[TARGET])), str(spec.get("weights"))) if spec else ("", "")

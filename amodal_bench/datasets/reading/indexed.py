@@ -89,6 +89,7 @@ class IndexedDataset(ABC):
         libraries: what turns its files into pixels, see `Decoded`.
         visible_keys: where a record of the files has V, in order; the index then has the column `VISIBLE_KEY`.
         visible_everywhere: whether each record should have V, or only those of occluded objects.
+        read_ahead: see `ReadAhead`.
     """
 
     name: ClassVar[str]
@@ -97,6 +98,7 @@ class IndexedDataset(ABC):
     libraries: ClassVar[tuple[str, ...]] = ("pillow", "pycocotools")
     visible_keys: ClassVar[tuple[str, ...]] = ()
     visible_everywhere: ClassVar[bool] = False
+    read_ahead: ClassVar[bool] = True
 
     def __init__(self, index: Index, identity: str) -> None:
         """`identity` names, beside the sources, what decides the samples: split, variant, annotator."""

@@ -19,6 +19,7 @@ from amodal_bench.models.base import Completion
 from amodal_bench.models.pix2gestalt.backbone import Pix2GestaltBackbone
 from amodal_bench.models.pix2gestalt.picture import VOTES, Vote, object_in, vote
 from amodal_bench.models.pix2gestalt.sampler import Sampler
+from amodal_bench.models.preparing import Preparing
 from amodal_bench.views.paste import paste
 from amodal_bench.views.window import View, Window
 
@@ -76,6 +77,7 @@ class Pix2Gestalt:
         self.vote, self.threshold, self.union_visible = vote, threshold, union_visible
         self.stages = Stages()
         self.sampler = Sampler(backbone, steps, self.guidance, samples, self.stages)
+        self._preparing = Preparing(self, lambda query, _: self._prepare(query), self.stages)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -95,9 +97,12 @@ class Pix2Gestalt:
         """See `Shows`: the view and the number of pictures that vote."""
         return {**self.view.settings("view"), "samples": str(self.samples)}
 
+    def prepared(self, query: Query, seed: int) -> Query:
+        """See `Prepares`: the window's picture and V."""
+        return self._preparing.ahead(query, seed)
+
     def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
-        with self.stages.clock("prepare", len(queries)):
-            jobs = in_threads(self._prepare, queries)
+        jobs = self._preparing.jobs(queries, seeds)
         pictures = self._paint(jobs, seeds)
         with self.stages.clock("vote", len(queries)):
             return in_threads(lambda pair: self._mask(*pair), zip(jobs, pictures, strict=True))

@@ -7,14 +7,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pandas as pd
 
-from amodal_bench.datasets.base import Dataset, Problem, Sample
+from amodal_bench.datasets.base import Dataset, Problem, Sample, is_read_ahead
 
 
 class Ahead:
     """A dataset whose samples may have been read already; at most those of one batch wait.
 
     Args:
-        dataset: is read by one thread ahead, and by whoever asks for what that thread has not begun.
+        dataset: is read by one thread ahead, if it says that it may be, and by whoever asks for what that thread has
+            not begun.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -31,7 +32,7 @@ class Ahead:
         wanted = {*now, *then}
         for id in [id for id in self._coming if id not in wanted]:
             self._coming.pop(id).cancel()
-        for id in then:
+        for id in then if is_read_ahead(self._dataset) else ():
             if id not in self._coming:
                 self._coming[id] = self._thread.submit(self._dataset.sample, id)
 

@@ -12,11 +12,11 @@ from amodal_bench.runner.actors.pool import Done, Lost, Pool, Ready, Task
 from amodal_bench.runner.actors.queue import Queue
 from amodal_bench.runner.actors.worker import Answer
 from amodal_bench.runner.first_failures import LEAST, AllFailed
-from amodal_bench.runner.in_flight import InFlight, Suspect
+from amodal_bench.runner.in_flight import InFlight, Stage, Suspect
 from amodal_bench.runner.last_words import LastWords
-from amodal_bench.runner.loop import Work
 from amodal_bench.runner.pictures import NOTE
 from amodal_bench.runner.store import Row, Store
+from amodal_bench.runner.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class _Drive:
         while (found := self.queue.hand_out()) is not None:
             worker, task, then = found
             if self.queue.at(worker) is task:
-                self.flight.take_up(task.keys)
+                self.flight.begin(task.keys, Stage.PREDICTING)
             self.pool.give(worker, task, then)
 
     def hear(self) -> None:
@@ -114,7 +114,7 @@ class _Drive:
         task = self.queue.done(worker)
         self._keep(task, answer)
         if (next := self.queue.at(worker)) is not None:
-            self.flight.take_up(next.keys)
+            self.flight.begin(next.keys, Stage.PREDICTING)
         if self.watch is not None and task.guilty is None:
             self.watch.see(worker, answer)
 
@@ -124,7 +124,7 @@ class _Drive:
             self.store.db.executemany(NOTE, answer.pictures) if answer.pictures else None
         self.store.write(answer.rows, answer.costs)
         if task.guilty is None:
-            self.flight.let_go(task.keys, answer.late)
+            self.flight.finish(task.keys, answer.late)
         self.report(answer.rows)
 
     def _lost(self, event: Lost) -> None:
@@ -135,7 +135,7 @@ class _Drive:
             id, draw = task.guilty.key
             self._keep(task, Answer([Row(id, error=task.guilty.error, draw=draw)]))
         elif not event.blamed:
-            self.flight.let_go(task.keys)
+            self.flight.finish(task.keys)
             self.queue.put_back(task)
             log.warning("%s: is done again, since its machine is gone", _named(task))
         else:

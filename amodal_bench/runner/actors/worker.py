@@ -32,10 +32,12 @@ from amodal_bench.runner.guard import guarded
 from amodal_bench.runner.identity import Identity, identify
 from amodal_bench.runner.in_flight import Key, Stage, Suspect
 from amodal_bench.runner.last_words import LastWords
-from amodal_bench.runner.loop import Work, failed_row, run
+from amodal_bench.runner.loop import run
 from amodal_bench.runner.nearest import differences
 from amodal_bench.runner.pictures import Noting
+from amodal_bench.runner.predicting import failed_row
 from amodal_bench.runner.store import STORE, Row, Store
+from amodal_bench.runner.work import Work
 
 PASSED_ON = ("AMODAL_BENCH_", "HF_HOME", "HF_HUB_", "XDG_CACHE_HOME")
 """How variables begin that caches and weights are found by. Tokens are not among them: log in on each machine."""
@@ -208,8 +210,8 @@ class _Made:
     def ahead(self) -> Ahead:
         """The dataset; the files of what is read are noted."""
 
-        def note(id: str, digest: str, stat: str) -> None:
-            self.notes[id] = id, digest, stat
+        def note(found: tuple[str, str, str]) -> None:
+            self.notes[found[0]] = found
 
         dataset = self.dataset
         return Ahead(Noting(dataset, dataset, note) if isinstance(dataset, FromFiles) else dataset)
@@ -253,7 +255,7 @@ class _Made:
                     row = failed_row(self.ahead.sample(id), suspect.error, draw)
             except BaseException as error:
                 guard.failure(error)
-            guard.end()
+            guard.end([suspect.key])
         return self._answer([id], [row], said)
 
     def _answer(
