@@ -337,6 +337,7 @@ def _recipe(job: _Job, entry: Entry, identity: Identity, hidden: bool) -> Recipe
         job.settings.seed,
         hidden,
         job.settings.engine.time_limit,
+        job.settings.engine.overlap,
     )
 
 

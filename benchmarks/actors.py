@@ -31,6 +31,7 @@ from amodal_bench.runner.actors.driver import run_in
 from amodal_bench.runner.actors.pool import Done, Event, Task
 from amodal_bench.runner.actors.worker import Recipe
 from amodal_bench.runner.identity import identify
+from amodal_bench.runner.in_flight import Key
 from amodal_bench.runner.loop import run
 from amodal_bench.runner.store import Row, Store
 from amodal_bench.runner.work import Work
@@ -57,7 +58,7 @@ class Clocked:
     done: list[tuple[float, int, int]] = field(default_factory=list)
     before: tuple[float, float] | None = None
 
-    def give(self, worker: int, task: Task, then: Sequence[str]) -> None:
+    def give(self, worker: int, task: Task, then: Sequence[Key]) -> None:
         self.pool.give(worker, task, then)
 
     def wait(self) -> Event:

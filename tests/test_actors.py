@@ -15,6 +15,7 @@ from conftest import composed
 from stored_runs import Things, things
 
 from amodal_bench.core.errors import BenchError, ConfigError, InputError
+from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query, Sample
 from amodal_bench.runner.actors import worker as worker_module
@@ -40,6 +41,12 @@ SAME = Identity({"seed": 0})
 def same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers and command agree on what the run is: to find it takes longer than such a run."""
     monkeypatch.setattr(worker_module, "identify", lambda *about: SAME)
+
+
+class Threaded(Things):
+    """A dataset that may be read in any thread."""
+
+    read_ahead = True
 
 
 class Shown:
@@ -78,7 +85,7 @@ class Here:
     given: list[Task] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._workers: dict[int, tuple[Worker, deque[tuple[Task, Sequence[str]]]]] = {}
+        self._workers: dict[int, tuple[Worker, deque[tuple[Task, Sequence[Key]]]]] = {}
         self._started, self._events, self.most = 0, deque[Event](), 0
         for _ in range(self.count):
             self._start()
@@ -90,7 +97,7 @@ class Here:
         self._events.append(Ready(self._started))
         self._started += 1
 
-    def give(self, worker: int, task: Task, then: Sequence[str]) -> None:
+    def give(self, worker: int, task: Task, then: Sequence[Key]) -> None:
         self._workers[worker][1].append((task, then))
         self.given.append(task)
         self.most = max(self.most, len(self._workers[worker][1]))
@@ -298,7 +305,7 @@ def test_the_other_draws_of_what_is_guilty_wait_for_nothing() -> None:
     wanted: list[Key] = [("a", 0), ("a", 1), ("b", 0), ("a", 2)]
     queue = Queue(wanted, 2)
     queue.join(0)
-    assert queue.hand_out() == (0, Task(wanted[:2]), ["b", "a"])
+    assert queue.hand_out() == (0, Task(wanted[:2]), wanted[2:])
     assert queue.leave(0) == Task(wanted[:2])
     suspect = Suspect(("a", 0), 2, "a signal", Stage.PREDICTING)
     queue.condemn(suspect)
@@ -318,24 +325,24 @@ def test_each_worker_knows_what_comes_next_until_another_has_nothing_to_do() -> 
     queue = Queue([(str(n), 0) for n in range(6)], 1)
     queue.join(0)
     found = [queue.hand_out() for _ in range(DEPTH + 1)]
-    assert found == [(0, Task([("0", 0)]), ["1"]), (0, Task([("1", 0)]), ["2"]), None]
+    assert found == [(0, Task([("0", 0)]), [("1", 0)]), (0, Task([("1", 0)]), [("2", 0)]), None]
     queue.join(1)
-    assert queue.hand_out() == (1, Task([("3", 0)]), ["4"])
-    assert queue.hand_out() == (1, Task([("4", 0)]), ["5"])
+    assert queue.hand_out() == (1, Task([("3", 0)]), [("4", 0)])
+    assert queue.hand_out() == (1, Task([("4", 0)]), [("5", 0)])
     queue.done(0)
     assert queue.hand_out() == (0, Task([("2", 0)]), [])
     queue.done(0)
     assert queue.hand_out() == (0, Task([("5", 0)]), [])  # it was kept for the other worker
     assert queue.leave(1) == Task([("3", 0)])
     queue.put_back(Task([("3", 0)]))
-    assert [queue.done(0).ids, queue.done(0).ids] == [["2"], ["5"]]
+    assert [queue.done(0).keys, queue.done(0).keys] == [[("2", 0)], [("5", 0)]]
     assert [queue.hand_out(), queue.hand_out()] == [(0, Task([("3", 0)]), []), (0, Task([("4", 0)]), [])]
 
 
 def test_what_is_read_ahead_is_read_once_and_its_errors_come_where_it_is_asked_for() -> None:
     data, read = things(6), list[str]()
 
-    class Reads(Things):
+    class Reads(Threaded):
         def sample(self, id: str) -> Sample:
             read.append(id)
             if id == "id-002":
@@ -343,11 +350,11 @@ def test_what_is_read_ahead_is_read_once_and_its_errors_come_where_it_is_asked_f
             return super().sample(id)
 
     ahead = Ahead(Reads("reads", data.instances))
-    ahead.expect(["id-000"], ["id-001", "id-002"])
+    ahead.expect([("id-000", 0)], [("id-001", 0), ("id-002", 0)])
     assert ahead.sample("id-000").id == "id-000" and ahead.sample("id-001").id == "id-001"
     with pytest.raises(InputError, match=r"a\.json: id-002: is bad; mend it"):
         ahead.sample("id-002")
-    ahead.expect(["id-003"], [])
+    ahead.expect([("id-003", 0)], [])
     assert ahead.sample("id-003").id == "id-003"
     ahead.end()
     assert sorted(read) == [f"id-00{n}" for n in range(4)]
@@ -356,18 +363,43 @@ def test_what_is_read_ahead_is_read_once_and_its_errors_come_where_it_is_asked_f
 def test_a_sample_that_hangs_while_it_is_read_ahead_keeps_no_other_from_being_read() -> None:
     data, go_on = things(3), threading.Event()
 
-    class Hangs(Things):
+    class Hangs(Threaded):
         def sample(self, id: str) -> Sample:
             if id == "id-000":
                 go_on.wait(10)
             return super().sample(id)
 
     ahead = Ahead(Hangs("hangs", data.instances))
-    ahead.expect([], list(data.instances))
+    ahead.expect([], [(id, 0) for id in data.instances])
     assert ahead.sample("id-001").id == "id-001" and ahead.sample("id-002").id == "id-002"
     go_on.set()
     assert ahead.sample("id-000").id == "id-000"
     ahead.end()
+
+
+def test_what_the_model_can_do_ahead_is_done_in_the_thread_that_reads(tmp_path: Path) -> None:
+    """The second worker's first batch was never announced; what fails ahead is left to `predict`."""
+    data, done, main = (
+        Threaded("things", things(16).instances),
+        list[tuple[str, int, bool]](),
+        threading.main_thread(),
+    )
+
+    class Prepares(Shown):
+        def prepared(self, query: Query, seed: int) -> Query:
+            if query.id == "id-009":
+                raise ValueError("no")
+            done.append((query.id, seed, threading.current_thread() is main))
+            return query
+
+    pool = Here(data, Prepares(), 1)
+    with Store(tmp_path / "store.sqlite") as store:
+        driven(pool, work_of(data, pool.model, draws=2, batch_size=4), store)
+        assert rows(store) == local(work_of(data, Shown(), draws=2), tmp_path / "local")
+    assert not any(in_main for _, _, in_main in done)
+    wanted = {(id, sample_seed(0, id, draw)) for id in data.instances for draw in (0, 1)}
+    assert {each[:2] for each in done} <= wanted and len({id for id, _, _ in done}) >= 8
+    assert len({each[:2] for each in done}) == len(done)
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from amodal_bench.core.errors import BenchError, ConfigError, first_line, one_li
 from amodal_bench.core.stops import STATUS
 from amodal_bench.runner.actors.pool import Done, Event, Lost, Ready, Task
 from amodal_bench.runner.actors.worker import Packed, Recipe, Worker, last_of
+from amodal_bench.runner.in_flight import Key
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +190,7 @@ class RayPool:
                 "name its class in a YAML, or use engine=local"
             ) from error
 
-    def give(self, worker: int, task: Task, then: Sequence[str]) -> None:
+    def give(self, worker: int, task: Task, then: Sequence[Key]) -> None:
         actor = self._actors[worker]
         if task.guilty is None:
             actor.calls.append(("task", actor.handle.predict.remote(list(task.keys), list(then))))

@@ -24,11 +24,6 @@ class Task:
     guilty: Suspect | None = None
     alone: bool = False
 
-    @property
-    def ids(self) -> list[str]:
-        """The instances in it."""
-        return list(dict.fromkeys(id for id, _ in self.keys))
-
 
 @dataclass(frozen=True)
 class Ready:
@@ -68,8 +63,8 @@ Event = Ready | Done | Lost
 class Pool(Protocol):
     """Workers of one run."""
 
-    def give(self, worker: int, task: Task, then: Sequence[str]) -> None:
-        """Give a worker a task, behind those that it has; samples of `then` may be read meanwhile."""
+    def give(self, worker: int, task: Task, then: Sequence[Key]) -> None:
+        """Give a worker a task, behind those that it has; `then` may be read and prepared meanwhile."""
         ...
 
     def wait(self) -> Event:

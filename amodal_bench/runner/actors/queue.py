@@ -46,11 +46,11 @@ class Queue:
         """A worker can take tasks from now on."""
         self._held[worker] = deque()
 
-    def hand_out(self) -> tuple[int, Task, list[str]] | None:
+    def hand_out(self) -> tuple[int, Task, Sequence[Key]] | None:
         """The next task, and the worker with the fewest that gets it; None where nothing waits, or all are busy.
 
         What that worker shall have after it is kept for it as long as others find enough to do, so that it can read
-        ahead: the instances of that are the third value.
+        ahead: that is the third value.
         """
         worker = min(self._held, key=lambda each: len(self._held[each]), default=None)
         if worker is None or len(self._held[worker]) >= DEPTH:
@@ -67,7 +67,7 @@ class Queue:
         self._held[worker].append(task)
         if self._rest and not task.alone and task.guilty is None:
             self._next[worker] = self._rest.popleft()
-            return worker, task, self._next[worker].ids
+            return worker, task, self._next[worker].keys
         return worker, task, []
 
     def _waiting(self) -> Task | None:

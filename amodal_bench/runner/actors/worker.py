@@ -26,7 +26,7 @@ from amodal_bench.core.errors import BenchError, ConfigError, one_line, unbroken
 from amodal_bench.core.stages import StageCost
 from amodal_bench.datasets.base import Dataset, FromFiles
 from amodal_bench.models.base import Model
-from amodal_bench.runner.actors.ahead import Ahead
+from amodal_bench.runner.actors.ahead import Ahead, Prepared
 from amodal_bench.runner.first_failures import AllFailed, FirstFailures
 from amodal_bench.runner.guard import guarded
 from amodal_bench.runner.identity import Identity, identify
@@ -70,7 +70,7 @@ class Recipe:
             which may be packed.
         target: the dotted path of the model's class.
         identity: of the run; a worker that would make another one is refused.
-        seed, hidden, time_limit: as in `Work`.
+        seed, hidden, time_limit, overlap: as in `Work`.
         folder: the working folder, which paths may start from.
         places: folders with the user's own classes.
         environment: variables that weights and caches are found by.
@@ -83,6 +83,7 @@ class Recipe:
     seed: int
     hidden: bool
     time_limit: float | None
+    overlap: bool = True
     folder: str = field(default_factory=os.getcwd)
     places: Sequence[str] = field(default_factory=own_places)
     environment: Mapping[str, str] = field(default_factory=passed_on)
@@ -166,7 +167,7 @@ class Worker:
             return "", error
         return "", None
 
-    def predict(self, keys: Sequence[Key], then: Sequence[str] = ()) -> Answer:
+    def predict(self, keys: Sequence[Key], then: Sequence[Key] = ()) -> Answer:
         """Read and predict a batch; the samples of the next one are read meanwhile."""
         assert self._made is not None, "begin comes first"
         return self._made.predict(keys, then)
@@ -214,18 +215,18 @@ class _Made:
             self.notes[found[0]] = found
 
         dataset = self.dataset
-        return Ahead(Noting(dataset, dataset, note) if isinstance(dataset, FromFiles) else dataset)
+        read = Noting(dataset, dataset, note) if isinstance(dataset, FromFiles) else dataset
+        return Ahead(read, self.model, self.recipe.seed)
 
-    def predict(self, keys: Sequence[Key], then: Sequence[str]) -> Answer:
-        ids = list(dict.fromkeys(id for id, _ in keys))
-        self.ahead.expect(ids, then)
-        draws = 1 + max(draw for _, draw in keys)
-        wanted = set(keys)
-        done = {(id, draw) for id in ids for draw in range(draws)} - wanted
+    def predict(self, keys: Sequence[Key], then: Sequence[Key]) -> Answer:
         recipe, rows = self.recipe, list[Row]()
+        ids = list(dict.fromkeys(id for id, _ in keys))
+        self.ahead.expect(keys, then if recipe.overlap else ())
+        draws = 1 + max(draw for _, draw in keys)
+        done = {(id, draw) for id in ids for draw in range(draws)} - set(keys)
         work = Work(
             self.ahead,
-            self.model,
+            Prepared(self.model, self.ahead),
             ids,
             recipe.seed,
             len(keys),
