@@ -50,7 +50,9 @@ class Ahead:
         for id, _ in then:
             if id not in self._coming:
                 self._coming[id] = self._thread.submit(self._dataset.sample, id)
-        for id, draw in then if self._model is not None else ():
+        if self._model is None:
+            return
+        for id, draw in then:
             seed = sample_seed(self._seed, id, draw)
             self._prepared[id, seed] = self._thread.submit(self._prepare, self._coming[id], seed)
 
