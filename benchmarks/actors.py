@@ -1,6 +1,6 @@
 """Instances a second of Ray's actors, one of them and more, against the loop in this process.
 
-python benchmarks/actors.py [--model tiny|sleep] [--actors 1 2] [--images 40] [--batch 8] [--rounds 2]
+python benchmarks/actors.py [--history] [--model tiny|sleep] [--actors 1 2] [--images 40] [--batch 8] [--rounds 2]
 
 Each actor has one thread. A clock runs from the moment at which each actor has done its first batch, so starting and
 loading are not in it, to the last row; the ways take turns. `sleep` is a model of 30 ms an instance that leaves the
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import history
 
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
@@ -110,6 +112,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=40)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=2)
+    history.add_option(parser)
     args = parser.parse_args()
     import torch
 
@@ -146,6 +149,8 @@ def main() -> None:
     for count, ways in found.items():
         name = f"{count} actor{'s' * (count > 1)}" if count else "this process"
         rate, actors, driver = max(way[0] for way in ways), min(way[1] for way in ways), min(way[2] for way in ways)
+        if count not in (0, args.actors[0]):
+            history.keep(args.history, "actors", {f"{args.model}, {count} to {args.actors[0]}": rate / base})
         print(f"{name:<14}{rate:>12.2f}{rate / base:>8.2f}{1000 * actors:>13.1f}{1000 * driver:>12.1f}")
 
 
