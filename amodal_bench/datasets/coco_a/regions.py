@@ -28,7 +28,7 @@ from amodal_bench.datasets.reading.keys import (
 )
 from amodal_bench.datasets.reading.measures import Measures, of_segmentations, overruled
 from amodal_bench.datasets.reading.pairs import DENSE, RUNS, Form, Form_, Pair
-from amodal_bench.datasets.reading.pictures import PICTURE, read_picture
+from amodal_bench.datasets.reading.pictures import PICTURE, read_picture, sound_size
 
 VISIBLE = ("visible_mask",)
 """The key of V."""
@@ -80,6 +80,9 @@ class RegionDataset(IndexedDataset):
             return read_picture(row, self.file, self.picture, "use the picture in the size it was published in")
         except InputError as error:
             raise InputError(error.file, error.problem, error.remedy, self.scene_name(row)) from error
+
+    def read_size(self, row: Any) -> tuple[int, int]:
+        return sound_size(row, self.picture) or super().read_size(row)
 
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
         return Masks(*self._masks(row, height, width, DENSE))

@@ -23,7 +23,7 @@ from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset, Masks
 from amodal_bench.datasets.reading.keys import first
 from amodal_bench.datasets.reading.names import place_in
 from amodal_bench.datasets.reading.pairs import DENSE, RUNS, Form, Form_, Pair
-from amodal_bench.datasets.reading.pictures import read_picture
+from amodal_bench.datasets.reading.pictures import read_picture, sound_size
 from amodal_bench.datasets.reading.records import read_record
 
 FILES = {
@@ -82,6 +82,9 @@ class Kins(IndexedDataset):
             return read_picture(row, self.file, partial(place_in, self.folder), remedy)
         except InputError as error:
             raise InputError(error.file, error.problem, error.remedy, row[SCENE]) from error
+
+    def read_size(self, row: Any) -> tuple[int, int]:
+        return sound_size(row, partial(place_in, self.folder)) or super().read_size(row)
 
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
         """V and A of an instance, both (height, width) bool. Raises `InputError` that names the annotation."""

@@ -127,6 +127,11 @@ class IndexedDataset(ABC):
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
         """V and A of an instance, both (height, width). Raises `InputError` that names the record."""
 
+    def read_size(self, row: Any) -> tuple[int, int]:
+        """Height and width of the image of an instance, for `check`. Raises what `read_image` does."""
+        image = self.read_image(row)
+        return image.shape[0], image.shape[1]
+
     def read_pair(self, row: Any, height: int, width: int) -> Pair:
         """V and A of an instance as RLEs, for `check`. Raises what `read_masks` does."""
         masks = self.read_masks(row, height, width)
@@ -210,7 +215,7 @@ class IndexedDataset(ABC):
         """Decode the image of a scene, and compare the masks of its instances."""
         rows = self._scenes[scene].tolist()
         try:
-            size = self.read_image(_Row(self._columns, rows[0])).shape[:2]
+            size = self.read_size(_Row(self._columns, rows[0]))
         except InputError as error:
             if not self._has_fault(rows[0]):
                 yield _problem(error)

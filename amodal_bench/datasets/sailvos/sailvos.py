@@ -25,8 +25,9 @@ from amodal_bench.datasets.reading.files import MEND, annotation_digest, read_im
 from amodal_bench.datasets.reading.index import Index, cached_index, make_index
 from amodal_bench.datasets.reading.indexed import IndexedDataset, Masks
 from amodal_bench.datasets.reading.pairs import DENSE, RUNS, Form, Form_, Pair
-from amodal_bench.datasets.reading.pictures import read_picture
+from amodal_bench.datasets.reading.pictures import read_picture, sound_size
 from amodal_bench.datasets.reading.records import read_record
+from amodal_bench.datasets.reading.sound import sound_png
 from amodal_bench.datasets.sailvos import json_file, raw_folders
 from amodal_bench.datasets.sailvos.frames import find_picture
 
@@ -45,6 +46,10 @@ class InstanceSource(Protocol):
     def files(self, row: Any) -> tuple[Path, ...]: ...
 
     def read_image(self, row: Any) -> Image: ...
+
+    def sound_size(self, row: Any) -> tuple[int, int] | None:
+        """Height and width of the image where it is sure to be read; None where it may not."""
+        ...
 
     def read_masks(self, row: Any, height: int, width: int) -> Masks: ...
 
@@ -125,6 +130,9 @@ class SailVos(IndexedDataset):
         except InputError as error:
             raise InputError(error.file, error.problem, error.remedy, f"image {row['image_id']}") from error
 
+    def read_size(self, row: Any) -> tuple[int, int]:
+        return self.source_files.sound_size(row) or super().read_size(row)
+
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
         """V and A of an instance, both (height, width) bool. Raises `InputError` that names the instance."""
         with _named(row):
@@ -181,6 +189,9 @@ class AnnotationFile:
     def read_image(self, row: Any) -> Image:
         find = partial(find_picture, self.folder)
         return read_picture(row, self.path, find, "use the picture in its original size")
+
+    def sound_size(self, row: Any) -> tuple[int, int] | None:
+        return sound_size(row, partial(find_picture, self.folder))
 
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
         return Masks(*self._masks(row, height, width, DENSE))
@@ -259,6 +270,9 @@ class RawFolders:
 
     def read_image(self, row: Any) -> Image:
         return read_image(self.folder / row["picture"])
+
+    def sound_size(self, row: Any) -> tuple[int, int] | None:
+        return sound_png(self.folder / row["picture"])
 
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
         place, path = self.folder / row["map"], self.folder / row["mask"]
