@@ -30,7 +30,7 @@ from amodal_bench.models.base import Explains, Finite, Framed, Model, draws_of
 from amodal_bench.report.completeness import check_complete
 from amodal_bench.report.listeners import Listeners
 from amodal_bench.report.outcome import Outcome, RunInfo
-from amodal_bench.report.progress import Progress, compiles
+from amodal_bench.report.progress import Progress, compiles, earlier_of
 from amodal_bench.report.rows import Shown, categories_of, choose, legend_of_predictions, run_row
 from amodal_bench.report.scored import Scored, has_random_weights
 from amodal_bench.report.settings import row_text
@@ -293,7 +293,8 @@ def _run(job: _Job, entry: Entry, listeners: Listeners) -> Scored:
             )
             title = f"{dataset.name} {entry.name}"
             steps, compiled = listeners.step, compiles(identity.facts["model"])
-            with Progress(title, ids, store.drawn(draws), steps, job.bar, draws, compiled) as progress:
+            earlier = earlier_of(store, ids, draws, done)
+            with Progress(title, ids, earlier, steps, job.bar, draws, compiled) as progress:
                 try:
                     run(work, store, progress.report)
                 except AllFailed as error:

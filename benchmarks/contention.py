@@ -25,9 +25,9 @@ from gpu_measure import scene
 
 from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Image, Mask
-from amodal_bench.metrics.counts import joint_counts
 from amodal_bench.method.area import Area
 from amodal_bench.method.condition import Condition
+from amodal_bench.metrics.counts import joint_counts
 
 
 def host_work(picture: Image, visible: Mask, seed: int) -> None:
@@ -75,7 +75,6 @@ def main() -> int:
     """Print a row for each way."""
     import queue
 
-    import torch
     from gpu_measure import prepared
     from gpu_models import FAMILIES, small
     from gpu_networks import backbone, build

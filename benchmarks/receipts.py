@@ -113,7 +113,11 @@ def sized(family: Family, device: str, instances: int, options: Options) -> list
 
 
 def segmented(
-    visible: Sequence[Mask], conditions: Sequence[Any], areas: Sequence[Mask], seeds: Sequence[int], painted: list[Image]
+    visible: Sequence[Mask],
+    conditions: Sequence[Any],
+    areas: Sequence[Mask],
+    seeds: Sequence[int],
+    painted: list[Image],
 ) -> list[Mask]:
     """GrabCut's masks of painted pictures."""
     prompts = [

@@ -68,6 +68,21 @@ def test_dense_masks_and_runs_give_the_same_pair(damaged: SailVos) -> None:
         assert pair.common_pixels == int((masks.amodal & masks.visible).sum())
 
 
+def test_files_of_a_picture_are_looked_for_once(damaged: SailVos, monkeypatch: pytest.MonkeyPatch) -> None:
+    instances = damaged.index.instances
+    expected = {row["id"]: damaged.files(row) for row in instances.to_dict("records")}
+    looked: list[str] = []
+    files = SailVos.files
+
+    def noted(self: SailVos, row: Any) -> tuple[Path, ...]:
+        looked.append(row["picture"])
+        return files(self, row)
+
+    monkeypatch.setattr(SailVos, "files", noted)
+    assert damaged.files_of([*instances["id"], "unknown"]) == expected
+    assert sorted(looked) == sorted(instances["picture"].unique())
+
+
 def test_what_ends_a_process_is_a_finding(
     damaged: SailVos, spread: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ class RegionDataset(IndexedDataset):
 
     rate_field: ClassVar[str] = "occlude_rate"
     visible_keys = VISIBLE
+    files_by = "picture"
 
     def __init__(self, index: Index, identity: str, file: Path) -> None:
         super().__init__(index.opened_from(file), identity)

@@ -27,7 +27,7 @@ from amodal_bench.datasets.fishbowl.index import VERSION, build_index, masks_of,
 from amodal_bench.datasets.fishbowl.layouts import AUTO, Layout, find_layout
 from amodal_bench.datasets.fishbowl.rows import read_subset
 from amodal_bench.datasets.reading.index import Index, cached_index
-from amodal_bench.datasets.reading.indexed import IndexedDataset, Masks, ScenePixels
+from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset, Masks, ScenePixels
 from amodal_bench.datasets.reading.pairs import DENSE, RUNS, Form, Form_, Pair
 
 FILES_KEPT = 64
@@ -70,6 +70,7 @@ class FishBowl(IndexedDataset):
 
     name = "fishbowl"
     libraries = ("opencv", "pillow", "pycocotools")
+    files_by = SCENE
 
     def __init__(
         self,

@@ -58,6 +58,7 @@ class Kins(IndexedDataset):
     name = "kins"
     contained = False
     visible_keys = VISIBLE
+    files_by = "picture"
     visible_everywhere = True
 
     def __init__(

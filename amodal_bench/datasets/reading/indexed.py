@@ -97,6 +97,7 @@ class IndexedDataset(ABC):
         libraries: what turns its files into pixels, see `Decoded`.
         visible_keys: where a record of the files has V, in order; the index then has the column `VISIBLE_KEY`.
         visible_everywhere: whether each record should have V, or only those of occluded objects.
+        files_by: the column whose value decides an instance's files, so that each is looked for once; "" for none.
     """
 
     name: ClassVar[str]
@@ -105,6 +106,7 @@ class IndexedDataset(ABC):
     libraries: ClassVar[tuple[str, ...]] = ("pillow", "pycocotools")
     visible_keys: ClassVar[tuple[str, ...]] = ()
     visible_everywhere: ClassVar[bool] = False
+    files_by: str = ""
 
     def __init__(self, index: Index, identity: str) -> None:
         """`identity` names, beside the sources, what decides the samples: split, variant, annotator."""
@@ -165,8 +167,21 @@ class IndexedDataset(ABC):
         """See `FromFiles`."""
         if type(self).files is IndexedDataset.files:
             return {}
-        known = ((id, _Row(self._columns, self._positions[id])) for id in ids if id in self._positions)
-        return {id: files for id, row in known if (files := self.files(row))}
+        shared = self._columns(self.files_by) if self.files_by else None
+        found: dict[str, Sequence[Path]] = {}
+        looked: dict[str, tuple[Path, ...]] = {}
+        for id in ids:
+            if (place := self._positions.get(id)) is None:
+                continue
+            if shared is None:
+                files = self.files(_Row(self._columns, place))
+            elif (known := looked.get(shared[place])) is not None:
+                files = known
+            else:
+                files = looked[shared[place]] = self.files(_Row(self._columns, place))
+            if files:
+                found[id] = files
+        return found
 
     def files(self, row: Any) -> tuple[Path, ...]:  # noqa: ARG002
         """The files that an instance is read from, its picture first, beside those of the fingerprint."""

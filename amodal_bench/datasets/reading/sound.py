@@ -1,6 +1,6 @@
 """The size of a PNG that is sure to be decoded, without decoding it: `check` looks at each picture of a dataset.
 
-Undoing the rows' filters takes more than half of a PNG's reading, and of a file that is sound otherwise it never fails.
+Undoing the rows' filters takes more than half of a PNG's reading, and never fails where all the rest is sound.
 """
 
 from __future__ import annotations

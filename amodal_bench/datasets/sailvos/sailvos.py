@@ -106,6 +106,7 @@ class SailVos(IndexedDataset):
         if stride < 1:
             raise ConfigError(f"dataset.stride: {stride} must be >= 1")
         self.split, self.stride = split, stride
+        self.files_by = "picture" if source == "json" else ""
         self.annotations, self.folder = Path(annotations or Path(root, FILES[split])), Path(images or root)
         needs_file = source == "json" or images is None
         self._require_folders(Path(root), images is None or (needs_file and annotations is None))
