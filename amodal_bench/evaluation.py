@@ -247,7 +247,7 @@ def _run(job: _Job, entry: Entry, listeners: Listeners) -> Scored:
     identity = identify(dataset, entry.model, entry.target, settings.seed)
     whole = Path(settings.results) / "runs" / f"{dataset.name}-{entry.name}-{identity.digest}"
     folder = whole if job.shard is None else job.shard.folder(whole)
-    ids = [str(id) for id in job.records["id"]]
+    ids = [str(id) for id in job.records["id"].to_list()]
     draws = draws_of(entry.model, settings.samples)
     namesakes = _namesakes(whole.parent, entry.name)
     said = row_text(entry.name, entry.spec, entry.model, settings.seed, entry.given, namesakes)
@@ -350,7 +350,7 @@ def _told(job: _Job, name: str, identity: Identity, folder: Path) -> RunInfo:
     """What loggers are told of a run as it begins."""
     command, limit = job.origin.command, job.settings.limit
     selection = {
-        "ids": label(str(id) for id in job.records["id"]),
+        "ids": label(str(id) for id in job.records["id"].to_list()),
         "filter": None if job.listed else asdict(job.protocols[0].filter),
         "limit": limit,
         "samples": job.settings.samples,

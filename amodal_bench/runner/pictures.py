@@ -53,11 +53,12 @@ class Pictures:
         """
         if self._source is None:
             return ""
-        noted = {id: (digest, stat) for id, digest, stat in self._db.execute("SELECT id, digest, stat FROM pictures")}
+        predicted = "SELECT id FROM instances WHERE error IS NULL"
+        rows = self._db.execute(f"SELECT id, digest, stat FROM pictures WHERE id IN ({predicted})")
+        noted = {id: (digest, stat) for id, digest, stat in rows}
         if not noted:
             return ""
-        predicted = {id for (id,) in self._db.execute("SELECT DISTINCT id FROM instances WHERE error IS NULL")}
-        wanted = [id for id in ids if id in noted and id in predicted]
+        wanted = [id for id in ids if id in noted]
         look, renewed = _Look(), list[tuple[str, str]]()
         changed: dict[str, Sequence[Path]] = {}
         at = builtins.id

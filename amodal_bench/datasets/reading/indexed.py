@@ -298,7 +298,7 @@ class IndexedDataset(ABC):
 
     @cached_property
     def _positions(self) -> dict[str, int]:
-        return {str(id): row for row, id in enumerate(self.index.instances["id"])}
+        return {str(id): row for row, id in enumerate(self.index.instances["id"].to_list())}
 
     @cached_property
     def _scenes(self) -> dict[str, Any]:
