@@ -45,13 +45,14 @@ docs: setup ## build the website of docs/ in site/; a warning is an error
 	$(BIN)/python -m pip install --quiet -e '.[docs]'
 	$(BIN)/zensical build --strict
 
-bench: setup ## measure counting, preparing an instance, the index of a large dataset, the toy's, shared encodings and scoring, each against the plain way
+bench: setup ## measure counting, preparing an instance, the index of a large dataset, the toy's, shared encodings, scoring and going on with a run, each against the plain way
 	$(BIN)/python benchmarks/counts.py
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/index.py
 	$(BIN)/python benchmarks/toy.py
 	$(BIN)/python benchmarks/segmenters.py
 	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/resume.py
 	$(BIN)/python benchmarks/page.py
 
 bench-gpu: setup ## measure the models at their real sizes on a GPU, with random weights (nothing is downloaded)

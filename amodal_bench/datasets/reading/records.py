@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
@@ -18,7 +17,6 @@ from amodal_bench.core.errors import InputError, unreadable
 from amodal_bench.core.extents import Extent, extents
 from amodal_bench.core.files import open_regular, read_bytes
 from amodal_bench.core.foreign import foreign, wide
-from amodal_bench.core.processes import Ended, in_processes
 from amodal_bench.core.progress import Progress
 from amodal_bench.core.rle import Segmentation, is_object
 from amodal_bench.datasets.reading.files import COPY_AGAIN, require_own, require_size_of_annotations
@@ -102,43 +100,24 @@ def read_entries(
 
 
 def measured_ahead(
-    records: Iterator[Record], array: str, amodal: Callable[[dict[str, Any]], Segmentation], path: Path
+    records: Iterator[Record], array: str, amodal: Callable[[dict[str, Any]], Segmentation]
 ) -> Iterator[Record]:
     """The records, in order; those of an array with what their amodal masks cover, measured many at once.
-
-    Those of a large file are measured in other processes, while this one parses.
 
     Args:
         records: of a file.
         array: whose records have masks.
         amodal: the amodal mask of a record as it has it; whatever it may be.
-        path: of the file.
     """
-    sent: deque[list[Record]] = deque()
-
-    def lots() -> Iterator[list[Segmentation]]:
-        while some := list(islice(records, AHEAD)):
-            sent.append(some)
-            yield [_rle(amodal(each.value)) if _has_mask(each, array) else None for each in some]
-
-    for measured in in_processes(extents, lots(), None if _is_large(path) else 1):
-        for place, record in enumerate(sent.popleft()):
-            # Of one that ends its process, which nothing here should, the loader sees what it is.
-            record.extent = None if isinstance(measured, Ended) else measured[place]
+    while some := list(islice(records, AHEAD)):
+        measured = extents([amodal(each.value) if _has_mask(each, array) else None for each in some])
+        for record, extent in zip(some, measured, strict=True):
+            record.extent = extent
             yield record
-
-
-def _is_large(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size >= SHOW_PROGRESS
 
 
 def _has_mask(record: Record, array: str) -> bool:
     return record.array == array and is_object(record.value)
-
-
-def _rle(segmentation: Segmentation) -> Segmentation:
-    """A segmentation that is an RLE; None for any other, which need not be sent."""
-    return segmentation if is_object(segmentation) else None
 
 
 def read_record(path: Path, start: int, length: int) -> Any:

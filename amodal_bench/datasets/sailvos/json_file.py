@@ -127,7 +127,7 @@ class _Reading:
     def index(self) -> Index:
         early: list[tuple[str, Record]] = []
         records = read_records(self.file, ("images", "annotations"), KIND, REMEDY)
-        records = measured_ahead(records, "annotations", amodal_part, self.file)
+        records = measured_ahead(records, "annotations", amodal_part)
         # "videos" and "models" say nothing that is needed.
         for record, label in read_entries(records, ("images", "categories", "annotations"), self.report):
             if record.array == "images":
