@@ -45,15 +45,16 @@ docs: setup ## build the website of docs/ in site/; a warning is an error
 	$(BIN)/python -m pip install --quiet -e '.[docs]'
 	$(BIN)/zensical build --strict
 
-bench: setup ## measure counting, preparing, overlap, the index of a large dataset, the toy's, shared encodings, scoring and Ray's actors, each against the plain way
-	$(BIN)/python benchmarks/counts.py
+bench: setup ## measure counting, preparing, overlap, the index of a large dataset, the toy's, shared encodings, scoring, going on with a run, pages and Ray's actors, each against the plain way
+	$(BIN)/python benchmarks/counts.py --history
 	$(BIN)/python benchmarks/prepare.py --history
 	$(BIN)/python benchmarks/overlap.py --history
 	$(BIN)/python benchmarks/overlap.py --tiny --instances 96 --history
-	$(BIN)/python benchmarks/index.py
+	$(BIN)/python benchmarks/index.py --history
 	$(BIN)/python benchmarks/toy.py --history
 	$(BIN)/python benchmarks/segmenters.py --history
-	$(BIN)/python benchmarks/scoring.py
+	$(BIN)/python benchmarks/scoring.py --history
+	$(BIN)/python benchmarks/resume.py --history
 	$(BIN)/python benchmarks/page.py
 	$(BIN)/python benchmarks/actors.py
 

@@ -30,7 +30,7 @@ from amodal_bench.models.base import Explains, Finite, Framed, Model, draws_of
 from amodal_bench.report.completeness import check_complete
 from amodal_bench.report.listeners import Listeners
 from amodal_bench.report.outcome import Outcome, RunInfo
-from amodal_bench.report.progress import Progress, compiles
+from amodal_bench.report.progress import Progress, compiles, earlier_of
 from amodal_bench.report.rows import Shown, categories_of, choose, legend_of_predictions, run_row
 from amodal_bench.report.scored import Scored, has_random_weights
 from amodal_bench.report.settings import row_text
@@ -250,7 +250,7 @@ def _run(job: _Job, entry: Entry, listeners: Listeners, runs: Runs) -> Scored:
     identity = identify(dataset, entry.model, entry.target, settings.seed)
     whole = Path(settings.results) / "runs" / f"{dataset.name}-{entry.name}-{identity.digest}"
     folder = whole if job.shard is None else job.shard.folder(whole)
-    ids = [str(id) for id in job.records["id"]]
+    ids = [str(id) for id in job.records["id"].to_list()]
     draws = draws_of(entry.model, settings.samples)
     namesakes = _namesakes(whole.parent, entry.name)
     said = row_text(entry.name, entry.spec, entry.model, settings.seed, entry.given, namesakes)
@@ -298,7 +298,8 @@ def _run(job: _Job, entry: Entry, listeners: Listeners, runs: Runs) -> Scored:
             )
             title = f"{dataset.name} {entry.name}"
             steps, compiled = listeners.step, compiles(identity.facts["model"])
-            with Progress(title, ids, store.drawn(draws), steps, job.bar, draws, compiled) as progress:
+            earlier = earlier_of(store, ids, draws, done)
+            with Progress(title, ids, earlier, steps, job.bar, draws, compiled) as progress:
                 try:
                     runs(work, store, progress.report, _recipe(job, entry, identity, hidden))
                 except AllFailed as error:
@@ -368,7 +369,7 @@ def _told(job: _Job, name: str, identity: Identity, folder: Path) -> RunInfo:
     """What loggers are told of a run as it begins."""
     command, limit = job.origin.command, job.settings.limit
     selection = {
-        "ids": label(str(id) for id in job.records["id"]),
+        "ids": label(str(id) for id in job.records["id"].to_list()),
         "filter": None if job.listed else asdict(job.protocols[0].filter),
         "limit": limit,
         "samples": job.settings.samples,

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from statistics import median
 
+import history
 import numpy as np
 
 from amodal_bench.core.types import Integers, Mask
@@ -77,7 +78,9 @@ def main() -> None:
     """Parse the command line, do the work and print it."""
     parser = argparse.ArgumentParser(description="Time joint_counts against two plain ways to count.")
     parser.add_argument("--rounds", type=int, default=30, help="timings of each way per shape (default: 30)")
-    rounds = max(parser.parse_args().rounds, 1)
+    history.add_option(parser)
+    args = parser.parse_args()
+    rounds, ratios = max(args.rounds, 1), dict[str, float]()
     print(f"{platform.processor() or platform.machine()}, NumPy {np.__version__}, median of {rounds} rounds")
     print(f"{'shape':<18}{'way':<15}{'us':>9}{'x joint_counts':>16}")
     for label, shape in SHAPES.items():
@@ -85,7 +88,10 @@ def main() -> None:
         for name, times in took.items():
             # The ratio is taken round by round: both sides of it met the same masks and the same load.
             ratio = median(t / base for t, base in zip(times, took["joint_counts"], strict=True))
+            if name != "joint_counts":
+                ratios[f"{label}, against {name}"] = ratio
             print(f"{f'{label} {shape[0]}x{shape[1]}':<18}{name:<15}{median(times):>9.0f}{ratio:>16.1f}")
+    history.keep(args.history, "counts", ratios)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import history
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -252,6 +253,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20, help="timings of decoding (default: 20)")
     parser.add_argument("--job", choices=JOBS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    history.add_option(parser)
     args = parser.parse_args()
     if args.job:
         found = JOBS[args.job](args.folder)
@@ -259,11 +261,12 @@ def main() -> None:
         print(json.dumps({**found, "memory": peak}))
         return
     with tempfile.TemporaryDirectory() as temporary:
-        report(Path(temporary), max(args.images, 1), max(args.rounds, 1))
+        ratios = report(Path(temporary), max(args.images, 1), max(args.rounds, 1))
+    history.keep(args.history, "index", ratios)
 
 
-def report(folder: Path, images: int, rounds: int) -> None:
-    """Write the annotations, run every step, and print the tables."""
+def report(folder: Path, images: int, rounds: int) -> dict[str, float]:
+    """Write the annotations, run every step, print the tables, and return how many times faster each is."""
     start = time.process_time()
     instances = write(folder / "valid.json", images)
     size = (folder / "valid.json").stat().st_size
@@ -272,15 +275,20 @@ def report(folder: Path, images: int, rounds: int) -> None:
     found = {job: run_job(job, folder) for job in JOBS}
     plain = found["plain loader"]
     print(f"\n{'step':<26}{'wall s':>9}{'CPU s':>9}{'peak MB':>10}{'x faster':>10}{'x less memory':>15}")
+    ratios: dict[str, float] = {}
     for job, step in found.items():
         if step["instances"] != instances:
             raise SystemExit(f"{job} found {step['instances']} instances of {instances}")
         faster, less = plain["cpu"] / step["cpu"], plain["memory"] / step["memory"]
+        if job != "plain loader":
+            ratios[job] = faster
         print(f"{job:<26}{step['wall']:>9.2f}{step['cpu']:>9.2f}{step['memory']:>10.0f}{faster:>10.2f}{less:>15.2f}")
     os.environ["AMODAL_BENCH_CACHE"] = str(folder / "cache")
     print(f"\n{f'masks of {HEIGHT}x{WIDTH}':<26}{'per s':>9}{'plain':>9}{'x faster':>10}")
     for name, (ours, plainly, ratio) in masks_per_second(folder, rounds).items():
+        ratios[f"masks: {name}"] = ratio
         print(f"{name:<26}{ours:>9.0f}{plainly:>9.0f}{ratio:>10.2f}")
+    return ratios
 
 
 if __name__ == "__main__":

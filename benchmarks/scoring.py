@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import history
 import numpy as np
 import pandas as pd
 
@@ -102,7 +103,9 @@ def main() -> None:
     """Print seconds for each protocol, for all, and for the plain way."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--instances", type=int, default=100_000)
-    wanted = parser.parse_args().instances
+    history.add_option(parser)
+    args = parser.parse_args()
+    wanted = args.instances
     with tempfile.TemporaryDirectory() as folder:
         run = written(Path(folder), wanted)
         print(f"{wanted} instances, {RESAMPLES} resamples\n\n| protocol | numbers | s |\n|---|---|---|")
@@ -125,6 +128,7 @@ def main() -> None:
         slow = plain(run, PLAIN) / PLAIN * RESAMPLES
         print(f"| plain loop for `instance` (from {PLAIN} resamples) | 2 | {slow:.0f} |")
         print(f"\n`instance`: {slow / took['instance']:.0f} times faster than the plain loop")
+    history.keep(args.history, "scoring", {f"instance, {wanted}": slow / took["instance"]})
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from one_picture import SOUND, opened, tree_of, write_tree
 
@@ -20,11 +19,11 @@ import amodal_bench
 from amodal_bench.cli.streams import lasting_streams
 from amodal_bench.core import progress
 from amodal_bench.datasets.reading import records
-from amodal_bench.report.progress import Progress
-from amodal_bench.runner.store import COUNTS, Row
+from amodal_bench.report.progress import Earlier, Progress
+from amodal_bench.runner.store import Row
 
 PACKAGE = Path(amodal_bench.__file__).parent
-NONE = pd.DataFrame(columns=["id", "draw", "error", *COUNTS])
+NONE = Earlier(0, 0.0, 0.0)
 
 
 def shown(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, bar: bool = True) -> str:

@@ -115,4 +115,4 @@ def test_the_area_of_the_visible_mask_is_compared_alike(tmp_path: Path) -> None:
     ("stated", "fits"), [(100, True), (100.4, True), (101, False), (float("nan"), True), (float("inf"), False)]
 )
 def test_of_an_rle_the_pixels_alone_count(stated: float, fits: bool) -> None:
-    assert agrees(stated, 100, {"size": [10, 10], "counts": [0, 100]}) is fits
+    assert agrees(stated, 100, lambda: {"size": [10, 10], "counts": [0, 100]}) is fits

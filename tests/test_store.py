@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from amodal_bench.core.errors import InputError
 from amodal_bench.core.stages import StageCost
 from amodal_bench.core.types import Mask
 from amodal_bench.metrics.counts import CELLS
+from amodal_bench.report.progress import Earlier, earlier_of
 from amodal_bench.runner import schema
+from amodal_bench.runner.merging import take_in
 from amodal_bench.runner.place import opened
 from amodal_bench.runner.store import COUNTS, Row, Store, prediction_row
 
@@ -238,3 +241,50 @@ def test_a_store_of_a_newer_version_is_refused_in_one_line(tmp_path: Path, read_
     with pytest.raises(InputError, match=rf"{said}\); install the version that made it"), opened(tmp_path):
         pass
     assert file.read_bytes() == before
+
+
+def of_draws(path: Path, count: int = 6) -> set[tuple[str, int]]:
+    """A store of two draws of each instance, of which one has failed and one has no pixel at all; what is done."""
+    shape = (9, 13)
+    rows = [prediction_row(str(n), *masks(n, shape), 0.0, 0.0, draw) for n in range(count) for draw in range(2)]
+    rows[3] = Row("1", "it failed", shape, None, np.zeros(CELLS, np.int64), draw=1)
+    nothing = np.zeros(shape, bool)
+    rows[4] = prediction_row("2", nothing, nothing, nothing, nothing, 0.0, 0.0)
+    with Store(path) as store:
+        store.write(rows)
+        return {(id, draw) for draw in range(2) for id in store.done(draw)}
+
+
+def test_what_is_done_is_summed_up_in_the_store_as_from_its_rows(tmp_path: Path) -> None:
+    done = of_draws(tmp_path / "store.sqlite")
+    every, some = [str(n) for n in range(6)], ["0", "1", "2", "5"]
+    with Store(tmp_path / "store.sqlite") as store:
+        for draws in (1, 2):
+            summed = earlier_of(store, every, draws, done)
+            # An id of another selection stands in the store: then the rows are read.
+            read = earlier_of(store, every, draws, {*done, ("of another run", 0)})
+            assert (summed.done, summed.below) == (read.done, read.below)
+            assert summed.above == pytest.approx(read.above)
+        assert summed.done == 11
+        assert summed.below == 10  # an IoU of nothing with nothing is none
+        assert earlier_of(store, some, 1, done).done == 4
+    with Store(tmp_path / "empty.sqlite") as store:
+        assert earlier_of(store, every, 1, set()) == Earlier(0, 0.0, 0)
+
+
+def test_a_store_that_has_all_of_another_reads_no_row_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    of_draws(folder / "store.sqlite")
+    with Store(tmp_path / "store.sqlite") as store:
+        assert take_in(store, [folder]) == 11
+        tables: list[str] = []
+        rows = Store.rows
+
+        def noted(self: Store, table: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+            tables.append(table)
+            return rows(self, table, *values)
+
+        monkeypatch.setattr(Store, "rows", noted)
+        assert take_in(store, [folder]) == 0
+        assert not {"instances", "records"} & set(tables)

@@ -47,6 +47,11 @@ def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)
 
 
+def object_or_empty(value: Any) -> dict[str, Any]:
+    """A JSON object, {} for anything else."""
+    return value if is_object(value) else {}
+
+
 def is_list(value: Any) -> TypeGuard[list[Any]]:
     """Whether a value of parsed JSON is a list."""
     return isinstance(value, list)
@@ -114,6 +119,14 @@ def pixels(rle: NativeRle) -> int:
 def common_pixels(first: NativeRle, second: NativeRle) -> int:
     """How many pixels two masks of one size share."""
     return native.area(native.intersected(first, second))
+
+
+def without(first: NativeRle, second: NativeRle) -> NativeRle:
+    """The pixels of one mask that another of its size lacks."""
+    height, width = second["size"]
+    runs = _uncompressed(second["counts"])
+    rest = runs[1:] if runs[0] == 0 else np.concatenate(([0], runs))
+    return native.intersected(first, native.from_runs(rest, height, width))
 
 
 def reaches_border(rle: NativeRle) -> bool:

@@ -2,21 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from amodal_bench.core import progress
 from amodal_bench.core.ids import among
 from amodal_bench.core.types import Integers
+from amodal_bench.metrics.counts import cells
 from amodal_bench.metrics.numbers.base import mean
 from amodal_bench.metrics.protocols import iou
-from amodal_bench.runner.store import COUNTS, Row
+from amodal_bench.runner.store import COUNTS, Row, Store
 
 FIRST, COMPILING, NEXT = "first batch", "first batch, compiling", "predicting"
 """Stages of a run; what loads weights names itself."""
+
+
+def _both(predicted: bool, amodal: bool, visible: bool, others: bool) -> bool:  # noqa: ARG001
+    return predicted and amodal
+
+
+def _either(predicted: bool, amodal: bool, visible: bool, others: bool) -> bool:  # noqa: ARG001
+    return predicted or amodal
+
+
+class Earlier(NamedTuple):
+    """What a store has of a run as it starts.
+
+    Attributes:
+        done: predictions.
+        above: the sum of their IoUs.
+        below: how many have one.
+    """
+
+    done: int
+    above: float
+    below: float
+
+
+def earlier_of(store: Store, ids: Collection[str], draws: int, done: Collection[tuple[str, int]]) -> Earlier:
+    """What a store has of the first draws of instances; it is shown and goes into no number, so no row is checked.
+
+    Args:
+        store: of the run.
+        ids: the run's instances.
+        draws: how many of each.
+        done: (id, draw) of all predictions that the store has.
+    """
+    if {id for id, _ in done} <= set(ids):  # summed up where they lie: half a million rows take seconds to be read
+        above, below = (" + ".join(COUNTS[cell] for cell in cells(holds)) for holds in (_both, _either))
+        wanted = "FROM instances WHERE error IS NULL AND draw < ?"
+        query = f"SELECT count(*), total(1.0 * ({above}) / nullif({below}, 0)), count(nullif({below}, 0)) {wanted}"
+        return Earlier(*store.db.execute(query, (draws,)).fetchone())
+    rows = store.drawn(draws)
+    rows = rows[among(rows["id"], ids) & rows["error"].isna()]
+    return Earlier(len(rows), *_sums(rows[COUNTS].to_numpy(np.int64)))
 
 
 class Progress:
@@ -25,7 +67,7 @@ class Progress:
     Args:
         title: shown before the bar.
         ids: all instances of the run.
-        earlier: the store's rows of these draws as the run starts; what is done in them counts.
+        earlier: what is done as the run starts.
         listener: is told predictions done, all predictions and running mIoU after each batch.
         bar: whether it is shown, as a bar or in a log as lines; the listener is told in either case.
         draws: how many predictions each instance gets.
@@ -36,17 +78,16 @@ class Progress:
         self,
         title: str,
         ids: Sequence[str],
-        earlier: pd.DataFrame,
+        earlier: Earlier,
         listener: Callable[[int, int, float], None],
         bar: bool = True,
         draws: int = 1,
         compiles: bool = False,
     ) -> None:
         self._listener, self._compiles = listener, compiles
-        done = earlier[among(earlier["id"], ids) & earlier["error"].isna()]
-        self._above, self._below = _sums(done[COUNTS].to_numpy(np.int64))
+        self._done, self._above, self._below = earlier
         self._errors = 0
-        self._done, self._total = len(done), len(ids) * draws
+        self._total = len(ids) * draws
         unit = "inst" if draws == 1 else "pred"
         self._shown = progress.Progress(title, self._total, unit, self._done, keep=True, show=bar)
 

@@ -61,23 +61,28 @@ def _take(store: Store, folder: Path, ids: Collection[str] | None) -> int:
 def _lacking(store: Store, other: Store, ids: Collection[str] | None) -> Found:
     """What another store has and this one has not."""
     here = {(id, draw): error for id, draw, error in store.db.execute("SELECT id, draw, error FROM instances")}
-    rows = [
-        row
-        for row in other.rows("instances", "ORDER BY id, draw")
-        if (ids is None or row[ID] in ids) and _is_better(row, here)
-    ]
+    # First what there is: mostly all of it has been taken by an earlier start, and nothing need be read.
+    lacking = {
+        (id, draw)
+        for id, draw, error in other.db.execute("SELECT id, draw, error FROM instances")
+        if (ids is None or id in ids) and _is_better(id, draw, error, here)
+    }
+    every = other.rows("instances", "ORDER BY id, draw") if lacking else ()
+    rows = [row for row in every if (row[ID], row[DRAW]) in lacking]
     known = {id for (id,) in store.db.execute("SELECT id FROM records")}
-    records = [row for row in other.rows("records", "ORDER BY rowid") if row[0] not in known]
+    new = any(id not in known for (id,) in other.db.execute("SELECT id FROM records"))
+    listed = other.rows("records", "ORDER BY rowid") if new else ()
+    records = [row for row in listed if row[0] not in known]
     taken = {row[ID] for row in rows}
     pictures: Sequence[Any] = []
-    if has_table(other.db, "pictures"):
+    if taken and has_table(other.db, "pictures"):
         pictures = [row for row in other.db.execute("SELECT id, digest, stat FROM pictures") if row[0] in taken]
     return rows, records, list(pictures), other.costs()
 
 
-def _is_better(row: Sequence[Any], here: dict[tuple[str, int], str | None]) -> bool:
-    place = row[ID], row[DRAW]
-    return place not in here or (row[ERROR] is None and here[place] is not None)
+def _is_better(id: str, draw: int, error: str | None, here: dict[tuple[str, int], str | None]) -> bool:
+    place = id, draw
+    return place not in here or (error is None and here[place] is not None)
 
 
 def _mark(folder: Path) -> str:

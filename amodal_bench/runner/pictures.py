@@ -6,6 +6,7 @@ counts.
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -54,16 +55,22 @@ class Pictures:
         """
         if self._source is None:
             return ""
-        noted = {id: (digest, stat) for id, digest, stat in self._db.execute("SELECT id, digest, stat FROM pictures")}
+        predicted = "SELECT id FROM instances WHERE error IS NULL"
+        rows = self._db.execute(f"SELECT id, digest, stat FROM pictures WHERE id IN ({predicted})")
+        noted = {id: (digest, stat) for id, digest, stat in rows}
         if not noted:
             return ""
-        predicted = {id for (id,) in self._db.execute("SELECT DISTINCT id FROM instances WHERE error IS NULL")}
-        wanted = [id for id in ids if id in noted and id in predicted]
+        wanted = [id for id in ids if id in noted]
         look, renewed = _Look(), list[tuple[str, str]]()
         changed: dict[str, Sequence[Path]] = {}
-        for id, files in self._source.files_of(wanted).items():
-            digest, stat = noted[id]
-            if (now := look.stat(files)) is None or now == stat:
+        at = builtins.id
+        stats: dict[int, str | None] = {}  # by what holds the files: instances of one picture may share it
+        found = self._source.files_of(wanted)
+        for id, files in found.items():
+            (digest, stat), place = noted[id], at(files)
+            if place not in stats:
+                stats[place] = look.stat(files)
+            if (now := stats[place]) is None or now == stat:
                 continue
             if look.digest(files) != digest:
                 changed[id] = files

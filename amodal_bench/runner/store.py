@@ -192,9 +192,9 @@ class Store:
             self._sums[table] = has_sums(self._db, table)
         columns, sums = SUMMED[table], self._sums[table]
         kinds, keys = columns.kinds, columns.keys
-        for stated, *found in self._db.execute(f"SELECT {SUM}, {', '.join(kinds)} FROM {table} {which}", values):
-            row = tuple(found)
-            if not (sums and row_sum(row) == stated) and (problem := fault((stated, *row), columns, sums)):
+        for found in self._db.execute(f"SELECT {SUM}, {', '.join(kinds)} FROM {table} {which}", values):
+            row = found[1:]
+            if not (sums and row_sum(row) == found[0]) and (problem := fault(found, columns, sums)):
                 raise DamagedRow(f"{table}, row {', '.join(map(repr, row[:keys]))[:200]}: {problem}")
             yield row
 

@@ -34,7 +34,8 @@ class Columns(NamedTuple):
 
 def row_sum(values: tuple[Any, ...]) -> int:
     """The CRC-32 over the values of a row as SQLite gives them back; each change of one to four bytes shows."""
-    return zlib.crc32(repr(values).encode("utf-8", "surrogatepass"))
+    text = repr(values)
+    return zlib.crc32(text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass"))
 
 
 def summed(values: Iterable[Any], kinds: Iterable[str]) -> tuple[Any, ...]:

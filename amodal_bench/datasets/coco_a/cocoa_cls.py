@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from amodal_bench.core.progress import follow
+from amodal_bench.core.rle import object_or_empty
 from amodal_bench.datasets.coco_a.coco_tree import CocoTree
 from amodal_bench.datasets.coco_a.regions import (
     PLACES,
@@ -17,7 +18,6 @@ from amodal_bench.datasets.coco_a.regions import (
     RegionDataset,
     mask_size,
     measures,
-    object_or_empty,
     odd,
 )
 from amodal_bench.datasets.reading.fields import claimed_id, is_set, text

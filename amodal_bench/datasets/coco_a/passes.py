@@ -13,7 +13,7 @@ from typing import Any
 
 from amodal_bench.core.errors import InputError
 from amodal_bench.core.progress import follow
-from amodal_bench.core.rle import is_list
+from amodal_bench.core.rle import is_list, object_or_empty
 from amodal_bench.datasets.base import Sample
 from amodal_bench.datasets.coco_a.regions import (
     PLACES,
@@ -21,7 +21,6 @@ from amodal_bench.datasets.coco_a.regions import (
     RegionDataset,
     mask_size,
     measures,
-    object_or_empty,
     odd,
 )
 from amodal_bench.datasets.reading.fields import claimed_id, is_set, text

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from amodal_bench.core.errors import InputError
-from amodal_bench.core.rle import Segmentation, decode, is_list, is_object
+from amodal_bench.core.rle import Segmentation, is_list, is_object, object_or_empty
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.reading.fields import odd_flags, odd_numbers, pixels, share, side
 from amodal_bench.datasets.reading.files import MEND
@@ -27,7 +27,8 @@ from amodal_bench.datasets.reading.keys import (
     visible_part,
 )
 from amodal_bench.datasets.reading.measures import Measures, of_segmentations, overruled
-from amodal_bench.datasets.reading.pictures import PICTURE, read_picture
+from amodal_bench.datasets.reading.pairs import DENSE, RUNS, Form, Form_, Pair
+from amodal_bench.datasets.reading.pictures import PICTURE, read_picture, sound_size
 
 VISIBLE = ("visible_mask",)
 """The key of V."""
@@ -48,6 +49,7 @@ class RegionDataset(IndexedDataset):
 
     rate_field: ClassVar[str] = "occlude_rate"
     visible_keys = VISIBLE
+    files_by = "picture"
 
     def __init__(self, index: Index, identity: str, file: Path) -> None:
         super().__init__(index.opened_from(file), identity)
@@ -80,10 +82,19 @@ class RegionDataset(IndexedDataset):
         except InputError as error:
             raise InputError(error.file, error.problem, error.remedy, self.scene_name(row)) from error
 
+    def read_size(self, row: Any) -> tuple[int, int]:
+        return sound_size(row, self.picture) or super().read_size(row)
+
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
+        return Masks(*self._masks(row, height, width, DENSE))
+
+    def read_pair(self, row: Any, height: int, width: int) -> Pair:
+        return Pair(*self._masks(row, height, width, RUNS))
+
+    def _masks(self, row: Any, height: int, width: int, form: Form[Form_]) -> tuple[Form_, Form_]:
         record = self.record_name(row)
         try:
-            return masks_of(self.fields(row), height, width)
+            return masks_of(self.fields(row), height, width, form)
         except ValueError as error:
             raise InputError(self.file, str(error), MEND, record) from error
         except InputError as error:
@@ -92,25 +103,25 @@ class RegionDataset(IndexedDataset):
     def outline(self, row: Any) -> Segmentation:
         return self.fields(row).get("segmentation")
 
-    def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
-        yield from super().disagreements(row, masks)
+    def disagreements(self, row: Any, pair: Pair) -> Iterator[str]:
+        yield from super().disagreements(row, pair)
         stated = self.fields(row).get("invisible_mask")
-        if stated is None or not masks.amodal.any():
+        if stated is None or not pair.amodal_pixels:
             return
         try:
-            hidden = decode(stated, *masks.amodal.shape)
+            hidden = RUNS.read(stated, *pair.size)
         except ValueError as error:
             yield f"invisible_mask: {error}"
             return
-        if wrong := int((hidden ^ (masks.amodal & ~masks.visible)).sum()):
+        if wrong := pair.differs(hidden):
             yield f"invisible_mask differs in {wrong} pixels from what the amodal mask has beyond the visible one"
 
 
-def masks_of(fields: dict[str, Any], height: int, width: int) -> Masks:
-    """V and A, (height, width) bool. Raises `ValueError` where either cannot be read."""
-    amodal = decode(fields.get("segmentation"), height, width)
+def masks_of(fields: dict[str, Any], height: int, width: int, form: Form[Form_]) -> tuple[Form_, Form_]:
+    """V and A, for an image of this height and width. Raises `ValueError` where either cannot be read."""
+    amodal = form.read(fields.get("segmentation"), height, width)
     key = visible_key(fields, VISIBLE)
-    return Masks(visible_mask(fields, key, amodal) if key else amodal, amodal)
+    return visible_mask(fields, key, amodal, form) if key else amodal, amodal
 
 
 def measures(fields: dict[str, Any], size: Size | None) -> Measures:
@@ -147,8 +158,3 @@ def _size(sides: Any) -> Size | None:
     if is_list(sides) and len(sides) == 2 and all(map(side, sides)):
         return side(sides[0]), side(sides[1])
     return None
-
-
-def object_or_empty(value: Any) -> dict[str, Any]:
-    """A JSON object, {} for anything else."""
-    return value if is_object(value) else {}

@@ -27,7 +27,8 @@ from amodal_bench.datasets.fishbowl.index import VERSION, build_index, masks_of,
 from amodal_bench.datasets.fishbowl.layouts import AUTO, Layout, find_layout
 from amodal_bench.datasets.fishbowl.rows import read_subset
 from amodal_bench.datasets.reading.index import Index, cached_index
-from amodal_bench.datasets.reading.indexed import IndexedDataset, Masks, ScenePixels
+from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset, Masks, ScenePixels
+from amodal_bench.datasets.reading.pairs import DENSE, RUNS, Form, Form_, Pair
 
 FILES_KEPT = 64
 """Parsed objects.json files that are kept: one video's, at less than a megabyte each."""
@@ -69,6 +70,7 @@ class FishBowl(IndexedDataset):
 
     name = "fishbowl"
     libraries = ("opencv", "pillow", "pycocotools")
+    files_by = SCENE
 
     def __init__(
         self,
@@ -95,11 +97,24 @@ class FishBowl(IndexedDataset):
 
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
         """V and A of a fish in a frame, both (height, width) bool. Raises `InputError` that names the instance."""
-        visible = self._mask(self.layout.scene_file(row["video_id"]), row["position"], row, height, width)
-        return Masks(visible, self._mask(Path(self.source(row)), 0, row, height, width))
+        return Masks(*self._masks(row, height, width, DENSE))
+
+    def read_pair(self, row: Any, height: int, width: int) -> Pair:
+        return Pair(*self._masks(row, height, width, RUNS))
+
+    def _masks(self, row: Any, height: int, width: int, form: Form[Form_]) -> tuple[Form_, Form_]:
+        visible = self._mask(self.layout.scene_file(row["video_id"]), row["position"], row, (height, width), form)
+        return visible, self._mask(Path(self.source(row)), 0, row, (height, width), form)
 
     def files(self, row: Any) -> tuple[Path, ...]:
         return (self.frames.file(row["video_id"], int(row["frame"])),)
+
+    def lots(self) -> list[list[str]]:
+        """Whole videos: their frames are decoded one after the other."""
+        of_videos: dict[str, list[str]] = {}
+        for scene in self._scenes:
+            of_videos.setdefault(scene.partition("/")[0], []).append(scene)
+        return list(of_videos.values())
 
     def source(self, row: Any) -> str:
         """The file of the amodal masks."""
@@ -124,10 +139,10 @@ class FishBowl(IndexedDataset):
                 what = f"{len(numbers)} frames, first {first} and last {last}, but there are {count} masks from 0"
                 yield Problem(str(self.frames.place(video)), f"video {video}", what)
 
-    def _mask(self, file: Path, position: int, row: Any, height: int, width: int) -> Mask:
+    def _mask(self, file: Path, position: int, row: Any, size: tuple[int, int], form: Form[Form_]) -> Form_:
         record, again = f"instance {row['id']}", "render the video again, or download it again"
         try:
-            return decode(masks_of(self._objects(file)[position])[row["frame"]], height, width)
+            return form.read(masks_of(self._objects(file)[position])[row["frame"]], *size)
         except ValueError as error:
             raise InputError(file, str(error), again, record) from error
         except IndexError as error:

@@ -6,23 +6,24 @@ visible masks are wrong in places.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.digests import sha256
 from amodal_bench.core.errors import ConfigError, InputError
-from amodal_bench.core.rle import Segmentation, is_object
+from amodal_bench.core.rle import Segmentation, object_or_empty
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.base import Problem
-from amodal_bench.datasets.kins.records import AMODAL, INDEX_VERSION, VISIBLE, build_index, decode_masks
+from amodal_bench.datasets.kins.records import AMODAL, INDEX_VERSION, VISIBLE, build_index, masks_of
 from amodal_bench.datasets.reading.files import MEND, annotation_digest, require_files, require_split
 from amodal_bench.datasets.reading.index import cached_index
 from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset, Masks
 from amodal_bench.datasets.reading.keys import first
 from amodal_bench.datasets.reading.names import place_in
-from amodal_bench.datasets.reading.pictures import read_picture
+from amodal_bench.datasets.reading.pairs import DENSE, RUNS, Form, Form_, Pair
+from amodal_bench.datasets.reading.pictures import read_picture, sound_size
 from amodal_bench.datasets.reading.records import read_record
 
 FILES = {
@@ -57,6 +58,7 @@ class Kins(IndexedDataset):
     name = "kins"
     contained = False
     visible_keys = VISIBLE
+    files_by = "picture"
     visible_everywhere = True
 
     def __init__(
@@ -82,10 +84,19 @@ class Kins(IndexedDataset):
         except InputError as error:
             raise InputError(error.file, error.problem, error.remedy, row[SCENE]) from error
 
+    def read_size(self, row: Any) -> tuple[int, int]:
+        return sound_size(row, partial(place_in, self.folder)) or super().read_size(row)
+
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
         """V and A of an instance, both (height, width) bool. Raises `InputError` that names the annotation."""
+        return Masks(*self._masks(row, height, width, DENSE))
+
+    def read_pair(self, row: Any, height: int, width: int) -> Pair:
+        return Pair(*self._masks(row, height, width, RUNS))
+
+    def _masks(self, row: Any, height: int, width: int, form: Form[Form_]) -> tuple[Form_, Form_]:
         try:
-            return decode_masks(self._record(row), height, width)
+            return masks_of(self._record(row), height, width, form)
         except ValueError as error:
             raise InputError(self.file, str(error), MEND, f"annotation {row['id']}") from error
 
@@ -93,8 +104,12 @@ class Kins(IndexedDataset):
         return first(self._record(row), AMODAL)[1]
 
     def _record(self, row: Any) -> dict[str, Any]:
-        record = read_record(self.file, int(row["start"]), int(row["length"]))
-        return record if is_object(record) else {}
+        return self._record_at(int(row["start"]), int(row["length"]))
+
+    @cached_property
+    def _record_at(self) -> Callable[[int, int], dict[str, Any]]:
+        """The record at a place of the file; the last one is kept, as `check` asks for it several times."""
+        return lru_cache(maxsize=1)(lambda start, length: object_or_empty(read_record(self.file, start, length)))
 
     def files(self, row: Any) -> tuple[Path, ...]:
         return (place_in(self.folder, row["picture"]),) if row["picture"] else ()
@@ -103,10 +118,10 @@ class Kins(IndexedDataset):
         """The annotation file."""
         return str(self.file)
 
-    def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
+    def disagreements(self, row: Any, pair: Pair) -> Iterator[str]:
         """What every dataset reports, and an empty V where the file states its pixels."""
-        yield from super().disagreements(row, masks)
-        if row["visible_pixels"] > 0 and not masks.visible.any():
+        yield from super().disagreements(row, pair)
+        if row["visible_pixels"] > 0 and not pair.visible_pixels:
             yield f"i_area says {row['visible_pixels']:g} but no pixel is visible"
 
     def remarks(self) -> list[str]:

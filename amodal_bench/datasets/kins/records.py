@@ -12,12 +12,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from amodal_bench.core.rle import decode_field
 from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_flags, odd_numbers, pixels, text
 from amodal_bench.datasets.reading.index import Index, Report, make_index
-from amodal_bench.datasets.reading.indexed import SCENE, Masks
+from amodal_bench.datasets.reading.indexed import SCENE
 from amodal_bench.datasets.reading.keys import (
     HIDDEN,
     VISIBLE_KEY,
@@ -28,6 +25,7 @@ from amodal_bench.datasets.reading.keys import (
     visible_part,
 )
 from amodal_bench.datasets.reading.measures import Segmentations
+from amodal_bench.datasets.reading.pairs import Form, Form_
 from amodal_bench.datasets.reading.pictures import PICTURE, Pictures
 from amodal_bench.datasets.reading.records import Record, read_entries, read_records
 
@@ -55,21 +53,21 @@ def segmentations(record: dict[str, Any], size: tuple[int, int] | None) -> Segme
     return Segmentations(amodal, visible, size)
 
 
-def decode_masks(record: dict[str, Any], height: int, width: int) -> Masks:
-    """V and A of an annotation, both (height, width) bool; V may reach beyond A.
+def masks_of(record: dict[str, Any], height: int, width: int, form: Form[Form_]) -> tuple[Form_, Form_]:
+    """V and A of an annotation, for an image of this height and width; V may reach beyond A.
 
     Without a visible mask V = A, with an empty one V is empty: the object is hidden.
 
     Raises:
         ValueError: with the key and a short reason, where a mask cannot be read.
     """
-    amodal = decode_field(*first(record, AMODAL), height, width)
+    amodal = form.read_field(*first(record, AMODAL), height, width)
     key = visible_key(record, VISIBLE)
     if not key:
-        return Masks(amodal, amodal)
+        return amodal, amodal
     if key != HIDDEN and says_nothing(record[key]):
-        return Masks(np.zeros_like(amodal), amodal)
-    return Masks(visible_mask(record, key, amodal), amodal)
+        return form.empty(height, width), amodal
+    return visible_mask(record, key, amodal, form), amodal
 
 
 def build_index(file: Path) -> Index:

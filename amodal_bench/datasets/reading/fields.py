@@ -27,6 +27,8 @@ def text(value: Any) -> str:
 
     Half a surrogate pair, which JSON allows and no other file does, becomes "?".
     """
+    if type(value) is int:  # as most ids are
+        return str(value)
     if value is None:
         return ""
     number = whole(value) if isinstance(value, float) else None
@@ -63,10 +65,10 @@ def share(value: Any) -> float:
 def odd_numbers(fields: dict[str, Any], areas: tuple[str, ...], rates: tuple[str, ...] = ()) -> Iterator[str]:
     """What to report of numbers that are stated and cannot be right; they are measured instead."""
     for key in areas:
-        if fields.get(key) is not None and math.isnan(pixels(fields[key])):
+        if (value := fields.get(key)) is not None and math.isnan(pixels(value)):
             yield f"{key} must be a number of pixels"
     for key in rates:
-        if fields.get(key) is not None and math.isnan(share(fields[key])):
+        if (value := fields.get(key)) is not None and math.isnan(share(value)):
             yield f"{key} must be a number between 0 and 1"
 
 

@@ -16,19 +16,27 @@ from numpy.typing import NDArray
 
 from amodal_bench.core.digests import stat_of
 from amodal_bench.core.errors import InputError
-from amodal_bench.core.progress import follow
+from amodal_bench.core.processes import Ended, in_processes
+from amodal_bench.core.progress import Progress
 from amodal_bench.core.rle import Segmentation
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Problem, Sample
 from amodal_bench.datasets.reading.files import MEND
 from amodal_bench.datasets.reading.index import Index
 from amodal_bench.datasets.reading.keys import VISIBLE_KEY, doubts, what_was_taken
-from amodal_bench.datasets.reading.measures import RATE_TOLERANCE, agrees, of_masks
+from amodal_bench.datasets.reading.measures import RATE_TOLERANCE, agrees
+from amodal_bench.datasets.reading.pairs import Pair
 
 READING = 3
 """Raised where the same files would give other samples, so that runs do not mix them."""
 
 SCENES_KEPT = 4
+LOT = 16
+"""Scenes that a process checks before it tells what it has found."""
+
+FEW_INSTANCES = 2000
+"""Instances below which `check` starts no processes."""
+
 FAULT = "fault"
 """The column of an index that says what is wrong with a picture's own entry, see `pictures.PICTURE`."""
 
@@ -90,6 +98,7 @@ class IndexedDataset(ABC):
         visible_keys: where a record of the files has V, in order; the index then has the column `VISIBLE_KEY`.
         visible_everywhere: whether each record should have V, or only those of occluded objects.
         read_ahead: see `ReadAhead`.
+        files_by: the column whose value decides an instance's files, so that each is looked for once; "" for none.
     """
 
     name: ClassVar[str]
@@ -99,6 +108,7 @@ class IndexedDataset(ABC):
     visible_keys: ClassVar[tuple[str, ...]] = ()
     visible_everywhere: ClassVar[bool] = False
     read_ahead: ClassVar[bool] = True
+    files_by: str = ""
 
     def __init__(self, index: Index, identity: str) -> None:
         """`identity` names, beside the sources, what decides the samples: split, variant, annotator."""
@@ -120,6 +130,16 @@ class IndexedDataset(ABC):
     @abstractmethod
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
         """V and A of an instance, both (height, width). Raises `InputError` that names the record."""
+
+    def read_size(self, row: Any) -> tuple[int, int]:
+        """Height and width of the image of an instance, for `check`. Raises what `read_image` does."""
+        image = self.read_image(row)
+        return image.shape[0], image.shape[1]
+
+    def read_pair(self, row: Any, height: int, width: int) -> Pair:
+        """V and A of an instance as RLEs, for `check`. Raises what `read_masks` does."""
+        masks = self.read_masks(row, height, width)
+        return Pair.of_masks(masks.visible, masks.amodal)
 
     def records(self) -> pd.DataFrame:
         """The index, one row per instance, with `RECORD_COLUMNS` and those of `TRACK_COLUMNS` that it has."""
@@ -149,8 +169,21 @@ class IndexedDataset(ABC):
         """See `FromFiles`."""
         if type(self).files is IndexedDataset.files:
             return {}
-        known = ((id, _Row(self._columns, self._positions[id])) for id in ids if id in self._positions)
-        return {id: files for id, row in known if (files := self.files(row))}
+        shared = self._columns(self.files_by) if self.files_by else None
+        found: dict[str, Sequence[Path]] = {}
+        looked: dict[str, tuple[Path, ...]] = {}
+        for id in ids:
+            if (place := self._positions.get(id)) is None:
+                continue
+            if shared is None:
+                files = self.files(_Row(self._columns, place))
+            elif (known := looked.get(shared[place])) is not None:
+                files = known
+            else:
+                files = looked[shared[place]] = self.files(_Row(self._columns, place))
+            if files:
+                found[id] = files
+        return found
 
     def files(self, row: Any) -> tuple[Path, ...]:  # noqa: ARG002
         """The files that an instance is read from, its picture first, beside those of the fingerprint."""
@@ -164,23 +197,58 @@ class IndexedDataset(ABC):
     def check(self) -> Sequence[Problem]:
         """Decode every image and mask, and compare them with each other and with the annotated numbers."""
         problems = [Problem(str(p.file), str(p.record), str(p.what)) for p in self.index.problems.itertuples()]
-        for scene_id, rows in follow(self._scenes.items(), f"checking {self.name}", "scene", show=True):
-            try:
-                scene = self._read_scene(scene_id)
-            except InputError as error:
-                if not self._has_fault(int(rows[0])):
-                    problems.append(_problem(error))
-                continue
-            for row in rows.tolist():
-                masks, record = scene.masks[row], _Row(self._columns, row)
-                if isinstance(masks, InputError):
-                    problems.append(_problem(masks))
-                else:
-                    problems += [
-                        Problem(self.source(record), self.record_name(record), what)
-                        for what in self.disagreements(record, masks)
-                    ]
+        for name in self.index.instances:
+            self._columns(str(name))  # once, and not in each process
+        lots = self.lots()
+        with Progress(f"checking {self.name}", len(self._scenes), "scene", show=True) as progress:
+            for lot, found in zip(lots, self._checked_lots(lots), strict=True):
+                problems += found
+                progress.advance(len(lot))
         return problems
+
+    def lots(self) -> list[list[str]]:
+        """The scenes by their names, in lots of which one process checks each."""
+        scenes = list(self._scenes)
+        return [scenes[start : start + LOT] for start in range(0, len(scenes), LOT)]
+
+    def _checked_lots(self, lots: Sequence[Sequence[str]]) -> Iterator[list[Problem]]:
+        """The problems of each lot; of one that ends its process, scene by scene."""
+        few = len(self.index.instances) < FEW_INSTANCES
+        for lot, found in zip(lots, in_processes(self._checked, lots, 1 if few else None), strict=True):
+            if not isinstance(found, Ended):
+                yield found
+            elif len(lot) == 1:
+                row = _Row(self._columns, int(self._scenes[lot[0]][0]))
+                what = f"reading its image or one of its masks ends the process ({found.how})"
+                yield [Problem(self.source(row), f"image {row['image_id']}", what)]
+            else:
+                alone = [[scene] for scene in lot]
+                yield [problem for problems in self._checked_lots(alone) for problem in problems]
+
+    def _checked(self, lot: Sequence[str]) -> list[Problem]:
+        return [problem for scene in lot for problem in self._checked_scene(scene)]
+
+    def _checked_scene(self, scene: str) -> Iterator[Problem]:
+        """Decode the image of a scene, and compare the masks of its instances."""
+        rows = self._scenes[scene].tolist()
+        try:
+            size = self.read_size(_Row(self._columns, rows[0]))
+        except InputError as error:
+            if not self._has_fault(rows[0]):
+                yield _problem(error)
+            return
+        for row in rows:
+            record = _Row(self._columns, row)
+            try:
+                pair = self.read_pair(record, *size)
+            except InputError as error:
+                yield _problem(error)
+                continue
+            if not pair.amodal_pixels:
+                yield _problem(self._empty(record))
+                continue
+            for what in self.disagreements(record, pair):
+                yield Problem(self.source(record), self.record_name(record), what)
 
     def _has_fault(self, row: int) -> bool:
         """Whether the fault of a row's picture stands among the problems of the index already."""
@@ -206,16 +274,15 @@ class IndexedDataset(ABC):
         """How a problem of this instance names its record."""
         return f"instance {row['id']}"
 
-    def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
+    def disagreements(self, row: Any, pair: Pair) -> Iterator[str]:
         """Where an instance's masks contradict each other or the index; an absent (NaN) number is no fault."""
-        found = of_masks(masks.amodal, masks.visible)
-        if not agrees(row["amodal_pixels"], found.amodal_pixels, self.outline(row)):
-            yield f"amodal_pixels says {row['amodal_pixels']:g} but the mask has {found.amodal_pixels:g} pixels"
-        outside = int((masks.visible & ~masks.amodal).sum())
+        if not agrees(row["amodal_pixels"], pair.amodal_pixels, lambda: self.outline(row)):
+            yield f"amodal_pixels says {row['amodal_pixels']:g} but the mask has {pair.amodal_pixels:g} pixels"
+        outside = pair.visible_pixels - pair.common_pixels
         if outside and self.contained:
             yield f"{outside} visible pixels lie outside the amodal mask"
-        if abs(row["occlusion_rate"] - found.occlusion_rate) > RATE_TOLERANCE:
-            yield f"{self.rate_field} says {row['occlusion_rate']:g} but the masks give {found.occlusion_rate:g}"
+        if abs(row["occlusion_rate"] - pair.occlusion_rate) > RATE_TOLERANCE:
+            yield f"{self.rate_field} says {row['occlusion_rate']:g} but the masks give {pair.occlusion_rate:g}"
 
     def outline(self, row: Any) -> Segmentation:  # noqa: ARG002
         """What A is decoded from, for `disagreements`; None where it is no polygon by the dataset's construction."""
@@ -233,12 +300,15 @@ class IndexedDataset(ABC):
 
     @cached_property
     def _positions(self) -> dict[str, int]:
-        return {str(id): row for row, id in enumerate(self.index.instances["id"])}
+        return {str(id): row for row, id in enumerate(self.index.instances["id"].to_list())}
 
     @cached_property
     def _scenes(self) -> dict[str, Any]:
         groups = self.index.instances.groupby(SCENE, sort=False).indices
         return {str(scene): np.asarray(rows) for scene, rows in groups.items()}
+
+    def _empty(self, record: Any) -> InputError:
+        return InputError(self.source(record), "the amodal mask is empty", MEND, self.record_name(record))
 
     def _read_scene(self, scene: str) -> ScenePixels:
         """Decode a scene. Raises `InputError` where its image cannot be used."""
@@ -254,8 +324,7 @@ class IndexedDataset(ABC):
                 masks[row] = error
                 continue
             if not found.amodal.any():
-                name = self.record_name(record)
-                masks[row] = InputError(self.source(record), "the amodal mask is empty", MEND, name)
+                masks[row] = self._empty(record)
                 continue
             found.visible.flags.writeable = found.amodal.flags.writeable = False
             masks[row] = found

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from amodal_bench.core.rle import Segmentation, decode, decode_field, encode, is_list, is_object
-from amodal_bench.core.types import Mask
+from amodal_bench.core.rle import Segmentation, decode, encode, is_list, is_object
+from amodal_bench.datasets.reading.pairs import DENSE, Form, Form_
 
 FORMATS = ("visible_mask", "i_segm", "inmodal_seg")
 """Keys of V in the formats that are read."""
@@ -31,6 +30,8 @@ FEW = 0.05
 
 def visible_key(record: dict[str, Any], own: Sequence[str]) -> str:
     """The key that V is read from: the first of the dataset's own keys, of `FORMATS`, or `HIDDEN`; "" for none."""
+    if record.get(own[0]) is not None:  # as in almost all records
+        return own[0]
     return next((key for key in (*own, *FORMATS, HIDDEN) if record.get(key) is not None), "")
 
 
@@ -50,18 +51,18 @@ def visible_part(
     if says_nothing(record[HIDDEN]):
         return amodal
     try:
-        return None if size is None else encode(visible_mask(record, key, decode(amodal, *size)))
+        return None if size is None else encode(visible_mask(record, key, decode(amodal, *size), DENSE))
     except ValueError:
         return None
 
 
-def visible_mask(record: dict[str, Any], key: str, amodal: Mask) -> Mask:
-    """V of a record, (H, W) bool as A; `key` is what `visible_key` found. Raises `ValueError` that names the key."""
+def visible_mask(record: dict[str, Any], key: str, amodal: Form_, form: Form[Form_]) -> Form_:
+    """V of a record in the form of A; `key` is what `visible_key` found. Raises `ValueError` that names the key."""
     if key != HIDDEN:
-        return decode_field(key, record[key], *amodal.shape)
+        return form.read_field(key, record[key], *form.size(amodal))
     if says_nothing(record[HIDDEN]):
         return amodal
-    return np.asarray(amodal & ~decode_field(HIDDEN, record[HIDDEN], *amodal.shape))
+    return form.without(amodal, form.read_field(HIDDEN, record[HIDDEN], *form.size(amodal)))
 
 
 def first(record: dict[str, Any], keys: Sequence[str]) -> tuple[str, Any]:

@@ -21,6 +21,7 @@ from functools import cached_property
 import numpy as np
 
 from amodal_bench.core import rle
+from amodal_bench.core.extents import Extent
 from amodal_bench.core.masks import touches_border
 from amodal_bench.core.native import NativeRle
 from amodal_bench.core.rle import Segmentation
@@ -56,24 +57,24 @@ class Measures:
         return self if self.amodal_pixels != 0 else Measures()
 
 
-def agrees(stated: float, pixels: float, segmentation: Segmentation) -> bool:
+def agrees(stated: float, pixels: float, segmentation: Callable[[], Segmentation]) -> bool:
     """Whether a stated area is that of a mask of so many pixels; NaN says nothing and agrees.
 
     Args:
         stated: the area that a file states.
         pixels: of the mask.
-        segmentation: what the mask was read from: of polygons, the area that they enclose agrees, too.
+        segmentation: gives what the mask was read from: of polygons, the area that they enclose agrees, too.
     """
     if not abs(stated - pixels) > PIXEL_TOLERANCE:
         return True
-    found = rle.outline(segmentation)
+    found = rle.outline(segmentation())
     return found is not None and abs(stated - found[0]) <= max(PIXEL_TOLERANCE, OUTLINE_TOLERANCE * found[1])
 
 
 def of_masks(amodal: Mask, visible: Mask) -> Measures:
     """Measure two masks, both (H, W) bool."""
     pixels = int(np.count_nonzero(amodal))
-    rate = _rate(pixels, int(np.count_nonzero(amodal & visible)))
+    rate = rate_of(pixels, int(np.count_nonzero(amodal & visible)))
     return Measures(pixels, rate, touches_border(amodal), hidden=not visible.any())
 
 
@@ -83,6 +84,7 @@ def of_segmentations(
     size: tuple[int, int] | None,
     stated_pixels: float = math.nan,
     stated_rate: float = math.nan,
+    extent: Extent | None = None,
 ) -> Measures:
     """Measure two masks as a file has them, without making one.
 
@@ -92,25 +94,48 @@ def of_segmentations(
         size: the image's height and width, None where they are unknown.
         stated_pixels: the pixels of A that the file states, NaN for none.
         stated_rate: the occlusion rate that the file states, NaN for none.
+        extent: of A, where it is known already.
     """
-    return Segmentations(amodal, visible, size).measures(stated_pixels, stated_rate)
+    return Segmentations(amodal, visible, size, extent).measures(stated_pixels, stated_rate)
 
 
 @dataclass(eq=False)
 class Segmentations:
-    """A and V of an instance as a file has them; each is checked when it is first needed, and only once."""
+    """A and V of an instance as a file has them; each is checked when it is first needed, and only once.
+
+    `extent` is that of A where it is known already: then A need not be looked at.
+    """
 
     amodal: Segmentation
     visible: Segmentation
     size: tuple[int, int] | None
+    extent: Extent | None = None
 
     def measures(self, stated_pixels: float = math.nan, stated_rate: float = math.nan) -> Measures:
         """Measure as `of_segmentations` does."""
-        whole, pixels = self._whole, stated_pixels
-        if whole is not None and (math.isnan(pixels) or not rle.pixels(whole)):
-            pixels = rle.pixels(whole)
-        truncated = whole is not None and rle.reaches_border(whole)
+        if (
+            self.extent is not None
+            and self.extent[:2] == self.size
+            and stated_rate < 1
+            and rle.begins_with_pixels(self.visible)
+        ):  # nothing has to be measured: as most objects are stated
+            _, _, found, truncated = self.extent
+            pixels = float(found) if math.isnan(stated_pixels) or not found else stated_pixels
+            return Measures(pixels, stated_rate, truncated)
+        covered, pixels = self._covered, stated_pixels
+        if covered is not None and (math.isnan(pixels) or not covered.pixels):
+            pixels = covered.pixels
+        truncated = covered is not None and covered.reaches_border
         return Measures(pixels, self.rate(stated_rate), truncated, self.hidden)
+
+    @cached_property
+    def _covered(self) -> Extent | None:
+        """What A covers; None where it cannot be read."""
+        if self.size is not None and self.extent is not None and self.extent[:2] == self.size:
+            return self.extent
+        if self._whole is None or self.size is None:
+            return None
+        return Extent(*self.size, rle.pixels(self._whole), rle.reaches_border(self._whole))
 
     def rate(self, stated: float = math.nan) -> float:
         """The occlusion rate, as `settled` chooses it."""
@@ -134,7 +159,7 @@ class Segmentations:
     def _measured_rate(self) -> float:
         if self._whole is None or self._seen is None:
             return math.nan
-        return _rate(rle.pixels(self._whole), self._common)
+        return rate_of(rle.pixels(self._whole), self._common)
 
     @cached_property
     def _common(self) -> int:
@@ -174,5 +199,6 @@ def overruled(name: str, stated: float, settled_rate: float) -> Iterator[str]:
         yield f"{name} says {stated:g} but the masks give {settled_rate:g}"
 
 
-def _rate(amodal_pixels: int, common: int) -> float:
+def rate_of(amodal_pixels: int, common: int) -> float:
+    """The occlusion rate by the pixels of A and by those that A and V share; NaN where A is empty."""
     return 1 - common / amodal_pixels if amodal_pixels else math.nan

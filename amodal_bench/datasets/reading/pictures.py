@@ -20,6 +20,7 @@ from amodal_bench.datasets.reading.fields import (
 )
 from amodal_bench.datasets.reading.files import MEND, read_image, require_size
 from amodal_bench.datasets.reading.names import namesake
+from amodal_bench.datasets.reading.sound import sound_png
 
 PICTURE = {"picture": "str", "height": "int64", "width": "int64", "fault": "str"}
 """Columns of an index: the picture's name, "" where there is none, and the size that is stated, 0 where none is.
@@ -83,6 +84,17 @@ def _nameless(stated: Any) -> str:
     if not text(stated):
         return NO_FILE_NAME
     return LEADS_OUT if leads_out(text(stated)) else NO_NAME
+
+
+def sound_size(row: Any, find: Callable[[str], Path]) -> tuple[int, int] | None:
+    """Height and width of a row's picture where `read_picture` is sure to read it; None where it may not."""
+    if not row["picture"] or leads_out(row["picture"]):
+        return None
+    try:
+        size = sound_png(find(row["picture"]))
+    except InputError:
+        return None
+    return size if Picture(row["picture"], row["height"], row["width"]).size in (None, size) else None
 
 
 def read_picture(row: Any, file: Path, find: Callable[[str], Path], remedy: str) -> Image:

@@ -16,6 +16,8 @@ PICTURE_ENDINGS = (".bmp", ".png", ".jpg")
 def find_picture(folder: Path, name: str) -> Path:
     """The picture of a name: as given, else with another ending; where there would be one if there is none."""
     path = folder / name
+    if is_regular(path):
+        return path
     candidates = [path, *(path.with_suffix(ending) for ending in PICTURE_ENDINGS)]
     if exact := next((candidate for candidate in candidates if is_regular(candidate)), None):
         return exact

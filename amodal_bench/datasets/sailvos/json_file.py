@@ -15,15 +15,17 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from amodal_bench.core.rle import Segmentation, decode, decode_field, is_list, is_object
+from amodal_bench.core.extents import Extent
+from amodal_bench.core.rle import Segmentation, is_list, is_object
 from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_flags, odd_numbers, pixels, share, text
 from amodal_bench.datasets.reading.index import Index, Report, make_index
-from amodal_bench.datasets.reading.indexed import SCENE, Masks
+from amodal_bench.datasets.reading.indexed import SCENE
 from amodal_bench.datasets.reading.keys import VISIBLE_KEY, visible_key, visible_mask, visible_part
 from amodal_bench.datasets.reading.measures import Measures, agrees, of_segmentations, overruled
 from amodal_bench.datasets.reading.names import posix
+from amodal_bench.datasets.reading.pairs import RUNS, Form, Form_, Pair
 from amodal_bench.datasets.reading.pictures import PICTURE, Pictures
-from amodal_bench.datasets.reading.records import Record, read_entries, read_record, read_records
+from amodal_bench.datasets.reading.records import Record, measured_ahead, read_entries, read_record, read_records
 from amodal_bench.datasets.sailvos.frames import frame_ranks, video_of
 
 JSON_VERSION = 7
@@ -50,18 +52,18 @@ def build_index(file: Path) -> Index:
     return _Reading(file).index()
 
 
-def decode_masks(record: dict[str, Any], height: int, width: int) -> Masks:
-    """V and A of an annotation, both (height, width) bool.
+def masks_of(record: dict[str, Any], height: int, width: int, form: Form[Form_]) -> tuple[Form_, Form_]:
+    """V and A of an annotation, for an image of this height and width.
 
     Raises:
         ValueError: with a short reason, where a mask is missing or cannot be read.
     """
-    amodal = decode(amodal_part(record), height, width)
+    amodal = form.read(amodal_part(record), height, width)
     if not (key := found_key(record)):
         raise ValueError("it has no visible_mask")
     if key == PAIR:
-        return Masks(decode_field("visible_mask", record["segmentation"][1], height, width), amodal)
-    return Masks(visible_mask(record, key, amodal), amodal)
+        return form.read_field("visible_mask", record["segmentation"][1], height, width), amodal
+    return visible_mask(record, key, amodal, form), amodal
 
 
 def amodal_part(record: dict[str, Any]) -> Segmentation:
@@ -80,27 +82,26 @@ def found_key(record: dict[str, Any]) -> str:
     return visible_key(record, VISIBLE)
 
 
-def seen_part(record: dict[str, Any], size: tuple[int, int] | None) -> Segmentation:
-    """The segmentation of V, None where there is none."""
-    key = found_key(record)
+def seen_part(record: dict[str, Any], key: str, size: tuple[int, int] | None) -> Segmentation:
+    """The segmentation of V, None where there is none; `key` is what `found_key` found."""
     if key == PAIR:
         return record["segmentation"][1]
     return visible_part(record, key, amodal_part(record), size) if key else None
 
 
-def disagreements(record: dict[str, Any], masks: Masks) -> Iterator[str]:
+def disagreements(record: dict[str, Any], pair: Pair) -> Iterator[str]:
     """Where the fields that only `check` reads contradict the masks."""
-    stated, seen = pixels(record.get("area_visible")), int(masks.visible.sum())
-    if not agrees(stated, seen, seen_part(record, masks.amodal.shape[:2])):
+    stated, seen = pixels(record.get("area_visible")), pair.visible_pixels
+    if not agrees(stated, seen, lambda: seen_part(record, found_key(record), pair.size)):
         yield f"area_visible says {stated:g} but the visible mask has {seen} pixels"
     if record.get("invisible_mask") is None:
         return
     try:
-        hidden = decode_field("invisible_mask", record["invisible_mask"], *masks.amodal.shape)
+        hidden = RUNS.read_field("invisible_mask", record["invisible_mask"], *pair.size)
     except ValueError as error:
         yield str(error)
         return
-    if wrong := int((hidden != (masks.amodal & ~masks.visible)).sum()):
+    if wrong := pair.differs(hidden):
         yield f"invisible_mask differs from the amodal mask without the visible one in {wrong} pixels"
 
 
@@ -126,6 +127,7 @@ class _Reading:
     def index(self) -> Index:
         early: list[tuple[str, Record]] = []
         records = read_records(self.file, ("images", "annotations"), KIND, REMEDY)
+        records = measured_ahead(records, "annotations", amodal_part)
         # "videos" and "models" say nothing that is needed.
         for record, label in read_entries(records, ("images", "categories", "annotations"), self.report):
             if record.array == "images":
@@ -147,7 +149,8 @@ class _Reading:
         fields: dict[str, Any] = record.value
         id, image_id = self.unused_id(text(fields.get("id")), label), text(fields.get("image_id"))
         picture = self.pictures.get(image_id)
-        measured = _measures(fields, picture.size)
+        key = found_key(fields)
+        measured = _measures(fields, key, picture.size, record.extent)
         for what in chain(
             odd_numbers(fields, ("area", "area_amodal", "area_visible"), (RATE,)),
             odd_flags(fields, ("iscrowd",)),
@@ -167,7 +170,7 @@ class _Reading:
                 "frame": 0,
                 "start": record.start,
                 "length": record.length,
-                VISIBLE_KEY: found_key(fields),
+                VISIBLE_KEY: key,
                 **vars(picture),
                 **vars(measured),
             }
@@ -203,14 +206,15 @@ class _Reading:
             row["frame"] = places.get(row["image_id"], 0)
 
 
-def _measures(fields: dict[str, Any], size: tuple[int, int] | None) -> Measures:
+def _measures(fields: dict[str, Any], key: str, size: tuple[int, int] | None, extent: Extent | None) -> Measures:
     """What the index says of an annotation; `occlu_depth` is 0 throughout and means nothing."""
     # In the converted form `area` may be that of the visible mask.
     stated = (pixels(fields.get(key)) for key in ("area_amodal", "area"))
     return of_segmentations(
         amodal_part(fields),
-        seen_part(fields, size),
+        seen_part(fields, key, size),
         size,
         stated_pixels=next((value for value in stated if not math.isnan(value)), math.nan),
         stated_rate=share(fields.get(RATE)),
+        extent=extent,
     ).of_record()

@@ -6,6 +6,7 @@ Frames of a video game, from the annotation files (`source=json`) or from the ra
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -17,14 +18,16 @@ from numpy.typing import NDArray
 
 from amodal_bench.core.digests import sizes_digest, stat_of
 from amodal_bench.core.errors import ConfigError, InputError
-from amodal_bench.core.rle import Segmentation, is_object
+from amodal_bench.core.rle import Segmentation, object_or_empty
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.base import Problem
 from amodal_bench.datasets.reading.files import MEND, annotation_digest, read_image, require_root, require_split
 from amodal_bench.datasets.reading.index import Index, cached_index, make_index
 from amodal_bench.datasets.reading.indexed import IndexedDataset, Masks
-from amodal_bench.datasets.reading.pictures import read_picture
+from amodal_bench.datasets.reading.pairs import DENSE, RUNS, Form, Form_, Pair
+from amodal_bench.datasets.reading.pictures import read_picture, sound_size
 from amodal_bench.datasets.reading.records import read_record
+from amodal_bench.datasets.reading.sound import sound_png
 from amodal_bench.datasets.sailvos import json_file, raw_folders
 from amodal_bench.datasets.sailvos.frames import find_picture
 
@@ -44,7 +47,13 @@ class InstanceSource(Protocol):
 
     def read_image(self, row: Any) -> Image: ...
 
+    def sound_size(self, row: Any) -> tuple[int, int] | None:
+        """Height and width of the image where it is sure to be read; None where it may not."""
+        ...
+
     def read_masks(self, row: Any, height: int, width: int) -> Masks: ...
+
+    def read_pair(self, row: Any, height: int, width: int) -> Pair: ...
 
     def file(self, row: Any) -> str:
         """The file that holds an instance, for messages about it."""
@@ -52,7 +61,7 @@ class InstanceSource(Protocol):
 
     def outline(self, row: Any) -> Segmentation: ...
 
-    def disagreements(self, row: Any, masks: Masks) -> Iterator[str]: ...
+    def disagreements(self, row: Any, pair: Pair) -> Iterator[str]: ...
 
 
 class SailVos(IndexedDataset):
@@ -97,6 +106,7 @@ class SailVos(IndexedDataset):
         if stride < 1:
             raise ConfigError(f"dataset.stride: {stride} must be >= 1")
         self.split, self.stride = split, stride
+        self.files_by = "picture" if source == "json" else ""
         self.annotations, self.folder = Path(annotations or Path(root, FILES[split])), Path(images or root)
         needs_file = source == "json" or images is None
         self._require_folders(Path(root), images is None or (needs_file and annotations is None))
@@ -121,12 +131,17 @@ class SailVos(IndexedDataset):
         except InputError as error:
             raise InputError(error.file, error.problem, error.remedy, f"image {row['image_id']}") from error
 
+    def read_size(self, row: Any) -> tuple[int, int]:
+        return self.source_files.sound_size(row) or super().read_size(row)
+
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
         """V and A of an instance, both (height, width) bool. Raises `InputError` that names the instance."""
-        try:
+        with _named(row):
             return self.source_files.read_masks(row, height, width)
-        except InputError as error:
-            raise InputError(error.file, error.problem, error.remedy, f"instance {row['id']}") from error
+
+    def read_pair(self, row: Any, height: int, width: int) -> Pair:
+        with _named(row):
+            return self.source_files.read_pair(row, height, width)
 
     def files(self, row: Any) -> tuple[Path, ...]:
         return self.source_files.files(row)
@@ -138,10 +153,10 @@ class SailVos(IndexedDataset):
     def outline(self, row: Any) -> Segmentation:
         return self.source_files.outline(row)
 
-    def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
+    def disagreements(self, row: Any, pair: Pair) -> Iterator[str]:
         """What every dataset reports, and what only this source states."""
-        yield from super().disagreements(row, masks)
-        yield from self.source_files.disagreements(row, masks)
+        yield from super().disagreements(row, pair)
+        yield from self.source_files.disagreements(row, pair)
 
     def _annotation_file(self, otherwise: str) -> AnnotationFile:
         if not self.annotations.is_file():
@@ -176,9 +191,18 @@ class AnnotationFile:
         find = partial(find_picture, self.folder)
         return read_picture(row, self.path, find, "use the picture in its original size")
 
+    def sound_size(self, row: Any) -> tuple[int, int] | None:
+        return sound_size(row, partial(find_picture, self.folder))
+
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
+        return Masks(*self._masks(row, height, width, DENSE))
+
+    def read_pair(self, row: Any, height: int, width: int) -> Pair:
+        return Pair(*self._masks(row, height, width, RUNS))
+
+    def _masks(self, row: Any, height: int, width: int, form: Form[Form_]) -> tuple[Form_, Form_]:
         try:
-            return json_file.decode_masks(self._record(row), height, width)
+            return json_file.masks_of(self._record(row), height, width, form)
         except ValueError as error:
             raise InputError(self.path, str(error), MEND) from error
 
@@ -188,12 +212,28 @@ class AnnotationFile:
     def outline(self, row: Any) -> Segmentation:
         return json_file.amodal_part(self._record(row))
 
-    def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:
-        return json_file.disagreements(self._record(row), masks)
+    def disagreements(self, row: Any, pair: Pair) -> Iterator[str]:
+        return json_file.disagreements(self._record(row), pair)
 
     def _record(self, row: Any) -> dict[str, Any]:
-        record = read_record(self.path, int(row["start"]), int(row["length"]))
-        return record if is_object(record) else {}
+        return self._record_at(int(row["start"]), int(row["length"]))
+
+    @cached_property
+    def _record_at(self) -> Callable[[int, int], dict[str, Any]]:
+        """The record at a place of the file; the last one is kept, as `check` asks for it several times."""
+        return lru_cache(maxsize=1)(lambda start, length: object_or_empty(read_record(self.path, start, length)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "folder": self.folder}  # a cache cannot be pickled
+
+
+@contextmanager
+def _named(row: Any) -> Iterator[None]:
+    """Name the instance in an `InputError` of the body."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(error.file, error.problem, error.remedy, f"instance {row['id']}") from error
 
 
 class RawFolders:
@@ -232,6 +272,9 @@ class RawFolders:
     def read_image(self, row: Any) -> Image:
         return read_image(self.folder / row["picture"])
 
+    def sound_size(self, row: Any) -> tuple[int, int] | None:
+        return sound_png(self.folder / row["picture"])
+
     def read_masks(self, row: Any, height: int, width: int) -> Masks:
         place, path = self.folder / row["map"], self.folder / row["mask"]
         visible, amodal = self.read_map(place, stat_of(place)), raw_folders.read_mask(path)
@@ -242,11 +285,15 @@ class RawFolders:
         # What a map holds where no object is, is not documented: only equality says anything.
         return Masks(np.asarray(visible == row["object"]), amodal)
 
+    def read_pair(self, row: Any, height: int, width: int) -> Pair:
+        masks = self.read_masks(row, height, width)
+        return Pair.of_masks(masks.visible, masks.amodal)
+
     def file(self, row: Any) -> str:
         return str(self.folder / row["mask"])
 
     def outline(self, row: Any) -> Segmentation:  # noqa: ARG002
         return None
 
-    def disagreements(self, row: Any, masks: Masks) -> Iterator[str]:  # noqa: ARG002
+    def disagreements(self, row: Any, pair: Pair) -> Iterator[str]:  # noqa: ARG002
         return iter(())
