@@ -56,7 +56,7 @@ bench: setup ## measure counting, preparing, overlap, the index of a large datas
 	$(BIN)/python benchmarks/scoring.py --history
 	$(BIN)/python benchmarks/resume.py --history
 	$(BIN)/python benchmarks/page.py
-	$(BIN)/python benchmarks/actors.py
+	$(BIN)/python benchmarks/actors.py --history
 
 bench-compare: setup ## which of the benchmarks became slower with the newest commit that was measured
 	$(BIN)/python benchmarks/history.py
