@@ -1,6 +1,6 @@
 """Ray Data against hand-made Ray actors on a run's job: rows, overhead, order, and what a killed actor costs.
 
-python benchmarks/ray_spike.py [--model sleep|visible|tiny] [--instances 64] [--batch 8] [--actors 2] [--poison]
+python benchmarks/ray_spike.py [--model sleep|visible|tiny] [--instances 64] [--actors 2] [--poison [--retries N]]
 
 Each way reads, predicts and counts the same instances of the toy aquarium, and hands rows to one writer. `--poison`
 lets one instance end its process each time that it is predicted, which is what no retry cures.
@@ -98,7 +98,7 @@ class Table(Worker):
 
 
 def by_data(args: argparse.Namespace, ids: Sequence[str], poison: str, seen: set[int]) -> Rows:
-    """Ray Data: a pool of actors that retries for ever, as its documentation has it for preemptible machines."""
+    """Ray Data: a pool of actors that retries, by default for ever."""
     import ray.data
 
     ray.data.DataContext.get_current().enable_progress_bars = False
@@ -109,7 +109,7 @@ def by_data(args: argparse.Namespace, ids: Sequence[str], poison: str, seen: set
         batch_size=args.batch,
         compute=ray.data.ActorPoolStrategy(size=args.actors),
         max_restarts=-1,
-        max_task_retries=-1,
+        max_task_retries=args.retries,
     )
     for batch in mapped.iter_batches(batch_size=None):
         seen.update(int(pid) for pid in batch["pid"])
@@ -158,9 +158,9 @@ def by_loop(args: argparse.Namespace, ids: Sequence[str]) -> tuple[float, list[R
         return time.perf_counter() - began, rows
 
 
-def timed(rows: Rows, kill: Callable[[], object] | None = None, at: int = 0) -> tuple[float, float, list[Row]]:
-    """Seconds until the first row, seconds from there on, and all rows as they came, each batch committed."""
-    began, first, came = time.perf_counter(), 0.0, list[Row]()
+def timed(rows: Rows, came: list[Row], kill: Callable[[], object] | None = None, at: int = 0) -> tuple[float, float]:
+    """Seconds until the first row, and seconds from there on; rows are added as they come, each batch committed."""
+    began, first = time.perf_counter(), 0.0
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
         for batch in rows:
             store.write(batch)
@@ -168,7 +168,7 @@ def timed(rows: Rows, kill: Callable[[], object] | None = None, at: int = 0) -> 
             if kill is not None and len(came) < at <= len(came) + len(batch):
                 kill()
             came += batch
-    return first - began, time.perf_counter() - first, came
+    return first - began, time.perf_counter() - first
 
 
 def same(rows: Sequence[Row], wanted: Sequence[Row]) -> str:
@@ -191,6 +191,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--actors", type=int, default=2)
     parser.add_argument("--poison", action="store_true")
+    parser.add_argument("--retries", type=int, default=-1, help="of a task of Ray Data's; for ever")
     parser.add_argument("--limit", type=float, default=60.0, help="seconds for Ray Data with --poison")
     args = parser.parse_args()
     ids = [str(id) for id in Toy(images=args.images).records()["id"]][: args.instances]
@@ -199,11 +200,13 @@ def main() -> None:
     import ray
 
     began = time.perf_counter()
-    ray.init(num_cpus=args.actors, include_dashboard=False, object_store_memory=200 * 2**20, log_to_driver=False)
+    options = {"include_dashboard": False, "object_store_memory": 200 * 2**20, "log_to_driver": False}
+    ray.init("local", num_cpus=args.actors, **options)
     print(f"a local cluster starts in {time.perf_counter() - began:.1f} s", flush=True)
     for name, way in (("actors", by_actors), ("Ray Data", by_data)):
         for killing in [False] if args.poison else [False, True]:
             seen: set[int] = set()
+            rows: list[Row] = []
 
             def kill(pids: set[int] = seen) -> None:
                 os.kill(next(iter(pids)), signal.SIGKILL)
@@ -213,7 +216,7 @@ def main() -> None:
                 alarm.start()
             try:
                 poison = ids[len(ids) // 2] if args.poison else ""
-                start, rest, rows = timed(way(args, ids, poison, seen), kill if killing else None, len(ids) // 3)
+                start, rest = timed(way(args, ids, poison, seen), rows, kill if killing else None, len(ids) // 3)
                 failed = sum(row.error is not None for row in rows)
                 print(
                     f"{name}{', an actor killed' * killing}: first row after {start:.1f} s, "
@@ -222,7 +225,10 @@ def main() -> None:
                 )
             except (Exception, KeyboardInterrupt) as error:
                 text = str(error).strip().splitlines()
-                print(f"{name}{', an actor killed' * killing}: {type(error).__name__} {text[:1]}", flush=True)
+                print(
+                    f"{name}{', an actor killed' * killing}: {type(error).__name__} {text[:1]}; {same(rows, wanted)}",
+                    flush=True,
+                )
             finally:
                 if args.poison:
                     alarm.cancel()
