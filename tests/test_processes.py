@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from amodal_bench.core.errors import InputError
@@ -86,3 +87,20 @@ def test_items_are_taken_a_few_ahead_only() -> None:
     assert len(taken) <= 2 * AHEAD + 1
     results.close()  # type: ignore[attr-defined]
     assert not multiprocessing.active_children()
+
+
+def test_threads_of_opencv_that_are_at_work_here_are_missed_by_nobody() -> None:
+    cv2 = pytest.importorskip("cv2")
+    before = cv2.getNumThreads()
+    picture = np.zeros((2000, 2000, 3), np.uint8)
+
+    def blurred(side: int) -> int:
+        return int(cv2.GaussianBlur(picture[:side], (0, 0), 5).sum())
+
+    try:
+        cv2.setNumThreads(4)
+        blurred(2000)  # begins them
+        assert list(in_processes(blurred, [1000, 1500, 2000], workers=2)) == [0, 0, 0]
+        assert cv2.getNumThreads() == 4
+    finally:
+        cv2.setNumThreads(before)

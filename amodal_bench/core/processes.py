@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -135,7 +135,7 @@ class _Pool(Generic[Item, Result]):
         ours, theirs = context.Pipe()
         others = [worker.pipe for worker in self._workers]
         process = context.Process(target=_serve, args=(self._work, theirs, [ours, *others]), daemon=True)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _without_threads():
             warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which such a process has none of
             process.start()
         theirs.close()
@@ -158,7 +158,6 @@ def _serve(work: Callable[[Any], Any], pipe: Connection, inherited: Sequence[Con
     for stop in (signal.SIGINT, signal.SIGHUP):
         signal.signal(stop, signal.SIG_IGN)  # the first process stops all
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _without_threads()
     with suppress(EOFError, OSError):
         while True:
             item = pipe.recv()
@@ -169,10 +168,22 @@ def _serve(work: Callable[[Any], Any], pipe: Connection, inherited: Sequence[Con
             pipe.send(answer)
 
 
-def _without_threads() -> None:
-    """Keep OpenCV to this thread: those that it had are gone in a process that was split off."""
-    if "cv2" in sys.modules:
-        sys.modules["cv2"].setNumThreads(1)
+@contextmanager
+def _without_threads() -> Iterator[None]:
+    """Let OpenCV have no threads but this one meanwhile, so that a process that is split off has none either.
+
+    There those of its pool are gone, and it would wait for them for ever, even to be told of another number.
+    """
+    cv2 = sys.modules.get("cv2")
+    if cv2 is None:
+        yield
+        return
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _sendable(error: Exception) -> Exception:
