@@ -71,15 +71,17 @@ class Pair:
 
     @classmethod
     def of_masks(cls, visible: Mask, amodal: Mask) -> Pair:
-        """Of two masks, both (H, W) bool."""
+        """The pair of two masks, both (H, W) bool."""
         return cls(native.from_mask(visible), native.from_mask(amodal))
 
     @cached_property
     def amodal_pixels(self) -> int:
+        """Pixels of A."""
         return rle.pixels(self.amodal)
 
     @cached_property
     def visible_pixels(self) -> int:
+        """Pixels of V."""
         return rle.pixels(self.visible)
 
     @cached_property
@@ -91,7 +93,7 @@ class Pair:
 
     @property
     def occlusion_rate(self) -> float:
-        """As `measures` defines it; NaN where A is empty."""
+        """The occlusion rate as `measures` defines it; NaN where A is empty."""
         return rate_of(self.amodal_pixels, self.common_pixels)
 
     @property
