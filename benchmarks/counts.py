@@ -6,7 +6,6 @@ python benchmarks/counts.py [--rounds 30]
 from __future__ import annotations
 
 import argparse
-import platform
 import time
 from collections.abc import Callable
 from statistics import median
@@ -81,7 +80,7 @@ def main() -> None:
     history.add_option(parser)
     args = parser.parse_args()
     rounds, ratios = max(args.rounds, 1), dict[str, float]()
-    print(f"{platform.processor() or platform.machine()}, NumPy {np.__version__}, median of {rounds} rounds")
+    print(f"{history.machine()}, NumPy {np.__version__}, median of {rounds} rounds")
     print(f"{'shape':<18}{'way':<15}{'us':>9}{'x joint_counts':>16}")
     for label, shape in SHAPES.items():
         took = measure(shape, rounds)

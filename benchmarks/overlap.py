@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -236,7 +235,7 @@ def main() -> int:
                 ideal = len(ids) * args.ms / 1000
                 what = f"a model that sleeps {args.ms:g} ms, view of {args.side}"
         print(f"{what}; {len(ids)} instances, batches of {args.batch}")
-        print(f"{platform.machine()}, {os.cpu_count()} cores; ideal {len(ids) / ideal:.1f} instances/s")
+        print(f"{history.machine()}; ideal {len(ids) / ideal:.1f} instances/s")
         print("\n| stages | instances/s | of the ideal | idle | ms an instance |\n|---|---|---|---|---|")
         shares = {}
         for title, overlap in (("one after the other", False), ("beside each other", True)):

@@ -6,7 +6,6 @@ python benchmarks/prepare.py [--rounds 9]
 from __future__ import annotations
 
 import argparse
-import platform
 import time
 from collections.abc import Callable
 from statistics import median
@@ -86,7 +85,7 @@ def main() -> None:
     args = parser.parse_args()
     rounds, ratios = max(args.rounds, 1), dict[str, float]()
     cv2.setNumThreads(1)
-    print(f"{platform.processor() or platform.machine()}, NumPy {np.__version__}, median of {rounds} rounds")
+    print(f"{history.machine()}, NumPy {np.__version__}, median of {rounds} rounds")
     print(f"{'view':<10}{'part':<12}{'ms':>9}{'plain ms':>10}{'x faster':>10}")
     for side in SIDES:
         took, apart = measure(side, rounds)

@@ -10,7 +10,6 @@ python benchmarks/segmenters.py [--images 12] [--rounds 3] [--size small|base|la
 from __future__ import annotations
 
 import argparse
-import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -115,7 +114,7 @@ def main() -> None:
     ratios: dict[str, float] = {}
     queries = queries_of(arguments.images)
     each = len(queries) / arguments.images
-    print(f"SAM {arguments.size} on {arguments.device}, {platform.processor() or platform.machine()}")
+    print(f"SAM {arguments.size} on {arguments.device}, {history.machine()}")
     print(f"{each:.1f} instances a picture, {PER_CALL} in a call")
     print(f"{'segmenter.batch':<18}{'shared ms':>12}{'unshared ms':>14}{'ratio':>8}   (per instance)")
     with TemporaryDirectory() as folder:

@@ -12,15 +12,16 @@ import argparse
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
+
+from kill_rounds import predictions
 
 RUN = ("dataset=toy", "model=tiny", "model.steps=2", "baselines=null", "sheet=0")
 ENDS = ("command killed", "command ended by SIGTERM", "actor killed", "left alone")
@@ -47,10 +48,7 @@ def engine(rng: random.Random, kinds: Sequence[str], whole: bool) -> list[str]:
 def product(results: Path) -> tuple[object, ...]:
     """All rows of the run's store but seconds, and its tables."""
     (run,) = (results / "runs").iterdir()
-    with closing(sqlite3.connect(run / "store.sqlite")) as db:
-        names = [row[1] for row in db.execute("PRAGMA table_info(instances)")]
-        kept = ", ".join(name for name in names if not name.endswith(("_s", "sum")))
-        rows = db.execute(f"SELECT {kept} FROM instances ORDER BY id, draw").fetchall()
+    rows = predictions(run)
     tables = {f"{file.parent.name}/{file.name}": file.read_bytes() for file in run.glob("scores/*/*.csv")}
     whole = {name: data for name, data in tables.items() if name.split("/")[0].endswith(_ids_of(len(rows), tables))}
     return run.name, rows, whole

@@ -123,7 +123,9 @@ class Job:
         runs = sorted((self.folder / "results" / "runs").iterdir())
         tables = [file for run in runs for file in sorted(run.glob("scores/*/*.csv")) if file.name != "timing.csv"]
         names = [str(file.relative_to(self.folder)).encode() for file in [*runs, *tables]]
-        return _digest([*names, *map(_predictions, runs), *(file.read_bytes() for file in tables)])
+        return _digest(
+            [*names, *(repr(predictions(run)).encode() for run in runs), *(file.read_bytes() for file in tables)]
+        )
 
     def half_made(self, whole: str) -> bool:
         """Whether something that is not whole has the name of a whole file."""
@@ -137,12 +139,12 @@ def _digest(parts: Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _predictions(run: Path) -> bytes:
-    """All that a store has of its predictions but seconds."""
+def predictions(run: Path) -> list[tuple[object, ...]]:
+    """All that the store in a run's folder has of its predictions but seconds."""
     with closing(sqlite3.connect(run / "store.sqlite")) as db:
         names = [row[1] for row in db.execute("PRAGMA table_info(instances)")]
         kept = ", ".join(name for name in names if not name.endswith(("_s", "sum")))
-        return repr(db.execute(f"SELECT {kept} FROM instances ORDER BY id, draw").fetchall()).encode()
+        return db.execute(f"SELECT {kept} FROM instances ORDER BY id, draw").fetchall()
 
 
 def _round(job: Job, whole: str, seconds: float, rng: random.Random) -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -14,13 +14,11 @@ from amodal_bench.runner.actors.cluster import Wanted, connected, require_ray
 from amodal_bench.runner.actors.driver import run_in
 from amodal_bench.runner.actors.worker import Recipe
 from amodal_bench.runner.loop import run
-from amodal_bench.runner.store import Row, Store
-from amodal_bench.runner.work import Work
+from amodal_bench.runner.store import Store
+from amodal_bench.runner.work import Report, Work
 
 if TYPE_CHECKING:
     from amodal_bench.runner.actors.cluster import RayPool
-
-Report = Callable[[Sequence[Row]], None]
 
 
 class Runs(Protocol):

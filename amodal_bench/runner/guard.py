@@ -54,7 +54,7 @@ class Guard:
 
     def first(self) -> Iterator[list[Key]]:
         """Suspects that nobody has tried alone yet, each alone."""
-        yield from ([suspect.key] for suspect in self.suspects if 0 < suspect.ends < LEAST)
+        yield from ([suspect.key] for suspect in self.suspects if suspect.untried)
 
     def others(self, size: int) -> Iterator[list[Key]]:
         """What nothing speaks against, `size` at once."""
@@ -64,7 +64,7 @@ class Guard:
 
     def last(self) -> Iterator[list[Key]]:
         """The other suspects, each alone."""
-        yield from ([suspect.key] for suspect in self.suspects if not 0 < suspect.ends < LEAST)
+        yield from ([suspect.key] for suspect in self.suspects if not suspect.untried)
 
     def tried(self, batch: Sequence[Key], work: Callable[[], object]) -> Suspect | None:
         """Try what has ended the process twice without a sign of how in another process, before it is in this one.

@@ -58,6 +58,11 @@ class Suspect:
         return self.ends >= (LEAST if self.why else MOST)
 
     @property
+    def untried(self) -> bool:
+        """Whether a process has ended during it, and it has not been tried alone since."""
+        return 0 < self.ends < LEAST
+
+    @property
     def error(self) -> str:
         """Why it has no prediction."""
         times = "twice" if self.ends == 2 else f"{self.ends} times"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from amodal_bench.core.errors import one_line
@@ -28,12 +28,10 @@ from amodal_bench.runner.in_flight import Key, Stage, Suspect
 from amodal_bench.runner.predicting import costs_of, failed_row, predict, row_of
 from amodal_bench.runner.reading import ReadBatch, Reader
 from amodal_bench.runner.store import Row, Store
-from amodal_bench.runner.work import Work
+from amodal_bench.runner.work import Report, Work
 
 COUNT, WRITE, IDLE = "count", "write", "idle"
 """Stages of the loop beside the model's: counts and compression, the store, and what no model works in."""
-
-Report = Callable[[Sequence[Row]], None]
 
 
 def run(work: Work, store: Store, report: Report, watch: FirstFailures | None = None) -> None:
@@ -124,14 +122,15 @@ class _Line:
         with ExitStack() as stack:
             keeper = stack.enter_context(Hand("keeping", patient=True))
             limit = self.guard.second_limit()
-            self.reader = Reader(self.work, limit, self.guard.failure, self.folder, last=self.reader.last)
+            reader = replace(self.reader, limit=limit)
             hand = stack.enter_context(Hand("reading", limit.watching()))
-            stack.callback(self.reader.closed.set)  # before the hands are let go
+            stack.callback(reader.closed.set)  # before the hands are let go
+            read_ahead = partial(self._read_ahead, hand, reader)
             kept: Future[list[Row]] | None = None
-            coming = self._read_ahead(hand, next(batches, []))
+            coming = read_ahead(next(batches, []))
             while coming is not None:
                 read = coming.result()
-                coming = self._read_ahead(hand, next(batches, []))
+                coming = read_ahead(next(batches, []))
                 answers = self._predict(read)
                 self._see(kept)
                 kept = keeper.do(partial(self._keep, answers))
@@ -139,19 +138,19 @@ class _Line:
                     self._see(kept)
                     kept = None
             self._see(kept)
-        self.reader = Reader(self.work, self.guard.limit, self.guard.failure, self.folder, last=self.reader.last)
+        self.reader.last = reader.last
 
     def close(self) -> None:
         """Keep what the last batch's own commit could not know: what that has cost."""
         self._idle(0)
         self.store.write([], self.stages.take())
 
-    def _read_ahead(self, hand: Hand, batch: Sequence[Key]) -> Future[ReadBatch] | None:
+    def _read_ahead(self, hand: Hand, reader: Reader, batch: Sequence[Key]) -> Future[ReadBatch] | None:
         if not batch:
             return None
         with self._store:
             self.guard.begin(batch)
-        return hand.do(partial(self.reader.batch, batch, ahead=True))
+        return hand.do(partial(reader.batch, batch, ahead=True))
 
     def _see(self, kept: Future[list[Row]] | None) -> None:
         """Report a batch as soon as it is kept."""

@@ -87,9 +87,14 @@ class Pictures:
     def keep(self) -> None:
         """Keep what was noted of the samples that were read; a kill before they are predicted does no harm."""
         found = [self._noted.get() for _ in range(self._noted.qsize())]
-        if found:
-            with self._db:
-                self._db.executemany(NOTE, found)
+        write_notes(self._db, found)
+
+
+def write_notes(db: sqlite3.Connection, found: Sequence[tuple[str, str, str]]) -> None:
+    """Commit (id, digest, stat) of samples that were read to a run's database."""
+    if found:
+        with db:
+            db.executemany(NOTE, found)
 
 
 class Noting:

@@ -56,7 +56,7 @@ class Reader:
     limit: Limit
     failure: Callable[[BaseException, Limit], BaseException]
     folder: str = field(default_factory=os.getcwd)
-    closed: threading.Event = field(default_factory=threading.Event)
+    closed: threading.Event = field(default_factory=threading.Event, init=False)
     last: tuple[str, Sample | BaseException] | None = None
 
     def __call__(self, id: str) -> Sample | BaseException:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.models.base import Model
 from amodal_bench.runner.in_flight import Key
+from amodal_bench.runner.store import Row
+
+Report: TypeAlias = Callable[[Sequence[Row]], None]
+"""Is told of rows once they are committed."""
 
 
 @dataclass(frozen=True)

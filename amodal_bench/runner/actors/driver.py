@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -14,14 +14,14 @@ from amodal_bench.runner.actors.worker import Answer
 from amodal_bench.runner.first_failures import LEAST, AllFailed
 from amodal_bench.runner.in_flight import InFlight, Stage, Suspect
 from amodal_bench.runner.last_words import LastWords
-from amodal_bench.runner.pictures import NOTE
+from amodal_bench.runner.pictures import write_notes
 from amodal_bench.runner.store import Row, Store
-from amodal_bench.runner.work import Work
+from amodal_bench.runner.work import Report, Work
 
 log = logging.getLogger(__name__)
 
 
-def run_in(pool: Pool, work: Work, store: Store, report: Callable[[Sequence[Row]], None]) -> None:
+def run_in(pool: Pool, work: Work, store: Store, report: Report) -> None:
     """Make all of the work's predictions in a pool, as `loop.run` does in this process.
 
     Each batch is committed as it comes back, and then reported. What a worker is at is on record in the store. Where
@@ -82,7 +82,7 @@ class _Drive:
     store: Store
     queue: Queue
     flight: InFlight
-    report: Callable[[Sequence[Row]], None]
+    report: Report
     watch: _Watch | None
     said: set[str] = field(default_factory=set)
 
@@ -120,8 +120,7 @@ class _Drive:
 
     def _keep(self, task: Task, answer: Answer) -> None:
         """Commit what came of a task; what is guilty stays on record."""
-        with self.store.db:
-            self.store.db.executemany(NOTE, answer.pictures) if answer.pictures else None
+        write_notes(self.store.db, answer.pictures)
         self.store.write(answer.rows, answer.costs)
         if task.guilty is None:
             self.flight.finish(task.keys, answer.late)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from amodal_bench.runner.actors.pool import Task
-from amodal_bench.runner.in_flight import LEAST, Key, Suspect
+from amodal_bench.runner.in_flight import Key, Suspect
 
 DEPTH = 2
 """Tasks that a worker has at once: one that it is at, and the next one, so that it waits for nobody."""
@@ -111,7 +111,7 @@ class Queue:
             self._first.append(self._guilty(suspect.key))
         else:
             task = Task([suspect.key], alone=True)
-            (self._first if 0 < suspect.ends < LEAST else self._last).append(task)
+            (self._first if suspect.untried else self._last).append(task)
 
     def condemn(self, suspect: Suspect) -> None:
         """Try no draw of an instance any more that waits: their rows are wanted, as errors."""
