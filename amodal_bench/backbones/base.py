@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -103,3 +103,14 @@ class Backbone(Protocol):
         `generators`, one CPU generator per sample, are for schedulers that draw noise at every step.
         """
         ...
+
+
+@runtime_checkable
+class InLanes(Protocol):
+    """A backbone whose parts may be used by several threads at once.
+
+    Attributes:
+        lanes: batches that a CPU computes at once; 1 for one after the other.
+    """
+
+    lanes: int

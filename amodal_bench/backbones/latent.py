@@ -30,6 +30,8 @@ class LatentBackbone(Loaded):
         fuse: compute a self-attention's query, key and value in one product.
         grid: how M comes onto the latent grid: `cover` paints each cell that holds a pixel of it, `nearest` is the
             library's pipelines' way; see `backbones.grid`.
+        lanes: on a CPU, batches that are computed at once, each with its share of torch's threads: faster for small
+            networks. Like the number of threads it may change a result's last bits, and is in no identity.
         loading: the others of `Loaded`; `precision` is that of the networks, and latents stay in float32.
     """
 
@@ -51,10 +53,12 @@ class LatentBackbone(Loaded):
         compile: bool = False,
         fuse: bool = False,
         grid: Grid = COVER,
+        lanes: int = 1,
         **loading: Any,
     ) -> None:
         super().__init__(weights, **loading)
-        for name, value in (("micro_batch", micro_batch), ("vae_batch", vae_batch), ("native", native)):
+        numbers = {"micro_batch": micro_batch, "vae_batch": vae_batch, "native": native, "lanes": lanes}
+        for name, value in numbers.items():
             if value is not None and value < 1:
                 raise ConfigError(f"model.backbone.{name}: {value} must be >= 1")
         if native is not None and native % self.MULTIPLE:
@@ -62,7 +66,7 @@ class LatentBackbone(Loaded):
         if grid not in GRIDS:
             raise ConfigError(f"model.backbone.grid: {grid!r} is not one of {', '.join(map(repr, GRIDS))}")
         self.grid: Grid = grid
-        self.micro_batch, self.vae_batch = micro_batch, vae_batch
+        self.micro_batch, self.vae_batch, self.lanes = micro_batch, vae_batch, lanes
         self.channels_last, self.compile, self.fuse = channels_last, compile, fuse
         self._native = native
 

@@ -1,12 +1,14 @@
-"""Batches of one fixed size per stage, halved where memory runs out."""
+"""Batches of one fixed size per stage, halved where memory runs out; side by side where a CPU has lanes for them."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from amodal_bench.core.errors import BenchError
+from amodal_bench.core.lanes import share_of_threads, side_by_side
 from amodal_bench.core.stages import Stages
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Batches:
         stages: the clocks.
         device: where the work is done.
         remedy: what a user can do where not even one sample fits into the memory.
+        lanes: batches that are computed at once on a CPU, each with its share of torch's threads.
     """
 
     def __init__(
@@ -36,8 +39,11 @@ class Batches:
         stages: Stages,
         device: str,
         remedy: str = "choose a smaller model.backbone.native, or precision bfloat16",
+        lanes: int = 1,
     ) -> None:
         self.sizes, self.stages, self.device, self.remedy = sizes, stages, device, remedy
+        self.lanes = lanes if device == "cpu" else 1
+        self._ready = set[str]()
 
     def run(self, stage: str, count: int, work: Callable[[Sequence[int]], Tensors]) -> Tensors:
         """The tensors that `work` makes of the samples 0..count-1, joined along the first axis.
@@ -51,12 +57,15 @@ class Batches:
         start = 0
         while start < count:
             size = self.sizes[stage]
-            real = min(size, count - start)
             try:
-                with self.stages.clock(stage, real, size, self.device):
-                    made = work([start + min(i, real - 1) for i in range(size)])
-                done.append({name: value[:real] for name, value in made.items()})
-                start += real
+                with share_of_threads(self.lanes) as lanes:
+                    # A stage's first batch goes alone: it loads what the stage needs.
+                    abreast = lanes if stage in self._ready else 1
+                    end = min(start + abreast * size, count)
+                    with self.stages.clock(stage, end - start, size, self.device):
+                        done += side_by_side([partial(_batch, work, at, end, size) for at in range(start, end, size)])
+                self._ready.add(stage)
+                start = end
                 continue
             except torch.OutOfMemoryError:
                 if size == 1:
@@ -77,3 +86,10 @@ class Batches:
         log.warning("%s: out of memory with %d samples at once; continuing with %d", stage, size, size // 2)
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
+
+
+def _batch(work: Callable[[Sequence[int]], Tensors], start: int, end: int, size: int) -> Tensors:
+    """What `work` makes of `size` samples from `start` on; of fewer before `end`, padded with the last of them."""
+    real = min(size, end - start)
+    made = work([start + min(i, real - 1) for i in range(size)])
+    return {name: value[:real] for name, value in made.items()}

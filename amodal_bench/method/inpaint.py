@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from amodal_bench.backbones.base import Backbone, Schedule, Shown
-from amodal_bench.backbones.stages import DECODE, DENOISE, ENCODE, batch_sizes
+from amodal_bench.backbones.stages import DECODE, DENOISE, ENCODE, batch_sizes, lanes_of
 from amodal_bench.core.batches import Batches, Tensors
 from amodal_bench.core.errors import ConfigError, PredictionError
 from amodal_bench.core.noise import draw, generator
@@ -130,7 +130,8 @@ class Inpainter:
 
     @cached_property
     def _batches(self) -> Batches:
-        return Batches(batch_sizes(self.backbone), self.stages, self.backbone.device)
+        backbone = self.backbone
+        return Batches(batch_sizes(backbone), self.stages, backbone.device, lanes=lanes_of(backbone))
 
     def _encode(self, images: Tensor, masks: Tensor) -> Tensors:
         import torch

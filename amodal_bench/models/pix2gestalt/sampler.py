@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from amodal_bench.backbones.base import Backbone, Schedule
-from amodal_bench.backbones.stages import DECODE, DENOISE, ENCODE, batch_sizes
+from amodal_bench.backbones.stages import DECODE, DENOISE, ENCODE, batch_sizes, lanes_of
 from amodal_bench.core.batches import Batches, Tensors
 from amodal_bench.core.noise import draw, generator
 from amodal_bench.core.stages import Stages
@@ -80,7 +80,8 @@ class Sampler:
     @cached_property
     def _batches(self) -> Batches:
         remedy = "set model.backbone.precision=bfloat16, or use a device that has more"
-        return Batches(batch_sizes(self.backbone), self.stages, self.backbone.device, remedy)
+        backbone = self.backbone
+        return Batches(batch_sizes(backbone), self.stages, backbone.device, remedy, lanes_of(backbone))
 
     def _denoise(self, shown: Tensors, streams: Sequence[tuple[int, int]]) -> Tensor:
         """The latents of a batch; `streams` are the instance's seed and the sample's number."""

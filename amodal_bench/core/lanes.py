@@ -1,0 +1,85 @@
+"""Lanes: pieces of work on the CPU side by side, each with its share of torch's threads.
+
+A small network is too small for several threads to be worth their waiting for each other: two batches at once, each
+on one core, are done sooner than one after the other on both.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, TimeoutError
+from contextlib import contextmanager
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+LOOK = 0.2
+"""Seconds between looks at whether the work was interrupted, while it is waited for."""
+
+
+@contextmanager
+def share_of_threads(lanes: int) -> Iterator[int]:
+    """Let torch compute with a lane's share of its threads, one at least, however many lanes are in use.
+
+    The number of threads decides in which order sums are formed, so the last bits of a result: they must not depend
+    on whether other work is there to go beside it.
+
+    Yields:
+        How many lanes there are threads for.
+    """
+    import torch
+
+    if lanes == 1:
+        yield 1
+        return
+    threads = torch.get_num_threads()
+    share = max(1, threads // lanes)
+    torch.set_num_threads(share)
+    try:
+        yield min(lanes, threads)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
+    """The results of jobs that are done at once, each in a thread of its own; one alone is done in this thread.
+
+    Whoever interrupts this thread is heeded at once: what is being done then comes to its end unseen, and does not
+    keep the process.
+
+    Args:
+        jobs: each computes with torch, under this thread's mode of gradients and number of threads.
+
+    Raises what the first of the jobs that fail raises, when all have ended.
+    """
+    import torch
+
+    if len(jobs) == 1:
+        return [jobs[0]()]
+    threads, inference = torch.get_num_threads(), torch.is_inference_mode_enabled()
+
+    def lane(job: Callable[[], Result], future: Future[Result]) -> None:
+        try:
+            torch.set_num_threads(threads)  # OpenMP has a number for each thread
+            with torch.inference_mode(inference):
+                future.set_result(job())
+        except BaseException as error:
+            future.set_exception(error)
+
+    futures: list[Future[Result]] = []
+    for job in jobs:
+        futures.append(Future())
+        threading.Thread(target=lane, args=(job, futures[-1]), name="lane", daemon=True).start()
+    for future in futures:
+        _wait(future)
+    return [future.result() for future in futures]
+
+
+def _wait(future: Future[Result]) -> None:
+    """Wait for the end of a job in short pieces: between them this thread can be interrupted."""
+    while not future.done():
+        try:
+            future.exception(timeout=LOOK)
+        except TimeoutError:
+            continue
