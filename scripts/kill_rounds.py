@@ -28,7 +28,7 @@ PLAIN = ("model=hull", "dataset.images=5", "engine.batch_size=4", "sheet=2")
 IMPORTED = (
     "amodal_bench.cli.main",
     "amodal_bench.cli.run",
-    "amodal_bench.evaluation",
+    "amodal_bench.evaluation.command",
     "amodal_bench.report.terminal",
     "amodal_bench.cli.results.export",
     "amodal_bench.cli.results.pack",

@@ -43,7 +43,7 @@ from amodal_bench.config.settings import Settings, config_folder, register_schem
 from amodal_bench.core.cache import cache_folder  # noqa: E402
 from amodal_bench.datasets import toy  # noqa: E402
 from amodal_bench.datasets.reading.index import Index, cached_index  # noqa: E402
-from amodal_bench.evaluation import evaluate  # noqa: E402
+from amodal_bench.evaluation.command import evaluate  # noqa: E402
 from amodal_bench.report.outcome import Outcome  # noqa: E402
 
 

@@ -11,7 +11,7 @@ import pytest
 from trees import edit
 
 from amodal_bench.core.errors import BenchError, InputError
-from amodal_bench.evaluation import check_errors
+from amodal_bench.evaluation.command import check_errors
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.testing.export.cocoa import export as export_cocoa
 

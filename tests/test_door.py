@@ -11,13 +11,13 @@ import pytest
 from conftest import Run
 from params import mostly_slow
 
-from amodal_bench import evaluation
 from amodal_bench.cli.help import SETTINGS
 from amodal_bench.cli.main import COMPLETE, main
 from amodal_bench.cli.toy.train import STAGES
 from amodal_bench.cli.tree import VERBS
 from amodal_bench.config.settings import Engine, Settings, config_folder
 from amodal_bench.core.version import __version__
+from amodal_bench.evaluation import command
 from amodal_bench.tiny import train as training
 
 DATASETS = ", ".join(sorted(file.stem for file in (config_folder() / "dataset").glob("*.yaml")))
@@ -156,7 +156,7 @@ def test_an_interruption_has_status_130(run: Run, monkeypatch: pytest.MonkeyPatc
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(evaluation, "evaluate", interrupted)
+    monkeypatch.setattr(command, "evaluate", interrupted)
     kept = "interrupted: all finished batches are kept; give the same command again to continue\n"
     assert run("model=hull", *SMALL) == (130, "", kept)
     status, _, err = run("-m", "model=hull", *SMALL)

@@ -16,7 +16,7 @@ from amodal_bench.config.build import build
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.ids import among, is_listable, label, read_ids
 from amodal_bench.datasets.toy import Toy
-from amodal_bench.evaluation import evaluate
+from amodal_bench.evaluation.command import evaluate
 from amodal_bench.metrics.selection import select
 from amodal_bench.report.outcome import Outcome
 

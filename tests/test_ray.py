@@ -23,7 +23,7 @@ from amodal_bench.cli.main import program
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
-from amodal_bench.evaluation import evaluate
+from amodal_bench.evaluation.command import evaluate
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.progress import Progress
 from amodal_bench.runner.actors.cluster import RayPool

@@ -14,7 +14,8 @@ from conftest import Run, composed
 
 import amodal_bench
 from amodal_bench.cli.run import typed
-from amodal_bench.evaluation import Given, evaluate
+from amodal_bench.evaluation.command import evaluate
+from amodal_bench.evaluation.entries import Given
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.runner import checkout, run_json
 from amodal_bench.runner.environment import environment

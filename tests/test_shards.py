@@ -12,7 +12,7 @@ from conftest import Run, composed
 from amodal_bench.api.merging import merge
 from amodal_bench.core.errors import ConfigError, NothingToDo, UsageError
 from amodal_bench.datasets.toy import Toy
-from amodal_bench.evaluation import evaluate
+from amodal_bench.evaluation.command import evaluate
 from amodal_bench.runner.schema import INSTANCES
 from amodal_bench.runner.shards import Shard, shards_of
 from amodal_bench.runner.store import STORE, Row, Store

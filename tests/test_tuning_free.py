@@ -30,7 +30,7 @@ from amodal_bench.config.build import build
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.datasets.toy import Toy
-from amodal_bench.evaluation import evaluate
+from amodal_bench.evaluation.command import evaluate
 from amodal_bench.models.base import Completes, Stepwise
 from amodal_bench.models.trajectory import estimate
 from amodal_bench.models.tuning_free import TuningFree

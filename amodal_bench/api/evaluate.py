@@ -10,8 +10,9 @@ from amodal_bench.api.composing import Folders, composed, override_of, overrides
 from amodal_bench.api.given import MEMBERS, a_kind, checked, listed
 from amodal_bench.core.errors import ConfigError, UsageError
 from amodal_bench.datasets.base import Dataset
-from amodal_bench.evaluation import Given, check_errors
-from amodal_bench.evaluation import evaluate as run
+from amodal_bench.evaluation.command import check_errors
+from amodal_bench.evaluation.command import evaluate as run
+from amodal_bench.evaluation.entries import Given
 from amodal_bench.models.base import Model
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.runner.origin import Command

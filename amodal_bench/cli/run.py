@@ -70,7 +70,7 @@ class Job:
         """One run; returns its headline number, so that Hydra's sweepers can optimise it."""
         from hydra.core.hydra_config import HydraConfig
 
-        from amodal_bench.evaluation import check_errors, evaluate
+        from amodal_bench.evaluation.command import check_errors, evaluate
         from amodal_bench.report.terminal import Cell, show
         from amodal_bench.runner.origin import Command
 

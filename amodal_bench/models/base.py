@@ -139,6 +139,23 @@ class Prepares(Protocol):
 
 
 @runtime_checkable
+class Rides(Protocol):
+    """A model that a command may ask beside another one, of the samples that are read for that.
+
+    Attributes:
+        rides: that it is so cheap that no device has to wait for it, and uses neither a device nor a library that
+            could end the process: nothing guards it.
+    """
+
+    rides: bool
+
+
+def may_ride(model: Model) -> bool:
+    """Whether a model says that it may be asked beside another one."""
+    return isinstance(model, Rides) and model.rides is True
+
+
+@runtime_checkable
 class Timed(Protocol):
     """A model that keeps a clock for each stage of its work."""
 

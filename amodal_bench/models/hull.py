@@ -15,6 +15,7 @@ class ConvexHull:
     """Predicts the convex hull of V (Eq. 10's area taken as the answer)."""
 
     deterministic = True
+    rides = True
 
     def describe(self) -> dict[str, Any]:
         return {"model": "hull", "versions": versions("opencv")}

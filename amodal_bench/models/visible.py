@@ -12,6 +12,7 @@ class VisibleMask:
     """Predicts that nothing is hidden."""
 
     deterministic = True
+    rides = True
 
     def describe(self) -> dict[str, str]:
         return {"model": "visible"}

@@ -45,7 +45,7 @@ class CellJob:
         """One cell; a failure becomes its record, and the other cells go on. Returns its headline, or NaN."""
         from hydra.core.hydra_config import HydraConfig
 
-        from amodal_bench.evaluation import evaluate
+        from amodal_bench.evaluation.command import evaluate
         from amodal_bench.runner.origin import Command
 
         hydra = HydraConfig.get()

@@ -194,6 +194,8 @@ class _Line:
             self.work.note()
             self.store.write(rows, {**answers.costs, **self.stages.take()})
             self.guard.end(read.wanted)
+        for rider in self.work.riders:
+            rider.see(read)
         return rows
 
 

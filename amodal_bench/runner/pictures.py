@@ -9,16 +9,20 @@ from __future__ import annotations
 import builtins
 import hashlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TypeAlias
 
 import pandas as pd
 
 from amodal_bench.core.digests import is_only_touched, sha256, stat_of
 from amodal_bench.core.errors import InputError
 from amodal_bench.datasets.base import Dataset, FromFiles, Problem, Sample, is_read_ahead
+
+Noted: TypeAlias = tuple[str, str, str]
+"""An instance's id, the digest of its files, and what the file system said of them."""
 
 TABLE = "CREATE TABLE IF NOT EXISTS pictures (id TEXT PRIMARY KEY, digest TEXT, stat TEXT)"
 NOTE = "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?)"
@@ -32,13 +36,16 @@ class Pictures:
     Args:
         dataset: that is run on.
         db: the database of the run's store.
+        told: are told the same, in the thread that reads.
     """
 
-    def __init__(self, dataset: Dataset, db: sqlite3.Connection) -> None:
-        self._db = db
-        self._noted: SimpleQueue[tuple[str, str, str]] = SimpleQueue()
+    def __init__(
+        self, dataset: Dataset, db: sqlite3.Connection, told: Iterable[Callable[[Noted], None]] = ()
+    ) -> None:
+        self._db, self._told = db, tuple(told)
+        self._noted: SimpleQueue[Noted] = SimpleQueue()
         self._source = dataset if isinstance(dataset, FromFiles) else None
-        self.dataset: Dataset = dataset if self._source is None else Noting(dataset, self._source, self._noted.put)
+        self.dataset: Dataset = dataset if self._source is None else Noting(dataset, self._source, self._note)
         if self._source is not None:
             db.execute(TABLE)
 
@@ -84,13 +91,18 @@ class Pictures:
                 self._db.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(id,) for id in changed])
         return _said(len({files[0] for files in changed.values()}), len(changed))
 
+    def _note(self, noted: Noted) -> None:
+        self._noted.put(noted)
+        for tell in self._told:
+            tell(noted)
+
     def keep(self) -> None:
         """Keep what was noted of the samples that were read; a kill before they are predicted does no harm."""
         found = [self._noted.get() for _ in range(self._noted.qsize())]
         write_notes(self._db, found)
 
 
-def write_notes(db: sqlite3.Connection, found: Sequence[tuple[str, str, str]]) -> None:
+def write_notes(db: sqlite3.Connection, found: Sequence[Noted]) -> None:
     """Commit (id, digest, stat) of samples that were read to a run's database."""
     if found:
         with db:
@@ -106,7 +118,7 @@ class Noting:
         note: takes an id, the digest of its files, and their stats; in the thread that reads.
     """
 
-    def __init__(self, dataset: Dataset, source: FromFiles, note: Callable[[tuple[str, str, str]], None]) -> None:
+    def __init__(self, dataset: Dataset, source: FromFiles, note: Callable[[Noted], None]) -> None:
         self._dataset, self._source, self._note = dataset, source, note
         self._look = _Look()
 

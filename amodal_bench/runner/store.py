@@ -100,7 +100,7 @@ class Store:
     """
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
-        self.path = path
+        self.path, self._read_only = path, read_only
         require_files(path)
         self._sums: dict[str, bool] = {}  # by table, whether its rows have checksums
         with ExitStack() as stack:  # nothing stays beside a file that is refused
@@ -123,6 +123,8 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._close()
+        if not self._read_only:  # whole it was when it was opened, and nobody else has written to it
+            _whole.add(_state(self.path))
 
     @property
     def db(self) -> sqlite3.Connection:
@@ -374,8 +376,12 @@ def contents(db: sqlite3.Connection) -> dict[str, list[int]]:
 
 _TRIES = 20
 
-_whole: set[tuple[Path, str | None]] = set()
-"""Files that this process has found whole, as they were then."""
+_whole: set[tuple[Path, str | None, str | None]] = set()
+"""Files that this process has found whole, as they and their logs were then."""
+
+
+def _state(path: Path) -> tuple[Path, str | None, str | None]:
+    return path.absolute(), stat_of(path), stat_of(path.with_name(f"{path.name}-wal"))
 
 
 def _require_whole(db: sqlite3.Connection, path: Path) -> None:
@@ -383,7 +389,7 @@ def _require_whole(db: sqlite3.Connection, path: Path) -> None:
 
     The checksums of rows say nothing of that. It takes a third of a second for 100,000 predictions, once.
     """
-    state = path.absolute(), stat_of(path)
+    state = _state(path)
     if state in _whole:
         return
     (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.models.base import Model
 from amodal_bench.runner.in_flight import Key
 from amodal_bench.runner.store import Row
+
+if TYPE_CHECKING:
+    from amodal_bench.runner.riders import Rider
 
 Report: TypeAlias = Callable[[Sequence[Row]], None]
 """Is told of rows once they are committed."""
@@ -32,6 +35,7 @@ class Work:
         retry_fatal: try what has taken the process with it again.
         overlap: read and prepare the next batch, and count and keep the last one, while one is predicted.
         note: is called before rows are committed, with the store at its disposal.
+        riders: are shown each batch once its rows are committed.
     """
 
     dataset: Dataset
@@ -47,6 +51,7 @@ class Work:
     retry_fatal: bool = False
     overlap: bool = True
     note: Callable[[], object] = lambda: None
+    riders: Sequence[Rider] = ()
 
     @property
     def wanted(self) -> list[Key]:
