@@ -20,6 +20,7 @@ import pandas as pd
 from amodal_bench.core.digests import is_only_touched, sha256, stat_of
 from amodal_bench.core.errors import InputError
 from amodal_bench.datasets.base import Dataset, FromFiles, Problem, Sample, is_read_ahead
+from amodal_bench.runner.store import unseal
 
 Noted: TypeAlias = tuple[str, str, str]
 """An instance's id, the digest of its files, and what the file system said of them."""
@@ -89,6 +90,8 @@ class Pictures:
             for table in tables & set(_DERIVED):
                 column = _DERIVED[table]
                 self._db.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(id,) for id in changed])
+            if changed:
+                unseal(self._db)
         return _said(len({files[0] for files in changed.values()}), len(changed))
 
     def _note(self, noted: Noted) -> None:

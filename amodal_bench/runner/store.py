@@ -169,7 +169,7 @@ class Store:
     def put(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
         """Write rows with their checksums, each in place of one with the same key; the caller commits."""
         if table in SEALED:
-            self._db.execute("DELETE FROM told WHERE name = ?", (CONTENTS,))
+            unseal(self._db)
         kinds = SUMMED[table].kinds
         marks = ", ".join("?" for _ in range(1 + len(kinds)))
         self._db.executemany(
@@ -363,6 +363,11 @@ CONTENTS = "contents"
 """Under which name a finished run's store says which rows it has."""
 
 SEALED = ("instances", "records")
+
+
+def unseal(db: sqlite3.Connection) -> None:
+    """Forget what a finished run has noted of its rows, since they are about to change; the caller commits."""
+    db.execute("DELETE FROM told WHERE name = ?", (CONTENTS,))
 
 
 def contents(db: sqlite3.Connection) -> dict[str, list[int]]:
