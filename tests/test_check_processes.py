@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from trees import edit
 
-from amodal_bench.core.processes import can_fork, cores
+from amodal_bench.core.cores import cores
+from amodal_bench.core.processes import can_fork
 from amodal_bench.datasets.reading import indexed
 from amodal_bench.datasets.reading.pairs import Pair
 from amodal_bench.datasets.sailvos.sailvos import SailVos

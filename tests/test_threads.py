@@ -6,11 +6,12 @@ import threading
 
 import pytest
 
+from amodal_bench.core import threads
 from amodal_bench.core.threads import in_threads
 
 
 def test_results_keep_the_order_of_the_items_whatever_finishes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(threads, "cores", lambda: 2)
     second_done = threading.Event()
 
     def work(item: int) -> int:
@@ -26,6 +27,6 @@ def test_results_keep_the_order_of_the_items_whatever_finishes_first(monkeypatch
 
 @pytest.mark.parametrize("cores", [1, 4])
 def test_an_error_is_raised_to_the_caller(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr(threads, "cores", lambda: cores)
     with pytest.raises(ZeroDivisionError):
         in_threads(lambda item: 1 // item, [2, 0, 1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
 import signal
 import sys
@@ -16,6 +15,7 @@ from itertools import islice
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
+from amodal_bench.core.cores import cores
 from amodal_bench.core.errors import with_class
 
 Item = TypeVar("Item")
@@ -30,13 +30,6 @@ class Ended:
     """An item that has ended the process that worked on it; `how` says by what, such as "signal 11"."""
 
     how: str
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def can_fork() -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from amodal_bench.core.cores import cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -17,12 +18,12 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item], most: int 
     Args:
         work: what is done with each item.
         items: all of them.
-        most: threads at the same time, at most; as many as the machine has cores unless it is given.
+        most: threads at the same time, at most; as many as there are cores for this process unless it is given.
 
     Raises what `work` raises.
     """
     listed = list(items)
-    workers = min(most or os.cpu_count() or 1, len(listed))
+    workers = min(most or cores(), len(listed))
     if workers < 2:
         return [work(item) for item in listed]
     with ThreadPoolExecutor(workers) as pool:

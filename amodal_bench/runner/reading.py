@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from amodal_bench.core.cores import cores
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.threads import in_threads
 from amodal_bench.datasets.base import Query, Sample
@@ -81,7 +82,7 @@ class Reader:
                 queries[key] = shown.setdefault(sample.id, sample.query)
         model = self.work.model
         if ahead and isinstance(model, Prepares) and not self.closed.is_set():
-            workers = max(1, min(MOST, (os.cpu_count() or 1) - 1))
+            workers = max(1, min(MOST, cores() - 1))
             with suppress(Late), self.limit.of(max(1, len(queries))):
                 prepared = in_threads(lambda each: self._prepared(model, *each), list(queries.items()), workers)
                 queries = dict(zip(queries, prepared, strict=True))

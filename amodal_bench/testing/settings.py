@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import getmro
@@ -32,6 +33,9 @@ OF_WEIGHTS = ("name", "prior", "path", "file", "revision", "prior_revision", "va
 
 ENOUGH = 3
 """Other values of a setting whose answers are compared."""
+
+HURRY = 5.0
+"""Seconds after which one other value of a setting that is described otherwise is enough: it may be slow."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def examine(
         identity: what identifies a built component; its description as JSON if None.
         call: what is asked for the identity, for messages.
     """
-    identity = identity or described_as_json
+    begun, identity = time.monotonic(), identity or described_as_json
     base = made(spec, where)
     facts = identity(base)
     if identity(made(spec, where)) != facts:
@@ -86,8 +90,10 @@ def examine(
         setting, tried = key(".".join(place)), False
         for other in variants.of(place, value):
             tried = True
-            if other.built is None:
-                continue  # it describes itself otherwise
+            if other.built is None:  # it describes itself otherwise
+                if time.monotonic() - begun > HURRY:
+                    break
+                continue
             known = known or [answers(base)]
             try:
                 differs = not same(known[0], answers(other.built))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from amodal_bench.core.cores import cores
 from amodal_bench.core.digests import stat_of
 from amodal_bench.core.errors import InputError, one_line
 from amodal_bench.core.files import is_regular
@@ -50,7 +50,7 @@ def write_annotated(folder: Path, dataset: Dataset, rows: Rows, told: Told) -> M
     (folder / "pictures" / "small").mkdir(parents=True, exist_ok=True)
     stats = _stats(dataset, rows.ids)
     work = _Work(folder, dataset, found)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for number, piece in pieces(len(rows.ids)):
             ids, own = rows.ids[piece], frames[piece]
             key = _key(fingerprint, ids, own, stats)
@@ -83,7 +83,7 @@ class _Work:
     ) -> Iterator[list[str | None]]:
         """V and A of each instance in their order; of one that cannot be read None twice, and why."""
         waiting: deque[Future[list[str | None]]] = deque()
-        limit = WAITING * (os.cpu_count() or 1)
+        limit = WAITING * cores()
         for id, frame in zip(ids, frames, strict=True):
             sample = self._read(id, frame)
             if isinstance(sample, str):

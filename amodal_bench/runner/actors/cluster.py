@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from amodal_bench.core.cores import cores
 from amodal_bench.core.errors import BenchError, ConfigError, first_line, one_line
 from amodal_bench.core.stops import STATUS
 from amodal_bench.runner.actors.pool import Done, Event, Lost, Ready, Task
@@ -67,7 +68,7 @@ def connected(wanted: Wanted) -> Iterator[RayPool]:
     mine = not ray.is_initialized()
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if wanted.address is None:
-        cpus = max(os.cpu_count() or 1, (wanted.actors or 1) * wanted.cpus)
+        cpus = max(cores(), (wanted.actors or 1) * wanted.cpus)
         options |= {"address": "local", "num_cpus": cpus, "include_dashboard": False, "object_store_memory": _MEMORY}
     else:
         options |= {"address": wanted.address, "namespace": "amodal_bench"}
