@@ -3,14 +3,17 @@
 A run of 64 instances or more is made once, undisturbed, in one process. Each round makes it again in a folder of its
 own: up to three commands, each with an engine (this process, one to four Ray actors, a shard of one, three or seven),
 a batch size and an end at random - SIGKILL or SIGTERM of the command, SIGKILL of one of its actors, or none - and at
-last one that is left alone. Then rows and tables are compared. It ends with status 1 where they differ.
+last one that is left alone. Then rows, tables and the page of the run are compared, all but seconds. It ends with
+status 1 where they differ.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -23,14 +26,15 @@ from pathlib import Path
 
 from kill_rounds import predictions
 
-RUN = ("dataset=toy", "model=tiny", "model.steps=2", "baselines=null", "sheet=0")
+RUN = ("dataset=toy", "baselines=null", "sheet=0")
+MODELS = {"tiny": ("model=tiny", "model.steps=2"), "hull": ("model=hull",)}
+DATA = "index.data.js"
 ENDS = ("command killed", "command ended by SIGTERM", "actor killed", "left alone")
 
 
-def command(results: Path, images: int, words: Sequence[str]) -> list[str]:
+def command(results: Path, run: Sequence[str], words: Sequence[str]) -> list[str]:
     """The command line of a run with some engine."""
-    place = [f"dataset.images={images}", f"results={results}"]
-    return [sys.executable, "-m", "amodal_bench", *RUN, *place, *words]
+    return [sys.executable, "-m", "amodal_bench", *RUN, *run, f"results={results}", *words]
 
 
 def engine(rng: random.Random, kinds: Sequence[str], whole: bool) -> list[str]:
@@ -46,12 +50,24 @@ def engine(rng: random.Random, kinds: Sequence[str], whole: bool) -> list[str]:
 
 
 def product(results: Path) -> tuple[object, ...]:
-    """All rows of the run's store but seconds, and its tables."""
+    """All rows of the run's store but seconds, its tables and its page."""
     (run,) = (results / "runs").iterdir()
     rows = predictions(run)
     tables = {f"{file.parent.name}/{file.name}": file.read_bytes() for file in run.glob("scores/*/*.csv")}
     whole = {name: data for name, data in tables.items() if name.split("/")[0].endswith(_ids_of(len(rows), tables))}
-    return run.name, rows, whole
+    return run.name, rows, whole, page(run, results.with_name(f"{results.name}-page"))
+
+
+def page(run: Path, folder: Path) -> dict[str, bytes]:
+    """The files of the run's page, pictures and masks included; the table of its times is left out."""
+    words = [sys.executable, "-m", "amodal_bench", "results", "page", str(run), "-o", str(folder)]
+    subprocess.run(words, check=True, capture_output=True)
+    found = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    before, data, after = re.split(rb"(\{.*\})", found[DATA], maxsplit=1, flags=re.DOTALL)
+    told = json.loads(data)
+    tables = [table for table in told["tables"] if table["title"] != "Time"]
+    assert len(tables) == len(told["tables"]) - 1
+    return {**found, DATA: before + json.dumps({**told, "tables": tables}).encode() + after}
 
 
 def _ids_of(count: int, tables: dict[str, bytes]) -> str:
@@ -105,30 +121,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=30, help="how many; 30")
     parser.add_argument("--images", type=int, default=20, help="of the toy aquarium; 20, which are 65 instances")
+    parser.add_argument("--model", choices=MODELS, default="tiny", help="tiny, with two steps, or hull; tiny")
     parser.add_argument("--engines", nargs="+", choices=("local", "ray", "shard"), default=["local", "ray", "shard"])
     parser.add_argument("--seed", type=int, default=0, help="of what happens; 0")
     asked = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    run = [*MODELS[asked.model], f"dataset.images={asked.images}"]
     rng, ends, lost = random.Random(asked.seed), Counter[str](), 0
     with tempfile.TemporaryDirectory(prefix="engine-rounds-") as at:
         base = Path(at)
         began = time.monotonic()
         with (base / "log").open("wb") as said:
-            subprocess.run(command(base / "whole", asked.images, []), check=True, stdout=said, stderr=said)
+            subprocess.run(command(base / "whole", run, []), check=True, stdout=said, stderr=said)
         seconds, whole = time.monotonic() - began, product(base / "whole")
         for number in range(asked.rounds):
             results, log, told = base / f"round-{number}", base / f"log-{number}", list[str]()
             for _ in range(rng.randint(1, 3)):
                 words = engine(rng, asked.engines, whole=False)
                 how = rng.choice([end for end in ENDS if end != "actor killed" or "engine=ray" in words])
-                done = disturbed(command(results, asked.images, words), log, rng, seconds, how)
+                done = disturbed(command(results, run, words), log, rng, seconds, how)
                 ends[done] += 1
                 told.append(f"{' '.join(words)}: {done}")
             words = engine(rng, asked.engines, whole=True)
             told.append(" ".join(words))
             with log.open("ab") as said:
                 status = subprocess.run(
-                    command(results, asked.images, words), stdout=said, stderr=said, check=False
+                    command(results, run, words), stdout=said, stderr=said, check=False
                 ).returncode
             if status or product(results) != whole:
                 lost += 1
