@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from amodal_bench.paper.sample import sampled
 from amodal_bench.paper.table import Line, Shown, Table, load_table, names
 from amodal_bench.paper.tex import escaped, latex
 from amodal_bench.paper.verdict import Verdict, of_cells
-from amodal_bench.paper.written import HEADS, STYLE, grids, markdown, notes, page, write_table
+from amodal_bench.paper.written import FULL, HEADS, STYLE, grids, markdown, notes, page, write_table
 from amodal_bench.published.ledger import find
 
 MINE = """
@@ -368,6 +369,39 @@ def test_random_rows_stand_apart_and_gaps_say_why() -> None:
     assert [row[0] for row in first.rows] == ["real", "none"] and first.rows[0][1] == "~50.0 [40.0, 60.0]"
     assert [row[0] for row in second.rows] == ["random"] and second.title.startswith("Random weights")
     assert "failed: no weights; fetch them: none / toy." in notes(table, values)
+
+
+def test_every_number_says_whether_it_is_of_a_sample() -> None:
+    table = Table("t", "Title", [Line("a")], [Line("toy")])
+    full = Value("a", "toy", "mIoU", 0.5, 0.4, 0.6, 30, 20, ids="10:abc")
+    assert [line for line in notes(table, [full]) if "sample" in line] == [FULL]
+    some = notes(table, [full, replace(full, number="AP", sampled=True)])
+    assert [line for line in some if "sample" in line] == ["~ of a sample of the instances; all others of all of them."]
+    assert not any("sample" in line for line in notes(table, [Value("a", "toy", "mIoU", missing="not run")]))
+
+
+def test_no_number_of_random_weights_stands_beside_a_published_one(tmp_path: Path) -> None:
+    lines = [Line("random", published={"method": "sam"}), Line("real", published={"method": "sam2"})]
+    table = Table("t", "T", lines, [Line("KINS", published={"dataset": "kins"})],
+                  [Shown("mIoU", published={"metric": "miou"})])  # fmt: skip
+    values = [Value("random", "KINS", "mIoU", 0.41, 0.4, 0.42, random=True), Value("real", "KINS", "mIoU", 0.47, clusters=20)]
+    beside = against(table, values)
+    said = [row[:6] for row in grids(table, values, beside)[-1].rows]
+    assert said == [
+        ["real", "KINS", "47.0", "46.9", "+0.1", "no interval; protocol unknown"],
+        ["random", "KINS", "", "40.8", "", "random weights; protocol unknown"],
+    ]
+    write_table(tmp_path, table, values, beside)
+    written = pd.read_csv(tmp_path / "t_published.csv").set_index("row")
+    assert written.loc["random", ["ours", "low", "high", "difference"]].isna().all()
+    assert written.loc["real", "ours"] == pytest.approx(47)
+    # Seconds are no shares.
+    lines = [Line("SD2", published={"method": "tuning_free", "variant": "sd2"})]
+    table = Table("c", "C", lines, table.columns, [Shown("s", "seconds", published={"metric": "seconds"})])
+    values = [Value("SD2", "KINS", "s", 0.5, cost=True)]
+    write_table(tmp_path, table, values, against(table, values))
+    (cost,) = pd.read_csv(tmp_path / "c_published.csv").to_dict("records")
+    assert (cost["ours"], cost["difference"]) == (0.5, pytest.approx(0.2))
 
 
 def test_rows_that_score_alike_throughout_are_named_once() -> None:
