@@ -327,9 +327,11 @@ def test_latex_compiles(tmp_path: Path) -> None:
             Grid("Wide", ["", *(f"column {k}" for k in range(11))], [[name, *(values * 3)[:11]] for name in names]),
             Grid("Published values", HEADS, [compared] * 40),
             Grid("High", ["row", "value"], [["a", "1"]] * 60),
+            Grid("Capitals", ["", "COCO-A", "BSDS-A", "KINS", "FishBowl", "SAIL-VOS", "average"],
+                 [["visible mask", *["~98.0*"] * 6]]),
         ],
         ["note 日"],
-    )
+    )  # fmt: skip
     (tmp_path / "t.tex").write_text(
         "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" + body + "\\end{document}\n"
     )
@@ -422,7 +424,12 @@ def test_what_will_be_run_is_told_before(run: Run, tmp_path: Path) -> None:
     assert (status, err) == (0, "") and "4 cells, 0 done" in out
     assert "one H200, without a segmenter" in out and "weights" in out and not Path("results").exists()
     status, out, _ = run("paper", "table2", "--dry-run", "dataset.root=nowhere")
-    assert "nowhere: the folder of COCO-A does not exist" in out
+    # What is missing stands once: the dataset, and each network by itself.
+    found = [line for line in out.splitlines() if line.startswith("(")]
+    assert [line.split()[1] for line in found] == [
+        "nowhere:", "diffusers/stable-diffusion-xl-1.0-inpainting-0.1:", "facebook/sam-vit-huge:",
+    ] and "nowhere: the folder of COCO-A does not exist" in found[0]  # fmt: skip
+    assert sum(line.endswith("(1) (2) (3)") for line in out.splitlines()) == 4
 
 
 @pytest.mark.slow
