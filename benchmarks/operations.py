@@ -2,8 +2,9 @@
 
     python benchmarks/operations.py
 
-Counted are matrix products, convolutions and attention, 2 for a multiplication and an addition. `paper TABLE --dry-run`
-makes seconds of them for models that were not measured on a GPU: see `COUNTED` in `amodal_bench/paper/estimate.py`.
+Counted are matrix products, convolutions and attention, 2 for a multiplication and an addition. `paper TABLE
+--dry-run` makes seconds of them for models that were not measured on a GPU: see `COUNTED` in
+`amodal_bench/paper/estimate.py`.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ def sam() -> float:
     from transformers import SamVisionConfig
     from transformers.models.sam.modeling_sam import SamVisionEncoder
 
-    size = {"hidden_size": 1280, "num_hidden_layers": 32, "num_attention_heads": 16, "mlp_dim": 5120}
+    size: dict[str, Any] = {"hidden_size": 1280, "num_hidden_layers": 32, "num_attention_heads": 16, "mlp_dim": 5120}
     with torch.device("meta"):
-        encoder = SamVisionEncoder(SamVisionConfig(**size, global_attn_indexes=[7, 15, 23, 31])).eval()
+        encoder: Any = SamVisionEncoder(SamVisionConfig(**size, global_attn_indexes=[7, 15, 23, 31]))
+        encoder.eval()
         return tflop(lambda: encoder(torch.empty(1, 3, 1024, 1024)))
 
 
@@ -57,7 +59,8 @@ def sam2() -> float:
     )
     with torch.device("meta"):
         config = Sam2VisionConfig(backbone_config=hiera, backbone_channel_list=widths[::-1])
-        encoder = Sam2VisionModel(config).eval()
+        encoder: Any = Sam2VisionModel(config)
+        encoder.eval()
         return tflop(lambda: encoder(torch.empty(1, 3, 1024, 1024)))
 
 

@@ -128,8 +128,14 @@ GOOD = (
         (GOOD.format("unknown") + ", samples: 0", "samples: 0 must be a whole number >= 1"),
         (GOOD.format("unknown") + ", pages: 3", "pages: unknown field; did you mean 'page'?"),
         (GOOD.format("unknown") + ", page: 3", "page: 3 must be text"),
-        (GOOD.format("unknown") + ", page: p. 3", "page: 'p. 3' must be a page of the source, such as 5 or 5872-5880"),
-        (GOOD.format("unknown").replace("source: a paper,", "note: a,") + ", page: '3'", "page: '3' must be a page of"),
+        (
+            GOOD.format("unknown") + ", page: p. 3",
+            "page: 'p. 3' must be a page of the source, such as 5 or 5872-5880",
+        ),
+        (
+            GOOD.format("unknown").replace("source: a paper,", "note: a,") + ", page: '3'",
+            "page: '3' must be a page of",
+        ),
         (GOOD.format("unknown") + ", place: 3", "place: 3 must be text"),
         (GOOD.format("unknown").replace("dataset: kins, ", ""), "dataset: must be named for miou"),
         (GOOD.format("unknown").replace("source: a paper, ", ""), "source: must be given"),
@@ -180,7 +186,7 @@ def test_without_options_the_list_has_every_value_and_cells_lie_together(run: Ru
     on_cocoa = [n for n, line in enumerate(out.splitlines()) if line.startswith("sam ") and " cocoa " in line]
     assert on_cocoa[1] == on_cocoa[0] + 1
     unpaged = sum(not each.page for each in ledger())
-    assert 0 < unpaged and out.endswith(f"; of {unpaged} no page is recorded\n")
+    assert unpaged > 0 and out.endswith(f"; of {unpaged} no page is recorded\n")
 
 
 def test_every_value_that_a_paper_prints_has_the_page_or_is_said_to_have_none() -> None:
@@ -200,7 +206,9 @@ def test_every_value_that_a_paper_prints_has_the_page_or_is_said_to_have_none() 
 def test_a_narrow_window_has_a_paragraph_for_each_value(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("amodal_bench.cli.published.listing.room", lambda: 80)
     out = run("published", "--dataset=kins", "--method=pix2gestalt")[1]
-    assert out.startswith("pix2gestalt on kins: miou 39.2 %\n  printed: tuning-free, AAAI-26, Table 1, pages 5872-5880\n")
+    assert out.startswith(
+        "pix2gestalt on kins: miou 39.2 %\n  printed: tuning-free, AAAI-26, Table 1, pages 5872-5880\n"
+    )
     assert "  protocol samba (contradicted)\n" in out
 
 

@@ -144,7 +144,7 @@ def _estimate(
         lacking += [unbroken(error) for error in absent_weights([build(settings.model, "model")])]
     except BenchError as error:
         lacking.append(unbroken(error))
-    seconds, source = _seconds(cell, known, settings.model, settings.samples)
+    seconds, source = seconds_of_an_instance(cell, known, settings.model, settings.samples)
     done = is_done(results, record, None if absent else inputs.get(cell.key))
     kept = kept_ids(cell, known, results, inputs)
     if cell.sampled is not None:
@@ -175,12 +175,18 @@ def _unfit(settings: Any) -> Iterator[str]:
                 yield unbroken(error)
 
 
-def _seconds(
+def seconds_of_an_instance(
     cell: Cell, known: Sequence[Record], settings: Mapping[str, Any], draws: int
 ) -> tuple[float | None, str]:
-    """Seconds of an instance with all its draws, and where they are from.
+    """Seconds of an instance with all its draws, and where they are from; None and "" where nobody knows.
 
     They are of the same model here, on the same dataset if it was run there; else as measured on an H200, or counted.
+
+    Args:
+        cell: of a table.
+        known: every record in the folder of results.
+        settings: of the cell's model: its steps, guidance and samples.
+        draws: predictions of each instance.
     """
     model = _value(cell.words, "model")
     alike = [each for each in known if each.seconds and _value(each.words, "model") == model]

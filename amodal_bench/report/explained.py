@@ -40,9 +40,9 @@ def ranked(table: pd.DataFrame, value: float) -> pd.DataFrame:
         value: in percent.
 
     Returns:
-        The table's columns; `distance` (points, unsigned), `inside` (whether the value, which was rounded, lies in the
-        number's 95 % interval; never where it has none), `ways` (how many give this number) and `names` (every shipped
-        protocol among them that scores the prediction as given, else the way with the fewest changes).
+        The table's columns; `distance` (points, unsigned), `inside` (whether the value, which was rounded, lies in
+        the number's 95 % interval; never where it has none), `ways` (how many give this number) and `names` (every
+        shipped protocol among them that scores the prediction as given, else the way with the fewest changes).
     """
     known = table.assign(distance=(table["value"] - value).abs(), inside=inside(table, value))
     rounded = {name: (known[name] / SAME).round() for name in ("value", "low", "high")}

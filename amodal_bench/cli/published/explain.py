@@ -231,7 +231,9 @@ def _write(table: pd.DataFrame, targets: Sequence[Target], output: Path) -> None
         part.insert(0, "published", target.value)
         part.insert(1, "source", target.source)
         distance = (part["value"] - target.value).abs()
-        parts.append(part.assign(distance=distance, inside=inside(part, target.value)).sort_values("distance", kind="stable"))
+        parts.append(
+            part.assign(distance=distance, inside=inside(part, target.value)).sort_values("distance", kind="stable")
+        )
     try:
         write_csv(pd.concat(parts, ignore_index=True), output)
     except OSError as error:
