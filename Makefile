@@ -10,7 +10,7 @@ MODELS ?= sam sam2
 .PHONY: help setup run test test-all coverage lint format docs bench bench-compare bench-gpu ablation every-model table protocol-search clean
 
 help: ## list the targets
-	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup: $(BIN)/amodal-bench ## make .venv and install the package with its tools
 
@@ -110,13 +110,25 @@ table1: setup ## methods on five datasets, and the average
 table2: setup ## the ablation: all parts, and without each
 	$(BIN)/amodal-bench paper table2 $(PAPER)
 
-# `amodal-bench paper --help` says what each of these shows.
 .PHONY: table-backbones table-segmenters table-leakage table-area table-steps table-points table-guidance table-views
-table-backbones table-segmenters table-leakage table-area table-steps table-points table-guidance table-views: setup
-	$(BIN)/amodal-bench paper $@ $(PAPER)
-
 .PHONY: table-seeds table-draws table-occlusion table-categories table-protocols table-efficiency
-table-seeds table-draws table-occlusion table-categories table-protocols table-efficiency: setup
+table-backbones: setup ## the inpainting models under the paper's settings
+table-segmenters: setup ## what cuts the object out of the inpainted picture
+table-leakage: setup ## leakage, each strategy at each strength s
+table-area: setup ## what takes the place of the hull as the area M
+table-steps: setup ## 5, 10, 20 and 50 denoising steps
+table-points: setup ## 1, 3, 9 and 25 points of V for the segmenter
+table-guidance: setup ## w of Eq. 11 from 0 to 3
+table-views: setup ## the whole frame and crops
+table-seeds: setup ## three seeds
+table-draws: setup ## mean, best and majority of three draws
+table-occlusion: setup ## by occlusion rate, and below 50 %
+table-categories: setup ## by category
+table-protocols: setup ## one prediction under several protocols
+table-efficiency: setup ## seconds and memory of an instance, and their ratio to pix2gestalt
+table-backbones table-segmenters table-leakage table-area table-steps table-points table-guidance table-views:
+	$(BIN)/amodal-bench paper $@ $(PAPER)
+table-seeds table-draws table-occlusion table-categories table-protocols table-efficiency:
 	$(BIN)/amodal-bench paper $@ $(PAPER)
 
 # The paper's figures; the words are those of the tables. IDS=ID,ID or IDS=FILE chooses the instances of figures 1, 3, 6 to 8.

@@ -137,6 +137,15 @@ def test_ways_with_one_number_share_a_row_and_the_verdict_counts_them() -> None:
     assert verdict(rows, 51.9).startswith("one way of scoring has 51.9")
     assert "of 2 ways of scoring with 1 different numbers" in verdict(ranked(table, 50.2), 50.2)
     assert verdict(ranked(table, 60.0), 60.0).startswith("unexplained: 60 ")
+    # A value that was rounded may lie outside by half of its last digit.
+    assert ranked(table, 71.04)["inside"].any() and not ranked(table, 71.06)["inside"].any()
+
+
+def test_where_no_number_has_an_interval_nothing_is_called_unexplained() -> None:
+    """One image gives none, though its number may be the published one itself."""
+    table = pd.DataFrame(rows_of("toy", a=57.648)).assign(low=float("nan"), high=float("nan"))
+    said = verdict(ranked(table, 57.6), 57.6)
+    assert said.startswith("undecided: one image or video gives no interval") and "57.65, is 0.05 away" in said
 
 
 def test_the_way_that_fits_all_datasets_but_one_is_tested_on_that_one() -> None:

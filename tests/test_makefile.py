@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from amodal_bench.paper.figures.declared import figure_names
+from amodal_bench.paper.table import names
+
 ROOT = Path(__file__).parents[1]
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
@@ -37,8 +40,26 @@ def test_a_word_of_make_reaches_the_command(words: list[str], expected: list[str
     assert shlex.split(line)[2:] == expected
 
 
+def test_every_table_and_figure_is_a_target_that_help_and_the_page_name() -> None:
+    told = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    page = (ROOT / "docs/reproducing.md").read_text(encoding="utf-8")
+    listed = {line.split()[0] for line in told.splitlines()}
+    assert {*names(), *figure_names(), "paper", "protocol-search"} <= listed
+    assert [name for name in names() if f"| `{name}` |" not in page] == []
+    for name in [*names(), *figure_names()]:
+        assert f"amodal-bench paper {name} " in made(name, "toy=1").stdout
+
+
 def test_a_dataset_that_would_be_ignored_is_refused() -> None:
     for words in (["paper", "DATASET=kins"], ["table-seeds", "dataset=kins", "toy=1"]):
         found = made(*words)
         assert found.returncode == 2 and "=kins: a table has its own datasets; give DATASET=toy" in found.stderr
         assert "amodal-bench" not in found.stdout
+
+
+def test_the_protocol_search_takes_folders_with_spaces_and_brackets() -> None:
+    found = made("protocol-search", "RESULTS=my results (1)", "DATA=/my data", "DATASETS=kins", "MODELS=sam")
+    lines = found.stdout.replace("\\\n", " ")
+    assert '"dataset.root=/my data/$dataset"' in lines
+    assert lines.count('"results=my results (1)/protocol-search"') == 1
+    assert '-o "my results (1)/protocol-search"/' in lines

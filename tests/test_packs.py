@@ -19,12 +19,13 @@ from params import mostly_slow
 from stored_runs import Things, shifted, store_run, things
 
 from amodal_bench.api.load import load_protocol
-from amodal_bench.api.packs import fill_run, pack_run, unpack, usual_folder
+from amodal_bench.api.packs import dataset_named, fill_run, pack_run, unpack, usual_folder
 from amodal_bench.api.runs import open_run
 from amodal_bench.api.verified import Verification
 from amodal_bench.api.verify import verify
 from amodal_bench.cli.results.command import main as command
 from amodal_bench.cli.results.tables import write_tables
+from amodal_bench.cli.results.verify import _with_dataset
 from amodal_bench.core.errors import InputError, UsageError
 from amodal_bench.core.rle import decode, encode
 from amodal_bench.datasets.toy import Toy
@@ -233,6 +234,15 @@ def test_another_version_of_the_dataset_is_compared_by_ids(pack: Path) -> None:
     assert lost and all(id.startswith("test-00002-") for id in lost)
     other = verify(pack, Toy("test", 3, seed=1))
     assert {"size", "record"} <= {row["kind"] for row in other.differences}
+
+
+def test_settings_are_of_the_dataset_that_a_run_says_it_is_of(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dataset_named(pack) == "toy" and _with_dataset(pack, ["dataset.images=3"], [])[0] == "dataset=toy"
+    monkeypatch.setattr("amodal_bench.api.packs.dataset_named", lambda file: file.stem)
+    kins = Path("kins.zip")
+    assert _with_dataset(kins, ["dataset.root=k"], []) == ["dataset=kins", "dataset.root=k"]
+    assert _with_dataset(kins, ["dataset=toy"], []) == ["dataset=toy"]
+    assert _with_dataset(Path("theirs.zip"), ["dataset.root=k"], []) == ["dataset.root=k"]
 
 
 def test_pictures_of_another_size_and_unreadable_ones_are_named(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,16 @@ from amodal_bench.core.errors import ConfigError, InputError, UsageError
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.metrics.protocols import ScoringProtocol, shipped
 from amodal_bench.paper.against import against, source_of, value_of
-from amodal_bench.paper.cells import Plan, adapted, cells
-from amodal_bench.paper.estimate import H200, duration, estimates, in_words
+from amodal_bench.paper.cells import Cell, Plan, adapted, cells
+from amodal_bench.paper.estimate import (
+    COUNTED,
+    H200,
+    REACHED,
+    duration,
+    estimates,
+    in_words,
+    seconds_of_an_instance,
+)
 from amodal_bench.paper.frozen import read_plan, register, require_registered
 from amodal_bench.paper.gather import Value, gather
 from amodal_bench.paper.grid import Grid
@@ -33,7 +42,7 @@ from amodal_bench.paper.sample import sampled
 from amodal_bench.paper.table import Line, Shown, Table, load_table, names
 from amodal_bench.paper.tex import escaped, latex
 from amodal_bench.paper.verdict import Verdict, of_cells
-from amodal_bench.paper.written import HEADS, STYLE, grids, markdown, notes, page, write_table
+from amodal_bench.paper.written import FULL, HEADS, STYLE, grids, markdown, notes, page, write_table
 from amodal_bench.published.ledger import find
 
 MINE = """
@@ -194,16 +203,35 @@ def test_the_best_is_marked_where_every_paired_gain_is_decisive(tmp_path: Path) 
 
 
 def test_the_documented_times_are_those_that_are_told() -> None:
-    """The time of Table 1 on one H200: 20 steps of two passes, an encoding and a decoding."""
+    """The time of Table 1 on one H200: measured, 20 steps of one pass or two; or by the operations of the network."""
     page_ = (Path(__file__).parents[1] / "docs/reproducing.md").read_text(encoding="utf-8")
     head = next(line for line in page_.splitlines() if line.startswith("| model | seconds | COCO-A, "))
-    counts = [int(number.replace(",", "")) for number in re.findall(r"\d+,\d+", head)]
-    for name in ("SD1.5", "SD2", "SDXL", "Flux"):
-        one_pass, encode, decode = H200[name.lower().replace(".", "")]
-        seconds = 40 * one_pass + encode + decode
-        times = " | ".join(in_words(seconds * count) for count in counts)
-        (line,) = [line for line in page_.splitlines() if line.startswith(f"| {name} (two passes a step")]
-        assert line.endswith(f") | {seconds:.2g} | {times} |")
+    counts = [int(number.replace(",", "")) for number in re.findall(r", ([\d,]+) \|", head)]
+    assert len(counts) == 4
+    seconds = {}
+    for name, passes in {"SD1.5": 40, "SD2": 40, "SDXL": 40, "Flux": 40, "Kandinsky": 40, "Inpaint-SDXL": 20}.items():
+        one_pass, encode, decode = H200[name.lower().replace(".", "").replace("-", "_")]
+        seconds[name] = passes * one_pass + encode + decode, "measured"
+    for name, passes in {"pix2gestalt": 3 * 200 * 2, "SAM": 0, "SAM2": 0}.items():
+        one_pass, rest = COUNTED[name.lower()]
+        seconds[name] = (passes * one_pass + rest) / REACHED, "counted"
+    for name, (each, known) in seconds.items():
+        times = " | ".join(in_words(each * count) for count in counts)
+        (line,) = [line for line in page_.splitlines() if re.match(rf"\| {re.escape(name)} (\(|\| 0)", line)]
+        assert line.endswith(f" | {each:.2g} | {times} | {known} |")
+
+
+def test_what_was_not_measured_is_estimated_from_operations_and_every_draw_counts() -> None:
+    settings = {"steps": 200, "guidance": 2.0, "samples": 3}
+    cell = Cell("pix2gestalt", "BSDS-A", ["model=pix2gestalt", "dataset=bsds"])
+    one, source = seconds_of_an_instance(cell, [], settings, 1)
+    assert source == "one H200, from operations" and one is not None
+    assert one == pytest.approx((1200 * 0.176 + 2.4) / 198)
+    two, _ = seconds_of_an_instance(cell, [], settings, 2)
+    assert two == pytest.approx(2 * one)
+    measured, source = seconds_of_an_instance(Cell("SD2", "toy", ["model=sd2"]), [], {"steps": 20}, 3)
+    assert source == "one H200, without a segmenter" and measured == pytest.approx(3 * 0.098, rel=0.01)
+    assert seconds_of_an_instance(Cell("V", "toy", ["model=visible"]), [], {}, 1) == (None, "")
 
 
 def test_the_times_of_an_h200_are_those_that_were_measured_there() -> None:
@@ -326,9 +354,11 @@ def test_latex_compiles(tmp_path: Path) -> None:
             Grid("Wide", ["", *(f"column {k}" for k in range(11))], [[name, *(values * 3)[:11]] for name in names]),
             Grid("Published values", HEADS, [compared] * 40),
             Grid("High", ["row", "value"], [["a", "1"]] * 60),
+            Grid("Capitals", ["", "COCO-A", "BSDS-A", "KINS", "FishBowl", "SAIL-VOS", "average"],
+                 [["visible mask", *["~98.0*"] * 6]]),
         ],
         ["note 日"],
-    )
+    )  # fmt: skip
     (tmp_path / "t.tex").write_text(
         "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n" + body + "\\end{document}\n"
     )
@@ -370,6 +400,44 @@ def test_random_rows_stand_apart_and_gaps_say_why() -> None:
     assert "failed: no weights; fetch them: none / toy." in notes(table, values)
 
 
+def test_every_number_says_whether_it_is_of_a_sample() -> None:
+    table = Table("t", "Title", [Line("a")], [Line("toy")])
+    full = Value("a", "toy", "mIoU", 0.5, 0.4, 0.6, 30, 20, ids="10:abc")
+    assert [line for line in notes(table, [full]) if "sample" in line] == [FULL]
+    some = notes(table, [full, replace(full, number="AP", sampled=True)])
+    assert [line for line in some if "sample" in line] == [
+        "~ of a sample of the instances; all others of all of them."
+    ]
+    assert not any("sample" in line for line in notes(table, [Value("a", "toy", "mIoU", missing="not run")]))
+
+
+def test_no_number_of_random_weights_stands_beside_a_published_one(tmp_path: Path) -> None:
+    lines = [Line("random", published={"method": "sam"}), Line("real", published={"method": "sam2"})]
+    table = Table("t", "T", lines, [Line("KINS", published={"dataset": "kins"})],
+                  [Shown("mIoU", published={"metric": "miou"})])  # fmt: skip
+    values = [
+        Value("random", "KINS", "mIoU", 0.41, 0.4, 0.42, random=True),
+        Value("real", "KINS", "mIoU", 0.47, clusters=20),
+    ]
+    beside = against(table, values)
+    said = [row[:6] for row in grids(table, values, beside)[-1].rows]
+    assert said == [
+        ["real", "KINS", "47.0", "46.9", "+0.1", "no interval; protocol unknown"],
+        ["random", "KINS", "", "40.8", "", "random weights; protocol unknown"],
+    ]
+    write_table(tmp_path, table, values, beside)
+    written = pd.read_csv(tmp_path / "t_published.csv").set_index("row")
+    assert written.loc["random", ["ours", "low", "high", "difference"]].isna().all()
+    assert written.loc["real", "ours"] == pytest.approx(47)
+    # Seconds are no shares.
+    lines = [Line("SD2", published={"method": "tuning_free", "variant": "sd2"})]
+    table = Table("c", "C", lines, table.columns, [Shown("s", "seconds", published={"metric": "seconds"})])
+    values = [Value("SD2", "KINS", "s", 0.5, cost=True)]
+    write_table(tmp_path, table, values, against(table, values))
+    (cost,) = pd.read_csv(tmp_path / "c_published.csv").to_dict("records")
+    assert (cost["ours"], cost["difference"]) == (0.5, pytest.approx(0.2))
+
+
 def test_rows_that_score_alike_throughout_are_named_once() -> None:
     table = Table("t", "Title", [Line(name) for name in "abcd"], [Line("toy")])
     values = [
@@ -388,7 +456,12 @@ def test_what_will_be_run_is_told_before(run: Run, tmp_path: Path) -> None:
     assert (status, err) == (0, "") and "4 cells, 0 done" in out
     assert "one H200, without a segmenter" in out and "weights" in out and not Path("results").exists()
     status, out, _ = run("paper", "table2", "--dry-run", "dataset.root=nowhere")
-    assert "nowhere: the folder of COCO-A does not exist" in out
+    # What is missing stands once: the dataset, and each network by itself.
+    found = [line for line in out.splitlines() if line.startswith("(")]
+    assert [line.split()[1] for line in found] == [
+        "nowhere:", "diffusers/stable-diffusion-xl-1.0-inpainting-0.1:", "facebook/sam-vit-huge:",
+    ] and "nowhere: the folder of COCO-A does not exist" in found[0]  # fmt: skip
+    assert sum(line.endswith("(1) (2) (3)") for line in out.splitlines()) == 4
 
 
 @pytest.mark.slow

@@ -64,7 +64,7 @@ def test_ids_of_a_row_and_a_sample_exclude_each_other() -> None:
 
 
 def priced(ends: list[int], kept: list[int], seconds: float | None = 1.0) -> Priced:
-    before = Estimate(Cell("V", "a", []), False, ends[-1], seconds, "", "")
+    before = Estimate(Cell("V", "a", []), False, ends[-1], seconds, "")
     return Priced(before, np.array(ends), np.array(kept))
 
 

@@ -200,7 +200,10 @@ def test_notes_say_which_values_are_missing_and_which_intervals_too_narrow() -> 
         Value("c", "y", "mIoU", 0.5, clusters=20),
     ]
     assert missing_notes(found) == ["Failed: a.", "Without a value: b (y)."]
-    assert few_note(found) == ["Fewer than 20 images or videos, too few for an interval: x."]
+    said = "Fewer than 20 images or videos, so that intervals are too narrow or there is none"
+    assert few_note(found) == [f"{said}: x."]
+    numbers = [Value("a", "x", "s", 0.5, cost=True), Value("a", "x", "GB", missing="not measured", cost=True)]
+    assert missing_notes(numbers) == ["Without a value: a (GB)."]
     assert missing_notes(found[5:]) == few_note(found[5:]) == []
 
 
@@ -312,7 +315,7 @@ def test_figure_5_has_the_averages_as_the_table_and_the_paper_have_them(table: T
     figure = load_figure("figure5")
     drawn = draw_bars(figure, bars_of(figure, table, values), [], values)
     said = " ".join(text.get_text() for text in texts(drawn))
-    assert "Fewer than 20 images or videos, too few for an interval: COCO-A, " in said
+    assert "so that intervals are too narrow or there is none: COCO-A, " in said
     assert f"Not run: {NOT_RUN}." in said and "Of a sample of the instances." in said
     found = drawn_bars(drawn)
     (ours,) = (bars for label, bars in found.items() if label.startswith(BAR))

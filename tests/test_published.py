@@ -27,7 +27,7 @@ from amodal_bench.published.ledger import (
 PAPER = ("cocoa", "bsds", "kins", "fishbowl", "sailvos")
 """The datasets of the paper's Table 1."""
 
-TABLE_1 = [each for each in ledger() if each.place == "Table 1"]
+TABLE_1 = [each for each in ledger() if (each.source, each.place) == ("tuning-free, AAAI-26", "Table 1")]
 ROWS = sorted({(each.method, each.variant) for each in TABLE_1})
 
 
@@ -126,7 +126,16 @@ GOOD = (
         (GOOD.format("unknown").replace("40.8", "140.8"), "value: 140.8 must be at most 100"),
         (GOOD.format("unknown").replace("40.8", "high"), "value: 'high' must be a number > 0"),
         (GOOD.format("unknown") + ", samples: 0", "samples: 0 must be a whole number >= 1"),
-        (GOOD.format("unknown") + ", page: 3", "page: unknown field; did you mean 'place'?"),
+        (GOOD.format("unknown") + ", pages: 3", "pages: unknown field; did you mean 'page'?"),
+        (GOOD.format("unknown") + ", page: 3", "page: 3 must be text"),
+        (
+            GOOD.format("unknown") + ", page: p. 3",
+            "page: 'p. 3' must be a page of the source, such as 5 or 5872-5880",
+        ),
+        (
+            GOOD.format("unknown").replace("source: a paper,", "note: a,") + ", page: '3'",
+            "page: '3' must be a page of",
+        ),
         (GOOD.format("unknown") + ", place: 3", "place: 3 must be text"),
         (GOOD.format("unknown").replace("dataset: kins, ", ""), "dataset: must be named for miou"),
         (GOOD.format("unknown").replace("source: a paper, ", ""), "source: must be given"),
@@ -164,6 +173,7 @@ def test_the_list_shows_every_value_of_a_cell(run: Run) -> None:
     status, out, err = run("published", "--dataset", "cocoa", "--method", "tuning_free", "--variant", "sdxl")
     assert (status, err) == (0, "")
     assert "82.7 %" in out and "76.5 %" in out and "Table 1" in out and "Table 2" in out
+    assert out.count("Table 1, pages 5872-5880") == out.count("Table 2, pages 5872-5880") == 1
     assert out.endswith("2 values in 1 cells; 1 cells have several\n")
     assert run("published", "list", "--method=sam2", "--metric", "miou")[1].count("sam2 ") == 6
 
@@ -175,12 +185,30 @@ def test_without_options_the_list_has_every_value_and_cells_lie_together(run: Ru
     assert len(rows) == len(find(method="sam"))
     on_cocoa = [n for n, line in enumerate(out.splitlines()) if line.startswith("sam ") and " cocoa " in line]
     assert on_cocoa[1] == on_cocoa[0] + 1
+    unpaged = sum(not each.page for each in ledger())
+    assert unpaged > 0 and out.endswith(f"; of {unpaged} no page is recorded\n")
+
+
+def test_every_value_that_a_paper_prints_has_the_page_or_is_said_to_have_none() -> None:
+    """A page is of the table itself, or the paper's first and last; what nobody here has seen has none."""
+    pages = {(each.source, each.page) for each in ledger() if each.certainty == "printed"}
+    assert pages == {
+        ("tuning-free, AAAI-26", "5872-5880"),
+        ("pix2gestalt, CVPR 2024", "3931-3940"),
+        ("C2F-Seg, ICCV 2023", "1262-1271"),
+        ("Diffusion-VAS, CVPR 2025", "5"),
+        ("SDAmodal, CVPR 2024", ""),
+    }
+    (one,) = find("diffusion_vas", "", "sailvos", "miou")
+    assert (one.paged, find("plug")[0].paged) == ("page 5", "")
 
 
 def test_a_narrow_window_has_a_paragraph_for_each_value(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("amodal_bench.cli.published.listing.room", lambda: 80)
     out = run("published", "--dataset=kins", "--method=pix2gestalt")[1]
-    assert out.startswith("pix2gestalt on kins: miou 39.2 %\n  printed: tuning-free, AAAI-26, Table 1\n")
+    assert out.startswith(
+        "pix2gestalt on kins: miou 39.2 %\n  printed: tuning-free, AAAI-26, Table 1, pages 5872-5880\n"
+    )
     assert "  protocol samba (contradicted)\n" in out
 
 

@@ -8,9 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import Run
+from hydra.types import RunMode
 
 from amodal_bench.cli.run import _finish
 from amodal_bench.cli.sweep import Sweep
+from amodal_bench.config.search import composer
+from amodal_bench.config.settings import config_folder
 from amodal_bench.core.errors import BenchError
 from amodal_bench.runner.lock import locked
 from amodal_bench.runner.place import opened
@@ -103,3 +106,30 @@ def test_one_cell_that_succeeds_stands_in_a_table_with_those_that_failed(
     assert status == 2 and len(table) == 2 and table["error"].notna().tolist() == [False, True]
     assert "failed: model=visible protocol.errors=ignore " in out and "'ignore' is not one of" in out
     assert err.splitlines()[-1].startswith("error: 1 cell of the sweep failed: model=visible protocol.errors=ignore ")
+
+
+def test_a_slurm_job_has_a_gpu_and_a_day() -> None:
+    """The plugin's own settings have an hour and no GPU: too little for a cell of the paper's table."""
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    with composer(config_folder(), []) as hydra:
+        words = ["hydra/launcher=slurm", "hydra.launcher.partition=a100"]
+        made = hydra.compose_config("config", words, RunMode.MULTIRUN).hydra.launcher
+    assert made._target_.endswith(".SlurmLauncher") and made.partition == "a100"
+    assert (made.timeout_min, made.gpus_per_node, made.array_parallelism) == (1440, 1, 256)
+
+
+@pytest.mark.parametrize(
+    ("launcher", "said"),
+    [
+        (["slurm"], "hydra/launcher=slurm: this machine has no srun, so it is not of a SLURM cluster; start it on"),
+        (["joblib", "hydra.launcher.n_jobs=0"], "hydra.launcher.n_jobs=0: must be how many cells run side by side"),
+    ],
+)
+def test_a_launcher_that_cannot_start_is_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, launcher: list[str], said: str
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    monkeypatch.setattr("amodal_bench.config.launchers.shutil.which", lambda _: None)
+    status, out, err = run("-m", "model=visible,hull", f"hydra/launcher={launcher[0]}", *launcher[1:])
+    assert (status, out) == (2, "") and err.startswith(f"error: {said}") and err.count("\n") == 1
+    assert not Path("results").exists()

@@ -142,6 +142,12 @@ def fill_run(pack: Pack, folder: Path) -> None:
         store.write_told(FILE, text)
 
 
+def dataset_named(file: Path) -> str:
+    """The name of the dataset that a packed run says it is of. Raises `InputError` where the file is not a pack."""
+    with opened_pack(file) as pack:
+        return str(pack.facts()["identity"]["dataset"]["name"])
+
+
 def usual_folder(file: Path, results: Path) -> Path:
     """Where a run of this name lies in a results folder. Raises `InputError` where the name cannot be a folder's."""
     with opened_pack(file) as pack:

@@ -17,6 +17,7 @@ from amodal_bench.cli.sweep import Sweep
 from amodal_bench.config.compose import refuse_choices, require_folders
 from amodal_bench.config.effect import without_effect
 from amodal_bench.config.faulty import faults_named, refuse_faulty
+from amodal_bench.config.launchers import check_jobs, check_place
 from amodal_bench.config.mistakes import explain
 from amodal_bench.config.overrides import expand_home, readable, refuse_sweeps
 from amodal_bench.config.own import name_folders
@@ -189,12 +190,18 @@ def _finish(sweep: Sweep) -> None:
 
 
 def _sweep_asked_for(hydra: Hydra, name: str, overrides: list[str]) -> Sweep | None:
-    """The folder of a sweep where the settings ask for several runs, as `experiment=leakage` does; else None."""
+    """The folder of a sweep where the settings ask for several runs, as `experiment=leakage` does; else None.
+
+    Raises:
+        UsageError: its launcher could not start anything here, or the folder cannot be made.
+    """
     from hydra.types import RunMode
 
     config = hydra.compose_config(name, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False)
     if config.hydra.mode is not RunMode.MULTIRUN:
         return None
+    check_jobs(config)
+    check_place(config)
     _check_folder("hydra.sweep.dir", config.hydra.sweep.dir)
     return Sweep.new(Path(config.hydra.sweep.dir))
 

@@ -18,6 +18,17 @@ class Loads(Protocol):
         ...
 
 
+def absent_weights(models: Iterable[Model]) -> list[InputError]:
+    """What is said of each network of some models whose weights are not on this machine, each once; loads nothing.
+
+    Args:
+        models: their `backbone` and `segmenter` are asked, where they have such.
+    """
+    parts = [getattr(model, name, None) for model in models for name in ("backbone", "segmenter")]
+    found = [error for part in parts if isinstance(part, Loads) for error in part.absent()]
+    return list({str(error): error for error in found}.values())
+
+
 def check_weights(models: Iterable[Model]) -> None:
     """Find out whether the weights of all models are on this machine.
 
@@ -27,9 +38,7 @@ def check_weights(models: Iterable[Model]) -> None:
     Raises:
         InputError: some are missing; it names each of them, and what to do.
     """
-    parts = [getattr(model, name, None) for model in models for name in ("backbone", "segmenter")]
-    found = [error for part in parts if isinstance(part, Loads) for error in part.absent()]
-    missing = list({str(error): error for error in found}.values())
+    missing = absent_weights(models)
     if len(missing) == 1:
         raise missing[0]
     if missing:

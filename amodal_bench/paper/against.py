@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from amodal_bench.paper.gather import Value
 from amodal_bench.paper.table import COSTS, Line, Table
 from amodal_bench.published.ledger import AVERAGE, PRINTED, Published, find
-
-ROUNDED = 0.05
-"""Points by which a printed value may lie from the one that was rounded."""
+from amodal_bench.report.explained import ROUNDED
 
 
 @dataclass(frozen=True)

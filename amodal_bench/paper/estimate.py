@@ -17,7 +17,7 @@ from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError, UsageError, unbroken
 from amodal_bench.core.ids import read_ids
 from amodal_bench.datasets.card import load_card
-from amodal_bench.models.absent import check_weights
+from amodal_bench.models.absent import absent_weights
 from amodal_bench.paper.cells import Cell
 from amodal_bench.paper.kept import kept_ids
 from amodal_bench.paper.record import Record, all_records, is_done, read
@@ -36,11 +36,24 @@ H200 = {
 Networks of the published sizes with random numbers, in bfloat16, without compilation and without a segmenter.
 """
 
+COUNTED = {"sam": (0.0, 5.96), "sam2": (0.0, 1.82), "pix2gestalt": (0.176, 2.4)}
+"""TFLOP of an instance: a pass of one sample's denoiser, and all else; see benchmarks/operations.py.
+
+Of SAM and SAM2 it is the image encoder; of pix2gestalt two encodings and three decodings.
+"""
+
+REACHED = 198.0
+"""TFLOP/s that networks which were not measured are taken to reach on one H200: a fifth of its peak in bfloat16.
+
+Those that were measured there reach 16 to 41 %.
+"""
+
+COUNTED_THERE = "one H200, from operations"
 THERE, MEASURED = "one H200, without a segmenter", "measured here"
 ELSEWHERE = "measured here, on another dataset"
 
-EVALUATED = {"sailvos": 507_000}
-"""Instances by the paper, of a dataset whose own source gives no number."""
+EVALUATED = {"bsds": 650, "sailvos": 507_000}
+"""Instances by the papers (BSDS-A's by pix2gestalt's), of datasets whose own source gives no number."""
 
 SPREAD = 0.25
 """Standard deviation of an instance's IoU that is assumed where nothing has been run yet."""
@@ -58,10 +71,10 @@ class Estimate:
         instances: how many it has; None where nobody knows.
         seconds: of one instance; None where nobody knows.
         source: where `seconds` is from.
-        lacking: what is missing, in one line; "" where nothing is.
+        lacking: what is missing, the dataset and each network's weights, in a line each.
         kept: how many of the instances are stored already, of this sample or another one.
         changed: whether it has been run, with other code, annotations or named files than those of now.
-        unfit: what this machine has not, though another one may, in one line; "" where there is nothing.
+        unfit: what this machine has not, though another one may, in a line each.
     """
 
     cell: Cell
@@ -69,10 +82,10 @@ class Estimate:
     instances: int | None
     seconds: float | None
     source: str
-    lacking: str
+    lacking: Sequence[str] = ()
     kept: int = 0
     changed: bool = False
-    unfit: str = ""
+    unfit: Sequence[str] = ()
 
     @property
     def total(self) -> float | None:
@@ -109,7 +122,7 @@ def estimates(
             found.append(_estimate(cell, results, known, config_dirs, sample, inputs or {}))
         except UsageError as error:
             wrong.append(error)
-            found.append(Estimate(cell, False, None, None, "", unbroken(error)))
+            found.append(Estimate(cell, False, None, None, "", [unbroken(error)]))
     if wrong and len(wrong) == len(found):
         raise wrong[0]
     return found
@@ -128,10 +141,10 @@ def _estimate(
     instances, absent = _instances(cell, settings, sample)
     lacking = [absent] if absent else []
     try:
-        check_weights([build(settings.model, "model")])
+        lacking += [unbroken(error) for error in absent_weights([build(settings.model, "model")])]
     except BenchError as error:
         lacking.append(unbroken(error))
-    seconds, source = _seconds(cell, known, settings.model)
+    seconds, source = seconds_of_an_instance(cell, known, settings.model, settings.samples)
     done = is_done(results, record, None if absent else inputs.get(cell.key))
     kept = kept_ids(cell, known, results, inputs)
     if cell.sampled is not None:
@@ -142,10 +155,10 @@ def _estimate(
         instances,
         seconds,
         source,
-        "; ".join(lacking),
+        lacking,
         len(kept),
         changed=not done and record is not None and not record.failed,
-        unfit="; ".join(dict.fromkeys(_unfit(settings.model))),
+        unfit=list(dict.fromkeys(_unfit(settings.model))),
     )
 
 
@@ -162,17 +175,32 @@ def _unfit(settings: Any) -> Iterator[str]:
                 yield unbroken(error)
 
 
-def _seconds(cell: Cell, known: Sequence[Record], settings: Mapping[str, Any]) -> tuple[float | None, str]:
-    """Seconds of an instance: of the same model here, on the same dataset if it was run there; else as on an H200."""
+def seconds_of_an_instance(
+    cell: Cell, known: Sequence[Record], settings: Mapping[str, Any], draws: int
+) -> tuple[float | None, str]:
+    """Seconds of an instance with all its draws, and where they are from; None and "" where nobody knows.
+
+    They are of the same model here, on the same dataset if it was run there; else as measured on an H200, or counted.
+
+    Args:
+        cell: of a table.
+        known: every record in the folder of results.
+        settings: of the cell's model: its steps, guidance and samples.
+        draws: predictions of each instance.
+    """
     model = _value(cell.words, "model")
     alike = [each for each in known if each.seconds and _value(each.words, "model") == model]
     same = [each for each in alike if _value(each.words, "dataset") == _value(cell.words, "dataset")]
     if found := same or alike:
         return max(each.seconds or 0.0 for each in found), MEASURED if same else ELSEWHERE
+    passes = int(settings.get("steps", 20)) * (2 if settings.get("guidance") else 1)  # Eq. 11 needs two a step
     if model in H200:
         one_pass, encode, decode = H200[model]
-        passes = int(settings.get("steps", 20)) * (2 if settings.get("guidance") else 1)  # Eq. 11 needs two a step
-        return passes * one_pass + encode + decode, THERE
+        return draws * (passes * one_pass + encode + decode), THERE
+    if model in COUNTED:
+        one_pass, once = COUNTED[model]
+        work = int(settings.get("samples", 1)) * passes * one_pass + once
+        return draws * work / REACHED, COUNTED_THERE
     return None, ""
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
+from amodal_bench.config.settings import Settings
 from amodal_bench.core.digests import stat_of
 from amodal_bench.core.errors import BenchError
 from amodal_bench.paper.cells import Cell
@@ -44,9 +46,19 @@ def to_run(cells: Sequence[Cell], results: Path, inputs: dict[str, str]) -> list
     return [cell for cell, record in records if not is_done(results, record, inputs[cell.key])]
 
 
+@cache
+def composed_of(about: tuple[str, ...], config_dirs: tuple[Path, ...]) -> Settings:
+    """The settings of a dataset's words; kept, since every table of one command asks for the same ones.
+
+    Raises:
+        UsageError: they cannot be composed.
+    """
+    return compose(about, config_dirs)
+
+
 def _fingerprint(about: Sequence[str], config_dirs: Sequence[Path]) -> str:
     try:
-        return str(build(compose(about, config_dirs).dataset, "dataset").fingerprint())
+        return str(build(composed_of(tuple(about), tuple(config_dirs)).dataset, "dataset").fingerprint())
     except BenchError:
         return UNKNOWN
 

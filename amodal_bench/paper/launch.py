@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amodal_bench.config.compose import compose
+from amodal_bench.config.launchers import check_jobs, check_place
 from amodal_bench.config.overrides import in_quotes
 from amodal_bench.config.search import composer
 from amodal_bench.config.settings import config_folder
@@ -56,6 +57,7 @@ def launch(
     try:
         with composer(config_folder(), config_dirs) as hydra:
             config = _launcher_settings(hydra, results, hydra_words)
+            check_place(config)
             context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
             keys = {"\n".join(words): key for key, words in commands.items()}
             job = CellJob(keys, results, list(line), registered(results), inputs or {})
@@ -81,15 +83,10 @@ def check_launcher(results: Path, hydra_words: Sequence[str], config_dirs: Seque
 def _launcher_settings(hydra: Hydra, results: Path, hydra_words: Sequence[str]) -> DictConfig:
     """Settings with those of Hydra's launcher. Raises `UsageError` where it could not start anything."""
     from hydra.types import RunMode
-    from omegaconf import OmegaConf
 
     words = [*hydra_words, f"results={in_quotes(str(results))}"]
     config = hydra.compose_config("config", words, RunMode.MULTIRUN, with_log_configuration=True)
-    jobs = OmegaConf.select(config, "hydra.launcher.n_jobs")
-    if jobs is not None and (not isinstance(jobs, int) or jobs == 0):
-        raise UsageError(
-            f"hydra.launcher.n_jobs={jobs}: must be how many cells run side by side; -1 is one for a core"
-        )
+    check_jobs(config)
     return config
 
 

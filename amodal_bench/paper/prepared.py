@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from amodal_bench.config.build import build
-from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError, InputError, UsageError, unbroken
 from amodal_bench.core.files import read_text, write_whole
 from amodal_bench.core.window import ascii_only
@@ -17,7 +16,7 @@ from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.paper.cells import Cell, Plan, adapted, cells, refuse_fixed, told
 from amodal_bench.paper.estimate import Priced, affordable, estimates, half_width, in_words
-from amodal_bench.paper.inputs import digests
+from amodal_bench.paper.inputs import composed_of, digests
 from amodal_bench.paper.kept import kept_ids
 from amodal_bench.paper.record import FOLDER, all_records
 from amodal_bench.paper.sample import Order, lists_in, note, noted, ordered, written
@@ -82,7 +81,7 @@ def _orders(table: Table, columns: Sequence[Line], plan: Plan) -> dict[str, tupl
     found = {}
     for column in columns:
         try:
-            settings = compose(_about(table, column, plan), plan.config_dirs)
+            settings = composed_of(tuple(_about(table, column, plan)), tuple(plan.config_dirs))
             dataset: Dataset = build(settings.dataset, "dataset")
             protocol: ScoringProtocol = build(settings.protocol, "protocol")
             found[column.name] = dataset.name, ordered(dataset.records(), protocol)

@@ -16,6 +16,9 @@ from amodal_bench.paper.grid import Grid
 PAGE = 66.0
 """Characters that a line of a page has room for in the usual size; a wider table is set small, in several blocks."""
 
+BETWEEN = 2.4
+"""Characters that the gap between two columns of the usual size is as wide as."""
+
 SMALL = 0.0132
 """Share of a line that a character takes in the small size."""
 
@@ -62,7 +65,8 @@ IS_RAGGED = rf"\providecommand{{{RAGGED}}}{{\rightskip=0pt plus 3em\leavevmode\h
 
 _INTERVAL = re.compile(r"\[(-?[\d.]+), (?=-?[\d.]+\])")
 _NARROW = re.compile(r"[ .,:;()\[\]ijl|'!-]")
-_BROAD = re.compile(r"[MWmw<>±×#%&@=+\\]")
+_BROAD = re.compile(r"[MWmw<>±×#%&@=+\\~]")
+_CAPITAL = re.compile(r"[A-HJ-LN-VX-Z]")
 
 
 def escaped(text: str) -> str:
@@ -98,10 +102,12 @@ def _code(letter: str) -> str:
 def _table(part: Grid) -> list[str]:
     columns = [[part.heads[k], *(row[k] for row in part.rows)] for k in range(len(part.heads))]
     longest = [max(map(_wide, column)) for column in columns]
-    if sum(longest) + 2 * len(columns) <= PAGE:
+    if sum(longest) + BETWEEN * len(columns) <= PAGE:
         every, spec = range(len(columns)), f"l{'r' * (len(columns) - 1)}"
         pages = _pages([1.0] * len(part.rows), LINES)
-        return [line for page in pages for line in [*_tabular(part, page, every, spec, small=False), ""]]
+        return [
+            line for page in pages for line in [r"\noindent", *_tabular(part, page, every, spec, small=False), ""]
+        ]
     words = [max((_shortest(word) for cell in column for word in _words(cell)), default=1.0) for column in columns]
     lines: list[str] = []
     for block in _blocks([SMALL * word + GAP for word in words]):
@@ -179,7 +185,8 @@ def _wide(text: str) -> float:
     told = [letter if letter in WORDS or letter in MATHEMATICS or unicodedata.normalize("NFD", letter)[0].isascii()
             else _code(letter) for letter in shown.one_line(text)]  # fmt: skip
     plain = "".join(told)
-    return len(plain) - 0.5 * len(_NARROW.findall(plain)) + 0.7 * len(_BROAD.findall(plain))
+    broad = 0.7 * len(_BROAD.findall(plain)) + 0.4 * len(_CAPITAL.findall(plain))
+    return len(plain) - 0.5 * len(_NARROW.findall(plain)) + broad
 
 
 def _shortest(word: str) -> float:

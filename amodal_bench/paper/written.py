@@ -22,16 +22,20 @@ from amodal_bench.report.numbers import FEW, FEW_NOTE
 
 MEANINGLESS = "Random weights: these rows show that the models run, and mean nothing"
 AGAINST = "Published values"
+FULL = "Every number is of all instances that its protocol selects; none is of a sample."
 HEADS = ("row", "column", "ours", "published", "difference", "verdict", "source")
 
 
 def grids(table: Table, values: Sequence[Value], beside: Sequence[Against]) -> list[Grid]:
-    """The table, rows with random weights in a second one, and the published values one by one."""
+    """The table, rows with random weights in a second one, and the published values one by one.
+
+    Published values of rows with random weights come last, and no number of ours stands beside them.
+    """
     random = {value.row for value in values if value.random}
     parts = [
         _grid(table.title, [value for value in values if value.row not in random]),
         _grid(MEANINGLESS, [value for value in values if value.row in random]),
-        Grid(AGAINST, HEADS, [_compared(each) for each in beside]),
+        Grid(AGAINST, HEADS, [_compared(each) for each in sorted(beside, key=lambda each: each.ours.row in random)]),
     ]
     return [part for part in parts if part.rows]
 
@@ -54,8 +58,9 @@ def notes(table: Table, values: Sequence[Value]) -> list[str]:
         lines.append(f"{FEW_NOTE}; with one there is no interval.")
     if any(value.column == table.average and not math.isnan(value.low) for value in values):
         lines.append(f"The interval of the {table.average} takes the datasets as independent of each other.")
-    if any(value.sampled for value in values):
-        lines.append("~ of a sample of the instances; all others of all of them.")
+    if any(value.ids for value in values):
+        sampled = any(value.sampled for value in values)
+        lines.append("~ of a sample of the instances; all others of all of them." if sampled else FULL)
     if any(value.best for value in values):
         lines.append("Bold: better than every other row in paired tests, corrected for their number (Holm, 5 %).")
     lines += _alike(values)
@@ -118,7 +123,7 @@ def _compared(each: Against) -> list[str]:
     return [
         each.ours.row,
         each.ours.column,
-        text_of(each.ours),
+        "" if each.ours.random else text_of(each.ours),
         value_of(each.published),
         f"{each.difference:+.1f}" if known else "",
         each.verdict,
@@ -173,9 +178,7 @@ def _published_csv(beside: Sequence[Against]) -> str:
             "row": each.ours.row,
             "column": each.ours.column,
             "number": each.ours.number,
-            "ours": 100 * each.ours.value,
-            "low": 100 * each.ours.low,
-            "high": 100 * each.ours.high,
+            **dict(zip(("ours", "low", "high"), _numbers(each.ours), strict=True)),
             "difference": each.difference,
             "inside": each.inside,
             "verdict": each.verdict,
@@ -184,6 +187,11 @@ def _published_csv(beside: Sequence[Against]) -> str:
         for each in beside
     ]
     return as_csv(pd.DataFrame(rows))
+
+
+def _numbers(value: Value) -> list[float]:
+    """A value with its interval as they are printed, shares in points; none where random weights made it."""
+    return [math.nan if value.random else value.scale * each for each in (value.value, value.low, value.high)]
 
 
 def markdown(parts: Sequence[Grid], under: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
@@ -38,6 +39,9 @@ AVERAGE = "average"
 ELSEWHERE = ("d2sa",)
 """Datasets with published values that the harness does not read."""
 
+PAGE = re.compile(r"\d+(-\d+)?")
+"""A page, or the first and the last one of a source."""
+
 REMEDY = "correct the record, or install the package again"
 
 
@@ -60,6 +64,8 @@ class Published:
         place: the table, figure or thread in it.
         certainty: one of `CERTAINTIES`.
         note: what else a reader has to know, such as what contradicts it.
+        page: of the place, as `5`, or the pages of the whole source, as `5872-5880`, where the place's own is not
+            recorded; empty where nobody here has seen it, or the source has no pages.
     """
 
     method: str
@@ -75,6 +81,12 @@ class Published:
     place: str
     certainty: str
     note: str
+    page: str = ""
+
+    @property
+    def paged(self) -> str:
+        """The page in words: `page 5`, `pages 5872-5880`; empty where none is recorded."""
+        return f"page{'s' if '-' in self.page else ''} {self.page}" if self.page else ""
 
     @property
     def cell(self) -> tuple[str, str, str, str]:
@@ -193,6 +205,8 @@ def _misfit(record: Mapping[str, Any]) -> str | None:
         return "protocol: must be empty where its status is unknown"
     if record["protocol_status"] == "contradicted" and not record["note"]:
         return "note: must say what contradicts it"
+    if record["page"] and not (PAGE.fullmatch(record["page"]) and record["source"]):
+        return f"page: {record['page']!r} must be a page of the source, such as 5 or 5872-5880, in quotes"
     if not record["source"] and not record["note"]:
         return "source: must be given, or a note must say that it is not known"
     return None

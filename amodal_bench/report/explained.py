@@ -10,6 +10,9 @@ import pandas as pd
 SAME = 1e-9
 """Numbers in percent that differ by less are one number."""
 
+ROUNDED = 0.05
+"""Points by which a printed value may lie from the one that was rounded."""
+
 NUMBERS = ["model", "run", "instances"]
 LITTLE = "A fit to one number proves little"
 
@@ -37,13 +40,11 @@ def ranked(table: pd.DataFrame, value: float) -> pd.DataFrame:
         value: in percent.
 
     Returns:
-        The table's columns; `distance` (points, unsigned), `inside` (whether the value lies in the number's 95 %
-        interval), `ways` (how many give this number) and `names` (every shipped protocol among them that scores the
-        prediction as given, else the way with the fewest changes).
+        The table's columns; `distance` (points, unsigned), `inside` (whether the value, which was rounded, lies in
+        the number's 95 % interval; never where it has none), `ways` (how many give this number) and `names` (every
+        shipped protocol among them that scores the prediction as given, else the way with the fewest changes).
     """
-    known = table.assign(
-        distance=(table["value"] - value).abs(), inside=(table["low"] <= value) & (value <= table["high"])
-    )
+    known = table.assign(distance=(table["value"] - value).abs(), inside=inside(table, value))
     rounded = {name: (known[name] / SAME).round() for name in ("value", "low", "high")}
     groups = known.groupby([*(known[name] for name in NUMBERS), *rounded.values()], sort=False, dropna=False)
     rows = []
@@ -52,6 +53,11 @@ def ranked(table: pd.DataFrame, value: float) -> pd.DataFrame:
         rows.append({**first, "ways": len(group), "names": _names(group)})
     order = ["distance", "changes"]
     return pd.DataFrame(rows).sort_values(order, kind="stable", ignore_index=True)
+
+
+def inside(table: pd.DataFrame, value: float) -> pd.Series:
+    """Whether a printed value lies in the 95 % interval of each row, half of its last digit more or less."""
+    return (table["low"] - ROUNDED <= value) & (value <= table["high"] + ROUNDED)
 
 
 def verdict(rows: pd.DataFrame, value: float) -> str:
@@ -64,6 +70,11 @@ def verdict(rows: pd.DataFrame, value: float) -> str:
     fits, ways = rows[rows["inside"]], int(rows.loc[rows["inside"], "ways"].sum())
     if fits.empty:
         nearest = rows.iloc[0]
+        if rows["low"].isna().all():
+            return (
+                f"undecided: one image or video gives no interval; the nearest to {value:g}, {nearest['value']:.2f}, "
+                f"is {nearest['distance']:.2f} away, and nothing says whether that is near"
+            )
         return (
             f"unexplained: {value:g} lies in the 95 % interval of none; the nearest, {nearest['value']:.2f}, is "
             f"{nearest['distance']:.2f} away, so that something else differs: the instances, the view or the weights"
@@ -121,7 +132,7 @@ def held_out(table: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
                     "ways": len(equal),
                     "fit": float(fit.min()),
                     **{name: best[name] for name in ("value", "low", "high", "distance")},
-                    "inside": bool(best["low"] <= value <= best["high"]),
+                    "inside": bool(best["low"] - ROUNDED <= value <= best["high"] + ROUNDED),
                 }
             )
     return pd.DataFrame(rows)

@@ -201,8 +201,7 @@ def show_estimates(table: Table, every: Sequence[Cell], asked: Asked) -> int:
     missing: dict[str, int] = {}
     rows = []
     for each in found:
-        lacks = "; ".join(part for part in (each.lacking, each.unfit) if part)
-        number = missing.setdefault(lacks, len(missing) + 1) if lacks else None
+        numbers = [missing.setdefault(part, len(missing) + 1) for part in (*each.lacking, *each.unfit)]
         rows.append(
             (
                 each.cell.row,
@@ -212,7 +211,7 @@ def show_estimates(table: Table, every: Sequence[Cell], asked: Asked) -> int:
                 str(each.kept) if each.kept else "",
                 "" if each.done else in_words(each.total),
                 "" if each.done else each.source,
-                "" if number is None else f"({number})",
+                " ".join(f"({number})" for number in numbers),
             )
         )
     heads = ("row", "column", "state", "instances", "stored", "time", "time is", "missing")

@@ -222,6 +222,7 @@ def _write(table: pd.DataFrame, targets: Sequence[Target], output: Path) -> None
     import pandas as pd
 
     from amodal_bench.report.csv_logger import write_csv
+    from amodal_bench.report.explained import inside
 
     parts = []
     for target in targets:
@@ -230,8 +231,9 @@ def _write(table: pd.DataFrame, targets: Sequence[Target], output: Path) -> None
         part.insert(0, "published", target.value)
         part.insert(1, "source", target.source)
         distance = (part["value"] - target.value).abs()
-        inside = (part["low"] <= target.value) & (target.value <= part["high"])
-        parts.append(part.assign(distance=distance, inside=inside).sort_values("distance", kind="stable"))
+        parts.append(
+            part.assign(distance=distance, inside=inside(part, target.value)).sort_values("distance", kind="stable")
+        )
     try:
         write_csv(pd.concat(parts, ignore_index=True), output)
     except OSError as error:

@@ -7,7 +7,8 @@ Values that disagree stand below each other, all of them. The column "protocol" 
 where a script was published, `assumed`, `contradicted` by other values, or `unknown`. The column "from" says whether
 the source prints the value (`printed`), copies it from another paper (`copied`), is a user who measured it
 (`reproduction`), or was read in notes only (`secondhand`). mIoU is in percent. An empty place was stated nowhere.
-Where the window is too narrow for a row, each value has a paragraph.
+The source ends with the page, or with the pages of the whole paper where that of the table is not recorded; without
+one, none is. Where the window is too narrow for a row, each value has a paragraph.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def main(dataset: str | None, method: str | None, variant: str | None, metric: s
     else:
         print("\n\n".join(map(_paragraph, values)))
     many = [cell for cell, count in Counter(each.cell for each in values).items() if count > 1]
-    print(f"\n{len(values)} values in {len({each.cell for each in values})} cells; {len(many)} cells have several")
+    unpaged = f"; of {without} no page is recorded" if (without := sum(not each.page for each in values)) else ""
+    cells = len({each.cell for each in values})
+    print(f"\n{len(values)} values in {cells} cells; {len(many)} cells have several{unpaged}")
     return 0
 
 
@@ -47,8 +50,8 @@ def together(values: Sequence[Published]) -> list[Published]:
 
 
 def source(value: Published) -> str:
-    """The paper or page, and the place in it."""
-    return ", ".join(filter(None, (value.source, value.place))) or "not recorded"
+    """The paper or thread, the place in it, and the page, as far as they are recorded."""
+    return ", ".join(filter(None, (value.source, value.place, value.paged))) or "not recorded"
 
 
 def protocol(value: Published) -> str:

@@ -1,13 +1,14 @@
 """Recount a packed run against your own copy of its dataset.
 
     amodal-bench results verify hull.zip
-    amodal-bench results verify theirs.zip dataset=cocoa dataset.root=/data/cocoa -o differences.csv
+    amodal-bench results verify theirs.zip dataset.root=/data/cocoa -o differences.csv
 
 Every mask of the file is counted again with the masks of your dataset, and all numbers are computed again under the
 protocols in the file. It prints "same numbers", or the first things that differ, and ends with status 1 then; -o FILE
 writes them all. Numbers of a protocol that this version has not cannot be computed again: they are named, nothing is
 called the same, and the status is 1, too. Without settings the dataset is opened as the run's was, which works for
-the toy aquarium. With another version of the dataset, what has the same ids is compared.
+the toy aquarium; settings are of the run's dataset, unless dataset=NAME is another one. With another version of the
+dataset, what has the same ids is compared.
 
 Nothing in the file is believed: sizes, ids and masks are checked, and no class is loaded that it names.
 """
@@ -28,7 +29,7 @@ SHOWN = 5
 @verb(__doc__)
 @word("file", "that `results pack` has written", metavar="FILE", type=place, shell_complete=files)
 @file_option("-o", "--output", metavar="FILE", help="Write all differences there, as CSV.")
-@overrides("your dataset, such as dataset=cocoa dataset.root=/data/cocoa")
+@overrides("your dataset, such as dataset.root=/data/cocoa; dataset=NAME where it is not the run's")
 @config_dir
 def main(file: Path, output: Path | None, overrides: Sequence[str], config_dir: Sequence[Path]) -> int:
     """Print whether the numbers are the same."""
@@ -40,7 +41,7 @@ def main(file: Path, output: Path | None, overrides: Sequence[str], config_dir: 
     from amodal_bench.config.compose import compose
     from amodal_bench.report.csv_logger import write_csv
 
-    dataset = open_dataset(compose(overrides, config_dir)) if overrides else None
+    dataset = open_dataset(compose(_with_dataset(file, overrides, config_dir), config_dir)) if overrides else None
     found = verify(file, dataset, config_dir)
     for note in found.notes:
         print(note)
@@ -66,3 +67,14 @@ def main(file: Path, output: Path | None, overrides: Sequence[str], config_dir: 
     if output is not None:
         print(f"wrote {output}")
     return FAILED
+
+
+def _with_dataset(file: Path, overrides: Sequence[str], config_dirs: Sequence[Path]) -> list[str]:
+    """The settings with the dataset that the run is of, where they do not name another and there is such a choice."""
+    from amodal_bench.api.packs import dataset_named
+    from amodal_bench.config.compose import choices
+
+    if any(word.partition("=")[0].lstrip("+") == "dataset" for word in overrides):
+        return [*overrides]
+    name = dataset_named(file)
+    return [f"dataset={name}", *overrides] if name in choices("dataset", config_dirs) else [*overrides]

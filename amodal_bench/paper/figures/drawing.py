@@ -7,6 +7,7 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,15 +97,16 @@ def write_at(figure: Figure, left: float, top: float, lines: Sequence[str], size
         figure.text(left / width, 1 - below / height, line, fontsize=size, va="baseline", color=INK)
 
 
+@lru_cache(maxsize=4096)
 def width_of(text: str, size: float = SIZE) -> float:
-    """Width in inches of a line of text."""
+    """Width in inches of a line of text; kept, since lines are measured again and again while they are folded."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
     if not text.strip():
         return 0.0
-    box = TextPath((0, 0), text, size=size, prop=FontProperties(family="DejaVu Sans")).get_extents()
-    return float(box.x1) / 72
+    path = TextPath((0, 0), text, size=size, prop=FontProperties(family="DejaVu Sans"))
+    return float(path.vertices[:, 0].max()) / 72  # no curve goes beyond the points that it is drawn by
 
 
 def label_height(text: str) -> float:

@@ -17,23 +17,26 @@ def few_note(values: Sequence[Value]) -> list[str]:
         values: those that are drawn.
     """
     few = list(dict.fromkeys(value.column for value in values if value.few))
-    return [f"Fewer than {FEW_CLUSTERS} images or videos, too few for an interval: {', '.join(few)}."] if few else []
+    what = f"Fewer than {FEW_CLUSTERS} images or videos, so that intervals are too narrow or there is none"
+    return [f"{what}: {', '.join(few)}."] if few else []
 
 
 def missing_notes(values: Sequence[Value]) -> list[str]:
     """A line for each reason why values are missing.
 
-    Such as `Failed: SAM; SDXL (KINS, COCO-A).`: of SAM all are missing. A mean that lacks a value is not told
-    of: that value is.
+    Such as `Failed: SAM; SDXL (KINS, COCO-A).`: of SAM all are missing. Where there is one column, its numbers are
+    named instead. A mean that lacks a value is not told of: that value is.
 
     Args:
         values: of every cell, without rows of random weights.
     """
     told = [value for value in values if not value.missing.startswith("lacks ")]
+    one = len({value.column for value in told}) == 1
     rows: dict[tuple[str, str], list[str]] = {}
     for value in told:
         if value.missing:
-            rows.setdefault((_kind(value.missing), value.row), []).append(value.column)
+            where = value.number if one else value.column
+            rows.setdefault((_kind(value.missing), value.row), []).append(where)
     found: dict[str, list[str]] = {}
     for (kind, row), columns in rows.items():
         whole = len(columns) == sum(value.row == row for value in told)
