@@ -50,6 +50,7 @@ bench: setup ## measure counting, preparing, overlap, the index of a large datas
 	$(BIN)/python benchmarks/prepare.py --history
 	$(BIN)/python benchmarks/overlap.py --history
 	$(BIN)/python benchmarks/overlap.py --tiny --instances 96 --history
+	$(BIN)/python benchmarks/lanes.py --history
 	$(BIN)/python benchmarks/index.py --history
 	$(BIN)/python benchmarks/toy.py --history
 	$(BIN)/python benchmarks/segmenters.py --history
