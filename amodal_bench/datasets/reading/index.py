@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from amodal_bench.core.cache import cache_folder, keep_sealed, kept_sealed
+from amodal_bench.core.cache import cache_folder, is_gone_without, keep_sealed, kept_sealed
 from amodal_bench.core.shown import shown
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem
 
@@ -82,6 +82,8 @@ def cached_index(name: str, version: int, digest: str, build: Callable[[], Index
         return Index(instances, problems, digest)
     index = build()
     for table, frame in ((PROBLEMS, index.problems), (INSTANCES, index.instances)):
+        if is_gone_without():
+            break
         keep_sealed(files[table], frame.to_parquet(index=False))
     return Index(index.instances, index.problems, digest)
 
