@@ -193,3 +193,10 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path, kind: str, monkeypa
     assert {path.name for path in tmp_path.iterdir()} == {"b.csv", *stays}
     assert files.final_name(tmp_path / f".a.csv.{gone}-1.partial") == tmp_path / "a.csv"
     assert files.final_name(tmp_path / ".a.csv") == tmp_path / ".a.csv"
+
+
+def test_nothing_is_made_for_a_cache_that_is_gone_without(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.write_text("a file")
+    monkeypatch.delattr(pd.DataFrame, "to_parquet")
+    index = cached_index("x", 1, "0" * 64, lambda: make_index([], [], {}))
+    assert list(index.instances.columns) == list(RECORD_COLUMNS)

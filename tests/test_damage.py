@@ -505,3 +505,21 @@ def test_a_run_json_that_asks_for_another_dataset_than_the_store_is_not_obeyed(r
     assert any(FILE in fault for fault in check_run(run_folder, None).faults)
     with pytest.raises(ConfigError, match=r"dataset\.images: 1000000000 must be between 1 and 1000000"):
         Toy(images=10**9)
+
+
+def test_of_a_store_that_says_no_longer_what_it_had_nothing_is_called_safe(run: Run, run_folder: Path) -> None:
+    for content, fault in ((b"", "store.sqlite: it is empty"), (b"no database" * 99, "file is not a database")):
+        (run_folder / STORE).write_bytes(content)
+        status, out, _ = run("results", "check", str(run_folder))
+        assert status == 1 and fault in out
+        assert "0 predictions read; how many there were, and are lost, is not known" in out
+
+
+def test_a_value_that_would_fill_the_memory_is_not_read(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "MOST_BYTES", 100_000)
+    with closing(sqlite3.connect(run_folder / STORE)) as database, database:
+        database.execute("UPDATE instances SET rle = zeroblob(?) WHERE rowid = 2", (100_001,))
+    with pytest.raises(InputError, match=r"is damaged \(string or blob too big\)"):
+        open_run(run_folder).draws()
+    found = check_run(run_folder, None)
+    assert found.rows == 23 and any("1 of 24 rows are gone" in fault for fault in found.faults) == (found.lost == 1)

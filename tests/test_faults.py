@@ -165,6 +165,30 @@ def test_a_model_that_interrupts_itself_is_at_fault(tmp_path: Path) -> None:
     assert errors(tmp_path) == {BAD: "KeyboardInterrupt"}
 
 
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        (lambda masks: "x" * len(masks), "TypeError: the model returned str where a mask belongs"),
+        (lambda masks: [mask.astype(np.uint8) for mask in masks], "TypeError: the model returned a mask of uint8"),
+        (lambda masks: [mask[:-1] for mask in masks], "ValueError: the model returned a mask of shape (3, 4) for"),
+        (lambda masks: [None] * len(masks), "TypeError: the model returned NoneType where a mask belongs"),
+    ],
+    ids=["text", "uint8", "shape", "none"],
+)
+def test_nonsense_in_answer_to_a_batch_is_one_samples_fault(
+    tmp_path: Path, answers: Callable[[list[Mask]], Any], said: str
+) -> None:
+    class Nonsense(Visible):
+        def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
+            masks = super().predict(queries, seeds)
+            return answers(masks) if any(query.id == BAD for query in queries) else masks
+
+    with Store(tmp_path / "store.sqlite") as store:
+        run(Work(Six(), Nonsense(), IDS, 0, 4), store, lambda rows: None)
+    found = errors(tmp_path)
+    assert list(found) == [BAD] and found[BAD].startswith(said)
+
+
 def segmentation_fault() -> None:
     ctypes.string_at(0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -395,6 +396,30 @@ def test_a_damaged_archive_is_one_line(tmp_path: Path, name: str, damage: str) -
     with pytest.raises(InputError, match=rf"{name}: .*cannot be unpacked \(.*download or copy it again") as caught:
         unpack(tmp_path / name, tmp_path / "folder", MOST)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("names", [("x", "x/y"), ("x/y", "x")])
+def test_a_member_in_the_way_of_another_and_a_full_disk_have_their_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, str]
+) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, "content")
+    with pytest.raises(InputError, match=r"x: cannot be written \((file exists|is a directory)\); remove or rename"):
+        unpack(tmp_path / "a.zip", tmp_path / "folder", MOST)
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(InputError, match=r"cannot be written \(No space left on device\); make room, then give the"):
+        unpack(tmp_path / "a.zip", tmp_path / "other", MOST)
+
+
+def test_zeros_are_no_archive(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(bytes(10240))
+    with pytest.raises(InputError, match="no archive, or an empty one: there is no file in it; download"):
+        unpack(tmp_path / "a.tar", tmp_path / "folder", MOST)
 
 
 def with_sparse_member() -> bytes:

@@ -728,6 +728,12 @@ def test_a_fish_without_amodal_masks_still_counts_as_another(copied: Callable[[s
         assert_true(dataset, id, exact_image=False)
 
 
+def test_a_fish_whose_id_is_half_a_character_is_a_problem(copied: Callable[[str], Path]) -> None:
+    root = copied("generator")
+    edit(fish_file(root), lambda objects: objects[0].update(id="a\udfff"))
+    assert any("a\\udfff" in problem.what for problem in FishBowl(str(root)).check())
+
+
 def test_a_fish_listed_twice_is_not_another_than_itself(copied: Callable[[str], Path]) -> None:
     root = copied("generator")
     DAMAGES["listed twice"].harm(root)

@@ -13,7 +13,7 @@ from amodal_bench.core.errors import InputError, PredictionError
 from amodal_bench.core.foreign import foreign, wide
 from amodal_bench.datasets.fishbowl.frames import VideoFrames
 from amodal_bench.datasets.fishbowl.rows import read_subset
-from amodal_bench.datasets.reading.files import read_image, read_json
+from amodal_bench.datasets.reading.files import annotation_digest, read_image, read_json
 from amodal_bench.models.prediction_files import open_source
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 31240427\n"
@@ -103,3 +103,15 @@ def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cut short \(it is empty\)"):
         opened(tmp_path, "kins")
     assert (tmp_path / PLACES["kins"][0]).exists()
+
+
+def test_a_file_whose_room_was_made_and_not_filled_is_no_annotation_file(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(JSON)
+    with file.open("r+b") as opened_file:
+        opened_file.truncate(20 << 30)  # sparse: it would be read for a minute
+    for read in (annotation_digest, read_json):
+        with pytest.raises(InputError, match="it is not whole: its end is filled with zeros; download or copy"):
+            read(file)
+    file.write_bytes(JSON)
+    assert annotation_digest(file) and read_json(file)

@@ -618,3 +618,12 @@ def test_a_folder_that_is_filled_by_hand_is_the_same(pack: Path, tmp_path: Path)
     with opened_pack(pack) as opened:
         fill_run(opened, tmp_path / "filled")
     assert verify(pack).same and open_run(tmp_path / "filled").draws().equals(unpack(pack, tmp_path / "out").draws())
+
+
+def test_a_run_in_a_folder_whose_name_is_not_utf_8_is_packed(run_folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run_folder, tmp_path / "copy")
+    said = json.loads((copy / "run.json").read_text(encoding="utf-8"))
+    (copy / "run.json").write_text(json.dumps({**said, "settings": "root \udce9"}))
+    pack_run(open_run(copy), tmp_path / "run.zip")
+    with zipfile.ZipFile(tmp_path / "run.zip") as packed_run:
+        assert "root ?" in packed_run.read("run.json").decode("utf-8")

@@ -19,7 +19,7 @@ from amodal_bench.core.rle import encode
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.datasets.toy import Toy
-from amodal_bench.models.prediction_files import file_stem, id_of
+from amodal_bench.models.prediction_files import file_stem, id_of, open_source
 from amodal_bench.models.predictions import Predictions
 from amodal_bench.report.completeness import check_complete
 from amodal_bench.report.outcome import Outcome
@@ -318,3 +318,11 @@ def test_a_folder_of_pictures_scores_as_the_same_masks_in_a_file(bench: Bench, t
 def test_a_run_without_a_path_is_refused_in_one_line(bench: Bench) -> None:
     with pytest.raises(BenchError, match=r"model\.path: name the file \(COCO results\) or the folder"):
         bench("model=predictions", "dataset.images=1")
+
+
+def test_a_key_that_stands_twice_in_an_entry_is_no_prediction(tmp_path: Path) -> None:
+    """Which instance it is of would depend on the parser."""
+    file = tmp_path / "p.json"
+    file.write_text('[{"annotation_id": 1, "annotation_id": 2, "segmentation": []}]')
+    with pytest.raises(InputError, match='an object in it has the key "annotation_id" twice; leave one of them out'):
+        open_source(file).ids()

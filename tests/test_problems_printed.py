@@ -116,3 +116,16 @@ def test_the_area_of_the_visible_mask_is_compared_alike(tmp_path: Path) -> None:
 )
 def test_of_an_rle_the_pixels_alone_count(stated: float, fits: bool) -> None:
     assert agrees(stated, 100, lambda: {"size": [10, 10], "counts": [0, 100]}) is fits
+
+
+def test_no_name_in_a_file_makes_a_line_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tree = tree_of("cocoa_cls", [SOUND])
+    tree["images"][0]["file_name"] = "a\x1b[31m\nproblems   none.jpg"
+    write_tree(tmp_path / "tree", "cocoa_cls", tree)
+    assert data(["check", "cocoa_cls", "dataset.root=tree", "--samples", "1"]) == 1
+    out = capsys.readouterr().out
+    assert "a\\x1b[31m problems none.jpg: " in out and "\x1b" not in out
+    assert [line for line in out.splitlines() if line.startswith("problems")] == ["problems   1"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from conftest import Run, composed
 
 import amodal_bench
 from amodal_bench.cli.run import typed
+from amodal_bench.core.seeds import sample_seed
 from amodal_bench.evaluation.command import evaluate
 from amodal_bench.evaluation.entries import Given
 from amodal_bench.report.outcome import Outcome
@@ -22,6 +24,7 @@ from amodal_bench.runner.environment import environment
 from amodal_bench.runner.identity import Identity
 from amodal_bench.runner.nearest import because
 from amodal_bench.runner.private import private
+from amodal_bench.runner.store import Store
 
 SMALL = ("model=hull", "dataset.images=2", "sheet=0")
 
@@ -283,3 +286,13 @@ def test_a_run_that_differs_from_another_says_so_once(
         assert [record.message for record in caplog.records] == ["hull: other run because: seed 1, was 0"]
         bench(*SMALL, "baselines=null", "seed=1")
     assert len(caplog.records) == 1
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_written_and_read_again(tmp_path: Path) -> None:
+    """Python has such a name with halves of surrogate pairs, which SQLite and UTF-8 refuse."""
+    name = os.fsdecode(b"/data/\xe9t\xe9")
+    with Store(tmp_path / "store.sqlite") as store:
+        run_json._write(tmp_path, {"root": name}, store)
+        told = store.told("run.json")
+    assert said(tmp_path) == {"root": name} and told == (tmp_path / "run.json").read_text(encoding="utf-8")
+    assert sample_seed(0, name) != sample_seed(0, "/data/t")

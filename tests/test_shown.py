@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 import amodal_bench
+from amodal_bench.cli.answers import complain
 from amodal_bench.cli.columns import columns
-from amodal_bench.core.errors import InputError, first_line, one_line, unbroken
+from amodal_bench.core.errors import LONGEST, InputError, first_line, one_line, unbroken
 from amodal_bench.core.ids import is_listable
 from amodal_bench.core.shown import for_terminal, markdown, markdown_line, shown, spreadsheet
 from amodal_bench.paper.grid import Grid
@@ -129,3 +130,8 @@ def test_a_model_of_ones_own_cannot_write_to_the_terminal() -> None:
     for stream in (done.stdout, done.stderr):
         text = io.TextIOWrapper(io.BytesIO(stream), encoding="utf-8", newline="").read()
         assert text.rstrip("\n") == ESCAPED.removesuffix("\\ud800")
+
+
+def test_an_error_is_a_line_that_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    complain("a" * 10**6)
+    assert len(capsys.readouterr().err) < LONGEST + 60

@@ -9,10 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub
+import numpy as np
 import pytest
 from hub_cache import COMMIT, CONFIG, SCHEDULER, TOKENIZER, network, put, repository, sharded, write
 from huggingface_hub import constants, errors
 from huggingface_hub.utils._paths import filter_repo_objects
+from safetensors.numpy import save_file
 
 from amodal_bench.core import digests
 from amodal_bench.core.errors import InputError
@@ -22,6 +24,7 @@ from amodal_bench.weights.random import RANDOM_MARK
 from amodal_bench.weights.source import (
     NULL_PROMPT,
     WeightsSource,
+    fault_of,
     lacking,
     variant_in,
     weight_files,
@@ -399,3 +402,20 @@ def test_every_byte_of_a_checkpoint_counts_and_nothing_beside_it(cache: Path, tm
     assert weights_digest(write(tmp_path / "b", {CHECKPOINT: b"Weights"}), [CHECKPOINT]) != digest
     with pytest.raises(InputError, match=f"{CHECKPOINT}: no such file; check the path, or download it"):
         weights_digest(tmp_path / "c", [CHECKPOINT])
+
+
+def test_a_damaged_file_of_weights_is_named_with_what_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    save_file({"a": np.zeros(1000, np.float32)}, file)
+    whole = file.read_bytes()
+    assert fault_of(file) == ""
+    for content, said in (
+        (whole[:2000], f"is cut short: it has 2,000 bytes of {len(whole):,}"),
+        (whole[:20], "its header cannot be read"),
+        (b"", "its header cannot be read"),
+        ((1 << 63).to_bytes(8, "little") + whole[8:], "its header cannot be read"),
+        ((9).to_bytes(8, "little") + b"[" * 4000, "is damaged: its header cannot be read"),
+        ((13).to_bytes(8, "little") + b'{"a": "long"}' + b"0" * 9, "is damaged: its header cannot be read"),
+    ):
+        file.write_bytes(content)
+        assert said in fault_of(file)

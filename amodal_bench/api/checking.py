@@ -46,6 +46,7 @@ class Checked:
         recounted: how many of them were counted again.
         faults: what is wrong, a line each.
         lost: how many predictions cannot be had back: the run's command makes them again.
+        uncounted: whether the store no longer says how many there were, so that more than `lost` may be.
         notes: what a reader has to know, a line each.
         kept: where the damaged store lies, once it is repaired.
     """
@@ -54,6 +55,7 @@ class Checked:
     recounted: int = 0
     faults: list[str] = field(default_factory=list)
     lost: int = 0
+    uncounted: bool = False
     notes: list[str] = field(default_factory=list)
     kept: Path | None = None
 
@@ -126,6 +128,7 @@ class _Check:
         told = dict(self.salvaged.sound["told"])
         self.salvaged.sound["told"] = [row for row in self.salvaged.sound["told"] if row[0] != CONTENTS]
         stated = json.loads(told.get(CONTENTS, "{}"))
+        self.found.uncounted = not stated and bool(self.salvaged.faults)
         for table, (count, total) in stated.items():
             sound, broken = self.salvaged.sound[table], self.salvaged.broken[table]
             if missing := count - len(sound) - len(broken):

@@ -95,7 +95,7 @@ def pack_run(run: Run, file: Path) -> Packed:
         try:
             write_pack(file, store, said, head)
         except OSError as error:
-            raise BenchError(f"{file}: cannot be written ({error.strerror})") from error
+            raise BenchError(f"{file}: cannot be written ({error.strerror}); name another file") from error
 
     with room(run.folder):
         read_store(run.folder / STORE, write)
@@ -123,7 +123,7 @@ def unpack(file: Path, folder: Path) -> Run:
         with opened_pack(file) as pack, room(folder):
             fill_folder(folder, lambda partial: fill_run(pack, partial))
     except OSError as error:
-        raise BenchError(f"{folder}: cannot be written ({error.strerror})") from error
+        raise BenchError(f"{folder}: cannot be written ({error.strerror}); name another folder") from error
     return open_run(folder)
 
 

@@ -99,7 +99,8 @@ def make_page(
         tables, notes = _tables(runs, scored, found)
         file = write_index(folder, index_of(_heading(scored, why, missing), rows, made.names, tables, notes))
     except OSError as error:
-        raise BenchError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        problem = f"cannot be written ({error.strerror or error})"
+        raise BenchError(f"{folder}: {problem}; name another folder") from error
     pictures = len({name for name in made.names.values() if name})
     return Page(file, len(rows.ids), pictures, made.reused, made.unreadable, left_out, missing)
 

@@ -12,7 +12,7 @@ import click
 
 from amodal_bench.core import stops
 from amodal_bench.core.disk import in_the_place_of, refusal
-from amodal_bench.core.errors import BenchError, UsageError, unbroken
+from amodal_bench.core.errors import BenchError, UsageError, shortened, unbroken
 from amodal_bench.core.progress import asked
 from amodal_bench.core.shown import shown
 
@@ -94,7 +94,7 @@ def status_of(error: BaseException) -> int:
 
 def complain(text: str) -> None:
     """Print the one line that a user sees of an error."""
-    print(f"error: {shown(text)}", file=sys.stderr, flush=True)
+    print(f"error: {shown(shortened(text))}", file=sys.stderr, flush=True)
 
 
 def _sentence(error: click.ClickException) -> str:

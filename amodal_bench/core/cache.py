@@ -37,6 +37,11 @@ def cache_folder() -> Path:
     return home / ".cache" / "amodal_bench"
 
 
+def is_gone_without() -> bool:
+    """Whether this process has said that the cache cannot be used: what is made for it is made for nothing."""
+    return str(cache_folder()) in _warned
+
+
 def keep(path: Path, write: Callable[[Path], object]) -> None:
     """Have `write` fill a file, which appears under `path` as a whole or not at all.
 

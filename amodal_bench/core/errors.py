@@ -64,7 +64,11 @@ class NoSuchFile(InputError, UsageError):
 
 def one_line(error: BaseException) -> str:
     """The text of an error on one line; before it the class of one that is not meant for users."""
-    text = unbroken(error) if isinstance(error, BenchError) else with_class(error)
+    return shortened(unbroken(error) if isinstance(error, BenchError) else with_class(error))
+
+
+def shortened(text: str) -> str:
+    """A text of an error as it is, or the beginning of one that is too long to be read."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ... ({len(text)} characters)"
 
 

@@ -139,7 +139,7 @@ class ResultsFile:
 
     def _read(self) -> dict[str, _Entry]:
         require_unchanged(self.path)
-        listed = read_json(self.path)
+        listed = read_json(self.path, each_key_once=True)
         if not is_list(listed):
             raise InputError(
                 self.path, f"must hold a list of COCO results, not a {type(listed).__name__}", MAKE_ENTRIES

@@ -58,7 +58,7 @@ def write_pack(file: Path, store: Store, said: Mapping[str, Any], head: Mapping[
                 info.compress_type, info.create_system, info.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
                 with archive.open(info, "w", force_zip64=True) as part:
                     for text in texts:
-                        part.write(text.encode("utf-8"))
+                        part.write(text.encode("utf-8", errors="replace"))  # a folder may be named otherwise
 
     write_whole(file, write)
 

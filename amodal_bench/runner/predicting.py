@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,10 @@ def predict(
             masks = model.predict(queries, seeds)
         if len(masks) != len(queries):
             raise ValueError(f"the model returned {len(masks)} masks for {len(queries)} queries")
-        return list(masks)
+        answers: list[Mask | BaseException] = list(masks)
+        for mask, query in zip(answers, queries, strict=True):
+            _require_mask(mask, query.visible.shape)
+        return answers
     except BaseException as error:
         failure = guard.failure(error)
         if isinstance(failure, BenchError) and not isinstance(failure, PredictionError | TooLong):
@@ -56,6 +60,16 @@ def predict(
     for start, stop in pairwise((0, *cuts, len(queries))):
         found += predict(model, queries[start:stop], seeds[start:stop], guard, folder)
     return found
+
+
+def _require_mask(answer: Any, shape: tuple[int, ...]) -> None:
+    """Raise `ValueError` or `TypeError` where a model's answer is no mask of the image's shape."""
+    if not isinstance(answer, np.ndarray):
+        raise TypeError(f"the model returned {type(answer).__name__} where a mask belongs, a NumPy array of bool")
+    if answer.dtype != np.bool_:
+        raise TypeError(f"the model returned a mask of {answer.dtype}, which must be bool")
+    if answer.shape != shape:
+        raise ValueError(f"the model returned a mask of shape {answer.shape} for an image of {shape}")
 
 
 def costs_of(model: Model) -> Mapping[str, StageCost]:

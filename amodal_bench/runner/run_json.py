@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from amodal_bench.runner.store import STORE, Store, read_store
 FILE = "run.json"
 DATES = ("begun", "continued", "finished")
 HOME = "~/"
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,8 @@ def _utc(seconds: float) -> str:
 
 def _write(folder: Path, said: Mapping[str, Any], store: Store | None) -> None:
     text = json.dumps(said, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n"
+    # A folder's name that is not UTF-8 is half surrogate pairs here, which no file takes as they are.
+    text = _HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
     if store is not None:
         store.write_told(FILE, text)
     _write_text(folder, text)

@@ -5,14 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from amodal_bench.core.errors import unbroken
-from amodal_bench.runner.schema import GONE, SUMMED, gone, has_sums, has_table, read_only_mode, require_files, show
+from amodal_bench.runner.schema import (
+    GONE,
+    SUMMED,
+    bounded,
+    gone,
+    has_sums,
+    has_table,
+    read_only_mode,
+    require_files,
+    show,
+)
 from amodal_bench.runner.store import Store
 from amodal_bench.runner.sums import SUM, DamagedRow, fault
 
@@ -53,13 +63,15 @@ def salvage(path: Path) -> Salvaged:
     require_files(path)
     most = 1000 + path.stat().st_size // _SMALLEST
     found = Salvaged({table: [] for table in SUMMED}, {table: [] for table in SUMMED})
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{read_only_mode(path)}", uri=True)) as db:
+    with closing(bounded(sqlite3.connect(f"{path.absolute().as_uri()}?{read_only_mode(path)}", uri=True))) as db:
         db.text_factory = lambda text: text.decode("utf-8", errors="surrogateescape")
         try:
             db.execute("PRAGMA writable_schema = ON")  # else of a file that is cut short not even the rest is read
             show(db)
             db.execute("BEGIN")  # one state of a store that somebody may be writing to
             found.faults += [unbroken(line) for (line,) in db.execute("PRAGMA integrity_check(20)") if line != "ok"]
+            if not db.execute("SELECT 1 FROM main.sqlite_master").fetchone():
+                found.faults.append("it is empty")
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise
@@ -87,7 +99,7 @@ def _take(db: sqlite3.Connection, table: str, found: Salvaged, most: int) -> Non
     sums = True
     with suppress(sqlite3.Error):
         sums = has_sums(db, table)
-    for row in _every(db, f"SELECT {SUM}, {', '.join(kinds)} FROM {table}", most):
+    for row in _every(db, f"SELECT {SUM}, {', '.join(kinds)} FROM {table}", table, most):
         if fault(row, columns, sums):
             found.broken[table].append(row)
         elif row[1 : 1 + keys] not in taken:
@@ -96,14 +108,18 @@ def _take(db: sqlite3.Connection, table: str, found: Salvaged, most: int) -> Non
     found.broken[table] = [row for row in dict.fromkeys(found.broken[table]) if row[1 : 1 + keys] not in taken]
 
 
-def _every(db: sqlite3.Connection, query: str, most: int) -> Iterator[tuple[Any, ...]]:
+def _every(db: sqlite3.Connection, query: str, table: str, most: int) -> Iterator[tuple[Any, ...]]:
     """The rows of a query in their order, and where one cannot be read each of the others by its number."""
+    numbers: Iterable[int] = range(1, most)
     try:
         yield from db.execute(f"{query} ORDER BY rowid")
         return
+    except sqlite3.DataError:  # one is too large, and the file is whole
+        with suppress(sqlite3.Error):
+            numbers = [number for (number,) in db.execute(f"SELECT rowid FROM {table} ORDER BY rowid")]
     except sqlite3.Error:
         pass
-    for number in range(1, most):
+    for number in numbers:
         with suppress(sqlite3.Error):
             yield from db.execute(f"{query} WHERE rowid = ?", (number,))
 

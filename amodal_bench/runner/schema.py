@@ -87,6 +87,16 @@ class InTheWay(sqlite3.DatabaseError):
         self.file = file
 
 
+MOST_BYTES = 128 << 20
+"""Bytes that a value of a row may have: the checksum takes four times as many, and the largest masks need a tenth."""
+
+
+def bounded(db: sqlite3.Connection) -> sqlite3.Connection:
+    """A connection that reads and writes no value of more than `MOST_BYTES`: it raises `sqlite3.DataError`."""
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)
+    return db
+
+
 def require_files(path: Path) -> None:
     """Raise `InTheWay` where a store, or what SQLite opens beside it, is no file: it would wait for a pipe."""
     for end in ("", "-wal", "-shm", "-journal"):

@@ -28,6 +28,7 @@ from amodal_bench.runner.schema import COUNTS as COUNTS
 from amodal_bench.runner.schema import (
     INSTANCES,
     SUMMED,
+    bounded,
     has_sums,
     has_table,
     look_at,
@@ -110,7 +111,7 @@ class Store:
                 if path.is_file() and path.stat().st_size:
                     look_at(path)
                 # Threads of a run take turns with it.
-                self._db = sqlite3.connect(path, check_same_thread=False)
+                self._db = bounded(sqlite3.connect(path, check_same_thread=False))
                 stack.callback(self._db.close)
                 prepare(self._db)
             _require_whole(self._db, path)
@@ -410,7 +411,7 @@ def _require_whole(db: sqlite3.Connection, path: Path) -> None:
 def _connected(path: Path, stack: ExitStack) -> sqlite3.Connection:
     """A store as it is, to be read; a log that cannot be read in its folder is read in a copy."""
     try:
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?{read_only_mode(path)}", uri=True)
+        db = bounded(sqlite3.connect(f"{path.absolute().as_uri()}?{read_only_mode(path)}", uri=True))
         stack.callback(db.close)
         show(db)
         return db
@@ -422,7 +423,7 @@ def _connected(path: Path, stack: ExitStack) -> sqlite3.Connection:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="amodal_bench-")))
     for file in (path, log):
         shutil.copyfile(file, folder / file.name)
-    db = sqlite3.connect(folder / path.name)
+    db = bounded(sqlite3.connect(folder / path.name))
     stack.callback(db.close)
     show(db)
     return db

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -13,7 +13,7 @@ from amodal_bench.core.errors import ConfigError, InputError, first_line
 from amodal_bench.core.files import require_regular
 from amodal_bench.core.progress import stage
 from amodal_bench.weights.random import RANDOM_MARK
-from amodal_bench.weights.source import WeightsSource
+from amodal_bench.weights.source import WeightsSource, fault_of
 
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 AUTO, *PRECISIONS = get_args(Precision)
@@ -108,4 +108,8 @@ def named_errors(folder: Path, family: str, remedy: str) -> Iterator[None]:
         with stage(f"loading weights of {family}"):
             yield
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        for file in chain(folder.glob("*.safetensors"), folder.glob("*/*.safetensors")):
+            with suppress(OSError):
+                if fault := fault_of(file):  # of which the libraries say nothing but that it cannot be loaded
+                    raise InputError(file, fault, "download it again") from error
         raise InputError(folder, f"cannot be loaded as {family} ({first_line(error)})", remedy) from error

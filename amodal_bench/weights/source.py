@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ PACKAGED = "package://"
 NULL_PROMPT = "null_prompt.safetensors"
 ROOT = "."
 """The part's name of a network that lies in its repository's root, as transformers saves one."""
+
+MOST_HEADER = 100_000_000
+"""Bytes of a header that safetensors itself reads."""
 
 CHECKPOINT = ".ckpt"
 """A part whose name ends so is no sub-folder but a single file, which holds all networks of a model."""
@@ -176,6 +180,27 @@ def _require_no_pointers(folder: Path, parts: Sequence[str], variant: str | None
             raise InputError(file, "holds no weights: it begins with zeros alone", "download it again")
         if found := foreign_text(head):
             raise InputError(file, f"not the file of a network: it is {found.what}", found.remedy)
+
+
+def fault_of(file: Path) -> str:
+    """What is wrong with a file of safetensors by its header, which says how long it is; "" where nothing is.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open_regular(file) as opened:
+        size = os.fstat(opened.fileno()).st_size
+        length = int.from_bytes(opened.read(8), "little")
+        if not 2 <= length <= min(size - 8, MOST_HEADER):
+            return "is cut short, or no file of safetensors: its header cannot be read"
+        try:
+            header = json.loads(opened.read(length))
+            ends = [int(header[name]["data_offsets"][1]) for name in header if name != "__metadata__"]
+        except (ValueError, RecursionError, TypeError, LookupError):
+            return "is damaged: its header cannot be read"
+    if size - 8 - length < max(ends, default=0):
+        return f"is cut short: it has {size:,} bytes of {8 + length + max(ends):,}"
+    return ""
 
 
 def weight_files(part: Path, variant: str | None) -> list[Path]:

@@ -19,6 +19,7 @@ from amodal_bench.cli.data.info import remarks
 from amodal_bench.cli.data.problems import Line, all_of_them, printed
 from amodal_bench.cli.verbs import verb
 from amodal_bench.cli.words import dataset
+from amodal_bench.core.shown import one_line
 from amodal_bench.datasets.card import Published, card_names, load_card
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path], limit:
             varied = of_settings(settings.dataset)
             verdict = replace(verdict, violations=varied.violations, aside=varied.aside)
     _summary(name, settings.dataset, opened)
-    lines = [Line(f"{name}: contract: {what}", what) for what in verdict.violations]
-    lines += [Line(_line(problem), problem.what) for problem in verdict.problems]
+    lines = [Line(one_line(f"{name}: contract: {what}"), what) for what in verdict.violations]
+    lines += [Line(one_line(_line(problem)), problem.what) for problem in verdict.problems]
     for what in remarks(opened):
-        print(f"remark     {what}")
+        print(f"remark     {one_line(what)}")
     if note := said.summary():
         print(f"note       {note}")
     if verdict.aside:

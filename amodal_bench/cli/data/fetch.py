@@ -17,6 +17,7 @@ from amodal_bench.cli.words import config_dir, folder_option, name_in, overrides
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError, InputError
 from amodal_bench.core.progress import stage
+from amodal_bench.core.shown import one_line
 from amodal_bench.core.stops import keeping
 from amodal_bench.datasets.card import Card, CardFile, load_card
 
@@ -84,7 +85,7 @@ def _fetch(file: CardFile, root: Path) -> None:
         unpacked = unpack(path, path.parent, file.most)
         done.write_text(f"{digest}\n")
         for name in unpacked.left_out:
-            print(f"{path}: left out {name}, a link or a device")
+            print(f"{path}: left out {one_line(name)}, a link or a device")
         print(f"{path}: unpacked {unpacked.files} files into {path.parent}; it may be deleted")
 
 

@@ -19,6 +19,7 @@ from amodal_bench.cli.data.compose import open_dataset, settings_of
 from amodal_bench.cli.verbs import verb
 from amodal_bench.cli.words import dataset
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.shown import one_line
 from amodal_bench.core.window import width
 from amodal_bench.report.spark import bar, spark
 
@@ -115,7 +116,7 @@ def _by_size(pixels: pd.Series[float]) -> list[dict[str, float | int]]:
 
 def _text(facts: dict[str, Any]) -> str:
     lines = [f"{name:12}{facts[name]}" for name in ("dataset", "images", "videos", "instances", "categories")]
-    lines += [f"  {name:24.24} {count:9}" for name, count in facts["largest_categories"].items()]
+    lines += [f"  {one_line(name):24.24} {count:9}" for name, count in facts["largest_categories"].items()]
     if facts["categories"] > TOP:
         lines.append(f"  ... and {facts['categories'] - TOP} more")
     lines += ["flags", *(f"  {name:24} {count:9}" for name, count in facts["flags"].items())]
@@ -124,7 +125,7 @@ def _text(facts: dict[str, Any]) -> str:
     lines.append(columns(rows, ["", *QUANTILES, "histogram"], numbers=QUANTILES))
     lines += _bars(f"occlusion rate, instances ({facts['occlusion_rate']['unknown']} unknown)", rates, _share)
     lines += _bars(f"amodal pixels, instances ({facts['amodal_pixels']['unknown']} unknown)", sizes, _pixels)
-    lines += [f"{'remark':12}{what}" for what in facts["remarks"]]
+    lines += [f"{'remark':12}{one_line(what)}" for what in facts["remarks"]]
     return "\n".join(lines)
 
 

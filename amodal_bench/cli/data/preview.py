@@ -27,6 +27,7 @@ from amodal_bench.cli.verbs import verb
 from amodal_bench.cli.words import dataset, file_option
 from amodal_bench.core.errors import BenchError, InputError, UsageError
 from amodal_bench.core.progress import follow
+from amodal_bench.core.shown import one_line
 
 if TYPE_CHECKING:
     from amodal_bench.datasets.base import Dataset
@@ -139,6 +140,6 @@ def _draw(dataset: Dataset, page: int, rows: Mapping[str, str], file: Path, draw
         said = f"hidden {100 * hidden_share(sample):.0f} %"
         drawn.shown.append(Shown(page, len(found), id, said, file.name))
         if tell:
-            print(f"{len(found):3}  {said:12}  {id}")
+            print(f"{len(found):3}  {said:12}  {one_line(id)}")
     if found:
         save_sheet(Sheet(dataset.name, found, legend_of_annotations(stray)), file)

@@ -19,11 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 
+from amodal_bench.core.disk import refusal
 from amodal_bench.core.errors import InputError, unreadable
 from amodal_bench.core.files import MIB, open_regular
 from amodal_bench.core.progress import follow
 from amodal_bench.datasets.reading.files import COPY_AGAIN
 
+AGAIN = "then give the command again"
 DO_NOT_USE = "do not use this file; nothing of it was unpacked"
 
 MOST_MEMBERS = 2_000_000
@@ -63,8 +65,8 @@ def unpack(archive: Path, folder: Path, most: int) -> Unpacked:
 
     Raises:
         InputError: it is no such archive, is damaged, or has a member that would be written outside of the folder or
-            over the archive, or a sparse one, or more bytes or members than it may have. Where its directory says
-            so, nothing is written.
+            over the archive, or a sparse one, or more bytes or members than it may have, or none. Where its
+            directory says so, nothing is written. Or the disk refuses.
     """
     left_out: list[str] = []
     try:
@@ -91,6 +93,8 @@ def unpack(archive: Path, folder: Path, most: int) -> Unpacked:
         if error.errno is None:  # the decompressors' own
             raise _damaged(archive, error) from error
         raise unreadable(error.filename or archive, error) from error
+    if not members:
+        raise InputError(archive, "no archive, or an empty one: there is no file in it", COPY_AGAIN)
     return Unpacked(len(members) - len(left_out), left_out)
 
 
@@ -182,11 +186,27 @@ def _stream(opened: Any, member: Member) -> IO[bytes] | None:
 
 def _write(stream: IO[bytes], path: Path, room: int) -> int:
     """Write a member as far as there is room, and return how much is left; less than 0 where it was too little."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with stream, path.open("wb") as file:
+    with stream, _writing(path) as file:
         while chunk := stream.read(MIB):
             room -= len(chunk)
             if room < 0:
                 return room
             file.write(chunk)
     return room
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[BinaryIO]:
+    """A member's file, to be written. Raises `InputError` where the disk refuses."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            yield file
+    except OSError as error:
+        if error.errno is None:  # the decompressors' own
+            raise
+        if (told := refusal(path, error, AGAIN)) is not None:
+            raise told from error
+        there = error.filename if isinstance(error.filename, str) else path
+        problem = f"cannot be written ({(error.strerror or str(error)).lower()})"
+        raise InputError(there, problem, f"remove or rename what lies there, {AGAIN}") from error

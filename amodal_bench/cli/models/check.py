@@ -20,6 +20,7 @@ from amodal_bench.config.compose import compose
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError
 from amodal_bench.core.progress import stage
+from amodal_bench.core.shown import one_line
 from amodal_bench.testing.printed import Printed
 from amodal_bench.weights.catalogue import catalogue
 
@@ -49,7 +50,7 @@ def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path]) -> int
         _line("note", said)
     _line("problems", str(len(problems) or "none"))
     for problem in problems:
-        print(problem)
+        print(one_line(problem))
     return 1 if problems else 0
 
 

@@ -129,7 +129,8 @@ def write(
         for name, save in writers.items():
             save(folder / name)
     except OSError as error:
-        raise BenchError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        problem = f"cannot be written ({error.strerror or error})"
+        raise BenchError(f"{folder}: {problem}; name another folder") from error
     return [folder / name for name in writers]
 
 

@@ -237,5 +237,5 @@ def _write(table: pd.DataFrame, targets: Sequence[Target], output: Path) -> None
     try:
         write_csv(pd.concat(parts, ignore_index=True), output)
     except OSError as error:
-        raise BenchError(f"{output}: cannot be written ({error.strerror})") from error
+        raise BenchError(f"{output}: cannot be written ({error.strerror}); name another file") from error
     print(f"wrote {output}")

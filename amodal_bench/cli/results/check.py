@@ -25,6 +25,7 @@ from amodal_bench.cli.answers import DONE, FAILED
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import config_dir, overrides, place, runs
 from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.shown import one_line
 
 if TYPE_CHECKING:
     from amodal_bench.datasets.base import Dataset
@@ -44,16 +45,18 @@ def main(run: Path, repair: bool, overrides: Sequence[str], config_dir: Sequence
     dataset, why = _dataset(run, overrides, config_dir)
     found = check_run(run, dataset, repair)
     for line in found.faults[:SHOWN]:
-        print(f"  {line}")
+        print(f"  {one_line(line)}")
     if len(found.faults) > SHOWN:
         print(f"  ... and {len(found.faults) - SHOWN} more")
     for note in [*([f"not counted again: {why}"] if why else []), *found.notes]:
-        print(f"note: {note}")
+        print(f"note: {one_line(note)}")
     counted = f"{found.rows} predictions read" + (f", {found.recounted} counted again" if dataset is not None else "")
     if not found.faults:
         print(f"sound: {counted}")
         return DONE
     lost = f"{found.lost} of them are lost" if found.lost else "nothing of them is lost"
+    if found.uncounted:
+        lost = "how many there were, and are lost, is not known"
     print(f"{len(found.faults)} fault{'s' * (len(found.faults) > 1)}: {counted}; {lost}")
     if found.kept is None:
         print("give --repair to make again what can be; nothing has been written")

@@ -166,7 +166,7 @@ def _write(
         text = markdown(heading, [part for part in parts if isinstance(part, Section)], noted)
         write_whole(folder / "comparison.md", lambda partial: partial.write_text(text, encoding="utf-8"))
     except OSError as error:
-        raise BenchError(f"{folder}: cannot be written ({error.strerror})") from error
+        raise BenchError(f"{folder}: cannot be written ({error.strerror}); name another folder") from error
     written = [folder / name for name in ("comparison.csv", "instances.csv", "comparison.md")]
     if (sheet := draw(found, folder / "sheet.png", show, config_dirs)) is not None:
         written.append(sheet)

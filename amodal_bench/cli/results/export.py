@@ -34,6 +34,7 @@ from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import config_dir, file_option, overrides, place, runs
 from amodal_bench.core.errors import BenchError, InputError, UsageError
 from amodal_bench.core.files import write_whole
+from amodal_bench.core.shown import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +145,7 @@ def _write_truth(dataset: Dataset, instances: pd.DataFrame, ids: CocoIds, file: 
     counts = f"{len(truth['annotations'])} amodal masks in {len(truth['images'])} images"
     print(f"wrote {file}: {counts}" + (f"; {len(unreadable)} cannot be read" if unreadable else ""))
     for problem in unreadable:
-        print(f"left out: {problem}", file=sys.stderr)
+        print(f"left out: {one_line(problem)}", file=sys.stderr)
 
 
 def _instances(run: Path, which: int | str) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from pathlib import Path
 from amodal_bench.cli.answers import DONE, FAILED
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import place, runs
+from amodal_bench.core.shown import one_line
 
 
 @verb(__doc__)
@@ -33,5 +34,5 @@ def main(run: Path, others: Sequence[Path]) -> int:
         print(f"{folder}: {count} new predictions")
     print(f"{run}: {merged.predicted} predictions, {merged.errors} errors, instances {merged.ids}")
     for gap in merged.gaps:
-        print(f"lacking: {gap}")
+        print(f"lacking: {one_line(gap)}")
     return FAILED if merged.gaps else DONE

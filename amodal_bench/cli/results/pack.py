@@ -18,6 +18,7 @@ from pathlib import Path
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import file_option, place, runs
 from amodal_bench.core.errors import UsageError
+from amodal_bench.core.shown import one_line
 
 
 @verb(__doc__)
@@ -37,7 +38,7 @@ def main(run: Path, output: Path | None) -> int:
     failed = f", {packed.errors} errors" if packed.errors else ""
     print(f"wrote {output}: {packed.predictions} predictions{failed}; {', '.join(packed.protocols) or 'no scores'}")
     for each in packed.unscored:
-        print(f"without numbers: {each}")
+        print(f"without numbers: {one_line(each)}")
     if packed.private:
         print(
             f"note: {run}: its identity names a path, and is packed as it is, since it names the run", file=sys.stderr

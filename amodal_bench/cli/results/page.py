@@ -26,6 +26,7 @@ from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import config_dir, folder_option
 from amodal_bench.core.errors import BenchError, UsageError
 from amodal_bench.core.progress import Progress
+from amodal_bench.core.shown import one_line
 
 if TYPE_CHECKING:
     from amodal_bench.api.runs import Run
@@ -74,7 +75,7 @@ def main(
         protocol = build(settings.protocol, "protocol")
         made = make_page(runs, protocol, folder, dataset, why, settings.ids, samples, common, bars.told)
     if why:
-        print(f"without pictures: {why}")
+        print(f"without pictures: {one_line(why)}")
     if common:
         print(f"left out: {made.left_out} instances that not all runs have or annotate alike")
     if made.missing:

@@ -20,6 +20,7 @@ from amodal_bench.cli.verbs import verb
 from amodal_bench.cli.words import results_folder
 from amodal_bench.core.errors import UsageError, first_line
 from amodal_bench.core.files import require_regular
+from amodal_bench.core.shown import one_line
 from amodal_bench.core.window import ascii_only, plain
 from amodal_bench.report.folding import folded
 
@@ -109,7 +110,7 @@ def _read(file: Path) -> pd.DataFrame | None:
             raise ValueError(f"it lacks the column {min(lacking)}")
         return table
     except (OSError, ValueError) as error:
-        print(f"left out: {file}: is not a run's summary ({first_line(error)})", file=sys.stderr)
+        print(one_line(f"left out: {file}: is not a run's summary ({first_line(error)})"), file=sys.stderr)
         return None
 
 

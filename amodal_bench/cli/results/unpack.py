@@ -17,6 +17,7 @@ from pathlib import Path
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import files, folder_option, place
 from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.shown import one_line
 
 
 @verb(__doc__)
@@ -41,9 +42,9 @@ def main(file: Path, results: Sequence[str], output: Path | None) -> int:
         try:
             write_tables(run, protocol)
         except BenchError as error:
-            print(f"without a table: {protocol.label}: {error}")
+            print(one_line(f"without a table: {protocol.label}: {error}"))
     for each in unknown:
-        print(f"without a table: {each}")
+        print(f"without a table: {one_line(each)}")
     return 0
 
 

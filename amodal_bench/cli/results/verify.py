@@ -49,7 +49,7 @@ def main(file: Path, output: Path | None, overrides: Sequence[str], config_dir: 
         try:
             write_csv(found.table(), output)
         except OSError as error:
-            raise BenchError(f"{output}: cannot be written ({error.strerror})") from error
+            raise BenchError(f"{output}: cannot be written ({error.strerror}); name another file") from error
     counted = f"{found.recounted} predictions recounted with {found.dataset}"
     if found.same:
         print(f"same numbers: {counted}; {', '.join(found.scores) or 'no scores'}")

@@ -70,7 +70,7 @@ def build_index(layout: Layout, stride: int, subset: Subset | None) -> Index:
 def read_objects(file: Path) -> list[Any]:
     """The entries of an objects.json. Raises `InputError` if it cannot be read or is no list."""
     require_unchanged(file)
-    objects = read_json(file)
+    objects = read_json(file, each_key_once=True)
     if not is_list(objects):
         raise InputError(file, "not an objects.json of FishBowl: it must be a list", "render the video again")
     return objects

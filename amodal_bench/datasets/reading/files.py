@@ -21,6 +21,9 @@ COPY_AGAIN = "download or copy it again"
 MOST = 32 << 30
 """Bytes of an annotation file, which is held in memory twice: the largest published, SAIL-VOS', have several GB."""
 
+END = 8
+"""Zeros at the end of a file that show that its room was made before it was written; UTF-16 ends in fewer."""
+
 MEND = "download the annotation file again, or delete this record from it"
 ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)
 """EXIF's tag of how a picture is shown, and its values that exchange height and width."""
@@ -35,18 +38,32 @@ def annotation_digest(path: Path) -> str:
 
 
 def require_size_of_annotations(path: Path | str) -> None:
-    """Raise `InputError` where a file has more than `MOST` bytes, before any is read: a sparse one has no end."""
+    """Raise `InputError` where a file has more than `MOST` bytes or its end is a hole, before it is read whole."""
     try:
         size = Path(path).stat().st_size
+        end = _end(path, size)
     except OSError:
         return  # reading it says so
     if size > MOST:
         problem = f"it has {size / (1 << 30):,.0f} GiB, and an annotation file may have {MOST >> 30}"
         raise InputError(path, problem, "check that it is the right file, or split it")
+    if len(end) == END and not any(end) and instead_of(path) is None:  # a packed file may end so
+        raise InputError(path, "it is not whole: its end is filled with zeros", COPY_AGAIN)
 
 
-def read_json(path: Path | str) -> Any:
+def _end(path: Path | str, size: int) -> bytes:
+    """The last bytes of a file. Raises `OSError` where it cannot be opened, or is none."""
+    with open_regular(path) as file:
+        file.seek(max(size - END, 0))
+        return file.read(END)
+
+
+def read_json(path: Path | str, each_key_once: bool = False) -> Any:
     """Parse a JSON file.
+
+    Args:
+        path: the file.
+        each_key_once: refuse an object that has a key twice, of which each parser takes another one.
 
     Raises:
         InputError: the file is missing, or is not valid JSON (with the line and column of the first fault).
@@ -58,7 +75,9 @@ def read_json(path: Path | str) -> Any:
         raise unreadable(path, error) from error
     require_own(path, raw, foreign(raw))
     try:
-        return json.loads(raw)  # in UTF-16, too
+        return json.loads(raw, object_pairs_hook=_once if each_key_once else None)  # in UTF-16, too
+    except _Twice as error:
+        raise InputError(path, f"an object in it has the key {error} twice", "leave one of them out") from error
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise InputError(path, f"not valid JSON, or cut short ({where}: {error.msg})", COPY_AGAIN) from error
@@ -68,6 +87,19 @@ def read_json(path: Path | str) -> Any:
         raise InputError(path, "not valid JSON (nested too deeply)", COPY_AGAIN) from error
     except ValueError as error:  # Python parses no whole number of more than 4300 digits
         raise InputError(path, "not valid JSON (a number has too many digits)", COPY_AGAIN) from error
+
+
+class _Twice(ValueError):
+    """An object has a key twice; its text is the key."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises `_Twice` where a key stands in it twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _Twice(json.dumps(next(key for key in keys if keys.count(key) > 1))[:100])
+    return found
 
 
 def require_own(path: Path | str, head: bytes, found: Foreign | None, kind: str = "JSON") -> None:

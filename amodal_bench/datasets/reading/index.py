@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from amodal_bench.core.cache import cache_folder, keep_sealed, kept_sealed
+from amodal_bench.core.cache import cache_folder, is_gone_without, keep_sealed, kept_sealed
+from amodal_bench.core.shown import shown
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem
 
 INSTANCES, PROBLEMS = "instances", "problems"
@@ -46,7 +47,9 @@ class Report(list[Problem]):
 
 def make_index(rows: Sequence[dict[str, object]], problems: Sequence[Problem], own: dict[str, str]) -> Index:
     """An index from rows; `own` names the loader's columns with their dtypes. The digest is set by `cached_index`."""
-    found = _table([vars(problem) for problem in problems], {"file": "str", "record": "str", "what": "str"})
+    # A file may name a record by half a surrogate pair, and so may a folder name a file: no table takes one.
+    told = [{name: shown(value) for name, value in vars(problem).items()} for problem in problems]
+    found = _table(told, {"file": "str", "record": "str", "what": "str"})
     return Index(_table(rows, {**RECORD_COLUMNS, **own}), found, "")
 
 
@@ -79,6 +82,8 @@ def cached_index(name: str, version: int, digest: str, build: Callable[[], Index
         return Index(instances, problems, digest)
     index = build()
     for table, frame in ((PROBLEMS, index.problems), (INSTANCES, index.instances)):
+        if is_gone_without():
+            break
         keep_sealed(files[table], frame.to_parquet(index=False))
     return Index(index.instances, index.problems, digest)
 
