@@ -36,6 +36,7 @@ from amodal_bench.report.scored import Scored, has_random_weights
 from amodal_bench.report.settings import row_text
 from amodal_bench.report.sheet import DRAWN_AS, Row, Sheet, save_sheet
 from amodal_bench.runner.actors.worker import Recipe
+from amodal_bench.runner.bulk import Done
 from amodal_bench.runner.engines import Runs, engine_of
 from amodal_bench.runner.first_failures import AllFailed
 from amodal_bench.runner.guard import guarded
@@ -263,20 +264,20 @@ def _run(job: _Job, entry: Entry, listeners: Listeners, runs: Runs) -> Scored:
         store.write_records(job.index)
         if taken := _taken(job, whole, store, ids):
             log.info("%s: %s predictions are taken from other stores of this run", entry.name, taken)
-        pictures = Pictures(dataset, store.db)
+        pictures = Pictures(dataset, store.unchecked, store.require_whole)
         if redone := pictures.forget_changed(ids):
             log.warning("%s: %s", entry.name, redone)
             for listed in folder.glob("scores/*/sheet.txt"):
                 listed.unlink()  # contact sheets show the old pictures: they are drawn again
-        done = {(id, draw) for draw in range(draws) for id in store.done(draw)}
-        lacking = [(id, draw) for id in ids for draw in range(draws) if (id, draw) not in done]
-        missing = list(dict.fromkeys(id for id, _ in lacking))
-        reused = _reused(folder, draws * len(ids) - len(lacking))
+        done = Done(store.unchecked, ids, draws)
+        missing = done.lacking
+        reused = _reused(folder, done.among)
+        earlier = earlier_of(store, ids, draws, done) if missing else None
         if missing or not write_again(folder, store):
             alike, scored_with = draws_of(entry.model, 2) == 1, settings.protocol
             write_facts(folder, entry.name, said, identity, job.specification, scored_with, job.origin, alike, store)
         listeners.begin(_told(job, entry.name, identity, folder))
-        if missing:
+        if earlier is not None:
             if settings.engine.shuffle:
                 random.Random(settings.seed).shuffle(missing)
             hidden = any(protocol.filter.hidden for protocol in protocols)
@@ -298,7 +299,6 @@ def _run(job: _Job, entry: Entry, listeners: Listeners, runs: Runs) -> Scored:
             )
             title = f"{dataset.name} {entry.name}"
             steps, compiled = listeners.step, compiles(identity.facts["model"])
-            earlier = earlier_of(store, ids, draws, done)
             with Progress(title, ids, earlier, steps, job.bar, draws, compiled) as progress:
                 try:
                     runs(work, store, progress.report, _recipe(job, entry, identity, hidden))

@@ -15,15 +15,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from amodal_bench.core.digests import stat_of
-from amodal_bench.core.errors import InputError, unbroken
-from amodal_bench.core.ids import among
+from amodal_bench.core.errors import InputError
 from amodal_bench.core.native import from_mask
 from amodal_bench.core.rle import Rle, decode, united
 from amodal_bench.core.stages import StageCost
 from amodal_bench.core.types import Integers, Mask
 from amodal_bench.metrics.counts import CELLS, joint_counts
+from amodal_bench.runner.bulk import are_among, texts
 from amodal_bench.runner.schema import COUNTS as COUNTS
 from amodal_bench.runner.schema import (
     INSTANCES,
@@ -37,6 +38,7 @@ from amodal_bench.runner.schema import (
     show,
 )
 from amodal_bench.runner.sums import SUM, DamagedRow, fault, row_sum, summed
+from amodal_bench.runner.whole import CONTENTS, SEALED, Check, contents
 
 Read = TypeVar("Read")
 
@@ -113,7 +115,7 @@ class Store:
                 self._db = sqlite3.connect(path, check_same_thread=False)
                 stack.callback(self._db.close)
                 prepare(self._db)
-            _require_whole(self._db, path)
+            self._check = stack.enter_context(Check(self._db, path))
             self._close = stack.pop_all().close
 
     def __enter__(self) -> Store:
@@ -122,12 +124,26 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close()
+        try:
+            if kind is None or issubclass(kind, sqlite3.Error):  # damage is told by whoever has looked for it
+                self.require_whole()
+        finally:
+            self._close()
 
     @property
     def db(self) -> sqlite3.Connection:
         """The database, for what other modules keep beside the predictions."""
+        self.require_whole()
         return self._db
+
+    @property
+    def unchecked(self) -> sqlite3.Connection:
+        """The database, to be read while the file is still looked at; `require_whole` says what was found."""
+        return self._db
+
+    def require_whole(self) -> None:
+        """Wait until the file has been looked at. Raises `DamagedRow` where it is not whole."""
+        self._check.wait()
 
     def done(self, draw: int = 0) -> set[str]:
         """Ids that have a prediction of a draw; those with an error are not done and will be tried again."""
@@ -138,7 +154,7 @@ class Store:
         return self._ids(f"{COUNTS[0]} IS NOT NULL", draw)
 
     def _ids(self, holds: str, draw: int) -> set[str]:
-        return {id for (id,) in self._db.execute(f"SELECT id FROM instances WHERE draw = ? AND {holds}", (draw,))}
+        return set(texts(self._db, ["id"], f"FROM instances WHERE draw = ? AND {holds}", (draw,))[0].to_pylist())
 
     def write(self, rows: Iterable[Row], costs: Mapping[str, StageCost] | None = None) -> None:
         """Commit rows in one transaction; a row replaces one of the same id and draw, and costs of stages add up."""
@@ -154,11 +170,13 @@ class Store:
         total = self.costs()  # by their stages in the order in which they first ran
         for stage, cost in costs.items():
             total[stage] = total.get(stage, StageCost()) + cost
+        self.require_whole()
         self._db.execute("DELETE FROM stages")
         self.put("stages", [(stage, *vars(cost).values()) for stage, cost in total.items()])
 
     def forget_derived(self, predictions: Sequence[tuple[str, int]]) -> None:
         """Take out what was derived of earlier predictions, by id and draw; the caller commits."""
+        self.require_whole()
         ids = [(id,) for id, draw in predictions if draw == 0]
         self._db.executemany("DELETE FROM regions WHERE id = ?", ids)
         self._db.executemany("DELETE FROM pairs WHERE predicted = ?", ids)
@@ -166,6 +184,7 @@ class Store:
 
     def put(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
         """Write rows with their checksums, each in place of one with the same key; the caller commits."""
+        self.require_whole()
         if table in SEALED:
             self._db.execute("DELETE FROM told WHERE name = ?", (CONTENTS,))
         kinds = SUMMED[table].kinds
@@ -228,8 +247,8 @@ class Store:
 
     def write_records(self, records: pd.DataFrame) -> None:
         """Keep what the dataset's index says of instances that are new, so that a score needs the store alone."""
-        known = {id for (id,) in self._db.execute("SELECT id FROM records")}
-        new = records[~among(records["id"], known)]
+        (known,) = texts(self._db, ["id"], "FROM records")
+        new = records[~are_among(pa.array(records["id"].astype(str), pa.string()), known)]
         if new.empty:
             return
         with self._db:
@@ -357,43 +376,7 @@ def read_store(path: Path, read: Callable[[Store], Read]) -> Read:
         return read(store)
 
 
-CONTENTS = "contents"
-"""Under which name a finished run's store says which rows it has."""
-
-SEALED = ("instances", "records")
-
-
-def contents(db: sqlite3.Connection) -> dict[str, list[int]]:
-    """By table how many rows there are, and the sum of their checksums."""
-    found = {}
-    for table in SEALED:
-        count, total = db.execute(f"SELECT count(*), coalesce(sum({SUM}), 0) FROM {table}").fetchone()
-        found[table] = [int(count), int(total)]
-    return found
-
-
 _TRIES = 20
-
-_whole: set[tuple[Path, str | None]] = set()
-"""Files that this process has found whole, as they were then."""
-
-
-def _require_whole(db: sqlite3.Connection, path: Path) -> None:
-    """Raise `DamagedRow` where the file lacks some of its rows, has some twice, or has them in no order.
-
-    The checksums of rows say nothing of that. It takes a third of a second for 100,000 predictions, once.
-    """
-    state = path.absolute(), stat_of(path)
-    if state in _whole:
-        return
-    (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()
-    if found != "ok":
-        raise DamagedRow(unbroken(found))
-    if all(has_table(db, table) and has_sums(db, table) for table in ("told", *SEALED)):
-        sealed = db.execute("SELECT text FROM told WHERE name = ?", (CONTENTS,)).fetchone()
-        if sealed is not None and sealed[0] != json.dumps(contents(db)):
-            raise DamagedRow("predictions or records are gone, or are those of another run")
-    _whole.add(state)
 
 
 def _connected(path: Path, stack: ExitStack) -> sqlite3.Connection:
