@@ -6,17 +6,21 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from amodal_bench.core.errors import InputError
 from amodal_bench.metrics.counts import CELLS
+from amodal_bench.runner import store as store_module
 from amodal_bench.runner import whole
 from amodal_bench.runner.bulk import Done, texts
 from amodal_bench.runner.place import opened
-from amodal_bench.runner.store import STORE, Row, Store
+from amodal_bench.runner.schema import INSTANCES
+from amodal_bench.runner.store import STORE, Row, Store, _frame
 from amodal_bench.runner.sums import DamagedRow
 
 
@@ -107,3 +111,27 @@ def test_a_whole_file_is_looked_at_once(tmp_path: Path) -> None:
     assert len(whole._whole) >= 1
     with Store(tmp_path / STORE, read_only=True) as store:
         assert store._check._thread is None
+
+
+def test_tables_have_the_kinds_that_pandas_makes_of_rows_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_LOT", 3)
+    whole_rows, failed = [row(f"{n}") for n in range(8)], [Row("8", "failed"), row("9", 0, "failed")]
+    for rows in (whole_rows, whole_rows + failed, failed[:1], []):
+        with Store(tmp_path / f"{len(rows)}.sqlite") as store:
+            store.write(rows)
+            found = store.drawn()
+            kept = list(store.rows("instances", "ORDER BY id, draw"))
+        expected = pd.DataFrame(kept, columns=list(INSTANCES)).drop(columns="rle")
+        pd.testing.assert_frame_equal(found, expected if kept else expected.astype(object), check_dtype=bool(kept))
+
+
+def test_records_are_the_same_table_column_by_column() -> None:
+    values = [1, None, 1.5, True, "a", [1], {"a": 1}, 10**30, float("nan")]
+    for one, other in product(values, repeat=2):
+        records = [{"id": "x", "v": one}, {"v": other, "id": "y"}]
+        pd.testing.assert_frame_equal(_frame(records), pd.DataFrame(records))
+    records = [{"id": "x", "v": 1}, {"id": "y", "w": 2}]
+    pd.testing.assert_frame_equal(_frame(records), pd.DataFrame(records))
+    assert _frame([]).empty

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -37,7 +38,7 @@ from amodal_bench.runner.schema import (
     require_files,
     show,
 )
-from amodal_bench.runner.sums import SUM, DamagedRow, fault, row_sum, summed
+from amodal_bench.runner.sums import SUM, DamagedRow, fault, row_sums, summed
 from amodal_bench.runner.whole import CONTENTS, SEALED, Check, contents
 
 Read = TypeVar("Read")
@@ -195,7 +196,11 @@ class Store:
         )
 
     def rows(self, table: str, which: str = "", values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """Rows of a table, none where the store of an earlier version lacks it.
+        """What `lots` reads, row by row."""
+        return chain.from_iterable(self.lots(table, which, values))
+
+    def lots(self, table: str, which: str = "", values: Sequence[Any] = ()) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows of a table, many at once; none where the store of an earlier version lacks it.
 
         Args:
             table: its name.
@@ -210,12 +215,15 @@ class Store:
                 return
             self._sums[table] = has_sums(self._db, table)
         columns, sums = SUMMED[table], self._sums[table]
-        kinds, keys = columns.kinds, columns.keys
-        for found in self._db.execute(f"SELECT {SUM}, {', '.join(kinds)} FROM {table} {which}", values):
-            row = found[1:]
-            if not (sums and row_sum(row) == found[0]) and (problem := fault(found, columns, sums)):
-                raise DamagedRow(f"{table}, row {', '.join(map(repr, row[:keys]))[:200]}: {problem}")
-            yield row
+        found = self._db.execute(f"SELECT {SUM}, {', '.join(columns.kinds)} FROM {table} {which}", values)
+        while summed_rows := found.fetchmany(_LOT):
+            rows = [row[1:] for row in summed_rows]
+            if not (sums and row_sums(rows) == [row[0] for row in summed_rows]):
+                for row in summed_rows:
+                    if problem := fault(row, columns, sums):
+                        keys = ", ".join(map(repr, row[1 : 1 + columns.keys]))
+                        raise DamagedRow(f"{table}, row {keys[:200]}: {problem}")
+            yield rows
 
     def costs(self) -> dict[str, StageCost]:
         """What stages have cost so far, in the order in which they first ran."""
@@ -236,9 +244,12 @@ class Store:
         """The first draws of all instances, or all, by ascending id and draw: the columns of `table`, and `draw`."""
         if not has_table(self._db, "instances"):
             raise sqlite3.DatabaseError("no such table: instances")
-        found = self.rows("instances", "WHERE draw < ? ORDER BY id, draw", (2**62 if draws is None else draws,))
-        columns = dict(zip(INSTANCES, zip(*found, strict=True), strict=False))  # of no rows there are none
-        return pd.DataFrame({name: columns[name] for name in _SHOWN} if columns else None, columns=_SHOWN)
+        parts: dict[str, list[Any]] = {name: [] for name in _SHOWN}
+        for rows in self.lots("instances", "WHERE draw < ? ORDER BY id, draw", (2**62 if draws is None else draws,)):
+            for (name, kind), column in zip(INSTANCES.items(), zip(*rows, strict=True), strict=True):
+                if name in parts:
+                    parts[name].append(_column(column, kind))
+        return pd.DataFrame({n: _joined(p) for n, p in parts.items()} if parts["id"] else None, columns=_SHOWN)
 
     def draws(self) -> int:
         """The largest number of draws that any instance has been tried for; 0 in a store without rows."""
@@ -265,7 +276,7 @@ class Store:
             raise DamagedRow("records: one of them is not JSON") from error
         if not all(isinstance(record, dict) and isinstance(record.get("id"), str) for record in records):
             raise DamagedRow("records: one of them is not an object with an id")
-        return pd.DataFrame(records)
+        return _frame(records)
 
     def seal(self) -> None:
         """Note which predictions and records there are: that one is gone no checksum of a row would show."""
@@ -354,6 +365,30 @@ class Store:
         return {"size": [row["height"], row["width"]], "counts": row["rle"]}
 
 
+def _column(values: tuple[Any, ...], kind: str) -> Any:
+    """Values of one column: an array where all are whole numbers, or all others, as pandas makes of them."""
+    if kind not in ("INTEGER", "REAL"):
+        return values
+    found = np.array(values)
+    return found if found.dtype in (np.int64, np.float64) else values
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """Parts of a column as one: an array, or a list of which pandas makes what it can."""
+    if all(isinstance(part, np.ndarray) and part.dtype == parts[0].dtype for part in parts):
+        return np.concatenate(parts)
+    return [value for part in parts for value in (part.tolist() if isinstance(part, np.ndarray) else part)]
+
+
+def _frame(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """Records as a table; where all have the same keys, column by column, which takes half the time."""
+    names = list(records[0]) if records else []
+    if all(len(record) == len(names) for record in records):
+        with suppress(KeyError):
+            return pd.DataFrame({name: [record[name] for record in records] for name in names})
+    return pd.DataFrame(records)
+
+
 def read_store(path: Path, read: Callable[[Store], Read]) -> Read:
     """What `read` finds in a store that is only read; again where another process has written to it meanwhile.
 
@@ -377,6 +412,9 @@ def read_store(path: Path, read: Callable[[Store], Read]) -> Read:
 
 
 _TRIES = 20
+
+_LOT = 1000
+"""Rows that are read at once."""
 
 
 def _connected(path: Path, stack: ExitStack) -> sqlite3.Connection:
