@@ -369,7 +369,7 @@ def _told(job: _Job, name: str, identity: Identity, folder: Path) -> RunInfo:
     """What loggers are told of a run as it begins."""
     command, limit = job.origin.command, job.settings.limit
     selection = {
-        "ids": label(str(id) for id in job.records["id"].to_list()),
+        "ids": label(map(str, job.records["id"].to_list())),
         "filter": None if job.listed else asdict(job.protocols[0].filter),
         "limit": limit,
         "samples": job.settings.samples,

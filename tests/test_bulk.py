@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from amodal_bench.core.errors import InputError
 from amodal_bench.metrics.counts import CELLS
 from amodal_bench.runner import store as store_module
 from amodal_bench.runner import whole
-from amodal_bench.runner.bulk import Done, texts
+from amodal_bench.runner.bulk import Done, are_among, texts
 from amodal_bench.runner.place import opened
 from amodal_bench.runner.schema import INSTANCES
 from amodal_bench.runner.store import STORE, Row, Store, _frame
@@ -135,3 +136,13 @@ def test_records_are_the_same_table_column_by_column() -> None:
     records = [{"id": "x", "v": 1}, {"id": "y", "w": 2}]
     pd.testing.assert_frame_equal(_frame(records), pd.DataFrame(records))
     assert _frame([]).empty
+
+
+@pytest.mark.parametrize(
+    ("ids", "known"),
+    [("", ""), ("ab", ""), ("", "ab"), ("abc", "ab"), ("ab", "abc"), ("abc", "cab"), ("abcab", "ab"), ("xab", "ab")],
+)
+def test_which_texts_are_among_others_whether_or_not_they_begin_alike(ids: str, known: str) -> None:
+    found = are_among(pa.array(list(ids), pa.string()), pa.array(list(known), pa.string()))
+    assert found.dtype == bool
+    assert found.tolist() == [id in list(known) for id in ids]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Look for no cycles meanwhile: again and again it would go through all that has been made, a tenth of the time."""
+    """Look for no cycles meanwhile: to go through all that has been made, again and again, is a tenth of the time."""
     if not gc.isenabled():
         yield
         return

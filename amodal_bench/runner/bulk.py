@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -50,8 +51,20 @@ def _one_by_one(db: sqlite3.Connection, names: Sequence[str], rest: str, values:
     return [pa.array([each if isinstance(each, str) else None for each in column], pa.string()) for column in every]
 
 
+def as_texts(values: Sequence[str] | pd.Series) -> Texts:
+    """Texts of a list or of a table's column as `texts` gives them."""
+    found = pa.array(values, pa.string())
+    return found.cast(pa.string()).combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
 def are_among(ids: Texts, known: Texts) -> Mask:
     """Which texts are among others, (N,) bool."""
+    first = min(len(ids), len(known))
+    if not first:
+        return np.zeros(len(ids), bool)
+    if ids[:first].equals(known[:first]):  # a store's rows mostly stand as they were run: nothing has to be looked up
+        rest = ids[first:]
+        return np.concatenate([np.ones(first, bool), are_among(rest, known) if len(rest) else []]).astype(bool)
     return np.asarray(pc.is_in(ids, value_set=known).to_numpy(zero_copy_only=False), bool)
 
 

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from amodal_bench.core.digests import stat_of
 from amodal_bench.core.errors import InputError
@@ -25,7 +24,7 @@ from amodal_bench.core.rle import Rle, decode, united
 from amodal_bench.core.stages import StageCost
 from amodal_bench.core.types import Integers, Mask
 from amodal_bench.metrics.counts import CELLS, joint_counts
-from amodal_bench.runner.bulk import are_among, texts
+from amodal_bench.runner.bulk import are_among, as_texts, texts
 from amodal_bench.runner.schema import COUNTS as COUNTS
 from amodal_bench.runner.schema import (
     INSTANCES,
@@ -258,8 +257,8 @@ class Store:
 
     def write_records(self, records: pd.DataFrame) -> None:
         """Keep what the dataset's index says of instances that are new, so that a score needs the store alone."""
-        (known,) = texts(self._db, ["id"], "FROM records")
-        new = records[~are_among(pa.array(records["id"].astype(str), pa.string()), known)]
+        (known,) = texts(self._db, ["id"], "FROM records NOT INDEXED")  # as they were written
+        new = records[~are_among(as_texts(records["id"].astype(str)), known)]
         if new.empty:
             return
         with self._db:
