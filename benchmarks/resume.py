@@ -49,10 +49,10 @@ WORDS = ["dataset=sailvos", "model=hull", "baselines=null", "sheet=0"]
 def job(name: str, words: Sequence[str]) -> None:
     """Run the command in this process up to its loop, and do something else in its place."""
     sys.argv[1:] = list(words)
-    from amodal_bench import evaluation
     from amodal_bench.cli.main import main as command_line
+    from amodal_bench.runner import engines
 
-    vars(evaluation)["run"] = JOBS[name]
+    vars(engines)["run"] = JOBS[name]
     command_line()
 
 

@@ -29,8 +29,9 @@ from amodal_bench.runner.place import opened
 from amodal_bench.runner.regions import complete
 from amodal_bench.runner.run_json import FILE, read_facts, write_again
 from amodal_bench.runner.schema import INSTANCES, SUMMED
-from amodal_bench.runner.store import CONTENTS, COUNTS, STORE, Row, Store
+from amodal_bench.runner.store import COUNTS, STORE, Row, Store
 from amodal_bench.runner.sums import SUM, summed
+from amodal_bench.runner.whole import CONTENTS
 
 DATA = things(12)
 

@@ -17,6 +17,7 @@ from amodal_bench.core.types import Mask
 from amodal_bench.metrics.counts import CELLS
 from amodal_bench.report.progress import Earlier, earlier_of
 from amodal_bench.runner import schema
+from amodal_bench.runner.bulk import Done
 from amodal_bench.runner.merging import take_in
 from amodal_bench.runner.place import opened
 from amodal_bench.runner.store import COUNTS, Row, Store, prediction_row
@@ -243,8 +244,8 @@ def test_a_store_of_a_newer_version_is_refused_in_one_line(tmp_path: Path, read_
     assert file.read_bytes() == before
 
 
-def of_draws(path: Path, count: int = 6) -> set[tuple[str, int]]:
-    """A store of two draws of each instance, of which one has failed and one has no pixel at all; what is done."""
+def of_draws(path: Path, count: int = 6) -> None:
+    """A store of two draws of each instance, of which one has failed and one has no pixel at all."""
     shape = (9, 13)
     rows = [prediction_row(str(n), *masks(n, shape), 0.0, 0.0, draw) for n in range(count) for draw in range(2)]
     rows[3] = Row("1", "it failed", shape, None, np.zeros(CELLS, np.int64), draw=1)
@@ -252,24 +253,27 @@ def of_draws(path: Path, count: int = 6) -> set[tuple[str, int]]:
     rows[4] = prediction_row("2", nothing, nothing, nothing, nothing, 0.0, 0.0)
     with Store(path) as store:
         store.write(rows)
-        return {(id, draw) for draw in range(2) for id in store.done(draw)}
 
 
 def test_what_is_done_is_summed_up_in_the_store_as_from_its_rows(tmp_path: Path) -> None:
-    done = of_draws(tmp_path / "store.sqlite")
+    of_draws(tmp_path / "store.sqlite")
     every, some = [str(n) for n in range(6)], ["0", "1", "2", "5"]
+
+    def earlier(store: Store, ids: list[str], draws: int) -> Earlier:
+        return earlier_of(store, ids, draws, Done(store.db, ids, draws))
+
     with Store(tmp_path / "store.sqlite") as store:
-        for draws in (1, 2):
-            summed = earlier_of(store, every, draws, done)
-            # An id of another selection stands in the store: then the rows are read.
-            read = earlier_of(store, every, draws, {*done, ("of another run", 0)})
-            assert (summed.done, summed.below) == (read.done, read.below)
-            assert summed.above == pytest.approx(read.above)
-        assert summed.done == 11
-        assert summed.below == 10  # an IoU of nothing with nothing is none
-        assert earlier_of(store, some, 1, done).done == 4
+        summed = [earlier(store, every, draws) for draws in (1, 2)]
+        assert (summed[1].done, summed[1].below) == (11, 10)  # an IoU of nothing with nothing is none
+        assert earlier(store, some, 1).done == 4
+        # An id of another selection stands in the store: then the rows are read.
+        store.write([prediction_row("of another", *masks(7, (9, 13)), 0.0, 0.0)])
+        read = [earlier(store, every, draws) for draws in (1, 2)]
+    for one, other in zip(summed, read, strict=True):
+        assert (one.done, one.below) == (other.done, other.below)
+        assert one.above == pytest.approx(other.above)
     with Store(tmp_path / "empty.sqlite") as store:
-        assert earlier_of(store, every, 1, set()) == Earlier(0, 0.0, 0)
+        assert earlier(store, every, 1) == Earlier(0, 0.0, 0)
 
 
 def test_a_store_that_has_all_of_another_reads_no_row_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

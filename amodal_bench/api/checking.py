@@ -28,8 +28,9 @@ from amodal_bench.runner.regions import complete
 from amodal_bench.runner.run_json import FILE, write_again
 from amodal_bench.runner.salvage import Salvaged, fill, put_in_place, salvage
 from amodal_bench.runner.schema import COUNTS, DRAW, ERROR, ID, INSTANCES
-from amodal_bench.runner.store import CONTENTS, STORE, Store, prediction_row
+from amodal_bench.runner.store import STORE, Store, prediction_row
 from amodal_bench.runner.sums import row_sum
+from amodal_bench.runner.whole import CONTENTS
 
 _NAMES = list(INSTANCES)
 _HEIGHT, _WIDTH, _RLE = (_NAMES.index(name) for name in ("height", "width", "rle"))

@@ -69,7 +69,7 @@ def open_regular(path: Path | str) -> BufferedReader:
 
 def require_regular(path: Path | str) -> None:
     """Raise `OSError` unless a path is a regular file: for libraries that open what they are told to."""
-    _require(Path(path).stat(), path)
+    _require((path if isinstance(path, Path) else Path(path)).stat(), path)
 
 
 def is_regular(path: Path | str) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 
+PARSING = 1
+"""Raised where the same text would give another tree."""
+
 
 def parsed(source: str) -> str:
     """The syntax tree of a source text without its docstrings. Raises `SyntaxError`."""

@@ -8,6 +8,7 @@ in `core/native.py`.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, TypeAlias, TypedDict, TypeGuard
 
 import cv2
@@ -30,6 +31,9 @@ MOST_DIGITS = 7
 
 LONGEST_TEXT = 2
 """Characters for each pixel and one more, which no mask's text needs: longer runs have fewer characters a pixel."""
+
+_PIXELS_AT_ONCE = re.compile("[P-o]*[0-O][P-o]{0,6}[1-?]")
+"""A text's first number, and a second one that is above 0, as of almost every mask."""
 
 LONGEST_RUN = 1 << 32
 """Runs from here on do not fit pycocotools' counts."""
@@ -158,7 +162,7 @@ def begins_with_pixels(segmentation: Segmentation) -> bool:
         return len(counts) > 1 and isinstance(counts[1], int | float) and counts[1] > 0
     if not isinstance(counts, str):
         return False
-    return _second_run(counts) > 0
+    return _PIXELS_AT_ONCE.match(counts) is not None or _second_run(counts) > 0
 
 
 def _second_run(text: str) -> int:

@@ -52,7 +52,7 @@ class Job:
         """What loggers are told of a model's run as it begins."""
         command = self.origin.command
         selection = {
-            "ids": label(str(id) for id in self.records["id"].to_list()),
+            "ids": label(map(str, self.records["id"].to_list())),
             "filter": None if self.listed else asdict(self.protocols[0].filter),
             "limit": self.settings.limit,
             "samples": self.settings.samples,

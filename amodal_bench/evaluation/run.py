@@ -18,14 +18,14 @@ from amodal_bench.evaluation.job import Job
 from amodal_bench.models.base import Finite, draws_of
 from amodal_bench.report.completeness import check_complete
 from amodal_bench.report.listeners import Listeners
-from amodal_bench.report.progress import Progress, compiles, earlier_of
+from amodal_bench.report.progress import Earlier, Progress, compiles, earlier_of
 from amodal_bench.report.scored import Scored
 from amodal_bench.report.settings import row_text
 from amodal_bench.runner.actors.worker import Recipe
+from amodal_bench.runner.bulk import Done
 from amodal_bench.runner.engines import Runs
 from amodal_bench.runner.first_failures import AllFailed
 from amodal_bench.runner.identity import identify
-from amodal_bench.runner.in_flight import Key
 from amodal_bench.runner.merging import take_in
 from amodal_bench.runner.nearest import because
 from amodal_bench.runner.pictures import Pictures
@@ -50,12 +50,14 @@ class _Plan:
         done: the predictions that it has.
         missing: ids of the instances that lack one.
         reused: what to say of those that an earlier command has made.
+        earlier: what a progress bar starts with; None where nothing is missing.
     """
 
     pictures: Pictures
-    done: set[Key]
+    done: Done
     missing: list[str]
     reused: str
+    earlier: Earlier | None
 
 
 class Run:
@@ -97,8 +99,8 @@ class Run:
                 ridden[0].settle(store)
             plan = self._begin(store, beside)
             listeners.begin(job.told(entry.name, self.identity, self.folder))
-            if plan.missing:
-                self._predict(store, plan, listeners, engine, beside)
+            if plan.earlier is not None:
+                self._predict(store, plan, plan.earlier, listeners, engine, beside)
             if plan.missing or ridden is not None:
                 finish(self.folder, store)
             return self._scored(store, plan.reused if ridden is None else ridden[1])
@@ -131,23 +133,29 @@ class Run:
         store.write_records(job.index)
         if taken := self._taken(store):
             log.info("%s: %s predictions are taken from other stores of this run", entry.name, taken)
-        pictures = Pictures(job.dataset, store.db, [rider.note for rider in beside])
+        pictures = Pictures(job.dataset, store.unchecked, store.require_whole, [rider.note for rider in beside])
         if redone := pictures.forget_changed(ids):
             log.warning("%s: %s", entry.name, redone)
             for listed in folder.glob("scores/*/sheet.txt"):
                 listed.unlink()  # contact sheets show the old pictures: they are drawn again
-        done = {(id, draw) for draw in range(self.draws) for id in store.done(draw)}
-        lacking = [(id, draw) for id in ids for draw in range(self.draws) if (id, draw) not in done]
-        missing = list(dict.fromkeys(id for id, _ in lacking))
-        reused = _reused(folder, self.draws * len(ids) - len(lacking))
+        done = Done(store.unchecked, ids, self.draws)
+        missing = done.lacking
+        reused = _reused(folder, done.among)
+        earlier = earlier_of(store, ids, self.draws, done) if missing else None
         if missing or not write_again(folder, store):
             alike, scored_with = draws_of(entry.model, 2) == 1, job.settings.protocol
             facts = self.identity, job.specification, scored_with, job.origin, alike, store
             write_facts(folder, entry.name, self._said, *facts)
-        return _Plan(pictures, done, missing, reused)
+        return _Plan(pictures, done, missing, reused, earlier)
 
     def _predict(
-        self, store: Store, plan: _Plan, listeners: Listeners, engine: Runs, beside: Sequence[Rider]
+        self,
+        store: Store,
+        plan: _Plan,
+        earlier: Earlier,
+        listeners: Listeners,
+        engine: Runs,
+        beside: Sequence[Rider],
     ) -> None:
         job, entry, settings = self.job, self.entry, self.job.settings.engine
         hidden = any(protocol.filter.hidden for protocol in job.protocols)
@@ -181,7 +189,6 @@ class Run:
         )
         title = f"{job.dataset.name} {entry.name}"
         steps, compiled = listeners.step, compiles(self.identity.facts["model"])
-        earlier = earlier_of(store, self.ids, self.draws, plan.done)
         with Progress(title, self.ids, earlier, steps, job.bar, self.draws, compiled) as progress:
             try:
                 engine(work, store, progress.report, recipe)

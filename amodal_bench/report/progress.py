@@ -14,6 +14,7 @@ from amodal_bench.core.types import Integers
 from amodal_bench.metrics.counts import cells
 from amodal_bench.metrics.numbers.base import mean
 from amodal_bench.metrics.protocols import iou
+from amodal_bench.runner.bulk import Done
 from amodal_bench.runner.store import COUNTS, Row, Store
 
 FIRST, COMPILING, NEXT = "first batch", "first batch, compiling", "predicting"
@@ -42,20 +43,20 @@ class Earlier(NamedTuple):
     below: float
 
 
-def earlier_of(store: Store, ids: Collection[str], draws: int, done: Collection[tuple[str, int]]) -> Earlier:
+def earlier_of(store: Store, ids: Collection[str], draws: int, done: Done) -> Earlier:
     """What a store has of the first draws of instances; it is shown and goes into no number, so no row is checked.
 
     Args:
         store: of the run.
         ids: the run's instances.
         draws: how many of each.
-        done: (id, draw) of all predictions that the store has.
+        done: all predictions of these draws that the store has.
     """
-    if {id for id, _ in done} <= set(ids):  # summed up where they lie: half a million rows take seconds to be read
+    if done.within:  # summed up where they lie: half a million rows take seconds to be read
         above, below = (" + ".join(COUNTS[cell] for cell in cells(holds)) for holds in (_both, _either))
         wanted = "FROM instances WHERE error IS NULL AND draw < ?"
         query = f"SELECT count(*), total(1.0 * ({above}) / nullif({below}, 0)), count(nullif({below}, 0)) {wanted}"
-        return Earlier(*store.db.execute(query, (draws,)).fetchone())
+        return Earlier(*store.unchecked.execute(query, (draws,)).fetchone())
     rows = store.drawn(draws)
     rows = rows[among(rows["id"], ids) & rows["error"].isna()]
     return Earlier(len(rows), *_sums(rows[COUNTS].to_numpy(np.int64)))

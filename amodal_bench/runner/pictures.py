@@ -15,12 +15,18 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from amodal_bench.core.digests import is_only_touched, sha256, stat_of
 from amodal_bench.core.errors import InputError
-from amodal_bench.datasets.base import Dataset, FromFiles, Problem, Sample, is_read_ahead
-from amodal_bench.runner.store import unseal
+from amodal_bench.datasets.base import Dataset, FromFiles, FromSharedFiles, Problem, Sample, is_read_ahead
+from amodal_bench.runner.bulk import are_among, texts
+from amodal_bench.runner.schema import has_table
+from amodal_bench.runner.whole import unseal
 
 Noted: TypeAlias = tuple[str, str, str]
 """An instance's id, the digest of its files, and what the file system said of them."""
@@ -37,17 +43,23 @@ class Pictures:
     Args:
         dataset: that is run on.
         db: the database of the run's store.
-        told: are told the same, in the thread that reads.
+        before: is called before anything is written to it.
+        told: are told what is noted, in the thread that reads.
     """
 
     def __init__(
-        self, dataset: Dataset, db: sqlite3.Connection, told: Iterable[Callable[[Noted], None]] = ()
+        self,
+        dataset: Dataset,
+        db: sqlite3.Connection,
+        before: Callable[[], object] = lambda: None,
+        told: Iterable[Callable[[Noted], None]] = (),
     ) -> None:
-        self._db, self._told = db, tuple(told)
+        self._db, self._before, self._told = db, before, tuple(told)
         self._noted: SimpleQueue[Noted] = SimpleQueue()
         self._source = dataset if isinstance(dataset, FromFiles) else None
         self.dataset: Dataset = dataset if self._source is None else Noting(dataset, self._source, self._note)
-        if self._source is not None:
+        if self._source is not None and not has_table(db, "pictures"):
+            before()
             db.execute(TABLE)
 
     def forget_changed(self, ids: Sequence[str]) -> str:
@@ -63,27 +75,28 @@ class Pictures:
         """
         if self._source is None:
             return ""
-        predicted = "SELECT id FROM instances WHERE error IS NULL"
-        rows = self._db.execute(f"SELECT id, digest, stat FROM pictures WHERE id IN ({predicted})")
-        noted = {id: (digest, stat) for id, digest, stat in rows}
-        if not noted:
+        names, noted = texts(self._db, ["id", "stat"], "FROM pictures")
+        wanted = pa.array(are_among(names, pa.array(ids, pa.string())))
+        names, noted = names.filter(wanted), noted.filter(wanted)
+        every, which = _shared_files(self._source, names.to_pylist())
+        look = _Look()
+        stats = [look.stat(files) for files in every]
+        now = pa.array(stats, pa.string()).take(pa.array(which, mask=which < 0))
+        other = pc.fill_null(pc.not_equal(now, noted), False).to_numpy(zero_copy_only=False)
+        touched = [(names[k].as_py(), every[which[k]], now[k].as_py()) for k in np.flatnonzero(other).tolist()]
+        if not touched:
             return ""
-        wanted = [id for id in ids if id in noted]
-        look, renewed = _Look(), list[tuple[str, str]]()
-        changed: dict[str, Sequence[Path]] = {}
-        at = builtins.id
-        stats: dict[int, str | None] = {}  # by what holds the files: instances of one picture may share it
-        found = self._source.files_of(wanted)
-        for id, files in found.items():
-            (digest, stat), place = noted[id], at(files)
-            if place not in stats:
-                stats[place] = look.stat(files)
-            if (now := stats[place]) is None or now == stat:
+        self._before()
+        predicted = "WHERE id IN (SELECT id FROM instances WHERE error IS NULL)"
+        digests = dict(self._db.execute(f"SELECT id, digest FROM pictures {predicted}").fetchall())
+        renewed, changed = list[tuple[str, str]](), dict[str, Sequence[Path]]()
+        for id, files, stat in touched:
+            if id not in digests:
                 continue
-            if look.digest(files) != digest:
+            if look.digest(files) != digests[id]:
                 changed[id] = files
             else:
-                renewed.append((now, id))
+                renewed.append((stat, id))
         with self._db:
             self._db.executemany("UPDATE pictures SET stat = ? WHERE id = ?", renewed)
             tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -161,6 +174,21 @@ class Noting:
         return self._dataset.check()
 
 
+def _shared_files(source: FromFiles, ids: Sequence[str]) -> tuple[list[Sequence[Path]], NDArray[np.int64]]:
+    """See `FromSharedFiles`: of any dataset."""
+    if isinstance(source, FromSharedFiles):
+        return source.shared_files(ids)
+    found = source.files_of(ids)
+    places: dict[int, int] = {}  # by what holds the files: instances of one picture may share it
+    every, which = list[Sequence[Path]](), np.full(len(ids), -1, np.int64)
+    for number, id in enumerate(ids):
+        if files := found.get(id):
+            which[number] = places.setdefault(builtins.id(files), len(every))
+            if which[number] == len(every):
+                every.append(files)
+    return every, which
+
+
 def _said(pictures: int, instances: int) -> str:
     if not pictures:
         return ""
@@ -172,7 +200,7 @@ def _said(pictures: int, instances: int) -> str:
 class _Look:
     """Looks at files, at each once however many instances share it."""
 
-    stats: dict[Path, str | None] = field(default_factory=dict)
+    stats: dict[str, str | None] = field(default_factory=dict)
     digests: dict[tuple[Path, str | None], str] = field(default_factory=dict)
 
     def stat(self, files: Sequence[Path]) -> str | None:
@@ -185,9 +213,10 @@ class _Look:
         return hashlib.sha256("\n".join(map(self._digest, files)).encode()).hexdigest()
 
     def _stat(self, file: Path) -> str | None:
-        if file not in self.stats:
-            self.stats[file] = stat_of(file)
-        return self.stats[file]
+        name = str(file)  # which costs less than a path to be looked up by
+        if name not in self.stats:
+            self.stats[name] = stat_of(file)
+        return self.stats[name]
 
     def _digest(self, file: Path) -> str:
         key = file, stat_of(file)

@@ -14,7 +14,8 @@ from types import FunctionType
 from typing import Any
 
 from amodal_bench.core.bytecode import told
-from amodal_bench.core.parsed import parsed
+from amodal_bench.core.cache import cache_folder, keep_sealed, kept_sealed
+from amodal_bench.core.parsed import PARSING, parsed
 from amodal_bench.core.versions import versions
 from amodal_bench.runner.imports import is_library_file, reached
 
@@ -127,10 +128,17 @@ def _package_digest(names: tuple[str, ...]) -> str:
     """Over the files of the package in folders, and those that are named themselves."""
     places = [_PACKAGE / name for name in names]
     files = sorted(file for place in places for file in ([place] if place.is_file() else place.rglob("*.py")))
+    read = {file.relative_to(_PACKAGE).as_posix(): file.read_bytes() for file in files}
+    # To parse the package takes a second; another Python, or another way to parse, may make something else of it.
+    facts = repr((sys.version, PARSING, {name: hashlib.sha256(text).digest() for name, text in read.items()}))
+    memo = cache_folder() / "code" / hashlib.sha256(facts.encode()).hexdigest()
+    if (kept := kept_sealed(memo)) is not None:
+        return kept.decode("ascii")
     digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.relative_to(_PACKAGE).as_posix().encode())
-        digest.update(parsed(file.read_text(encoding="utf-8")).encode())
+    for name, text in read.items():
+        digest.update(name.encode())
+        digest.update(parsed(text.decode("utf-8")).encode())
+    keep_sealed(memo, digest.hexdigest().encode("ascii"))
     return digest.hexdigest()
 
 

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -17,13 +18,13 @@ import numpy as np
 import pandas as pd
 
 from amodal_bench.core.digests import stat_of
-from amodal_bench.core.errors import InputError, unbroken
-from amodal_bench.core.ids import among
+from amodal_bench.core.errors import InputError
 from amodal_bench.core.native import from_mask
 from amodal_bench.core.rle import Rle, decode, united
 from amodal_bench.core.stages import StageCost
 from amodal_bench.core.types import Integers, Mask
 from amodal_bench.metrics.counts import CELLS, joint_counts
+from amodal_bench.runner.bulk import are_among, as_texts, texts
 from amodal_bench.runner.schema import COUNTS as COUNTS
 from amodal_bench.runner.schema import (
     INSTANCES,
@@ -37,7 +38,8 @@ from amodal_bench.runner.schema import (
     require_files,
     show,
 )
-from amodal_bench.runner.sums import SUM, DamagedRow, fault, row_sum, summed
+from amodal_bench.runner.sums import SUM, DamagedRow, fault, row_sums, summed
+from amodal_bench.runner.whole import CONTENTS, SEALED, Check, contents, note_whole, unseal
 
 Read = TypeVar("Read")
 
@@ -114,7 +116,7 @@ class Store:
                 self._db = bounded(sqlite3.connect(path, check_same_thread=False))
                 stack.callback(self._db.close)
                 prepare(self._db)
-            _require_whole(self._db, path)
+            self._check = stack.enter_context(Check(self._db, path))
             self._close = stack.pop_all().close
 
     def __enter__(self) -> Store:
@@ -123,14 +125,28 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close()
-        if not self._read_only:  # whole it was when it was opened, and nobody else has written to it
-            _whole.add(_state(self.path))
+        try:
+            if kind is None or issubclass(kind, sqlite3.Error):  # damage is told by whoever has looked for it
+                self.require_whole()
+        finally:
+            self._close()
+        if kind is None and not self._read_only:  # nobody else has written to it
+            note_whole(self.path)
 
     @property
     def db(self) -> sqlite3.Connection:
         """The database, for what other modules keep beside the predictions."""
+        self.require_whole()
         return self._db
+
+    @property
+    def unchecked(self) -> sqlite3.Connection:
+        """The database, to be read while the file is still looked at; `require_whole` says what was found."""
+        return self._db
+
+    def require_whole(self) -> None:
+        """Wait until the file has been looked at. Raises `DamagedRow` where it is not whole."""
+        self._check.wait()
 
     def done(self, draw: int = 0) -> set[str]:
         """Ids that have a prediction of a draw; those with an error are not done and will be tried again."""
@@ -141,7 +157,7 @@ class Store:
         return self._ids(f"{COUNTS[0]} IS NOT NULL", draw)
 
     def _ids(self, holds: str, draw: int) -> set[str]:
-        return {id for (id,) in self._db.execute(f"SELECT id FROM instances WHERE draw = ? AND {holds}", (draw,))}
+        return set(texts(self._db, ["id"], f"FROM instances WHERE draw = ? AND {holds}", (draw,))[0].to_pylist())
 
     def write(self, rows: Iterable[Row], costs: Mapping[str, StageCost] | None = None) -> None:
         """Commit rows in one transaction; a row replaces one of the same id and draw, and costs of stages add up."""
@@ -157,11 +173,13 @@ class Store:
         total = self.costs()  # by their stages in the order in which they first ran
         for stage, cost in costs.items():
             total[stage] = total.get(stage, StageCost()) + cost
+        self.require_whole()
         self._db.execute("DELETE FROM stages")
         self.put("stages", [(stage, *vars(cost).values()) for stage, cost in total.items()])
 
     def forget_derived(self, predictions: Sequence[tuple[str, int]]) -> None:
         """Take out what was derived of earlier predictions, by id and draw; the caller commits."""
+        self.require_whole()
         ids = [(id,) for id, draw in predictions if draw == 0]
         self._db.executemany("DELETE FROM regions WHERE id = ?", ids)
         self._db.executemany("DELETE FROM pairs WHERE predicted = ?", ids)
@@ -169,6 +187,7 @@ class Store:
 
     def put(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
         """Write rows with their checksums, each in place of one with the same key; the caller commits."""
+        self.require_whole()
         if table in SEALED:
             unseal(self._db)
         kinds = SUMMED[table].kinds
@@ -179,7 +198,11 @@ class Store:
         )
 
     def rows(self, table: str, which: str = "", values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """Rows of a table, none where the store of an earlier version lacks it.
+        """What `lots` reads, row by row."""
+        return chain.from_iterable(self.lots(table, which, values))
+
+    def lots(self, table: str, which: str = "", values: Sequence[Any] = ()) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows of a table, many at once; none where the store of an earlier version lacks it.
 
         Args:
             table: its name.
@@ -194,12 +217,15 @@ class Store:
                 return
             self._sums[table] = has_sums(self._db, table)
         columns, sums = SUMMED[table], self._sums[table]
-        kinds, keys = columns.kinds, columns.keys
-        for found in self._db.execute(f"SELECT {SUM}, {', '.join(kinds)} FROM {table} {which}", values):
-            row = found[1:]
-            if not (sums and row_sum(row) == found[0]) and (problem := fault(found, columns, sums)):
-                raise DamagedRow(f"{table}, row {', '.join(map(repr, row[:keys]))[:200]}: {problem}")
-            yield row
+        found = self._db.execute(f"SELECT {SUM}, {', '.join(columns.kinds)} FROM {table} {which}", values)
+        while summed_rows := found.fetchmany(_LOT):
+            rows = [row[1:] for row in summed_rows]
+            if not (sums and row_sums(rows) == [row[0] for row in summed_rows]):
+                for row in summed_rows:
+                    if problem := fault(row, columns, sums):
+                        keys = ", ".join(map(repr, row[1 : 1 + columns.keys]))
+                        raise DamagedRow(f"{table}, row {keys[:200]}: {problem}")
+            yield rows
 
     def costs(self) -> dict[str, StageCost]:
         """What stages have cost so far, in the order in which they first ran."""
@@ -220,9 +246,12 @@ class Store:
         """The first draws of all instances, or all, by ascending id and draw: the columns of `table`, and `draw`."""
         if not has_table(self._db, "instances"):
             raise sqlite3.DatabaseError("no such table: instances")
-        found = self.rows("instances", "WHERE draw < ? ORDER BY id, draw", (2**62 if draws is None else draws,))
-        columns = dict(zip(INSTANCES, zip(*found, strict=True), strict=False))  # of no rows there are none
-        return pd.DataFrame({name: columns[name] for name in _SHOWN} if columns else None, columns=_SHOWN)
+        parts: dict[str, list[Any]] = {name: [] for name in _SHOWN}
+        for rows in self.lots("instances", "WHERE draw < ? ORDER BY id, draw", (2**62 if draws is None else draws,)):
+            for (name, kind), column in zip(INSTANCES.items(), zip(*rows, strict=True), strict=True):
+                if name in parts:
+                    parts[name].append(_column(column, kind))
+        return pd.DataFrame({n: _joined(p) for n, p in parts.items()} if parts["id"] else None, columns=_SHOWN)
 
     def draws(self) -> int:
         """The largest number of draws that any instance has been tried for; 0 in a store without rows."""
@@ -231,8 +260,8 @@ class Store:
 
     def write_records(self, records: pd.DataFrame) -> None:
         """Keep what the dataset's index says of instances that are new, so that a score needs the store alone."""
-        known = {id for (id,) in self._db.execute("SELECT id FROM records")}
-        new = records[~among(records["id"], known)]
+        (known,) = texts(self._db, ["id"], "FROM records NOT INDEXED")  # as they were written
+        new = records[~are_among(as_texts(records["id"].astype(str)), known)]
         if new.empty:
             return
         with self._db:
@@ -249,7 +278,7 @@ class Store:
             raise DamagedRow("records: one of them is not JSON") from error
         if not all(isinstance(record, dict) and isinstance(record.get("id"), str) for record in records):
             raise DamagedRow("records: one of them is not an object with an id")
-        return pd.DataFrame(records)
+        return _frame(records)
 
     def seal(self) -> None:
         """Note which predictions and records there are: that one is gone no checksum of a row would show."""
@@ -338,6 +367,30 @@ class Store:
         return {"size": [row["height"], row["width"]], "counts": row["rle"]}
 
 
+def _column(values: tuple[Any, ...], kind: str) -> Any:
+    """Values of one column: an array where all are whole numbers, or all others, as pandas makes of them."""
+    if kind not in ("INTEGER", "REAL"):
+        return values
+    found = np.array(values)
+    return found if found.dtype in (np.int64, np.float64) else values
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """Parts of a column as one: an array, or a list of which pandas makes what it can."""
+    if all(isinstance(part, np.ndarray) and part.dtype == parts[0].dtype for part in parts):
+        return np.concatenate(parts)
+    return [value for part in parts for value in (part.tolist() if isinstance(part, np.ndarray) else part)]
+
+
+def _frame(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """Records as a table; where all have the same keys, column by column, which takes half the time."""
+    names = list(records[0]) if records else []
+    if all(len(record) == len(names) for record in records):
+        with suppress(KeyError):
+            return pd.DataFrame({name: [record[name] for record in records] for name in names})
+    return pd.DataFrame(records)
+
+
 def read_store(path: Path, read: Callable[[Store], Read]) -> Read:
     """What `read` finds in a store that is only read; again where another process has written to it meanwhile.
 
@@ -360,52 +413,10 @@ def read_store(path: Path, read: Callable[[Store], Read]) -> Read:
         return read(store)
 
 
-CONTENTS = "contents"
-"""Under which name a finished run's store says which rows it has."""
-
-SEALED = ("instances", "records")
-
-
-def unseal(db: sqlite3.Connection) -> None:
-    """Forget what a finished run has noted of its rows, since they are about to change; the caller commits."""
-    db.execute("DELETE FROM told WHERE name = ?", (CONTENTS,))
-
-
-def contents(db: sqlite3.Connection) -> dict[str, list[int]]:
-    """By table how many rows there are, and the sum of their checksums."""
-    found = {}
-    for table in SEALED:
-        count, total = db.execute(f"SELECT count(*), coalesce(sum({SUM}), 0) FROM {table}").fetchone()
-        found[table] = [int(count), int(total)]
-    return found
-
-
 _TRIES = 20
 
-_whole: set[tuple[Path, str | None, str | None]] = set()
-"""Files that this process has found whole, as they and their logs were then."""
-
-
-def _state(path: Path) -> tuple[Path, str | None, str | None]:
-    return path.absolute(), stat_of(path), stat_of(path.with_name(f"{path.name}-wal"))
-
-
-def _require_whole(db: sqlite3.Connection, path: Path) -> None:
-    """Raise `DamagedRow` where the file lacks some of its rows, has some twice, or has them in no order.
-
-    The checksums of rows say nothing of that. It takes a third of a second for 100,000 predictions, once.
-    """
-    state = _state(path)
-    if state in _whole:
-        return
-    (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()
-    if found != "ok":
-        raise DamagedRow(unbroken(found))
-    if all(has_table(db, table) and has_sums(db, table) for table in ("told", *SEALED)):
-        sealed = db.execute("SELECT text FROM told WHERE name = ?", (CONTENTS,)).fetchone()
-        if sealed is not None and sealed[0] != json.dumps(contents(db)):
-            raise DamagedRow("predictions or records are gone, or are those of another run")
-    _whole.add(state)
+_LOT = 1000
+"""Rows that are read at once."""
 
 
 def _connected(path: Path, stack: ExitStack) -> sqlite3.Connection:

@@ -38,6 +38,15 @@ def row_sum(values: tuple[Any, ...]) -> int:
     return zlib.crc32(text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass"))
 
 
+def row_sums(rows: Sequence[tuple[Any, ...]]) -> list[int]:
+    """`row_sum` of many rows."""
+    crc32 = zlib.crc32
+    try:
+        return [crc32(repr(row).encode()) for row in rows]
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return [row_sum(row) for row in rows]
+
+
 def summed(values: Iterable[Any], kinds: Iterable[str]) -> tuple[Any, ...]:
     """A row as it is written: the checksum, and values of plain Python, as columns of these kinds give them back."""
     plain = tuple(_plain(value, kind) for value, kind in zip(values, kinds, strict=True))

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from amodal_bench.core.cache import cache_folder, is_gone_without, keep_sealed, kept_sealed
+from amodal_bench.core.collector import without_collector
 from amodal_bench.core.shown import shown
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem
 
@@ -80,7 +81,8 @@ def cached_index(name: str, version: int, digest: str, build: Callable[[], Index
     instances, problems = found[INSTANCES], found[PROBLEMS]
     if instances is not None and problems is not None:
         return Index(instances, problems, digest)
-    index = build()
+    with without_collector():
+        index = build()
     for table, frame in ((PROBLEMS, index.problems), (INSTANCES, index.instances)):
         if is_gone_without():
             break

@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from amodal_bench.core.digests import stat_of
@@ -169,11 +171,11 @@ class IndexedDataset(ABC):
         """See `FromFiles`."""
         if type(self).files is IndexedDataset.files:
             return {}
-        shared = self._columns(self.files_by) if self.files_by else None
+        shared, positions = self._columns(self.files_by) if self.files_by else None, self._positions
         found: dict[str, Sequence[Path]] = {}
         looked: dict[str, tuple[Path, ...]] = {}
         for id in ids:
-            if (place := self._positions.get(id)) is None:
+            if (place := positions.get(id)) is None:
                 continue
             if shared is None:
                 files = self.files(_Row(self._columns, place))
@@ -184,6 +186,22 @@ class IndexedDataset(ABC):
             if files:
                 found[id] = files
         return found
+
+    def shared_files(self, ids: Sequence[str]) -> tuple[list[Sequence[Path]], NDArray[np.int64]]:
+        """See `FromSharedFiles`."""
+        which = np.full(len(ids), -1, np.int64)
+        if type(self).files is IndexedDataset.files:
+            return [], which
+        own = pa.array(self.index.instances["id"].astype(str), pa.string())
+        found = pc.index_in(pa.array(ids, pa.string()), value_set=own)
+        rows = pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
+        known = np.flatnonzero(rows >= 0)
+        codes, _ = pd.factorize(self.index.instances[self.files_by]) if self.files_by else (np.arange(len(own)), None)
+        _, first, which[known] = np.unique(codes[rows[known]], return_index=True, return_inverse=True)
+        files: list[Sequence[Path]] = [self.files(_Row(self._columns, int(row))) for row in rows[known][first]]
+        without = [place for place, each in enumerate(files) if not each]
+        which[np.isin(which, without)] = -1
+        return files, which
 
     def files(self, row: Any) -> tuple[Path, ...]:  # noqa: ARG002
         """The files that an instance is read from, its picture first, beside those of the fingerprint."""
@@ -300,7 +318,8 @@ class IndexedDataset(ABC):
 
     @cached_property
     def _positions(self) -> dict[str, int]:
-        return {str(id): row for row, id in enumerate(self.index.instances["id"].to_list())}
+        ids = map(str, self.index.instances["id"].to_list())
+        return dict(zip(ids, range(len(self.index.instances)), strict=True))
 
     @cached_property
     def _scenes(self) -> dict[str, Any]:

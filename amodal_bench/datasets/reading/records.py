@@ -150,15 +150,16 @@ def _keys_touch_colons(raw: bytes) -> bool:
 def _keys(value: Any) -> int:
     """How many keys the objects of a value have; those in lists that begin with a number or a text are left out."""
     inside: Iterable[Any]
-    if type(value) is dict:
-        inside, found = value.values(), len(value)
-    elif type(value) is list and value and type(value[0]) in _NESTED:
-        inside, found = value, 0
-    else:
-        return 0
-    for each in inside:
-        if type(each) in _NESTED:
-            found += _keys(each)
+    found, waiting = 0, [value]
+    while waiting:
+        value = waiting.pop()
+        if type(value) is dict:
+            inside, found = value.values(), found + len(value)
+        elif type(value) is list and value and type(value[0]) in _NESTED:
+            inside = value
+        else:
+            continue
+        waiting += [each for each in inside if type(each) in _NESTED]
     return found
 
 
