@@ -15,6 +15,11 @@ PREDICTED, AMODAL, VISIBLE, OTHERS = 1, 2, 4, 8
 
 CELLS = 16
 
+EXACTLY = np.array(
+    [[(-1) ** (more ^ cell).bit_count() if more & cell == cell else 0 for more in range(CELLS)] for cell in range(CELLS)]
+)
+"""From "at least these bits" to "exactly these bits": Moebius inversion over subsets."""
+
 Words: TypeAlias = npt.NDArray[np.uint64]
 
 
@@ -50,15 +55,12 @@ def joint_counts(predicted: Mask, amodal: Mask, visible: Mask, others: Mask) -> 
 
 def _reach(predicted: Mask, amodal: Mask, visible: Mask) -> tuple[int, int, int, int]:
     """The bounding box of three masks' union as (top, bottom, left, right), ends exclusive; (0, 0, 0, 0) of none."""
-    # As many pixels of a row at a time as its length allows.
-    width = next(size for size in (8, 4, 2, 1) if predicted.shape[1] % size == 0)
-    several = np.dtype(f"u{width}")
-    union = np.ascontiguousarray(predicted).view(several) | np.ascontiguousarray(amodal).view(several)
-    union |= np.ascontiguousarray(visible).view(several)
-    rows = np.flatnonzero(np.bitwise_or.reduce(union, axis=1))
+    union = predicted | amodal
+    union |= visible
+    rows = np.flatnonzero(union.any(axis=1))
     if not len(rows):
         return 0, 0, 0, 0
-    columns = np.flatnonzero(np.bitwise_or.reduce(union, axis=0).view(np.uint8))
+    columns = np.flatnonzero(union[rows[0] : rows[-1] + 1].any(axis=0))
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
@@ -71,23 +73,20 @@ def _within(masks: Sequence[Mask]) -> Integers:
         first = 1 << bit
         both[first] = word
         np.bitwise_and(both[1:first], word, out=both[first + 1 : 2 * first])
-    counts = np.empty(CELLS, np.int64)
-    counts[0] = masks[0].size
-    counts[1:] = np.bitwise_count(both[1:]).sum(axis=1, dtype=np.int64)
-    # From "at least these bits" to "exactly these bits" (Moebius inversion over subsets).
-    for bit in range(4):
-        for cell in range(CELLS):
-            if not cell >> bit & 1:
-                counts[cell] -= counts[cell | 1 << bit]
-    return counts
+    at_least = np.empty(CELLS, np.int64)
+    at_least[0] = masks[0].size
+    np.bitwise_count(both[1:]).sum(axis=1, dtype=np.uint32, out=at_least[1:])
+    return EXACTLY @ at_least
 
 
 def _words(masks: Sequence[Mask]) -> Words:
     """Masks of one shape as (N, W) bits, 64 pixels in a word."""
-    packed = np.packbits(np.stack(masks).reshape(len(masks), -1), axis=1)
-    padded = np.zeros((len(masks), -(-packed.shape[1] // 8) * 8), np.uint8)
-    padded[:, : packed.shape[1]] = packed
-    return padded.view(np.uint64)
+    shape, size = masks[0].shape, masks[0].size
+    pixels = np.empty((len(masks), -(-size // 64) * 64), bool)
+    pixels[:, size:] = False
+    for own, mask in zip(pixels, masks, strict=True):
+        own[:size].reshape(shape)[...] = mask
+    return np.packbits(pixels, axis=1).view(np.uint64)
 
 
 def cells(holds: Callable[[bool, bool, bool, bool], bool]) -> Integers:
