@@ -11,8 +11,15 @@ import pytest
 from PIL import Image as pillow
 
 from amodal_bench.core.errors import InputError
+from amodal_bench.datasets.reading import sound
 from amodal_bench.datasets.reading.files import read_image
 from amodal_bench.datasets.reading.sound import sound_png
+
+
+@pytest.fixture(autouse=True, params=["zlib", "isal.isal_zlib"])
+def unpacked_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both libraries that may unpack: they have to see the same damage."""
+    monkeypatch.setattr(sound, "inflating", pytest.importorskip(request.param))
 
 
 def png(mode: str = "RGB", size: tuple[int, int] = (23, 17), **options: object) -> bytes:

@@ -16,7 +16,7 @@ PREDICTED, AMODAL, VISIBLE, OTHERS = 1, 2, 4, 8
 CELLS = 16
 
 EXACTLY = np.array(
-    [[(-1) ** (more ^ cell).bit_count() if more & cell == cell else 0 for more in range(CELLS)] for cell in range(CELLS)]
+    [[(-1) ** (all - one).bit_count() if all & one == one else 0 for all in range(CELLS)] for one in range(CELLS)]
 )
 """From "at least these bits" to "exactly these bits": Moebius inversion over subsets."""
 

@@ -6,12 +6,19 @@ Undoing the rows' filters takes more than half of a PNG's reading, and never fai
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from amodal_bench.core.bombs import LARGE
 from amodal_bench.core.files import read_bytes
+
+inflating: Any = zlib
+"""What unpacks: ISA-L does it in less than half of zlib's time, where the extra `fast` is installed."""
+with suppress(ImportError):
+    from isal import isal_zlib as inflating
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RGB = bytes([8, 2, 0, 0, 0])
@@ -47,7 +54,7 @@ def _pixels(raw: bytes) -> bytes | None:
     while at + 12 <= len(raw):
         length, kind = int.from_bytes(raw[at : at + 4], "big"), raw[at + 4 : at + 8]
         end = at + 8 + length
-        if zlib.crc32(memoryview(raw)[at + 4 : end]) != int.from_bytes(raw[end : end + 4], "big"):
+        if inflating.crc32(memoryview(raw)[at + 4 : end]) != int.from_bytes(raw[end : end + 4], "big"):
             return None
         if kind == b"IEND":
             return b"".join(parts) if end + 4 == len(raw) else None
@@ -63,10 +70,10 @@ def _pixels(raw: bytes) -> bytes | None:
 
 def _fills(packed: bytes, rows: int, row: int) -> bool:
     """Whether compressed pixels are so many rows of so many bytes, each with a filter that there is."""
-    stream = zlib.decompressobj()
+    stream = inflating.decompressobj()
     try:
         pixels = stream.decompress(packed, rows * row + 1)
-    except zlib.error:
+    except (zlib.error, inflating.error):
         return False
     if len(pixels) != rows * row or not stream.eof or stream.unused_data or stream.unconsumed_tail:
         return False
