@@ -45,7 +45,7 @@ docs: setup ## build the website of docs/ in site/; a warning is an error
 	$(BIN)/python -m pip install --quiet -e '.[docs]'
 	$(BIN)/zensical build --strict
 
-bench: setup ## measure counting, preparing, overlap, the index of a large dataset, the toy's, shared encodings, scoring, going on with a run, pages and Ray's actors, each against the plain way
+bench: setup ## measure counting, preparing, overlap, the index of a large dataset, the toy's, the check of a dataset, shared encodings, scoring, going on with a run, pages and Ray's actors, each against the plain way
 	$(BIN)/python benchmarks/counts.py --history
 	$(BIN)/python benchmarks/prepare.py --history
 	$(BIN)/python benchmarks/overlap.py --history
@@ -53,6 +53,7 @@ bench: setup ## measure counting, preparing, overlap, the index of a large datas
 	$(BIN)/python benchmarks/lanes.py --history
 	$(BIN)/python benchmarks/index.py --history
 	$(BIN)/python benchmarks/toy.py --history
+	$(BIN)/python benchmarks/check.py --images 1000 --history
 	$(BIN)/python benchmarks/segmenters.py --history
 	$(BIN)/python benchmarks/scoring.py --history
 	$(BIN)/python benchmarks/resume.py --history
