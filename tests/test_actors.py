@@ -456,7 +456,12 @@ class SlowRay:
         del base
 
         def method(name: str) -> Any:
-            return SimpleNamespace(remote=lambda *words: self.calls.append(name) or len(self.calls) - 1)
+            def remote(*words: object) -> int:
+                del words
+                self.calls.append(name)
+                return len(self.calls) - 1
+
+            return SimpleNamespace(remote=remote)
 
         return SimpleNamespace(**{name: method(name) for name in ("where", "begin", "predict")})
 

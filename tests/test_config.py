@@ -131,8 +131,9 @@ def test_a_class_that_passes_options_on_takes_those_of_its_parents() -> None:
 
 
 def test_a_key_that_yaml_takes_for_a_truth_value_is_named() -> None:
+    odd: dict[Any, Any] = {"_target_": f"{__name__}._Child", "weights": "w", True: 3}
     with pytest.raises(ConfigError, match=r"^model: the key True is no text; write it in quotes in the YAML"):
-        build({"_target_": f"{__name__}._Child", "weights": "w", True: 3}, "model")
+        build(odd, "model")
 
 
 def raising(error: str) -> None:
