@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,11 +21,11 @@ from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query, Sample
 from amodal_bench.runner.actors import worker as worker_module
 from amodal_bench.runner.actors.ahead import Ahead
-from amodal_bench.runner.actors.cluster import require_ray
+from amodal_bench.runner.actors.cluster import RayPool, Wanted, require_ray
 from amodal_bench.runner.actors.driver import run_in
 from amodal_bench.runner.actors.pool import Done, Event, Lost, Ready, Task
 from amodal_bench.runner.actors.queue import DEPTH, Queue
-from amodal_bench.runner.actors.worker import Recipe, Worker, last_of
+from amodal_bench.runner.actors.worker import Answer, Recipe, Worker, last_of
 from amodal_bench.runner.first_failures import AllFailed
 from amodal_bench.runner.identity import Identity, identify
 from amodal_bench.runner.in_flight import InFlight, Key, Stage, Suspect
@@ -428,6 +429,76 @@ def test_what_ended_a_worker_is_found_in_its_folder(tmp_path: Path) -> None:
         InFlight(store.db).begin([("a", 0)], Stage.READING)
     assert last_of(str(tmp_path / "w")) == ("segmentation fault", Stage.READING)
     assert not (tmp_path / "w").exists() and last_of(str(tmp_path / "w")) == ("", Stage.PREDICTING)
+
+
+class SlowRay:
+    """Ray with room for two actors of one machine; a call is answered when it is in `answered`, by its number."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.answered: deque[int] = deque()
+        self.exceptions = SimpleNamespace(RayTaskError=SystemError, RayError=SystemError, RayActorError=SystemError)
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 2}
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": True, "NodeID": "here", "Resources": {"CPU": 2}}]
+
+    def put(self, value: object) -> object:
+        return value
+
+    def remote(self, **resources: Any) -> Callable[[type], Any]:
+        del resources
+        return lambda kind: SimpleNamespace(options=lambda **where: SimpleNamespace(remote=self._actor))
+
+    def _actor(self, base: object) -> Any:
+        del base
+
+        def method(name: str) -> Any:
+            def remote(*words: object) -> int:
+                del words
+                self.calls.append(name)
+                return len(self.calls) - 1
+
+            return SimpleNamespace(remote=remote)
+
+        return SimpleNamespace(**{name: method(name) for name in ("where", "begin", "predict")})
+
+    def wait(self, heads: list[int], **options: Any) -> tuple[list[int], list[int]]:
+        del options
+        assert self.answered[0] in heads
+        return [self.answered.popleft()], []
+
+    def get(self, number: int) -> Any:
+        return {"where": ("/folder", 1), "begin": ("", None), "predict": Answer()}[self.calls[number]]
+
+
+@pytest.mark.parametrize("tasks", [1, 5])
+def test_what_an_actor_says_of_an_earlier_run_is_not_heard(monkeypatch: pytest.MonkeyPatch, tasks: int) -> None:
+    """An actor that starts slowly answers when the next run has begun, which has work for it, or has not."""
+    monkeypatch.setattr(RayPool, "_at", lambda self, node: node)
+    ray = SlowRay()
+    pool = RayPool(ray, Wanted(actors=2), None)
+    one, other = (Recipe({}, {}, TARGET, SAME, seed, False, None) for seed in (0, 1))
+    pool.take_up(one, 5)
+    ray.answered.extend([0, 1, 2])
+    assert pool.wait() == Ready(0)
+    pool.give(0, Task([("a", 0)]), [])
+    assert pool.wait() == Done(0, Answer())
+    pool._plan()
+    pool.take_up(other, tasks)
+    assert ray.calls == ["where", "begin", "predict", "where", "begin", "begin"]
+    ray.answered.extend([3, 5, 4])  # where the second actor is; the first is ready; the second is, for the run before
+    assert pool.wait() == Ready(0)
+    pool.give(0, Task([("a", 0)]), [])
+    ray.answered.extend([6])
+    assert pool.wait() == Done(0, Answer())
+    pool._plan()
+    if tasks > 1:
+        assert ray.calls[7:] == ["begin"]
+        ray.answered.extend([7])
+        assert pool.wait() == Ready(1)
 
 
 def test_a_missing_ray_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,12 @@ def test_a_class_that_passes_options_on_takes_those_of_its_parents() -> None:
         build({"_target_": f"{__name__}._Child", "weights": "w", "nativ": 3}, "model")
 
 
+def test_a_key_that_yaml_takes_for_a_truth_value_is_named() -> None:
+    odd: dict[Any, Any] = {"_target_": f"{__name__}._Child", "weights": "w", True: 3}
+    with pytest.raises(ConfigError, match=r"^model: the key True is no text; write it in quotes in the YAML"):
+        build(odd, "model")
+
+
 def raising(error: str) -> None:
     """Raise an error by its name, as a user's constructor may."""
     raise {"SystemExit": SystemExit, "KeyError": KeyError, "OSError": OSError, "RuntimeError": RuntimeError}[error](

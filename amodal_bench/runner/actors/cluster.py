@@ -239,6 +239,8 @@ class RayPool:
         if what == "task":
             self._warm.add(actor.node)
             return Done(number, found)
+        if not actor.begun or any(what == "begin" for what, _ in actor.calls):
+            return None  # it was told of an earlier run, which is over; it has nothing of this one's yet
         other, stop = found
         if stop is not None:
             raise stop
