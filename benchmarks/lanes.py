@@ -69,7 +69,7 @@ def main() -> None:
     print(f"{history.machine()}, torch {torch.__version__}, {beside}")
     for lanes, all in took.items():
         print(f"{lanes} at once: {median(all):.1f} ms an instance of {STEPS} steps (median of {len(all)})")
-    print(f"side by side is {ratio:.2f} times faster")
+    print(f"side by side is {ratio:.2f} times as fast")
     what = "side by side" if not args.busy else f"side by side, {args.busy} busy beside it"
     history.keep(args.history, "lanes", {what: ratio})
 

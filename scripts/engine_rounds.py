@@ -26,7 +26,7 @@ from pathlib import Path
 
 from kill_rounds import predictions
 
-RUN = ("dataset=toy", "baselines=null", "sheet=0")
+RUN = ("dataset=toy", "~baselines.hull", "sheet=0")
 MODELS = {"tiny": ("model=tiny", "model.steps=2"), "hull": ("model=hull",)}
 DATA = "index.data.js"
 ENDS = ("command killed", "command ended by SIGTERM", "actor killed", "left alone")
@@ -50,12 +50,12 @@ def engine(rng: random.Random, kinds: Sequence[str], whole: bool) -> list[str]:
 
 
 def product(results: Path) -> tuple[object, ...]:
-    """All rows of the run's store but seconds, its tables and its page."""
-    (run,) = (results / "runs").iterdir()
+    """All rows of the stores of the run and of V but seconds, and the run's tables and page."""
+    visible, run = sorted((results / "runs").iterdir(), key=lambda folder: "-visible-" not in folder.name)
     rows = predictions(run)
     tables = {f"{file.parent.name}/{file.name}": file.read_bytes() for file in run.glob("scores/*/*.csv")}
     whole = {name: data for name, data in tables.items() if name.split("/")[0].endswith(_ids_of(len(rows), tables))}
-    return run.name, rows, whole, page(run, results.with_name(f"{results.name}-page"))
+    return run.name, rows, predictions(visible), whole, page(run, results.with_name(f"{results.name}-page"))
 
 
 def page(run: Path, folder: Path) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -200,3 +201,23 @@ def test_the_pictures_that_it_was_shown_are_noted_with_what_rode(tmp_path: Path)
     again = [pictures_of(scored.folder) for scored in evaluated(dataset, tmp_path / "results").scored]
     assert again[0] == again[1] == again[2] and not set(again[0].values()) & set(noted[0].values())
     assert dataset.read == Counter(IDS)
+
+
+def test_one_that_takes_too_long_is_left_to_its_own_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The own turn of a rider tries it alone, so that nothing of the model beside it is lost."""
+    slow = IDS[2]
+    monkeypatch.setattr(
+        VisibleMask, "predict", lambda self, queries, seeds: [patient(query, slow) for query in queries]
+    )
+    more = {"engine.max_error_share": 1, "engine.time_limit": 0.2}
+    outcome = evaluated(Counted(), tmp_path, more=more)
+    assert [list(scored.errors()["id"]) for scored in outcome.scored] == [[slow], [], []]
+    assert "took longer than engine.time_limit" in outcome.scored[0].errors()["error"].iloc[0]
+
+
+def patient(query: Query, slow: str) -> Mask:
+    """V, after a while of short sleeps for one of them."""
+    until = time.monotonic() + 5 * (query.id == slow)
+    while time.monotonic() < until:
+        time.sleep(0.01)
+    return query.visible

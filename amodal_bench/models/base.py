@@ -144,7 +144,7 @@ class Rides(Protocol):
 
     Attributes:
         rides: that it is so cheap that no device has to wait for it, and uses neither a device nor a library that
-            could end the process: nothing guards it.
+            could end the process: of what is in flight nothing is noted for it.
     """
 
     rides: bool

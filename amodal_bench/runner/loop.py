@@ -25,6 +25,7 @@ from amodal_bench.runner.crew import Hand
 from amodal_bench.runner.first_failures import FirstFailures
 from amodal_bench.runner.guard import Guard, guarded
 from amodal_bench.runner.in_flight import Key, Stage, Suspect
+from amodal_bench.runner.limit import Limit
 from amodal_bench.runner.predicting import costs_of, failed_row, predict, row_of
 from amodal_bench.runner.reading import ReadBatch, Reader
 from amodal_bench.runner.store import Row, Store
@@ -109,7 +110,7 @@ class _Line:
             self.give_up(guilty)
             return
         self.guard.begin(batch)
-        rows = self._keep(self._predict(self.reader.batch(batch)))
+        rows = self._keep(self._predict(self.reader.batch(batch)), self.guard.limit)
         self.report(rows)
         self.watch.check()
 
@@ -120,8 +121,8 @@ class _Line:
                 self.alone(batch)
             return
         with ExitStack() as stack:
-            keeper = stack.enter_context(Hand("keeping", patient=True))
-            limit = self.guard.second_limit()
+            keeping, limit = self.guard.second_limit(), self.guard.second_limit()
+            keeper = stack.enter_context(Hand("keeping", keeping.watching(), patient=True))
             reader = replace(self.reader, limit=limit)
             hand = stack.enter_context(Hand("reading", limit.watching()))
             stack.callback(reader.closed.set)  # before the hands are let go
@@ -133,7 +134,7 @@ class _Line:
                 coming = read_ahead(next(batches, []))
                 answers = self._predict(read)
                 self._see(kept)
-                kept = keeper.do(partial(self._keep, answers))
+                kept = keeper.do(partial(self._keep, answers, keeping))
                 if not self.watch.over:  # nothing has been predicted yet: it may be that nothing will be
                     self._see(kept)
                     kept = None
@@ -176,8 +177,8 @@ class _Line:
         self.stages.charge(IDLE, StageCost(time.perf_counter() - self._since, instances))
         self._since = time.perf_counter()
 
-    def _keep(self, answers: _Answers) -> list[Row]:
-        """Count, compress and commit a batch; returns its rows."""
+    def _keep(self, answers: _Answers, limit: Limit) -> list[Row]:
+        """Count, compress and commit a batch, under the limit of this thread; returns its rows."""
         read, rows = answers.read, list[Row]()
         with self.stages.clock(COUNT, len(answers.outcomes)):
             for (id, draw), found in zip(read.wanted, read.found, strict=True):
@@ -195,7 +196,7 @@ class _Line:
             self.store.write(rows, {**answers.costs, **self.stages.take()})
             self.guard.end(read.wanted)
         for rider in self.work.riders:
-            rider.see(read)
+            rider.see(read, limit)
         return rows
 
 

@@ -11,6 +11,7 @@ from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.stages import StageCost
 from amodal_bench.datasets.base import Sample
 from amodal_bench.models.base import Model
+from amodal_bench.runner.limit import Late, Limit
 from amodal_bench.runner.loop import COUNT
 from amodal_bench.runner.pictures import Noted, write_notes
 from amodal_bench.runner.place import opened
@@ -50,14 +51,14 @@ class Rider:
         if noted[0] in self._wanted:
             self._notes[noted[0]] = noted
 
-    def see(self, read: ReadBatch) -> None:
-        """Predict what is wanted of a batch that has been read."""
+    def see(self, read: ReadBatch, limit: Limit) -> None:
+        """Predict what is wanted of a batch that has been read; `limit` is that of the thread that does so."""
         samples = [found for found in read.found if isinstance(found, Sample) and found.id in self._wanted]
         for sample in samples:
             if sample.id not in self._wanted or len(self._rows) >= HELD:  # another draw, or no room
                 continue
             self._wanted.discard(sample.id)
-            if (made := self._row(sample, read.data_s)) is not None:
+            if (made := self._row(sample, read.data_s, limit)) is not None:
                 self._rows.append(made)
         if len(self._rows) >= EVERY or (self._rows and time.monotonic() - self._kept > SECONDS):
             self.keep()
@@ -84,12 +85,13 @@ class Rider:
             self._notes.pop(row.id, None)
         self._rows = []
 
-    def _row(self, sample: Sample, data_s: float) -> tuple[Row, float] | None:
+    def _row(self, sample: Sample, data_s: float, limit: Limit) -> tuple[Row, float] | None:
         began = time.perf_counter()
         try:
-            (mask,) = self.model.predict([sample.query], [sample_seed(self.seed, sample.id)])
+            with limit.of(1):
+                (mask,) = self.model.predict([sample.query], [sample_seed(self.seed, sample.id)])
             predicted = time.perf_counter()
             row, failure = row_of(sample, mask, data_s, predicted - began, draw=0)
-        except Exception:
+        except (Exception, Late):
             return None
         return None if failure is not None else (row, time.perf_counter() - predicted)
