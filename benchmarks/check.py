@@ -28,7 +28,7 @@ from amodal_bench.datasets.reading import sound
 
 HEIGHT, WIDTH = 375, 1242
 IMAGES, OBJECTS = 7517, 12.3
-"""Of KINS' test split: 92,492 objects."""
+"""How many KINS' test split has: 92,492 objects."""
 
 DISTINCT, PLAIN = 20, 200
 

@@ -22,6 +22,7 @@ CHOICES = [
     "=".join(path.relative_to(config_folder()).with_suffix("").as_posix().split("/", 1))
     for path in sorted(config_folder().glob("*/**/*.yaml"))
     if path.parent.name != "_base"  # no choices, but what choices have in common
+    and "hydra" not in path.parts  # launchers build no component
 ]
 
 
@@ -132,7 +133,7 @@ def test_a_class_that_passes_options_on_takes_those_of_its_parents() -> None:
 
 def test_a_key_that_yaml_takes_for_a_truth_value_is_named() -> None:
     odd: dict[Any, Any] = {"_target_": f"{__name__}._Child", "weights": "w", True: 3}
-    with pytest.raises(ConfigError, match=r"^model: the key True is no text; write it in quotes in the YAML"):
+    with pytest.raises(ConfigError, match=r"^model: the key True is not a text; write it in quotes in the YAML"):
         build(odd, "model")
 
 

@@ -417,7 +417,7 @@ def test_check_says_what_is_wrong_with_weights(run: Run, tmp_path: Path) -> None
     )
     weights.write_bytes(b"nonsense")
     status, out, _ = run("check", "tiny", f"model.weights={folder}", "model.backbone.micro_batch=1")
-    assert status == 1 and out.splitlines()[-1].startswith(f"{folder}: cannot be loaded as Stable Diffusion (")
+    assert status == 1 and out.splitlines()[-1].startswith(f"{weights}: is cut short, or no file of safetensors")
 
 
 @pytest.mark.parametrize(

@@ -180,13 +180,13 @@ def test_the_list_shows_every_value_of_a_cell(run: Run) -> None:
 
 def test_without_options_the_list_has_every_value_and_cells_lie_together(run: Run) -> None:
     status, out, err = run("published")
-    assert (status, err) == (0, "") and len(out.splitlines()) == len(ledger()) + 3
+    assert (status, err) == (0, "") and len(out.splitlines()) == len(ledger()) + 4
     rows = [tuple(line.split()[:2]) for line in out.splitlines() if line.startswith("sam ")]
     assert len(rows) == len(find(method="sam"))
     on_cocoa = [n for n, line in enumerate(out.splitlines()) if line.startswith("sam ") and " cocoa " in line]
     assert on_cocoa[1] == on_cocoa[0] + 1
     unpaged = sum(not each.page for each in ledger())
-    assert unpaged > 0 and out.endswith(f"; of {unpaged} no page is recorded\n")
+    assert unpaged > 0 and out.endswith(f"\nof {unpaged} no page is recorded\n")
 
 
 def test_every_value_that_a_paper_prints_has_the_page_or_is_said_to_have_none() -> None:

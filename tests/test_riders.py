@@ -54,7 +54,7 @@ class Counted:
 
 
 class FromOnePicture(Counted):
-    """The same, read from a file."""
+    """Samples that are counted, and that have a file."""
 
     def __init__(self, picture: Path) -> None:
         super().__init__()

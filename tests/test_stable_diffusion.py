@@ -254,7 +254,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "broken config": (lambda at: (at / "unet/config.json").write_text("{"), "cannot be loaded as Stable Diffusion"),
     "cut short": (
         lambda at: (at / "vae/diffusion_pytorch_model.safetensors").write_bytes(b"\x08"),
-        "cannot be loaded as Stable Diffusion",
+        "is cut short, or no file of safetensors",
     ),
     "a tensor less": (
         lambda at: without(at / "unet/diffusion_pytorch_model.safetensors", "conv_in.bias"),

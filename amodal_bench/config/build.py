@@ -37,7 +37,7 @@ def build(spec: Mapping[str, Any], where: str) -> Any:
     target = find_class(str(spec[TARGET]), where)
     taken = parameters(target)
     if odd := [key for key in spec if not isinstance(key, str)]:
-        raise ConfigError(f"{where}: the key {odd[0]!r} is no text; write it in quotes in the YAML, or rename it")
+        raise ConfigError(f"{where}: the key {odd[0]!r} is not a text; write it in quotes in the YAML, or rename it")
     values = {key: _built(value, f"{where}.{key}") for key, value in spec.items() if key != TARGET}
     if taken is not None:
         values = {key: value for key, value in values.items() if key in taken or key not in LABELS}

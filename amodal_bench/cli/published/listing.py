@@ -37,9 +37,10 @@ def main(dataset: str | None, method: str | None, variant: str | None, metric: s
     else:
         print("\n\n".join(map(_paragraph, values)))
     many = [cell for cell, count in Counter(each.cell for each in values).items() if count > 1]
-    unpaged = f"; of {without} no page is recorded" if (without := sum(not each.page for each in values)) else ""
     cells = len({each.cell for each in values})
-    print(f"\n{len(values)} values in {cells} cells; {len(many)} cells have several{unpaged}")
+    print(f"\n{len(values)} values in {cells} cells; {len(many)} cells have several")
+    if without := sum(not each.page for each in values):
+        print(f"of {without} no page is recorded")
     return 0
 
 
