@@ -76,8 +76,7 @@ class Rider:
 
     def settle(self, store: Store) -> None:
         """Commit to the open store what has been predicted and is not in it."""
-        done = store.done()
-        new = [(row, seconds) for row, seconds in self._rows if row.id not in done]
+        new = [(row, seconds) for row, seconds in self._rows if not store.has(row.id)]
         count = StageCost(sum(seconds for _, seconds in new), len(new))
         write_notes(store.db, [self._notes[row.id] for row, _ in new if row.id in self._notes])
         store.write([row for row, _ in new], {COUNT: count} if new else {})

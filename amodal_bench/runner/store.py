@@ -152,6 +152,11 @@ class Store:
         """Ids that have a prediction of a draw; those with an error are not done and will be tried again."""
         return self._ids("error IS NULL", draw)
 
+    def has(self, id: str, draw: int = 0) -> bool:
+        """Whether there is a prediction of a draw of one instance."""
+        which = "WHERE id = ? AND draw = ? AND error IS NULL"
+        return self._db.execute(f"SELECT 1 FROM instances {which}", (id, draw)).fetchone() is not None
+
     def counted(self, draw: int = 0) -> set[str]:
         """Ids that have counts of a draw: predictions, and failed ones, which count as empty."""
         return self._ids(f"{COUNTS[0]} IS NOT NULL", draw)
