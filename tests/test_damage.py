@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import Run
 from params import mostly_slow
@@ -20,9 +21,11 @@ from stored_runs import Things, shifted, store_run, things
 from amodal_bench.api.checking import check_run
 from amodal_bench.api.reopen import dataset_of
 from amodal_bench.api.runs import open_run
+from amodal_bench.api.score import scored_run
 from amodal_bench.core.errors import BenchError, ConfigError, InputError, UsageError
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.metrics.numbers.base import MAJORITY, PAIRS
+from amodal_bench.metrics.protocols import shipped
 from amodal_bench.report.scored import Scored
 from amodal_bench.runner import schema
 from amodal_bench.runner.place import opened
@@ -524,3 +527,40 @@ def test_a_value_that_would_fill_the_memory_is_not_read(run_folder: Path, monkey
         open_run(run_folder).draws()
     found = check_run(run_folder, None)
     assert found.rows == 23 and any("1 of 24 rows are gone" in fault for fault in found.faults) == (found.lost == 1)
+
+
+def test_a_list_of_tables_that_is_not_utf_8_is_damage(run_folder: Path) -> None:
+    """SQLite quotes it in what it says is wrong, which Python then cannot read."""
+    file = run_folder / STORE
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b"CREATE TABLE stages", b"CREATE TABL\xff stages"))
+    assert file.read_bytes() != whole
+    with pytest.raises(
+        InputError, match=r"is damaged \(its list of tables is not UTF-8\); `amodal-bench results check"
+    ):
+        facts_by_api(run_folder)
+    with pytest.raises(InputError, match="its list of tables is not UTF-8"), opened(run_folder):
+        pass
+    assert check_run(run_folder, DATA).faults
+    check_run(run_folder, DATA, repair=True)
+    assert check_run(run_folder, DATA).faults == []
+
+
+def test_a_record_cannot_put_columns_in_place_of_the_stores_own(run_folder: Path) -> None:
+    """Of a pack anybody may have written the records, with their checksums."""
+    before = joined(run_folder)
+    with opened(run_folder) as store:
+        told = [
+            (id, json.dumps({**json.loads(text), "error": "none", "c00": 5})) for id, text in store.rows("records")
+        ]
+        with store.db:
+            store.put("records", told)
+        store.seal()
+    pd.testing.assert_frame_equal(joined(run_folder), before)
+
+
+def joined(folder: Path) -> pd.DataFrame:
+    """What a score has of each instance."""
+    protocol = shipped("instance")
+    assert protocol is not None
+    return scored_run(open_run(folder), protocol)[0].joined

@@ -82,7 +82,7 @@ class Scored:
 
         `kind` tells errors apart, "" where there is none; counts are NaN where the sample could not be read.
         """
-        return _with_kinds(_with_tracks(self.records).merge(self.rows, on="id", how="left"))
+        return _with_kinds(self._told(self.rows).merge(self.rows, on="id", how="left"))
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -90,8 +90,12 @@ class Scored:
         if self.drawn is None:
             return self.joined.assign(draw=0)
         # Every draw of every instance has a row, also one that nobody has tried.
-        wanted = _with_tracks(self.records).merge(pd.DataFrame({"draw": range(self.draws)}), how="cross")
+        wanted = self._told(self.drawn).merge(pd.DataFrame({"draw": range(self.draws)}), how="cross")
         return _with_kinds(wanted.merge(self.drawn, on=["id", "draw"], how="left"))
+
+    def _told(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """What the index says, but for columns that the store's own have the names of: anybody may have packed it."""
+        return _with_tracks(self.records.drop(columns=[name for name in rows if name != "id"], errors="ignore"))
 
     @cached_property
     def joined_draws(self) -> pd.DataFrame:

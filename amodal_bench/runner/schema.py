@@ -170,8 +170,12 @@ def refuse_others(db: sqlite3.Connection) -> None:
     Raises:
         NewerStore: a newer version made the store.
         ForeignStore: it is another program's database.
+        DamagedRow: its list of tables cannot be read.
     """
-    tables = sorted(name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+    try:
+        tables = sorted(name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+    except UnicodeDecodeError as error:  # Python cannot say what SQLite says of it
+        raise DamagedRow("its list of tables is not UTF-8") from error
     columns = _columns(db, "instances")
     if "instances" in tables and not columns:
         raise DamagedRow("its table of predictions cannot be read")
