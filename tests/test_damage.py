@@ -547,7 +547,7 @@ def test_a_list_of_tables_that_is_not_utf_8_is_damage(run_folder: Path) -> None:
 
 
 def test_a_record_cannot_put_columns_in_place_of_the_stores_own(run_folder: Path) -> None:
-    """Of a pack anybody may have written the records, with their checksums."""
+    """Anybody may have written the records of a pack, with their checksums."""
     before = joined(run_folder)
     with opened(run_folder) as store:
         told = [
