@@ -12,6 +12,7 @@ from typing import Any
 
 from amodal_bench.api.runs import STORE, Run, open_run
 from amodal_bench.api.score import scored_run
+from amodal_bench.core.disk import name_another
 from amodal_bench.core.errors import BenchError, InputError, UsageError
 from amodal_bench.core.files import fill_folder, write_whole
 from amodal_bench.core.ids import label
@@ -95,7 +96,7 @@ def pack_run(run: Run, file: Path) -> Packed:
         try:
             write_pack(file, store, said, head)
         except OSError as error:
-            raise BenchError(f"{file}: cannot be written ({error.strerror}); name another file") from error
+            raise name_another(file, error, "file") from error
 
     with room(run.folder):
         read_store(run.folder / STORE, write)
@@ -123,7 +124,7 @@ def unpack(file: Path, folder: Path) -> Run:
         with opened_pack(file) as pack, room(folder):
             fill_folder(folder, lambda partial: fill_run(pack, partial))
     except OSError as error:
-        raise BenchError(f"{folder}: cannot be written ({error.strerror}); name another folder") from error
+        raise name_another(folder, error, "folder") from error
     return open_run(folder)
 
 

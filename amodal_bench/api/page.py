@@ -11,7 +11,7 @@ import pandas as pd
 from amodal_bench.api.compare import Comparison, compare_runs
 from amodal_bench.api.runs import Run
 from amodal_bench.api.score import scored_run, summary_beside
-from amodal_bench.core.errors import BenchError
+from amodal_bench.core.disk import name_another
 from amodal_bench.datasets.base import Dataset
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.report.compare_text import Section, letters, sections
@@ -99,8 +99,7 @@ def make_page(
         tables, notes = _tables(runs, scored, found)
         file = write_index(folder, index_of(_heading(scored, why, missing), rows, made.names, tables, notes))
     except OSError as error:
-        problem = f"cannot be written ({error.strerror or error})"
-        raise BenchError(f"{folder}: {problem}; name another folder") from error
+        raise name_another(folder, error, "folder") from error
     pictures = len({name for name in made.names.values() if name})
     return Page(file, len(rows.ids), pictures, made.reused, made.unreadable, left_out, missing)
 

@@ -9,7 +9,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from amodal_bench.core.errors import InputError
+from amodal_bench.core.errors import BenchError, InputError
 from amodal_bench.core.files import final_name
 
 AGAIN = "then give the same command again: finished batches are kept"
@@ -76,6 +76,11 @@ def in_the_place_of(place: Path, error: OSError) -> InputError:
         return _told(place, error.errno, AGAIN)
     reason = (error.strerror or str(error)).lower()
     return InputError(place, f"cannot be written ({reason})", "remove or rename what lies in its place, " + AGAIN)
+
+
+def name_another(place: Path, error: OSError, what: str) -> BenchError:
+    """What to say where a command's output, "file" or "folder", could not be written in the place that was named."""
+    return BenchError(f"{place}: cannot be written ({error.strerror or error}); name another {what}")
 
 
 def why_unwritable(folder: Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, TimeoutError
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -71,15 +71,6 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
     for job in jobs:
         futures.append(Future())
         threading.Thread(target=lane, args=(job, futures[-1]), name="lane", daemon=True).start()
-    for future in futures:
-        _wait(future)
+    while wait(futures, LOOK).not_done:
+        pass  # between two looks this thread can be interrupted
     return [future.result() for future in futures]
-
-
-def _wait(future: Future[Result]) -> None:
-    """Wait for the end of a job in short pieces: between them this thread can be interrupted."""
-    while not future.done():
-        try:
-            future.exception(timeout=LOOK)
-        except TimeoutError:
-            continue

@@ -47,15 +47,13 @@ class _Plan:
 
     Attributes:
         pictures: what its store notes of the dataset's files.
-        done: the predictions that it has.
-        missing: ids of the instances that lack one.
+        done: the predictions that it has, and which instances lack one.
         reused: what to say of those that an earlier command has made.
         earlier: what a progress bar starts with; None where nothing is missing.
     """
 
     pictures: Pictures
     done: Done
-    missing: list[str]
     reused: str
     earlier: Earlier | None
 
@@ -101,7 +99,7 @@ class Run:
             listeners.begin(job.told(entry.name, self.identity, self.folder))
             if plan.earlier is not None:
                 self._predict(store, plan, plan.earlier, listeners, engine, beside)
-            if plan.missing or ridden is not None:
+            if plan.earlier is not None or ridden is not None:
                 finish(self.folder, store)
             return self._scored(store, plan.reused if ridden is None else ridden[1])
 
@@ -110,9 +108,9 @@ class Run:
         self._look()
         with opened(self.folder, wait=True) as store:
             plan = self._begin(store)
-            if not plan.missing:
+            if plan.earlier is None:
                 return self._scored(store, plan.reused)
-            return Rider(self.entry.model, self.folder, plan.missing, self.job.settings.seed), plan.reused
+            return Rider(self.entry.model, self.folder, plan.done.lacking, self.job.settings.seed), plan.reused
 
     @cached_property
     def _said(self) -> str:
@@ -139,14 +137,13 @@ class Run:
             for listed in folder.glob("scores/*/sheet.txt"):
                 listed.unlink()  # contact sheets show the old pictures: they are drawn again
         done = Done(store.unchecked, ids, self.draws)
-        missing = done.lacking
         reused = _reused(folder, done.among)
-        earlier = earlier_of(store, ids, self.draws, done) if missing else None
-        if missing or not write_again(folder, store):
+        earlier = earlier_of(store, ids, self.draws, done) if done.lacking else None
+        if done.lacking or not write_again(folder, store):
             alike, scored_with = draws_of(entry.model, 2) == 1, job.settings.protocol
             facts = self.identity, job.specification, scored_with, job.origin, alike, store
             write_facts(folder, entry.name, self._said, *facts)
-        return _Plan(pictures, done, missing, reused, earlier)
+        return _Plan(pictures, done, reused, earlier)
 
     def _predict(
         self,
@@ -160,11 +157,11 @@ class Run:
         job, entry, settings = self.job, self.entry, self.job.settings.engine
         hidden = any(protocol.filter.hidden for protocol in job.protocols)
         if settings.shuffle:
-            random.Random(job.settings.seed).shuffle(plan.missing)
+            random.Random(job.settings.seed).shuffle(plan.done.lacking)
         work = Work(
             plan.pictures.dataset,
             entry.model,
-            plan.missing,
+            plan.done.lacking,
             job.settings.seed,
             settings.batch_size,
             hidden,

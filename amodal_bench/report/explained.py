@@ -55,8 +55,8 @@ def ranked(table: pd.DataFrame, value: float) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values(order, kind="stable", ignore_index=True)
 
 
-def inside(table: pd.DataFrame, value: float) -> pd.Series:
-    """Whether a printed value lies in the 95 % interval of each row, half of its last digit more or less."""
+def inside(table: pd.DataFrame, value: float | pd.Series) -> pd.Series:
+    """Whether a printed value, or each row's own, lies in its 95 % interval, half of its last digit more or less."""
     return (table["low"] - ROUNDED <= value) & (value <= table["high"] + ROUNDED)
 
 
@@ -111,6 +111,7 @@ def held_out(table: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
         pairs = zip(known["dataset"], known["value"], strict=True)
         known["published"] = [_nearest(of_source[name], own) for name, own in pairs]
         known["distance"] = (known["value"] - known["published"]).abs()
+        known["inside"] = inside(known, known["published"])
         if known["dataset"].nunique() < 2:
             continue
         distances = known.pivot_table(index=["model", "keys"], columns="dataset", values="distance", aggfunc="min")
@@ -132,7 +133,7 @@ def held_out(table: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
                     "ways": len(equal),
                     "fit": float(fit.min()),
                     **{name: best[name] for name in ("value", "low", "high", "distance")},
-                    "inside": bool(best["low"] - ROUNDED <= value <= best["high"] + ROUNDED),
+                    "inside": bool(best["inside"]),
                 }
             )
     return pd.DataFrame(rows)

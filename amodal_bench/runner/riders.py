@@ -53,12 +53,11 @@ class Rider:
 
     def see(self, read: ReadBatch, limit: Limit) -> None:
         """Predict what is wanted of a batch that has been read; `limit` is that of the thread that does so."""
-        samples = [found for found in read.found if isinstance(found, Sample) and found.id in self._wanted]
-        for sample in samples:
-            if sample.id not in self._wanted or len(self._rows) >= HELD:  # another draw, or no room
+        for found in read.found:
+            if not isinstance(found, Sample) or found.id not in self._wanted or len(self._rows) >= HELD:
                 continue
-            self._wanted.discard(sample.id)
-            if (made := self._row(sample, read.data_s, limit)) is not None:
+            self._wanted.discard(found.id)  # its other draws have the same sample
+            if (made := self._row(found, read.data_s, limit)) is not None:
                 self._rows.append(made)
         if len(self._rows) >= EVERY or (self._rows and time.monotonic() - self._kept > SECONDS):
             self.keep()

@@ -13,7 +13,8 @@ from PIL import Image as pillow
 from amodal_bench.cli.predict.answer import Answer
 from amodal_bench.cli.predict.overlay import save_overlay
 from amodal_bench.cli.predict.strip import save_strip
-from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.disk import name_another
+from amodal_bench.core.errors import UsageError
 from amodal_bench.core.files import read_text
 from amodal_bench.core.rle import encode
 from amodal_bench.core.shown import one_line
@@ -129,8 +130,7 @@ def write(
         for name, save in writers.items():
             save(folder / name)
     except OSError as error:
-        problem = f"cannot be written ({error.strerror or error})"
-        raise BenchError(f"{folder}: {problem}; name another folder") from error
+        raise name_another(folder, error, "folder") from error
     return [folder / name for name in writers]
 
 

@@ -29,7 +29,8 @@ from amodal_bench.cli.columns import print_columns
 from amodal_bench.cli.published.words import choosing, chosen
 from amodal_bench.cli.verbs import verb
 from amodal_bench.cli.words import file_option, folder_option, place, runs
-from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.disk import name_another
+from amodal_bench.core.errors import UsageError
 from amodal_bench.published.ledger import find
 
 if TYPE_CHECKING:
@@ -237,5 +238,5 @@ def _write(table: pd.DataFrame, targets: Sequence[Target], output: Path) -> None
     try:
         write_csv(pd.concat(parts, ignore_index=True), output)
     except OSError as error:
-        raise BenchError(f"{output}: cannot be written ({error.strerror}); name another file") from error
+        raise name_another(output, error, "file") from error
     print(f"wrote {output}")

@@ -28,7 +28,8 @@ import click
 from amodal_bench.cli.results.words import known_words, parted
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import config_dir, folder_option
-from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.disk import name_another
+from amodal_bench.core.errors import UsageError
 
 if TYPE_CHECKING:
     from amodal_bench.api.compare import Comparison
@@ -166,7 +167,7 @@ def _write(
         text = markdown(heading, [part for part in parts if isinstance(part, Section)], noted)
         write_whole(folder / "comparison.md", lambda partial: partial.write_text(text, encoding="utf-8"))
     except OSError as error:
-        raise BenchError(f"{folder}: cannot be written ({error.strerror}); name another folder") from error
+        raise name_another(folder, error, "folder") from error
     written = [folder / name for name in ("comparison.csv", "instances.csv", "comparison.md")]
     if (sheet := draw(found, folder / "sheet.png", show, config_dirs)) is not None:
         written.append(sheet)

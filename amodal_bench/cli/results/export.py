@@ -32,7 +32,8 @@ import click
 
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import config_dir, file_option, overrides, place, runs
-from amodal_bench.core.errors import BenchError, InputError, UsageError
+from amodal_bench.core.disk import name_another
+from amodal_bench.core.errors import InputError, UsageError
 from amodal_bench.core.files import write_whole
 from amodal_bench.core.shown import one_line
 
@@ -216,4 +217,4 @@ def _write(file: Path, content: Any) -> None:
     try:
         write_whole(file, lambda partial: partial.write_text(json.dumps(content), encoding="utf-8"))
     except OSError as error:
-        raise BenchError(f"{file}: cannot be written ({error.strerror}); name another file") from error
+        raise name_another(file, error, "file") from error

@@ -21,7 +21,8 @@ from pathlib import Path
 from amodal_bench.cli.answers import DONE, FAILED
 from amodal_bench.cli.verbs import verb, word
 from amodal_bench.cli.words import config_dir, file_option, files, overrides, place
-from amodal_bench.core.errors import BenchError, UsageError
+from amodal_bench.core.disk import name_another
+from amodal_bench.core.errors import UsageError
 
 SHOWN = 5
 
@@ -49,7 +50,7 @@ def main(file: Path, output: Path | None, overrides: Sequence[str], config_dir: 
         try:
             write_csv(found.table(), output)
         except OSError as error:
-            raise BenchError(f"{output}: cannot be written ({error.strerror}); name another file") from error
+            raise name_another(output, error, "file") from error
     counted = f"{found.recounted} predictions recounted with {found.dataset}"
     if found.same:
         print(f"same numbers: {counted}; {', '.join(found.scores) or 'no scores'}")
