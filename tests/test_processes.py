@@ -85,7 +85,7 @@ def test_items_are_taken_a_few_ahead_only() -> None:
     results = in_processes(square, items(), workers=2)
     assert next(results) == 0
     assert len(taken) <= 2 * AHEAD + 1
-    results.close()  # type: ignore[attr-defined]
+    results.close()
     assert not multiprocessing.active_children()
 
 

@@ -677,7 +677,7 @@ def fails(*_: Any) -> Any:
 def test_the_index_is_read_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = [SailVos(str(tree), source=source) for source in ("json", "folders")]
     with monkeypatch.context() as patch:
-        patch.setattr(json_file, "read_records", fails)
+        patch.setattr(json_file, "read_annotations", fails)
         patch.setattr(raw_folders, "make_index", fails)
         for before in first:
             source = before._identity.split("\n")[1]

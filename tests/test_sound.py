@@ -25,7 +25,9 @@ def unpacked_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 def png(mode: str = "RGB", size: tuple[int, int] = (23, 17), **options: object) -> bytes:
     noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     file = io.BytesIO()
-    pillow.fromarray(noise).convert(mode).save(file, "PNG", **options)
+    sixteen = pillow.fromarray(noise[..., 0].astype(np.uint16))
+    picture = sixteen if mode == "I;16" else pillow.fromarray(noise).convert(mode)
+    picture.save(file, "PNG", **options)
     return file.getvalue()
 
 

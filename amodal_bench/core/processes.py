@@ -8,7 +8,7 @@ import signal
 import sys
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -39,7 +39,7 @@ def can_fork() -> bool:
 
 def in_processes(
     work: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
-) -> Iterator[Result | Ended]:
+) -> Generator[Result | Ended, None, None]:
     """`work` of each item, in the items' order, made in processes that are split off this one.
 
     Nothing but items and results is sent, so that `work` may hold anything. Items are taken a few ahead.

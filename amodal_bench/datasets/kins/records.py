@@ -7,13 +7,14 @@ has neither, V is read from the keys of other formats (`reading.keys`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_flags, odd_numbers, pixels, text
-from amodal_bench.datasets.reading.index import Index, Report, make_index
+from amodal_bench.datasets.reading.annotations import Columns, Fault, read_annotations
+from amodal_bench.datasets.reading.fields import is_set, odd_flags, odd_numbers, pixels, text
+from amodal_bench.datasets.reading.index import Index, Report, index_of
 from amodal_bench.datasets.reading.indexed import SCENE
 from amodal_bench.datasets.reading.keys import (
     HIDDEN,
@@ -27,12 +28,12 @@ from amodal_bench.datasets.reading.keys import (
 from amodal_bench.datasets.reading.measures import Segmentations
 from amodal_bench.datasets.reading.pairs import Form, Form_
 from amodal_bench.datasets.reading.pictures import PICTURE, Pictures
-from amodal_bench.datasets.reading.records import Record, read_entries, read_records
+from amodal_bench.datasets.reading.scan import Record
 
 AMODAL = ("a_segm", "segmentation")
 VISIBLE = ("i_segm", "inmodal_seg")
 AREA = ("a_area", "area")
-INDEX_VERSION = 6
+INDEX_VERSION = 7
 COLUMNS = {
     SCENE: "str",
     **PICTURE,
@@ -42,6 +43,25 @@ COLUMNS = {
     "visible_pixels": "float64",
     "visible_outside": "float64",
 }
+
+ALONE = (
+    "id",
+    "image_id",
+    "category",
+    "crowd",
+    "start",
+    "length",
+    VISIBLE_KEY,
+    "visible_pixels",
+    "visible_outside",
+    "amodal_pixels",
+    "occlusion_rate",
+    "truncated",
+    "hidden",
+)
+"""What an annotation says without the others."""
+
+KIND = "a KINS file", "use the authors' annotation file of either release"
 
 
 def segmentations(record: dict[str, Any], size: tuple[int, int] | None) -> Segmentations:
@@ -72,12 +92,7 @@ def masks_of(record: dict[str, Any], height: int, width: int, form: Form[Form_])
 
 def build_index(file: Path) -> Index:
     """One row per annotation, and the problems of all records. Raises `InputError` if the file is not one of KINS."""
-    builder = _Builder()
-    # "images" and "categories" may stand behind "annotations": they are read first, in a pass of their own.
-    for record, label in builder.entries(file, "images", "categories"):
-        (builder.pictures.add if record.array == "images" else builder.add_category)(record.value, label)
-    rows = [builder.row(record, label) for record, label in builder.entries(file, "annotations")]
-    return make_index(rows, builder.report, COLUMNS)
+    return _Builder().index(file)
 
 
 class _Builder:
@@ -87,12 +102,21 @@ class _Builder:
         self.report = Report()
         self.pictures = Pictures(self.report, "its occlusion rates are unknown")
         self.categories: dict[str, str] = {}
-        self.taken: set[str] = set()
 
-    def entries(self, file: Path, *arrays: str) -> Iterator[tuple[Record, str]]:
-        """The objects of some arrays, each with a name for messages."""
-        remedy = "use the authors' annotation file of either release"
-        return read_entries(read_records(file, ("images", "annotations"), "a KINS file", remedy), arrays, self.report)
+    def index(self, file: Path) -> Index:
+        others = {"categories": self.add_category}
+        found = read_annotations(file, KIND, self.pictures, others, ALONE, self.look, self.report, self.uncategorised)
+        pictures = [self.pictures.get(id) for id in found["image_id"]]
+        columns = {
+            **found,
+            **{name: [getattr(picture, name) for picture in pictures] for name in PICTURE},
+            "video_id": [""] * len(pictures),
+            # Names differ between the releases as ids do, and the 2019 file lacks id 3.
+            "category": [self.categories.get(id, id) for id in found["category"]],
+            "stuff": [False] * len(pictures),
+            SCENE: [self.scene(*ids) for ids in zip(found["image_id"], found["id"], strict=True)],
+        }
+        return index_of(columns, self.report, COLUMNS)
 
     def add_category(self, entry: dict[str, Any], label: str) -> None:
         id, name = text(entry.get("id")), text(entry.get("name"))
@@ -101,43 +125,37 @@ class _Builder:
         else:
             self.categories.setdefault(id, name)
 
-    def row(self, record: Record, label: str) -> dict[str, object]:
-        """The row of an annotation; one whose picture is not in the file is a scene of its own."""
-        fields: dict[str, Any] = record.value
-        id, image_id = self.unused_id(fields, label), text(fields.get("image_id"))
-        picture = self.pictures.get(image_id)
-        masks = segmentations(fields, picture.size)
-        if not (key := visible_key(fields, VISIBLE)):
-            self.report(f"annotation {id}", f"it has no visible mask ({' or '.join(VISIBLE)}): V = A is assumed")
-        for what in chain(odd_numbers(fields, (*AREA, "i_area")), odd_flags(fields, ("iscrowd",))):
-            self.report(f"annotation {id}", what)
-        return {
-            "id": id,
-            "image_id": image_id,
-            "video_id": "",
-            "category": self.category(fields, id),
-            "stuff": False,
-            "crowd": is_set(fields.get("iscrowd")),  # the 2020 release has no such key
-            SCENE: f"image {image_id}" if image_id in self.pictures.by_id else f"annotation {id}",
-            "start": record.start,
-            "length": record.length,
-            VISIBLE_KEY: key,
-            "visible_pixels": pixels(fields.get("i_area")),
-            "visible_outside": masks.visible_outside,
-            **vars(picture),
-            **vars(masks.measures(stated_pixels=pixels(first(fields, AREA)[1])).of_record()),
-        }
+    def uncategorised(self, found: Columns) -> Iterator[Fault]:
+        """Annotations whose category has no name."""
+        for row, id in enumerate(found["category"]):
+            if id not in self.categories:
+                yield row, f'category_id {id or "(none)"} is not in "categories"'
 
-    def unused_id(self, fields: dict[str, Any], label: str) -> str:
-        """The annotation's id, or where it is missing or taken one that is made up; takes it."""
-        id, problem = claimed_id(text(fields.get("id")), label, self.taken)
-        if problem:
-            self.report(f"annotation {id}", problem)
-        return id
+    def scene(self, image_id: str, id: str) -> str:
+        """The scene of an annotation; one whose picture is not in the file is a scene of its own."""
+        return f"image {image_id}" if image_id in self.pictures.by_id else f"annotation {id}"
 
-    def category(self, fields: dict[str, Any], id: str) -> str:
-        """The category's name, else its id: both differ between the releases, and the 2019 file lacks id 3."""
-        category_id = text(fields.get("category_id"))
-        if category_id not in self.categories:
-            self.report(f"annotation {id}", f'category_id {category_id or "(none)"} is not in "categories"')
-        return self.categories.get(category_id, category_id)
+    def look(self, records: Iterator[Record]) -> Iterator[tuple[tuple[Any, ...], Iterable[str]]]:
+        """See `Look`."""
+        for record in records:
+            fields: dict[str, Any] = record.value
+            image_id, key = text(fields.get("image_id")), visible_key(fields, VISIBLE)
+            masks = segmentations(fields, self.pictures.get(image_id).size)
+            measured = masks.measures(stated_pixels=pixels(first(fields, AREA)[1])).of_record()
+            without = () if key else (f"it has no visible mask ({' or '.join(VISIBLE)}): V = A is assumed",)
+            row = (
+                text(fields.get("id")),
+                image_id,
+                text(fields.get("category_id")),
+                is_set(fields.get("iscrowd")),  # the 2020 release has no such key
+                record.start,
+                record.length,
+                key,
+                pixels(fields.get("i_area")),
+                masks.visible_outside,
+                measured.amodal_pixels,
+                measured.occlusion_rate,
+                measured.truncated,
+                measured.hidden,
+            )
+            yield row, chain(without, odd_numbers(fields, (*AREA, "i_area")), odd_flags(fields, ("iscrowd",)))

@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from amodal_bench.core.extents import Extent
 from amodal_bench.core.rle import Segmentation, is_list, is_object
-from amodal_bench.datasets.reading.fields import claimed_id, is_set, odd_flags, odd_numbers, pixels, share, text
-from amodal_bench.datasets.reading.index import Index, Report, make_index
+from amodal_bench.datasets.reading.annotations import read_annotations
+from amodal_bench.datasets.reading.fields import is_set, odd_flags, odd_numbers, pixels, share, text
+from amodal_bench.datasets.reading.index import Index, Report, index_of
 from amodal_bench.datasets.reading.indexed import SCENE
 from amodal_bench.datasets.reading.keys import VISIBLE_KEY, visible_key, visible_mask, visible_part
 from amodal_bench.datasets.reading.measures import Measures, agrees, of_segmentations, overruled
 from amodal_bench.datasets.reading.names import posix
 from amodal_bench.datasets.reading.pairs import RUNS, Form, Form_, Pair
 from amodal_bench.datasets.reading.pictures import PICTURE, Pictures
-from amodal_bench.datasets.reading.records import Record, measured_ahead, read_entries, read_record, read_records
+from amodal_bench.datasets.reading.records import measured_ahead
+from amodal_bench.datasets.reading.scan import Record
 from amodal_bench.datasets.sailvos.frames import frame_ranks, video_of
 
-JSON_VERSION = 7
+JSON_VERSION = 8
 RATE = "occlude_rate"
 VISIBLE, PAIR = ("visible_mask",), "segmentation[1]"
 """The key of V, and where the converted form has it beside A."""
@@ -41,6 +42,22 @@ COLUMNS = {
     "length": "int64",
     VISIBLE_KEY: "str",
 }
+ALONE = (
+    "id",
+    "image_id",
+    "category",
+    "crowd",
+    "object_id",
+    "start",
+    "length",
+    VISIBLE_KEY,
+    "amodal_pixels",
+    "occlusion_rate",
+    "truncated",
+    "hidden",
+)
+"""What an annotation says without the others."""
+
 KIND, REMEDY = "a SAIL-VOS annotation file", "use the official train.json or valid.json"
 
 
@@ -49,7 +66,7 @@ def build_index(file: Path) -> Index:
 
     The file of a problem is left empty: the same bytes may lie in several places.
     """
-    return _Reading(file).index()
+    return _Reading().index(file)
 
 
 def masks_of(record: dict[str, Any], height: int, width: int, form: Form[Form_]) -> tuple[Form_, Form_]:
@@ -114,87 +131,70 @@ def _is_pair(record: dict[str, Any]) -> bool:
 
 
 class _Reading:
-    """One pass over an annotation file: what was met so far."""
+    """What the annotations of a file are joined with, and what is wrong so far."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    def __init__(self) -> None:
         self.report = Report()
         self.pictures = Pictures(self.report, "what its instances measure is unknown")
         self.names: dict[str, str] = {}
-        self.rows: list[dict[str, Any]] = []
-        self.taken: set[str] = set()
 
-    def index(self) -> Index:
-        early: list[tuple[str, Record]] = []
-        records = read_records(self.file, ("images", "annotations"), KIND, REMEDY)
-        records = measured_ahead(records, "annotations", amodal_part)
+    def index(self, file: Path) -> Index:
         # "videos" and "models" say nothing that is needed.
-        for record, label in read_entries(records, ("images", "categories", "annotations"), self.report):
-            if record.array == "images":
-                self.pictures.add(record.value, label)
-            elif record.array == "categories":
-                self.names.setdefault(text(record.value.get("id")), text(record.value.get("name")))
-            elif self.pictures.by_id:
-                self.add_row(record, label)
-            else:  # "annotations" stands before "images": read again by its place
-                early.append((label, replace(record, value=None)))
-        for label, record in early:
-            self.add_row(replace(record, value=read_record(self.file, record.start, record.length)), label)
-        self.name_categories()
-        self.rank_frames()
-        return make_index(self.rows, self.report, COLUMNS)
+        others = {"categories": self.add_category}
+        found = read_annotations(file, (KIND, REMEDY), self.pictures, others, ALONE, self.look, self.report)
+        pictures = [self.pictures.get(id) for id in found["image_id"]]
+        videos = {picture: video_of(picture.picture) for picture in set(pictures)}
+        columns = {
+            **found,
+            **{name: [getattr(picture, name) for picture in pictures] for name in PICTURE},
+            "video_id": [videos[picture] for picture in pictures],
+            "category": self.categories(found["category"]),
+            "stuff": [False] * len(pictures),
+            SCENE: found["image_id"],
+            "frame": self.ranks(found["image_id"]),
+        }
+        return index_of(columns, self.report, COLUMNS)
 
-    def add_row(self, record: Record, label: str) -> None:
-        """Add an annotation; one without a picture stays an instance, which fails when it is read."""
-        fields: dict[str, Any] = record.value
-        id, image_id = self.unused_id(text(fields.get("id")), label), text(fields.get("image_id"))
-        picture = self.pictures.get(image_id)
-        key = found_key(fields)
-        measured = _measures(fields, key, picture.size, record.extent)
-        for what in chain(
-            odd_numbers(fields, ("area", "area_amodal", "area_visible"), (RATE,)),
-            odd_flags(fields, ("iscrowd",)),
-            overruled(RATE, share(fields.get(RATE)), measured.occlusion_rate),
-        ):
-            self.report(f"annotation {id}", what)
-        self.rows.append(
-            {
-                "id": id,
-                "image_id": image_id,
-                "video_id": video_of(picture.picture),
-                "category": text(fields.get("category_id")),
-                "stuff": False,
-                "crowd": is_set(fields.get("iscrowd")),
-                SCENE: image_id,
-                "object_id": text(fields.get("obj_id")),
-                "frame": 0,
-                "start": record.start,
-                "length": record.length,
-                VISIBLE_KEY: key,
-                **vars(picture),
-                **vars(measured),
-            }
-        )
+    def add_category(self, entry: dict[str, Any], label: str) -> None:  # noqa: ARG002
+        self.names.setdefault(text(entry.get("id")), text(entry.get("name")))
 
-    def unused_id(self, stated: str, label: str) -> str:
-        """The annotation's id, or one that is made up where it is missing or taken; takes it."""
-        id, problem = claimed_id(stated, label, self.taken)
-        if problem:
-            self.report(f"annotation {id}", problem)
-        return id
+    def look(self, records: Iterator[Record]) -> Iterator[tuple[tuple[Any, ...], Iterable[str]]]:
+        """See `Look`; an annotation without a picture stays an instance, which fails when it is read."""
+        for record in measured_ahead(records, amodal_part):
+            fields: dict[str, Any] = record.value
+            image_id, key = text(fields.get("image_id")), found_key(fields)
+            measured = _measures(fields, key, self.pictures.get(image_id).size, record.extent)
+            remarks = chain(
+                odd_numbers(fields, ("area", "area_amodal", "area_visible"), (RATE,)),
+                odd_flags(fields, ("iscrowd",)),
+                overruled(RATE, share(fields.get(RATE)), measured.occlusion_rate),
+            )
+            row = (
+                text(fields.get("id")),
+                image_id,
+                text(fields.get("category_id")),
+                is_set(fields.get("iscrowd")),
+                text(fields.get("obj_id")),
+                record.start,
+                record.length,
+                key,
+                measured.amodal_pixels,
+                measured.occlusion_rate,
+                measured.truncated,
+                measured.hidden,
+            )
+            yield row, remarks
 
-    def name_categories(self) -> None:
+    def categories(self, ids: list[str]) -> list[str]:
         """Ids are sparse, so names come from "categories" alone; an id that is not there stands for itself."""
-        used = Counter(row["category"] for row in self.rows)
-        for id, uses in used.items():
+        for id, uses in Counter(ids).items():
             if not self.names.get(id):
                 what = f'{uses} annotations have it, but "categories" has no name for it'
                 self.report(f"category_id {id or '(none)'}", what)
-        for row in self.rows:
-            row["category"] = self.names.get(row["category"]) or row["category"]
+        return [self.names.get(id) or id for id in ids]
 
-    def rank_frames(self) -> None:
-        """Number the frames of each video, those without an annotation included."""
+    def ranks(self, image_ids: list[str]) -> list[int]:
+        """The number of each annotation's frame in its video, frames without an annotation included."""
         videos: dict[str, dict[str, str]] = defaultdict(dict)
         for id, picture in self.pictures.by_id.items():
             videos[video_of(picture.picture)][id] = PurePosixPath(posix(picture.picture)).stem
@@ -202,8 +202,7 @@ class _Reading:
         for stems in videos.values():
             ranks = frame_ranks(stems.values())
             places |= {id: ranks[stem] for id, stem in stems.items()}
-        for row in self.rows:
-            row["frame"] = places.get(row["image_id"], 0)
+        return [places.get(id, 0) for id in image_ids]
 
 
 def _measures(fields: dict[str, Any], key: str, size: tuple[int, int] | None, extent: Extent | None) -> Measures:
