@@ -37,6 +37,23 @@ def test_a_failed_cell_is_a_row_with_its_error(run: Run) -> None:
 
 
 @pytest.mark.slow
+def test_settings_that_ask_for_a_sweep_may_leave_a_choice_to_its_cells(run: Run, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    for group in config_folder().iterdir():
+        (own / ("shipped.yaml" if group.name == "config.yaml" else group.name)).symlink_to(group)
+    sweeper = "hydra: {mode: MULTIRUN, sweeper: {params: {model: 'visible,hull'}}}"
+    (own / "config.yaml").write_text(f"defaults: [shipped, {{override /model: '???'}}, _self_]\n{sweeper}\n")
+    words = ("--config-path", str(own), "dataset.images=1", "sheet=0")
+    status, out, _ = run(*words)
+    (table,) = Path("results/sweeps").glob("*/table.csv")
+    assert status == 0 and f"wrote {table}" in out
+    assert pd.read_csv(table)["model"].tolist() == ["visible", "hull"]
+    status, _, err = run(*words, "hydra.mode=RUN")
+    assert status == 2 and "You must specify 'model'" in err
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", [["joblib", "hydra.launcher.n_jobs=2"], ["submitit_local"]])
 def test_cells_in_other_processes_leave_the_same_table(run: Run, launcher: list[str]) -> None:
     """They start at once and share their baselines: one computes them, the other waits."""

@@ -19,7 +19,7 @@ from amodal_bench.config.effect import without_effect
 from amodal_bench.config.faulty import faults_named, refuse_faulty
 from amodal_bench.config.launchers import check_jobs, check_place
 from amodal_bench.config.mistakes import explain
-from amodal_bench.config.overrides import expand_home, readable, refuse_sweeps
+from amodal_bench.config.overrides import expand_home, has_several, readable, refuse_sweeps
 from amodal_bench.config.own import name_folders
 from amodal_bench.config.search import composer, own_folders, replaced
 from amodal_bench.config.settings import config_folder, settings_from
@@ -127,23 +127,46 @@ def _run(options: argparse.Namespace) -> int:
             hydra.shell_completion(name, overrides)
         elif options.info:
             hydra.show_info(options.info, name, overrides)
-        elif sweep := _sweep_asked_for(
-            hydra, name, [*overrides, *(["hydra.mode=MULTIRUN"] if options.multirun else [])]
-        ):
-            return _run_sweep(hydra, name, [*overrides, "hydra.mode=MULTIRUN"], sweep)
         else:
-            refuse_sweeps(overrides, of_a_run=True)
-            return _single(hydra, name, overrides)
+            return _start(hydra, name, overrides, options.multirun)
     return 0
 
 
-def _single(hydra: Hydra, name: str, overrides: list[str]) -> int:
+def _start(hydra: Hydra, name: str, overrides: list[str], several: bool) -> int:
+    """One run, or a sweep where it is asked for, be it by the settings, as `experiment=leakage` does."""
+    from hydra.errors import HydraException
+    from hydra.types import RunMode
+
+    sweep = [*overrides, "hydra.mode=MULTIRUN"]
+
+    def of_several(words: list[str]) -> DictConfig:
+        return hydra.compose_config(name, words, RunMode.MULTIRUN, validate_sweep_overrides=False)
+
+    if several:
+        config = of_several(sweep)
+    elif any(map(has_several, overrides)):
+        config = of_several(overrides)
+    else:
+        try:
+            config = hydra.compose_config(name, overrides, RunMode.RUN, with_log_configuration=True)
+        except HydraException:  # settings that ask for a sweep may leave a choice to its cells
+            config = of_several(overrides)
+            if config.hydra.mode is not RunMode.MULTIRUN:
+                raise
+    if config.hydra.mode is RunMode.MULTIRUN:
+        return _run_sweep(hydra, name, sweep, _sweep_of(config))
+    refuse_sweeps(overrides, of_a_run=True)
+    return _single(hydra, name, config)
+
+
+def _single(hydra: Hydra, name: str, config: DictConfig) -> int:
     """One run, as `Hydra.run` does it, except that a failed job raises and adds no line of Hydra's."""
     from hydra._internal.callbacks import Callbacks
     from hydra.core.utils import JobStatus, run_job
     from hydra.types import HydraContext, RunMode
 
-    config = hydra.compose_config(name, [*overrides, "hydra.mode=RUN"], RunMode.RUN, with_log_configuration=True)
+    config.hydra.mode = RunMode.RUN
+    config.hydra.overrides.hydra.append("hydra.mode=RUN")
     _check_folder("hydra.run.dir", config.hydra.run.dir)
     callbacks = Callbacks(config)
     callbacks.on_run_start(config=config, config_name=name)
@@ -189,17 +212,12 @@ def _finish(sweep: Sweep) -> None:
     print(f"wrote {sweep.write_table(joined(done) if done else None)}")
 
 
-def _sweep_asked_for(hydra: Hydra, name: str, overrides: list[str]) -> Sweep | None:
-    """The folder of a sweep where the settings ask for several runs, as `experiment=leakage` does; else None.
+def _sweep_of(config: DictConfig) -> Sweep:
+    """The folder of a sweep.
 
     Raises:
         UsageError: its launcher could not start anything here, or the folder cannot be made.
     """
-    from hydra.types import RunMode
-
-    config = hydra.compose_config(name, overrides, RunMode.MULTIRUN, validate_sweep_overrides=False)
-    if config.hydra.mode is not RunMode.MULTIRUN:
-        return None
     check_jobs(config)
     check_place(config)
     _check_folder("hydra.sweep.dir", config.hydra.sweep.dir)

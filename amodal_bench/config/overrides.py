@@ -64,6 +64,12 @@ def quoted(override: str) -> str:
     return f"{key}={in_quotes(value)}"
 
 
+def has_several(override: str) -> bool:
+    """Whether an override, as it was given, has several values."""
+    found = parsed(_readable(override))
+    return found is not None and found.is_sweep_override()
+
+
 def refuse_sweeps(overrides: Sequence[str], of_a_run: bool = False) -> None:
     """Raise `UsageError` for the first override that has several values, where one run is wanted.
 
@@ -73,8 +79,7 @@ def refuse_sweeps(overrides: Sequence[str], of_a_run: bool = False) -> None:
     """
     sweep = "give -m to run each of them," if of_a_run else "give one of them,"
     for override in overrides:
-        found = parsed(_readable(override))
-        if found is not None and found.is_sweep_override():
+        if has_several(override):
             raise UsageError(
                 f"{override}: has several values, separated by commas; {sweep} "
                 f"or quote the value: {shlex.quote(quoted(override))}"
