@@ -23,7 +23,7 @@ from amodal_bench.report.progress import Earlier, Progress
 from amodal_bench.runner.store import Row
 
 PACKAGE = Path(amodal_bench.__file__).parent
-NONE = Earlier(0, 0.0, 0.0)
+NONE = Earlier(0, lambda: (0.0, 0.0))
 
 
 def shown(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, bar: bool = True) -> str:

@@ -74,11 +74,7 @@ def require_regular(path: Path | str) -> None:
 
 def is_regular(path: Path | str) -> bool:
     """Whether a path is a regular file that can be looked at; False for a name that no file can have."""
-    try:
-        require_regular(path)
-    except (OSError, ValueError):
-        return False
-    return True
+    return os.path.isfile(path)  # noqa: PTH113 - half a million rows ask, and this is half the time
 
 
 def not_a_file(path: Path) -> str:

@@ -192,9 +192,8 @@ class IndexedDataset(ABC):
         which = np.full(len(ids), -1, np.int64)
         if type(self).files is IndexedDataset.files:
             return [], which
-        own = pa.array(self.index.instances["id"].astype(str), pa.string())
-        found = pc.index_in(pa.array(ids, pa.string()), value_set=own)
-        rows = pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
+        own = self.index.instances["id"].astype(str)
+        rows = _places(pa.array(ids, pa.string()), pa.array(own, pa.string()))
         known = np.flatnonzero(rows >= 0)
         codes, _ = pd.factorize(self.index.instances[self.files_by]) if self.files_by else (np.arange(len(own)), None)
         _, first, which[known] = np.unique(codes[rows[known]], return_index=True, return_inverse=True)
@@ -348,6 +347,16 @@ class IndexedDataset(ABC):
             found.visible.flags.writeable = found.amodal.flags.writeable = False
             masks[row] = found
         return ScenePixels(image, masks)
+
+
+def _places(ids: Any, own: Any) -> NDArray[np.int64]:
+    """Where each of some ids stands among a dataset's own, -1 for none; mostly they stand as they do there."""
+    if isinstance(own, pa.ChunkedArray):
+        own = own.combine_chunks()
+    if ids.equals(own[: len(ids)]):
+        return np.arange(len(ids))
+    found = pc.fill_null(pc.index_in(ids, value_set=own), -1).to_numpy(zero_copy_only=False)
+    return np.asarray(found, np.int64)
 
 
 def _problem(error: InputError) -> Problem:
