@@ -240,8 +240,10 @@ class Extras(ConvexHull):
     def __init__(self, fault: str) -> None:
         self.fault = fault
 
-    def explain(self, query: Query, seed: int) -> Any:
-        return {"grey": query.visible} if self.fault == "explain" else {"image": query.image}
+    def explain(self, queries: Sequence[Query], seeds: Sequence[int]) -> Any:
+        shown: list[Any] = [{"image": query.image} for query in queries]
+        faulty = {"explain": [{"grey": queries[0].visible}], "of one": shown[0], "too many": 2 * shown}
+        return faulty.get(self.fault, shown)
 
     def explained_window(self, query: Query) -> Any:
         return (0, 0, 4, 4) if self.fault == "window" else Window(0, 0, 4, 4, 4)
@@ -258,6 +260,8 @@ class Extras(ConvexHull):
     ("fault", "said"),
     [
         ("explain", "explain(): grey is (H, W) bool, not a picture, which is (height, width, 3) uint8"),
+        ("of one", "explain() does not return a list with one mapping of pictures for each query"),
+        ("too many", "explain() does not return a list with one mapping of pictures for each query"),
         ("window", "explained_window() returns (0, 0, 4, 4), not a rectangle with x, y, width and height"),
         ("complete", "complete() does not return the mask that predict() returns"),
         ("picture", "complete(): the picture is (H-1, W, 3) uint8, not (H, W, 3) uint8"),
@@ -679,9 +683,9 @@ class Reseeds(Own):
 class Spoils(Own):
     """Its explain() paints over the image."""
 
-    def explain(self, query: Query, seed: int) -> Any:
-        query.image[:] = 0
-        return {"image": query.image}
+    def explain(self, queries: Sequence[Query], seeds: Sequence[int]) -> Any:
+        queries[0].image[:] = 0
+        return [{"image": query.image} for query in queries]
 
 
 class Tensors(Own):

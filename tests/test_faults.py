@@ -250,16 +250,15 @@ def test_every_draw_of_an_instance_is_left_out_with_one(tmp_path: Path) -> None:
 def test_what_cannot_be_shown_is_not_in_the_sheet_and_costs_no_table(
     bench: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked: list[str] = []
+    asked: list[list[str]] = []
 
-    def explain(_: object, query: Query, seed: int) -> dict[str, Any]:
-        del seed
-        asked.append(query.id)
-        if len(asked) == 1:
-            raise SystemExit(0)
-        if query.id == poison:
+    def explain(_: object, queries: Sequence[Query], seeds: Sequence[int]) -> list[dict[str, Any]]:
+        asked.append([query.id for query in queries])
+        if asked[0][0] in asked[-1]:
+            raise SystemExit(len(seeds))
+        if poison in asked[-1]:
             os.abort()
-        return {}
+        return [{} for _ in queries]
 
     # A class of its own: Python remembers for ever which classes have had a member.
     own = type("Explaining", (ConvexHull,), {"explain": explain, "__module__": __name__})
@@ -267,8 +266,10 @@ def test_what_cannot_be_shown_is_not_in_the_sheet_and_costs_no_table(
     target = f"model._target_={__name__}.Explaining"
     words, poison = ("model=hull", target, "baselines=null", "dataset.images=3", "sheet=3"), ""
     assert bench(*words).sheet is not None
-    assert f"{asked[0]}: is not in the contact sheet (SystemExit: 0)" in caplog.text
-    poison = asked[1]
+    assert list(map(len, asked)) == [3, 1, 1, 1], "the others of its batch are shown"
+    assert f"{asked[0][0]}: is not in the contact sheet (SystemExit: 1)" in caplog.text
+    assert caplog.text.count("is not in the contact sheet") == 1
+    poison = asked[0][1]
     for status in (-signal.SIGABRT, -signal.SIGABRT, 0):
         assert ended(lambda: bench(*words)) == status
 

@@ -157,7 +157,7 @@ def test_samples_equal_a_loop_from_the_formulas(
     model: Callable[..., Pix2Gestalt], backbone: Pix2GestaltBackbone, scale: float
 ) -> None:
     (query,) = queries([(SIDE, SIDE)])
-    pictures = list(model(steps=5, guidance=scale, samples=2).explain(query, 9).values())
+    pictures = list(model(steps=5, guidance=scale, samples=2).explain([query], [9])[0].values())
     for number, picture in enumerate(pictures):
         expected = by_hand(backbone, query.image, query.visible, 9, number, scale)
         # Rounding may tip a value over the edge to the next byte.
@@ -208,7 +208,7 @@ def test_predictions_are_the_same_alone_in_company_and_reversed(
 @pytest.mark.slow
 def test_a_picture_is_the_same_to_the_byte_whatever_their_number(model: Callable[..., Pix2Gestalt]) -> None:
     asked = queries()[:2]
-    few, many = (model(samples=count).explain(asked[0], 5) for count in (1, 5))
+    few, many = (model(samples=count).explain(asked[:1], [5])[0] for count in (1, 5))
     assert list(many) == [f"completed {n}" for n in (1, 2, 3, 4, 5)]
     assert np.array_equal(few["completed 1"], many["completed 1"])
     assert len({picture.tobytes() for picture in many.values()}) == 5
@@ -295,7 +295,7 @@ def test_the_prediction_is_the_vote_over_its_pictures(model: Callable[..., Pix2G
         for query, mask in zip(asked, made.predict(asked, [5, 6]), strict=True):
             shape = query.visible.shape
             window = Window(0, 0, shape[1], shape[0], SIDE)
-            pictures = made.explain(query, 5 if query is asked[0] else 6).values()
+            pictures = made.explain([query], [5 if query is asked[0] else 6])[0].values()
             found = np.sum([object_in(picture, window, (shape[0], shape[1]), 240) for picture in pictures], axis=0)
             assert np.array_equal(mask, found >= (2 if how == "majority" else 1))
 
@@ -307,7 +307,7 @@ def test_completing_hands_out_the_picture_nearest_to_the_vote(model: Callable[..
     assert np.array_equal(completed.mask, made.predict([query], [5])[0])
     shape = query.visible.shape
     window = Window(0, 0, shape[1], shape[0], SIDE)
-    pictures = list(made.explain(query, 5).values())
+    pictures = list(made.explain([query], [5])[0].values())
     masks = [object_in(picture, window, (shape[0], shape[1]), 240) for picture in pictures]
     ious = [(mask & completed.mask).sum() / (mask | completed.mask).sum() for mask in masks]
     nearest = pictures[int(np.argmax(ious))]
@@ -369,7 +369,9 @@ def test_a_lower_precision_is_that_of_all_networks_and_hardly_shows(
 ) -> None:
     made = Pix2GestaltBackbone(str(folder), native=SIDE, device="cpu", precision=precision, micro_batch=2)
     (query,) = queries([(40, 60)])
-    lower, full = (each.explain(query, 1) for each in (Pix2Gestalt(made, View("frame", 0.0), steps=3), model()))
+    lower, full = (
+        each.explain([query], [1])[0] for each in (Pix2Gestalt(made, View("frame", 0.0), steps=3), model())
+    )
     for name, picture in full.items():
         assert picture.std() > 10 and np.abs(lower[name].astype(float) - picture).mean() < 2
     for network in (made.unet, made.vae, made.clip, made.projection):

@@ -76,7 +76,7 @@ def test_the_object_as_it_is_stands_on_grey_and_all_else_is_painted(
     model.predict([query], [SEED])
     (prompt,) = recorder.prompts
     seen = model.view.window(query.visible, SIDE).image(query.image)
-    shown = model.explain(query, SEED)
+    (shown,) = model.explain([query], [SEED])
     assert 0 < prompt.visible.sum() < prompt.visible.size
     assert np.array_equal(shown["condition image"], np.where(prompt.visible[..., None], seen, 128))
     assert np.array_equal(shown["area"][..., 0] > 0, ~prompt.visible)

@@ -141,7 +141,7 @@ def test_steps_end_with_the_inpainted_view_and_watching_changes_nothing(queries:
     steps = tiny.every_step(queries[0], 5)
     first = 2 if override == "leakage=strength" else 0  # a third of three steps
     assert [step.number for step in steps] == list(range(first, 4))
-    assert np.array_equal(steps[-1].sample, tiny.explain(queries[0], 5)["inpainted"])
+    assert np.array_equal(steps[-1].sample, tiny.explain(queries[:1], [5])[0]["inpainted"])
     assert steps[-1].estimate is not None and np.array_equal(steps[-1].sample, steps[-1].estimate)
     for one, other in itertools.pairwise(steps):
         assert not np.array_equal(one.sample, other.sample)
@@ -237,7 +237,7 @@ def test_an_area_without_v_is_painted_as_it_is_and_the_segmenter_may_find_v(quer
     tiny.predict(queries[:1], [1])
     (prompt,), (area,) = tiny.segmenter.prompts, painted
     assert np.array_equal(area, ~prompt.visible) and prompt.area.all()
-    assert np.array_equal(tiny.explain(queries[0], 1)["area"][..., 0] > 0, area)
+    assert np.array_equal(tiny.explain(queries[:1], [1])[0]["area"][..., 0] > 0, area)
 
 
 @pytest.mark.slow
@@ -307,3 +307,13 @@ def test_a_second_command_waits_for_the_first(bench: Bench, caplog: pytest.LogCa
         threading.Thread(target=let_go, daemon=True).start()
         assert bench("model=hull", "dataset.images=2").main.folder == folder
     assert "another process is working on this run" in caplog.text and "waiting for it" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_query_is_explained_alike_in_any_batch(queries: list[Query]) -> None:
+    tiny, seeds = model(), list(range(len(queries)))
+    assert len(queries) > 1
+    for query, seed, together in zip(queries, seeds, tiny.explain(queries, seeds), strict=True):
+        (alone,) = tiny.explain([query], [seed])
+        assert list(together) == list(alone) == ["condition image", "area", "inpainted"]
+        assert all(np.array_equal(together[name], alone[name]) for name in alone)

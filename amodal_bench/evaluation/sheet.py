@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import one_line
 from amodal_bench.core.files import is_regular, read_text
-from amodal_bench.core.progress import follow
+from amodal_bench.core.progress import Progress
 from amodal_bench.core.seeds import sample_seed
-from amodal_bench.datasets.base import Dataset
+from amodal_bench.core.types import Image
+from amodal_bench.datasets.base import Dataset, Query
 from amodal_bench.models.base import Explains, Framed, Model
 from amodal_bench.report.rows import Shown, categories_of, choose, legend_of_predictions, run_row
 from amodal_bench.report.scored import Scored, has_random_weights
 from amodal_bench.report.sheet import DRAWN_AS, Row, Sheet, save_sheet
 from amodal_bench.runner.guard import guarded
+from amodal_bench.runner.in_flight import Key
 from amodal_bench.runner.place import opened
+from amodal_bench.views.window import Window
 
 log = logging.getLogger(__name__)
 SHEET = -1
@@ -42,25 +46,41 @@ def contact_sheet(settings: Settings, dataset: Dataset, model: Model, scored: Sc
     random_weights = has_random_weights(scored.facts)
     drawn: dict[str, Row] = {}
     engine, keys = settings.engine, [(id, SHEET) for id in chosen]
-    with opened(scored.folder) as store, guarded(store, keys, engine.time_limit, engine.retry_fatal) as guard:
-        failed = {suspect.key[0]: suspect.error for suspect in guard.guilty}
-        for ((id, _),) in follow(guard.batches(1), "drawing the contact sheet", "row", len(chosen), show=bar):
-            seed = sample_seed(settings.seed, id)
-            if guilty := guard.tried([(id, SHEET)], partial(_explain_alone, dataset, model, id, seed)):
-                failed[id] = guilty.error
-                continue
-            guard.begin([(id, SHEET)])
+    with (
+        opened(scored.folder) as store,
+        guarded(store, keys, engine.time_limit, engine.retry_fatal) as guard,
+        Progress("drawing the contact sheet", len(chosen), "row", show=bar) as progress,
+    ):
+
+        def draw(batch: Sequence[Key]) -> dict[str, str]:
+            """Draw the rows of some instances; gives why there is none of the others."""
+            ids, failure = [id for id, _ in batch], None
+            guard.begin(batch)
             try:
-                with guard.limit.of(1):
-                    sample = dataset.sample(id)
-                    guard.predicting([(id, SHEET)])
-                    between = model.explain(sample.query, seed) if isinstance(model, Explains) else {}
-                    window = model.explained_window(sample.query) if isinstance(model, Framed) else None
-                shown = Shown(store.prediction(id), float(ious[id]), random_weights)
-                drawn[id] = run_row(sample, shown, between, window, categories[id])
-            except BaseException as error:  # one that cannot be shown costs no table
-                failed[id] = one_line(guard.failure(error))
-            guard.end([(id, SHEET)])
+                with guard.limit.of(len(batch)):
+                    samples = [dataset.sample(id) for id in ids]
+                    guard.predicting(batch)
+                    explained = _explained(model, [sample.query for sample in samples], settings.seed)
+                    windows = [_window(model, sample.query) for sample in samples]
+                for id, sample, between, window in zip(ids, samples, explained, windows, strict=True):
+                    shown = Shown(store.prediction(id), float(ious[id]), random_weights)
+                    drawn[id] = run_row(sample, shown, between, window, categories[id])
+            except BaseException as error:  # one that cannot be shown costs no table, and no other its row
+                failure = guard.failure(error)
+            guard.end(batch)
+            if failure is None:
+                return {}
+            if len(batch) == 1:
+                return {ids[0]: one_line(failure)}
+            return {id: why for key in batch for id, why in draw([key]).items()}
+
+        failed = {suspect.key[0]: suspect.error for suspect in guard.guilty}
+        for batch in guard.batches(engine.batch_size):
+            if guilty := guard.tried(batch, partial(_explain_alone, dataset, model, batch[0][0], settings.seed)):
+                failed[guilty.key[0]] = guilty.error
+            else:
+                failed |= draw(batch)
+            progress.advance(len(batch))
     for id, why in failed.items():
         log.warning("%s: is not in the contact sheet (%s)", id, why)
     if not drawn:
@@ -72,8 +92,17 @@ def contact_sheet(settings: Settings, dataset: Dataset, model: Model, scored: Sc
     return path
 
 
+def _explained(model: Model, queries: Sequence[Query], seed: int) -> Sequence[Mapping[str, Image]]:
+    """The pictures of a run with this seed by which a model explains its predictions; none where it has none."""
+    if not isinstance(model, Explains):
+        return [{} for _ in queries]
+    return model.explain(queries, [sample_seed(seed, query.id) for query in queries])
+
+
+def _window(model: Model, query: Query) -> Window | None:
+    return model.explained_window(query) if isinstance(model, Framed) else None
+
+
 def _explain_alone(dataset: Dataset, model: Model, id: str, seed: int) -> None:
     """What the contact sheet asks of a model, as a trial."""
-    query = dataset.sample(id).query
-    if isinstance(model, Explains):
-        model.explain(query, seed)
+    _explained(model, [dataset.sample(id).query], seed)

@@ -65,8 +65,11 @@ class Shows(Protocol):
 class Explains(Protocol):
     """A model that can show how it came to a prediction, for the contact sheet."""
 
-    def explain(self, query: Query, seed: int) -> Mapping[str, Image]:
-        """Named pictures, in the order in which they came about; each (H, W, 3) uint8."""
+    def explain(self, queries: Sequence[Query], seeds: Sequence[int]) -> Sequence[Mapping[str, Image]]:
+        """Named pictures for each query, in the order in which they came about; each (H, W, 3) uint8.
+
+        Takes and raises what `predict` does.
+        """
         ...
 
 

@@ -142,15 +142,17 @@ class TuningFree:
     def costs(self) -> dict[str, StageCost]:
         return with_segmenter(self.stages.take(), self.segmenter)
 
-    def explain(self, query: Query, seed: int) -> dict[str, Image]:
+    def explain(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[dict[str, Image]]:
         """The method's intermediate pictures: condition image, area and inpainted view."""
-        job = self._prepare(query, seed)
-        (painted,) = self._inpaint([job])
-        return {
-            "condition image": _pixels(job.condition),
-            "area": np.repeat(job.area[..., None], 3, axis=2).astype(np.uint8) * 255,
-            "inpainted": painted,
-        }
+        jobs = self._preparing.jobs(queries, seeds)
+        return [
+            {
+                "condition image": _pixels(job.condition),
+                "area": np.repeat(job.area[..., None], 3, axis=2).astype(np.uint8) * 255,
+                "inpainted": painted,
+            }
+            for job, painted in zip(jobs, self._inpaint(jobs), strict=True)
+        ]
 
     def explained_window(self, query: Query) -> Window:
         """See `Framed`: the view that the backbone is given."""

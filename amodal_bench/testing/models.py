@@ -176,9 +176,13 @@ def _of_extras(model: Model, query: Query) -> Iterator[str]:
 
 
 def _of_explanation(model: Any, query: Query, seed: int) -> Iterator[str]:
-    pictures = model.explain(query, seed)
+    found = model.explain([query], [seed])
+    if isinstance(found, Mapping) or not isinstance(found, Sequence) or len(found) != 1:
+        yield "explain() does not return a list with one mapping of pictures for each query"
+        return
+    (pictures,) = found
     if not isinstance(pictures, Mapping):
-        yield f"explain() returns a {type(pictures).__name__}, not a mapping of pictures"
+        yield f"explain() returns a list of {type(pictures).__name__}, not of mappings of pictures"
         return
     for name, picture in pictures.items():
         if _flawed(picture):

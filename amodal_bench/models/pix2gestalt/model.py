@@ -123,10 +123,10 @@ class Pix2Gestalt:
             for stage, cost in self.stages.take().items()
         }
 
-    def explain(self, query: Query, seed: int) -> dict[str, Image]:
+    def explain(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[dict[str, Image]]:
         """The completed objects."""
-        (pictures,) = self._paint([self._prepare(query)], [seed])
-        return {f"completed {number}": picture for number, picture in enumerate(pictures, start=1)}
+        completed = self._paint([self._prepare(query) for query in queries], seeds)
+        return [{f"completed {n}": picture for n, picture in enumerate(pictures, start=1)} for pictures in completed]
 
     def explained_window(self, query: Query) -> Window:
         """See `Framed`: the view that the backbone is given."""

@@ -89,7 +89,7 @@ def at_work(
         "box": np.array([window.x, window.y, window.width, window.height]),
     }
     if figure.kind == "scene":
-        condition, area, painted = model.explain(query, seed).values()
+        condition, area, painted = model.explain([query], [seed])[0].values()
         arrays |= {"condition": condition, "area": area, "painted": painted}
     else:
         steps = model.every_step(query, seed)
