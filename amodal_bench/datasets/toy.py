@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Iterator
+from functools import cached_property, lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -16,6 +16,7 @@ import numpy as np
 import amodal_bench.toy
 from amodal_bench.core.cache import CACHE_VARIABLE
 from amodal_bench.core.errors import ConfigError, InputError
+from amodal_bench.core.processes import in_processes
 from amodal_bench.core.progress import follow
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.reading.files import require_split
@@ -47,7 +48,7 @@ MOST = 1_000_000
 """Scenes: more would take days to draw, and a run's folder from anybody may ask for them."""
 
 SHOW_PROGRESS = 100
-"""Scenes from which on drawing the index is worth a progress bar."""
+"""Scenes from which on drawing the index is worth a progress bar, and a process for each core."""
 
 
 class Toy(IndexedDataset):
@@ -106,13 +107,30 @@ class Toy(IndexedDataset):
 
     @cached_property
     def _drawn(self) -> Callable[[int], Scene]:
-        return lru_cache(maxsize=SCENES_KEPT)(lambda number: draw_scene(self.seed, self.split, number))
+        draw, there = partial(draw_scene, self.seed, self.split), self._fresh
+        return lru_cache(maxsize=SCENES_KEPT)(lambda number: there.pop(number, None) or draw(number))
+
+    @cached_property
+    def _fresh(self) -> dict[int, Scene]:
+        """Scenes that another process has drawn, until they are asked for."""
+        return {}
+
+    def _all(self) -> Iterator[Scene]:
+        """All scenes, in order; drawn by a process for each core where they are many."""
+        numbers = range(self.images)
+        draw = partial(draw_scene, self.seed, self.split)
+        drawn = in_processes(draw, numbers, None if self.images >= SHOW_PROGRESS else 1)
+        for number, scene in zip(numbers, drawn, strict=True):
+            if isinstance(scene, Scene):
+                self._fresh[number] = scene
+            yield self._drawn(number)
+            self._fresh.clear()
 
     def _draw_index(self) -> Index:
         rows: list[dict[str, object]] = []
         fingerprint = hashlib.sha256(self._arguments.encode())
-        for number in follow(range(self.images), "drawing toy", "scene", show=self.images >= SHOW_PROGRESS):
-            scene = self._drawn(number)
+        many = self.images >= SHOW_PROGRESS
+        for number, scene in enumerate(follow(self._all(), "drawing toy", "scene", self.images, show=many)):
             fingerprint.update(scene.image.tobytes())
             here = {SCENE: f"{self.split}-{number:05d}", "number": number, "picture": _digest(scene.image)}
             rows += [here | _row(here[SCENE], place, instance) for place, instance in enumerate(scene.instances)]
