@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Run
@@ -14,6 +15,7 @@ import amodal_bench
 from amodal_bench.core.errors import BenchError, InputError
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
+from amodal_bench.datasets.toy import Toy
 from amodal_bench.report.outcome import Outcome
 
 
@@ -94,3 +96,44 @@ def test_the_program_says_it_in_one_line(run: Run, tmp_path: Path) -> None:
     run_all = ("--config-dir", "conf", "model=broken", "dataset.images=8", "sheet=0", "engine.max_error_share=1")
     status, printed, _ = run(*run_all)
     assert status == 0 and "broken" in printed
+
+
+class Unready(Toy):
+    """A user's dataset with a mistake in it."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(images=1)
+        self.fault = fault
+
+    def records(self) -> Any:
+        found = super().records()
+        if self.fault == "raises":
+            raise KeyError("no such column")
+        if self.fault == "table":
+            return found.to_dict()
+        return {
+            "columns": found.drop(columns=["category", "occlusion_rate", "hidden"]),
+            "renamed": found.rename(columns={"amodal_pixels": "area"}),
+        }.get(self.fault, found)
+
+    def fingerprint(self) -> str:
+        return f"{1 // (self.fault != 'fingerprint')}"
+
+
+SAYS_MORE = "; `amodal-bench data check` says what else is wrong"
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("raises", "records() raises KeyError: 'no such column'"),
+        ("table", "records() returns a dict, not a DataFrame"),
+        ("columns", f"records() lacks the column 'category', lacks the column 'occlusion_rate'{SAYS_MORE}"),
+        ("renamed", f"records() has a column 'area', which is called 'amodal_pixels' now{SAYS_MORE}"),
+        ("fingerprint", "fingerprint() raises ZeroDivisionError: integer division or modulo by zero"),
+    ],
+)
+def test_a_dataset_with_a_mistake_is_one_line(run: Run, fault: str, said: str) -> None:
+    own = (f"dataset._target_={__name__}.Unready", "~dataset.split", "~dataset.images", "~dataset.seed")
+    status, out, err = run(*own, f"+dataset.fault={fault}", "model=hull", "baselines=null")
+    assert (status, out) == (2, "") and err == f"error: dataset: Unready.{said}\n"

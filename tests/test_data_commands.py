@@ -325,8 +325,8 @@ def test_info_prints_the_same_as_text_and_as_json(run: Run) -> None:
 def test_info_of_a_class_that_has_a_former_name_of_a_column(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Toy, "records", lambda _: frame().rename(columns={"amodal_pixels": "area"}))
     status, _, said = run("info", *TOY)
-    assert status == 1
-    assert said == "error: toy: column 'area' of records() is called 'amodal_pixels' now; rename it in the class\n"
+    assert status == 2
+    assert said.startswith("error: dataset: Toy.records() has a column 'area', which is called 'amodal_pixels' now; ")
 
 
 def test_info_of_an_index_without_rates() -> None:

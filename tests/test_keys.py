@@ -36,7 +36,7 @@ def test_the_visible_mask_is_found_under_every_formats_key(tmp_path: Path, name:
     told = [line for line in dataset.remarks() if line.startswith("V of")]
     whence = "which is A without V" if key == "invisible_mask" else "the key of another format"
     assert told == ([] if own else [f"V of 1 of 1 instances is read from {key}, {whence}"])
-    assert not list(doubts(dataset)) and not dataset.check()
+    assert not list(doubts(dataset, dataset.records())) and not dataset.check()
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -127,7 +127,8 @@ def test_a_sound_dataset_is_not_doubted_and_one_without_occlusion_is() -> None:
             return super().records().assign(occlusion_rate=0.0)
 
     sound: Dataset = Toy(images=2)
-    assert not list(doubts(sound))
-    assert list(doubts(Bare(images=2))) == [
+    assert not list(doubts(sound, sound.records()))
+    bare = Bare(images=2)
+    assert list(doubts(bare, bare.records())) == [
         f"none of its {len(sound.records())} instances is occluded: V = A, and the baseline V is perfect"
     ]

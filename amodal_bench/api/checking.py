@@ -19,7 +19,7 @@ from amodal_bench.core.ids import among
 from amodal_bench.core.progress import follow, stage
 from amodal_bench.core.rle import decode
 from amodal_bench.core.types import Integers
-from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Dataset, Sample
+from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Dataset, Sample, records_of
 from amodal_bench.metrics.numbers.base import MAJORITY, PAIRS
 from amodal_bench.runner.lock import locked
 from amodal_bench.runner.place import room
@@ -149,7 +149,7 @@ class _Check:
             with self.store.db:
                 self.store.put("records", sound)
             return
-        index = self.dataset.records()
+        index = records_of(self.dataset)
         own = {str(row["id"]): row for row in index.to_dict("records")}
         for id, line in sound:
             theirs = own.get(id, {})
@@ -216,7 +216,7 @@ class _Check:
 
     def _derived(self, dataset: Dataset) -> None:
         """Make the counts of regions, pairs and majorities again; what differs is a fault."""
-        sound, broken, index = self.salvaged.sound, self.salvaged.broken, dataset.records()
+        sound, broken, index = self.salvaged.sound, self.salvaged.broken, records_of(dataset)
 
         def make(name: str, ids: set[str], draws: int = 1) -> bool:
             try:

@@ -17,7 +17,7 @@ from amodal_bench.core.ids import among
 from amodal_bench.core.progress import follow
 from amodal_bench.core.rle import decode
 from amodal_bench.core.stops import is_wish
-from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Dataset, Sample
+from amodal_bench.datasets.base import RECORD_COLUMNS, TRACK_COLUMNS, Dataset, Sample, records_of
 from amodal_bench.metrics.numbers.base import MAJORITY, PAIRS
 from amodal_bench.runner.packing import rows_of
 from amodal_bench.runner.predicting import failed_row
@@ -31,7 +31,7 @@ def recount(found: Verification, run: Run, dataset: Dataset, folder: Path) -> Ru
     """A run like the packed one, with every count made again; what differs is noted."""
     folder.mkdir()
     (folder / FILE).write_text(json.dumps(read_said(run.folder)), encoding="utf-8")
-    index = dataset.records()
+    index = records_of(dataset)
     index = index[among(index["id"], set(run.records(every=True)["id"].astype(str)))]
     with Store(run.folder / STORE, read_only=True) as store, Store(folder / STORE) as again:
         again.write_records(index)

@@ -19,7 +19,7 @@ from amodal_bench.api.runs import Run, open_run
 from amodal_bench.core.errors import BenchError, ConfigError, UsageError
 from amodal_bench.core.ids import among
 from amodal_bench.core.types import Integers
-from amodal_bench.datasets.base import Dataset
+from amodal_bench.datasets.base import Dataset, records_of
 from amodal_bench.metrics.numbers.base import MAJORITY, PAIRS
 from amodal_bench.metrics.protocols import ScoringProtocol, with_draws
 from amodal_bench.metrics.selection import select_from
@@ -90,7 +90,7 @@ def score(
         raise ConfigError(
             f"samples: {protocol.label} is about draw 0 alone; give a protocol of draws, such as 'draws'"
         )
-    index = _dataset(opened, dataset, folders).records()
+    index = records_of(_dataset(opened, dataset, folders))
     scored, missing = _scored(opened, [protocol], index, ids, samples)
     summary = summary_beside(opened, scored)
     summary = summary[summary["run"] == scored.digest].reset_index(drop=True)

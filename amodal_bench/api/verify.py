@@ -14,7 +14,7 @@ from amodal_bench.api.reopen import dataset_of
 from amodal_bench.api.runs import Run, open_run
 from amodal_bench.api.verified import Verification, alike
 from amodal_bench.core.errors import BenchError, UsageError, one_line, unbroken
-from amodal_bench.datasets.base import Dataset
+from amodal_bench.datasets.base import Dataset, records_of
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.metrics.rebuild import content_digest
 from amodal_bench.runner.packed import opened_pack
@@ -77,7 +77,7 @@ def _note_dataset(found: Verification, run: Run, dataset: Dataset) -> None:
 
 def _note_unrun(found: Verification, run: Run, dataset: Dataset, protocol: ScoringProtocol) -> None:
     """Note how many instances a protocol selects of the verifier's dataset that the run has not tried."""
-    selected = protocol.filter.select(dataset.records())[0]["id"].astype(str)
+    selected = protocol.filter.select(records_of(dataset))[0]["id"].astype(str)
     if unrun := len(set(selected) - set(run.instances()["id"].astype(str))):
         found.notes.append(f"not run: {unrun} of {len(selected)} instances that {protocol.label} selects")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from amodal_bench.core import shown
 
@@ -89,6 +90,25 @@ def with_class(error: BaseException) -> str:
     """The class and the text of an error on one line, for people who look for a fault in code."""
     text = unbroken(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def answer_of(where: str, component: object, method: str) -> Any:
+    """What a method of a component's that takes nothing returns; its class may be anybody's.
+
+    Args:
+        where: the component's place in the settings, such as "dataset".
+        component: the object.
+        method: the name of the method.
+
+    Raises:
+        ConfigError: it raises anything but a `BenchError`, which is passed on.
+    """
+    try:
+        return getattr(component, method)()
+    except BenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{where}: {type(component).__name__}.{method}() raises {with_class(error)}") from error
 
 
 def first_line(error: BaseException) -> str:

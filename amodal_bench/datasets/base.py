@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from amodal_bench.core.errors import ConfigError, answer_of
 from amodal_bench.core.types import Image, Mask
 
 _Array = TypeVar("_Array", Image, Mask)
@@ -38,6 +39,9 @@ every loader.
 """
 
 
+NEEDED = ("id", "image_id", "category", "occlusion_rate")
+"""Columns without which nothing is selected or scored; what others say is unknown where they are missing."""
+
 TRACK_COLUMNS: dict[str, str] = {"object_id": "str", "frame": "int64"}
 """Further columns of `Dataset.records()` that datasets of videos have.
 
@@ -46,6 +50,22 @@ object_id: which object of its video the instance is, the same in all frames; fr
 
 RENAMED = {"area": "amodal_pixels"}
 """Columns by the names that they had before: `area` is the inpainting area, a mask, and nothing else."""
+
+
+def records_of(dataset: Dataset) -> pd.DataFrame:
+    """The index of a dataset, whose class may be anybody's, with the columns of `NEEDED` and none of a former name.
+
+    Raises:
+        ConfigError: `records` raises anything but a `BenchError`, or returns no such table.
+    """
+    found, call = answer_of("dataset", dataset, "records"), f"dataset: {type(dataset).__name__}.records()"
+    if not isinstance(found, pd.DataFrame):
+        raise ConfigError(f"{call} returns a {type(found).__name__}, not a DataFrame")
+    faults = [f"lacks the column {name!r}" for name in NEEDED if name not in found]
+    faults += [f"has a column {old!r}, which is called {new!r} now" for old, new in outdated_columns(found).items()]
+    if faults:
+        raise ConfigError(f"{call} {', '.join(faults)}; `amodal-bench data check` says what else is wrong")
+    return found
 
 
 def outdated_columns(records: pd.DataFrame) -> dict[str, str]:

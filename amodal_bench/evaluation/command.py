@@ -12,7 +12,7 @@ from amodal_bench.config.effect import LOCAL
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, NothingToDo
 from amodal_bench.core.ids import read_ids
-from amodal_bench.datasets.base import Dataset
+from amodal_bench.datasets.base import Dataset, records_of
 from amodal_bench.datasets.reading.doubts import doubts
 from amodal_bench.evaluation.entries import Given, checked_name, entries_of
 from amodal_bench.evaluation.job import Job, configuration, split_of
@@ -66,9 +66,9 @@ def evaluate(
     check_writable(Path(settings.results))
     dataset: Dataset = build(settings.dataset, "dataset") if given.dataset is None else given.dataset
     checked_name(str(dataset.name), "dataset")
-    for line in doubts(dataset):
+    index = records_of(dataset)
+    for line in doubts(dataset, index):
         log.warning("%s: %s", dataset.name, line)
-    index = dataset.records()
     records, excluded = select_for_all(dataset.name, index, protocols, ids, settings.limit)
     shard = None if settings.engine.shard is None else Shard.parsed(settings.engine.shard)
     if shard is not None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.ids import among, read_ids
-from amodal_bench.datasets.base import Dataset
+from amodal_bench.datasets.base import Dataset, records_of
 from amodal_bench.metrics.protocols import EMPTY, ScoringProtocol, flag, without_pixels
 
 SHOWN = 3
@@ -34,7 +34,7 @@ def select(
         ConfigError: nothing is selected.
         InputError: the file of ids cannot be used, or ids are named that the dataset does not have.
     """
-    chosen, excluded = select_from(dataset.name, dataset.records(), protocol, ids)
+    chosen, excluded = select_from(dataset.name, records_of(dataset), protocol, ids)
     return (chosen if limit is None else chosen.head(limit)), excluded
 
 

@@ -16,6 +16,7 @@ from amodal_bench.config.compose import compose
 from amodal_bench.config.settings import Settings
 from amodal_bench.core.errors import BenchError, ConfigError, UsageError, unbroken
 from amodal_bench.core.ids import read_ids
+from amodal_bench.datasets.base import records_of
 from amodal_bench.datasets.card import load_card
 from amodal_bench.models.absent import absent_weights
 from amodal_bench.paper.cells import Cell
@@ -213,7 +214,7 @@ def _instances(cell: Cell, settings: Settings, sample: int | None) -> tuple[int 
         return len(read_ids(cell.sampled)), ""
     try:
         dataset, protocol = build(settings.dataset, "dataset"), build(settings.protocol, "protocol")
-        return len(protocol.filter.select(dataset.records())[0]), ""
+        return len(protocol.filter.select(records_of(dataset))[0]), ""
     except BenchError as error:
         absent = unbroken(error)
     every = _published_instances(cell, settings)

@@ -12,7 +12,7 @@ from amodal_bench.config.build import build
 from amodal_bench.core.errors import BenchError, InputError, UsageError, unbroken
 from amodal_bench.core.files import read_text, write_whole
 from amodal_bench.core.window import ascii_only
-from amodal_bench.datasets.base import Dataset
+from amodal_bench.datasets.base import Dataset, records_of
 from amodal_bench.metrics.protocols import ScoringProtocol
 from amodal_bench.paper.cells import Cell, Plan, adapted, cells, refuse_fixed, told
 from amodal_bench.paper.estimate import Priced, affordable, estimates, half_width, in_words
@@ -84,7 +84,7 @@ def _orders(table: Table, columns: Sequence[Line], plan: Plan) -> dict[str, tupl
             settings = composed_of(tuple(_about(table, column, plan)), tuple(plan.config_dirs))
             dataset: Dataset = build(settings.dataset, "dataset")
             protocol: ScoringProtocol = build(settings.protocol, "protocol")
-            found[column.name] = dataset.name, ordered(dataset.records(), protocol)
+            found[column.name] = dataset.name, ordered(records_of(dataset), protocol)
         except BenchError as error:  # its cells fail, and the others go on
             print(f"no sample of {column.name}: {unbroken(error)}", file=sys.stderr)
     return found

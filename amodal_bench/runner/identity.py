@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from amodal_bench.core.errors import BenchError, ConfigError, with_class
+from amodal_bench.core.errors import ConfigError, answer_of
 from amodal_bench.core.version import __version__
 from amodal_bench.core.versions import versions
 from amodal_bench.datasets.base import Dataset, Decoded
@@ -60,7 +60,7 @@ def _facts_of_dataset(dataset: Dataset) -> dict[str, Any]:
     libraries = dataset.libraries if isinstance(dataset, Decoded) else ()
     return {
         "name": dataset.name,
-        "fingerprint": dataset.fingerprint(),
+        "fingerprint": answer_of("dataset", dataset, "fingerprint"),
         "code": reading_digest(dataset),
         "versions": versions(*libraries),
     }
@@ -73,12 +73,7 @@ def described(model: Model) -> dict[str, Any]:
         ConfigError: it says what JSON cannot hold, or raises anything but a `BenchError`, which is passed on.
     """
     call = f"{type(model).__name__}.describe()"
-    try:
-        facts = model.describe()
-    except BenchError:
-        raise
-    except (Exception, SystemExit) as error:  # a user's own class may fail in any way
-        raise ConfigError(f"model: {call} raises {with_class(error)}") from error
+    facts = answer_of("model", model, "describe")
     if not isinstance(facts, Mapping):
         raise ConfigError(f"model: {call} returns a {type(facts).__name__}; it must be a dict of JSON values")
     found: dict[str, Any] = _as_json(facts, call, "")

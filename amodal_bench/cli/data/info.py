@@ -18,7 +18,6 @@ from amodal_bench.cli.columns import columns
 from amodal_bench.cli.data.compose import open_dataset, settings_of
 from amodal_bench.cli.verbs import verb
 from amodal_bench.cli.words import dataset
-from amodal_bench.core.errors import InputError
 from amodal_bench.core.shown import one_line
 from amodal_bench.core.window import width
 from amodal_bench.report.spark import bar, spark
@@ -41,12 +40,10 @@ FLAGS = ("stuff", "crowd", "truncated", "hidden")
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 def main(name: str, overrides: Sequence[str], config_dir: Sequence[Path], as_json: bool) -> int:
     """Print the facts of an index."""
-    from amodal_bench.datasets.base import outdated_columns
+    from amodal_bench.datasets.base import records_of
 
     opened = open_dataset(settings_of(name, overrides, config_dir))
-    records = opened.records()
-    for old, new in outdated_columns(records).items():
-        raise InputError(opened.name, f"column {old!r} of records() is called {new!r} now", "rename it in the class")
+    records = records_of(opened)
     facts = {"dataset": opened.name, **describe(records), "remarks": remarks(opened)}
     print(json.dumps(facts, indent=2) if as_json else _text(facts))
     return 0

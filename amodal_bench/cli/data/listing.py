@@ -39,12 +39,14 @@ def _title(name: str, file: Path) -> str:
 
 
 def _state(name: str, config_dirs: Sequence[Path], opened: bool) -> str:
+    from amodal_bench.datasets.base import records_of
+
     try:
         settings = compose([f"dataset={name}"], config_dirs)
         root = root_of(settings.dataset)
         if root is not None and not (root.is_dir() and any(root.iterdir())):
             return f"not in {root}"
         state = "needs no files" if root is None else f"found in {root}"
-        return f"{state}, {len(open_dataset(settings).records())} instances" if opened else state
+        return f"{state}, {len(records_of(open_dataset(settings)))} instances" if opened else state
     except BenchError as error:
         return f"error: {error}"

@@ -65,10 +65,11 @@ def main(
     out = out or Path(f"{name}-preview" if several else f"{name}-preview{f'-{first}' * (first > 1)}.png")
     _check(out, several)
     opened = open_dataset(settings_of(name, overrides, config_dir))
+    from amodal_bench.datasets.base import records_of
     from amodal_bench.metrics.protocols import flag
     from amodal_bench.report.rows import categories_of
 
-    records = opened.records()
+    records = records_of(opened)
     categories = categories_of(records)
     every = pages(records[~flag(records, "hidden")], rows)
     if not every:

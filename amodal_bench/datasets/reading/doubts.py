@@ -10,15 +10,18 @@ from amodal_bench.datasets.base import Dataset
 from amodal_bench.datasets.reading.indexed import IndexedDataset
 
 
-def doubts(dataset: Dataset) -> Iterator[str]:
+def doubts(dataset: Dataset, records: pd.DataFrame) -> Iterator[str]:
     """Why the visible masks of a dataset look wrong as a whole, one line each; a sound dataset has none.
 
     A loader of the harness knows which records state a mask; of another class only the occlusion rates are known.
+
+    Args:
+        dataset: the dataset.
+        records: its index.
     """
     stated = dataset.doubts() if isinstance(dataset, IndexedDataset) else []
     yield from stated
-    records = dataset.records()
-    if stated or "occlusion_rate" not in records:
+    if stated:
         return
     rates = pd.to_numeric(records["occlusion_rate"], errors="coerce").dropna()
     if len(rates) and not (rates > 0).any():

@@ -13,7 +13,7 @@ from amodal_bench.config.build import build
 from amodal_bench.config.compose import compose
 from amodal_bench.core.errors import BenchError, UsageError, unbroken
 from amodal_bench.core.ids import among, read_ids
-from amodal_bench.datasets.base import Dataset
+from amodal_bench.datasets.base import Dataset, records_of
 from amodal_bench.paper.cells import Cell, Plan, cells
 from amodal_bench.paper.figures.chosen import Example, Predicted, choose, known_ids
 from amodal_bench.paper.figures.declared import Declared
@@ -41,7 +41,7 @@ def of_columns(
         own = [cell for cell in every if cell.column == column.name]
         try:
             dataset = dataset_of(own[0], config_dirs)
-            records = dataset.records()
+            records = records_of(dataset)
             ids = known_ids(records, asked) if asked else choose(_listed(records, own[0]), count, figure.occlusion)
         except BenchError as error:
             lines.append(f"{figure.name}: no pictures of {column.name}: {unbroken(error)}")
@@ -114,7 +114,7 @@ def lists_of(table: Table, plan: Plan, ids: Sequence[str], folder: Path) -> dict
         own = next(each for each in every if each.column == column.name)
         try:
             dataset = dataset_of(own, plan.config_dirs)
-            known = known_ids(dataset.records(), ids)
+            known = known_ids(records_of(dataset), ids)
         except BenchError as error:
             errors.append(f"{column.name}: {unbroken(error)}")
             continue
