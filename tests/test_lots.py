@@ -79,7 +79,7 @@ def test_lots_are_read_by_other_processes(tmp_path: Path, indent: int | None, se
 
 
 @pytest.mark.usefixtures("small_lots")
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ELEMENTS, ELEMENTS, st.booleans(), st.data())
 def test_any_array_gives_the_same(
     tmp_path: Path, elements: list[Any], others: list[Any], twice: bool, data: st.DataObject
