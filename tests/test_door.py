@@ -101,6 +101,7 @@ def test_an_unknown_word_gets_did_you_mean_over_verbs(run: Run, words: str, gues
         [
             (["--foo"], "unrecognized arguments: --foo"),
             (["--cfg", "nothing"], "argument --cfg/-c: invalid choice: 'nothing'"),
+            (["--experimental-rerun", "none.pickle"], "--experimental-rerun: none.pickle cannot be read as settings"),
             (["--cfg", "job", "-m"], "only one of --run, --multirun, --cfg, --info, --shell-completion"),
             (["--resolve"], "--resolve: goes with --cfg only"),
             (["--config-dir", "nowhere"], "--config-dir: there is no folder nowhere"),

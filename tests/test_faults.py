@@ -24,8 +24,10 @@ from amodal_bench.core import stops
 from amodal_bench.core.errors import ConfigError, one_line
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Problem, Query, Sample
+from amodal_bench.evaluation import sheet
 from amodal_bench.models.hull import ConvexHull
 from amodal_bench.report.outcome import Outcome
+from amodal_bench.report.sheet import Sheet
 from amodal_bench.runner import limit as limits
 from amodal_bench.runner.in_flight import MOST
 from amodal_bench.runner.last_words import FILE, LATE, LastWords
@@ -272,6 +274,41 @@ def test_what_cannot_be_shown_is_not_in_the_sheet_and_costs_no_table(
     poison = asked[0][1]
     for status in (-signal.SIGABRT, -signal.SIGABRT, 0):
         assert ended(lambda: bench(*words)) == status
+
+
+@pytest.mark.slow
+def test_a_model_that_explains_too_few_or_wrongly_has_no_row_of_anothers_pictures(
+    bench: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+    sheets: list[Sheet] = []
+
+    def explain(_: object, queries: Sequence[Query], seeds: Sequence[int]) -> list[dict[str, Any]]:
+        del seeds
+        asked.extend(query.id for query in queries if query.id not in asked)
+        wrong: dict[str, Any] = {"own": np.zeros((4, 4, 3))}
+        pictures: dict[str, dict[str, Any]] = {
+            query.id: {"own": np.full((4, 4, 3), asked.index(query.id), np.uint8)} for query in queries
+        }
+        shown = {**pictures, asked[2]: wrong} if asked[2] in pictures else pictures
+        return [shown[query.id] for query in queries if query.id != asked[0]]
+
+    own = type("Explaining", (ConvexHull,), {"explain": explain, "__module__": __name__})
+    monkeypatch.setitem(globals(), "Explaining", own)
+    monkeypatch.setattr(sheet, "save_sheet", lambda made, _: sheets.append(made))
+    target = f"model._target_={__name__}.Explaining"
+    bench("model=hull", target, "baselines=null", "dataset.images=3", "sheet=4", "engine.batch_size=4")
+    (made,) = sheets
+    assert len(made.rows) == 2
+    for row, number in zip(made.rows, (1, 3), strict=True):
+        assert asked[number] in row.label
+        assert np.all(row.panels["own"].picture == number)
+    missing = [line for line in caplog.text.splitlines() if "is not in the contact sheet" in line]
+    assert len(missing) == 2
+    assert (
+        f"{asked[0]}: is not in the contact sheet (Explaining.explain() does not return a list with one" in missing[0]
+    )
+    assert f"{asked[2]}: is not in the contact sheet (Explaining.explain(): own is (4, 4, 3) float64" in missing[1]
 
 
 def test_what_was_left_out_can_be_tried_again(tmp_path: Path) -> None:

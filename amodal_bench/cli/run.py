@@ -112,9 +112,7 @@ class Job:
 def _run(options: argparse.Namespace) -> int:
     """Compose what the options ask for, then run it, or print it."""
     if options.experimental_rerun:
-        from hydra.main import _get_rerun_conf
-
-        Job(sweep=None)(_get_rerun_conf(options.experimental_rerun, options.overrides))
+        Job(sweep=None)(_kept_settings(options.experimental_rerun, options.overrides))
         return 0
     with _composer(options) as hydra:
         name, overrides = options.config_name or CONFIG, options.overrides
@@ -130,6 +128,17 @@ def _run(options: argparse.Namespace) -> int:
         else:
             return _start(hydra, name, overrides, options.multirun)
     return 0
+
+
+def _kept_settings(file: str, overrides: list[str]) -> DictConfig:
+    """The settings of a job that Hydra has kept in a file. Raises `UsageError` where it cannot be read."""
+    from hydra.main import _get_rerun_conf
+
+    try:
+        return _get_rerun_conf(file, overrides)
+    except Exception as error:  # of a pickle, which may be anything
+        problem = f"{file} cannot be read as settings that Hydra has kept ({one_line(error)})"
+        raise UsageError(f"--experimental-rerun: {problem}") from error
 
 
 def _start(hydra: Hydra, name: str, overrides: list[str], several: bool) -> int:

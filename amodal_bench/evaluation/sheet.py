@@ -14,7 +14,8 @@ from amodal_bench.core.progress import Progress
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Image
 from amodal_bench.datasets.base import Dataset, Query
-from amodal_bench.models.base import Explains, Framed, Model
+from amodal_bench.models.base import Framed, Model
+from amodal_bench.models.explained import explained
 from amodal_bench.report.rows import Shown, categories_of, choose, legend_of_predictions, run_row
 from amodal_bench.report.scored import Scored, has_random_weights
 from amodal_bench.report.sheet import DRAWN_AS, Row, Sheet, save_sheet
@@ -60,15 +61,16 @@ def contact_sheet(settings: Settings, dataset: Dataset, model: Model, scored: Sc
                 with guard.limit.of(len(batch)):
                     samples = [dataset.sample(id) for id in ids]
                     guard.predicting(batch)
-                    explained = _explained(model, [sample.query for sample in samples], settings.seed)
+                    between = _explained(model, [sample.query for sample in samples], settings.seed)
                     windows = [_window(model, sample.query) for sample in samples]
-                for id, sample, between, window in zip(ids, samples, explained, windows, strict=True):
-                    shown = Shown(store.prediction(id), float(ious[id]), random_weights)
-                    drawn[id] = run_row(sample, shown, between, window, categories[id])
+                answers = [Shown(store.prediction(id), float(ious[id]), random_weights) for id in ids]
+                parts = zip(samples, answers, between, windows, [categories[id] for id in ids], strict=True)
+                rows = [run_row(*each) for each in parts]
             except BaseException as error:  # one that cannot be shown costs no table, and no other its row
                 failure = guard.failure(error)
             guard.end(batch)
             if failure is None:
+                drawn.update(zip(ids, rows, strict=True))
                 return {}
             if len(batch) == 1:
                 return {ids[0]: one_line(failure)}
@@ -85,18 +87,16 @@ def contact_sheet(settings: Settings, dataset: Dataset, model: Model, scored: Sc
         log.warning("%s: is not in the contact sheet (%s)", id, why)
     if not drawn:
         return None
-    rows = [drawn[id] for id in chosen if id in drawn]
-    save_sheet(Sheet(f"{dataset.name}: {scored.name} {scored.settings}", rows, legend_of_predictions()), path)
+    shown = [drawn[id] for id in chosen if id in drawn]
+    save_sheet(Sheet(f"{dataset.name}: {scored.name} {scored.settings}", shown, legend_of_predictions()), path)
     if not failed:
         listed.write_text(wanted)
     return path
 
 
 def _explained(model: Model, queries: Sequence[Query], seed: int) -> Sequence[Mapping[str, Image]]:
-    """The pictures of a run with this seed by which a model explains its predictions; none where it has none."""
-    if not isinstance(model, Explains):
-        return [{} for _ in queries]
-    return model.explain(queries, [sample_seed(seed, query.id) for query in queries])
+    """The pictures by which a model explains its predictions in a run with this seed."""
+    return explained(model, queries, [sample_seed(seed, query.id) for query in queries])
 
 
 def _window(model: Model, query: Query) -> Window | None:

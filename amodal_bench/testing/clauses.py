@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from amodal_bench.core.errors import with_class
+from amodal_bench.core.forms import form
 from amodal_bench.core.types import Mask
 
 FAILURES = (Exception, SystemExit)
@@ -37,16 +38,6 @@ def described(error: BaseException) -> str:
     """An error as one line: its class and what it says."""
     # A StopIteration within a generator arrives as the RuntimeError that it causes.
     return with_class(error.__cause__ if isinstance(error.__cause__, StopIteration) else error)
-
-
-def form(value: Any) -> str:
-    """What an answer is, such as `(4, 3) float64` of an array, `a list`, or `a torch.Tensor`."""
-    if isinstance(value, np.ndarray):
-        return f"{value.shape} {value.dtype}"
-    kind = type(value)
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return f"a {kind.__module__.partition('.')[0]}.{kind.__name__}"
-    return f"a {kind.__name__}"
 
 
 def tensor_form(value: Any) -> str:

@@ -8,11 +8,12 @@ from typing import TypeAlias
 import numpy as np
 
 from amodal_bench.core.errors import PredictionError
+from amodal_bench.core.forms import form
 from amodal_bench.core.types import Floats, Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.models.described import facts_of
 from amodal_bench.testing import scenes
-from amodal_bench.testing.clauses import FAILURES, described, form, guarded, of_description, of_generators
+from amodal_bench.testing.clauses import FAILURES, described, guarded, of_description, of_generators
 
 Condition: TypeAlias = Callable[[Image, Mask, int], Floats]
 

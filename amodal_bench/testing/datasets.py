@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from amodal_bench.core.errors import InputError
+from amodal_bench.core.forms import form as _form
 from amodal_bench.core.ids import is_listable
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset, Problem, Sample, outdated_columns
@@ -22,7 +23,6 @@ from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset
 from amodal_bench.datasets.reading.measures import of_masks
 from amodal_bench.testing import settings
 from amodal_bench.testing.clauses import FAILURES, described
-from amodal_bench.testing.clauses import form as _form
 from amodal_bench.testing.made import made
 
 PIXEL_TOLERANCE, RATE_TOLERANCE = 0.01, 0.01

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from amodal_bench.core.errors import PredictionError
+from amodal_bench.core.forms import form, is_picture
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.models.base import Completes, Completion, Explains, Finite, Framed, Model, Step, Stepwise, draws_of
+from amodal_bench.models.explained import wrong_explanation
 from amodal_bench.testing import scenes
 from amodal_bench.testing.clauses import (
     FAILURES,
     as_json,
     described,
-    form,
     guarded,
     of_company,
     of_description,
@@ -176,17 +177,8 @@ def _of_extras(model: Model, query: Query) -> Iterator[str]:
 
 
 def _of_explanation(model: Any, query: Query, seed: int) -> Iterator[str]:
-    found = model.explain([query], [seed])
-    if isinstance(found, Mapping) or not isinstance(found, Sequence) or len(found) != 1:
-        yield "explain() does not return a list with one mapping of pictures for each query"
-        return
-    (pictures,) = found
-    if not isinstance(pictures, Mapping):
-        yield f"explain() returns a list of {type(pictures).__name__}, not of mappings of pictures"
-        return
-    for name, picture in pictures.items():
-        if _flawed(picture):
-            yield f"explain(): {name} is {form(picture)}, not a picture, which is (height, width, 3) uint8"
+    if wrong := wrong_explanation(model.explain([query], [seed]), 1):
+        yield wrong
 
 
 def _of_window(model: Any, query: Query, _seed: int) -> Iterator[str]:
@@ -203,7 +195,7 @@ def _of_completion(model: Any, query: Query, seed: int) -> Iterator[str]:
     made = model.complete(query, seed)
     if not isinstance(made, Completion) or not np.array_equal(made.mask, kept):
         yield "complete() does not return the mask that predict() returns"
-    elif _flawed(made.picture) or made.picture.shape != shape:
+    elif not is_picture(made.picture) or made.picture.shape != shape:
         yield f"complete(): the picture is {form(made.picture)}, not {shape} uint8"
 
 
@@ -212,8 +204,3 @@ def _of_steps(model: Any, query: Query, seed: int) -> Iterator[str]:
     numbers = [step.number for step in steps if isinstance(step, Step)]
     if len(numbers) != len(steps) or not numbers or numbers != sorted(set(numbers)):
         yield "every_step() does not return steps of ascending numbers"
-
-
-def _flawed(picture: Any) -> bool:
-    right = isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 3
-    return not right or picture.shape[2] != 3
