@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,35 @@ def test_a_shard_does_not_depend_on_the_order_of_the_index() -> None:
     records = Toy(images=9).records()
     again = Shard(1, 3).of(records.iloc[::-1])
     assert set(again["id"]) == set(Shard(1, 3).of(records)["id"])
+
+
+def begun(folder: Path, tables: bool) -> None:
+    """What a job leaves that was killed as it made its store, or had made it."""
+    folder.mkdir(parents=True)
+    if tables:
+        with Store(folder / STORE):
+            return
+    with closing(sqlite3.connect(folder / STORE)) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+    assert (folder / STORE).stat().st_size
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tables", [False, True])
+def test_a_job_that_was_killed_as_it_made_its_store_stops_nobody(tmp_path: Path, tables: bool) -> None:
+    alone = ran(tmp_path / "alone", "model=hull")
+    run = tmp_path / "runs" / alone.name
+    begun(run / "shards" / "1-of-2", tables)
+    part = ran(tmp_path, "model=hull", "engine.shard=0/2")
+    merged = merge(run)
+    assert list(merged.taken) == [part] and merged.gaps == ["shard 1/2 has not begun"]
+    assert ran(tmp_path, "model=hull") == run
+    assert rows(run) == rows(alone)
+    shutil.rmtree(run)
+    begun(run, tables)
+    assert ran(tmp_path, "model=hull", "engine.shard=0/1").parent.parent == run
+    assert ran(tmp_path, "model=hull") == run
+    assert rows(run) == rows(alone)
 
 
 @pytest.mark.parametrize("text", ["", "1", "3/3", "-1/3", "0/0", "a/b", "1/2/3", "0.5/2"])

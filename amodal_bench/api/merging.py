@@ -13,6 +13,7 @@ from amodal_bench.runner.merging import take_in, taken_from
 from amodal_bench.runner.nearest import differences
 from amodal_bench.runner.place import opened, room
 from amodal_bench.runner.run_json import FILE, finish, read_facts, write_again
+from amodal_bench.runner.schema import has_table
 from amodal_bench.runner.shards import Shard, named, shards_of
 from amodal_bench.runner.store import STORE, read_store
 
@@ -51,6 +52,8 @@ def merge(run: Path, others: Sequence[Path] = ()) -> Merged:
     sources = [folder for folder in sources if folder.resolve() != run.resolve()]
     if not sources:
         raise UsageError(f"{run}: has no shards; run with engine.shard=k/K first, or name other folders of the run")
+    bare = [folder for folder in sources if _is_bare(folder)]
+    sources = [folder for folder in sources if folder not in bare] or sources
     first = run if (run / STORE).is_file() else sources[0]
     identity = read_facts(first)
     for folder in sources:
@@ -73,7 +76,7 @@ def merge(run: Path, others: Sequence[Path] = ()) -> Merged:
     failed = rows["error"].notna()
     merged.predicted, merged.errors = int((~failed).sum()), int(failed.sum())
     merged.ids = label(rows["id"].astype(str).unique())
-    merged.gaps = _gaps(sources, known)
+    merged.gaps = _gaps(sources, known, {shard for folder in bare if (shard := named(folder.absolute())) is not None})
     return merged
 
 
@@ -85,6 +88,14 @@ def _stores(folder: Path) -> list[Path]:
     return found
 
 
+def _is_bare(folder: Path) -> bool:
+    """Whether a store is that of a shard whose job was killed before it had begun: it says nothing of its run."""
+    if (folder / FILE).is_file() or named(folder.absolute()) is None:
+        return False
+    with room(folder):
+        return read_store(folder / STORE, lambda store: not has_table(store.db, "instances") or not store.draws())
+
+
 def _said(folder: Path) -> str:
     """What a shard's store says of its run."""
     with room(folder):
@@ -94,8 +105,8 @@ def _said(folder: Path) -> str:
     return text
 
 
-def _gaps(sources: Sequence[Path], known: Collection[str]) -> list[str]:
-    """Which shards of as many are not there and were never taken in, are at work or not finished."""
+def _gaps(sources: Sequence[Path], known: Collection[str], bare: Collection[Shard]) -> list[str]:
+    """Which shards of as many are not there and were never taken in, have not begun, are at work or not finished."""
     there: dict[Shard, list[Path]] = {}
     for folder in sources:
         if (shard := named(folder.absolute())) is not None:
@@ -104,7 +115,8 @@ def _gaps(sources: Sequence[Path], known: Collection[str]) -> list[str]:
     for count in sorted({shard.count for shard in there}):
         for shard in (Shard(number, count) for number in range(count)):
             if shard not in there:
-                found += [] if shard.name in known else [f"shard {shard.number}/{count} is not there"]
+                state = "has not begun" if shard in bare else "is not there"
+                found += [] if shard.name in known else [f"shard {shard.number}/{count} {state}"]
             elif all(read_facts(folder).dates["finished"] is None for folder in there[shard]):
                 state = "is still at work" if any(is_held(folder) for folder in there[shard]) else "is not finished"
                 found.append(f"shard {shard.number}/{count} {state}")

@@ -59,7 +59,9 @@ def _take(store: Store, folder: Path, ids: Collection[str] | None) -> int:
 
 
 def _lacking(store: Store, other: Store, ids: Collection[str] | None) -> Found:
-    """What another store has and this one has not."""
+    """What another store has and this one has not; one whose maker was killed before it had tables has nothing."""
+    if not has_table(other.db, "instances"):
+        return [], [], [], {}
     here = {(id, draw): error for id, draw, error in store.db.execute("SELECT id, draw, error FROM instances")}
     # First what there is: mostly all of it has been taken by an earlier start, and nothing need be read.
     lacking = {
