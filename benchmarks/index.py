@@ -28,6 +28,7 @@ from typing import Any
 
 import history
 import numpy as np
+import used
 from PIL import Image, ImageDraw
 
 from amodal_bench.core.rle import decode, encode
@@ -165,27 +166,21 @@ def open_index(folder: Path) -> dict[str, float]:
     """Open the dataset, from the file or from the cache."""
     from amodal_bench.datasets.sailvos.sailvos import SailVos
 
-    wall, cpu = time.perf_counter(), cpu_seconds()
+    wall, cpu = time.perf_counter(), used.cpu_seconds()
     records = SailVos(str(folder)).records()
-    return {"wall": time.perf_counter() - wall, "cpu": cpu_seconds() - cpu, "instances": len(records)}
+    return {"wall": time.perf_counter() - wall, "cpu": used.cpu_seconds() - cpu, "instances": len(records)}
 
 
 def open_plainly(folder: Path) -> dict[str, float]:
     """Load everything, and group it by image."""
-    wall, cpu = time.perf_counter(), cpu_seconds()
+    wall, cpu = time.perf_counter(), used.cpu_seconds()
     with (folder / "valid.json").open(encoding="utf-8") as file:
         data = json.load(file)
     by_image: dict[int, list[Any]] = defaultdict(list)
     for annotation in data["annotations"]:
         by_image[annotation["image_id"]].append(annotation)
     instances = sum(map(len, by_image.values()))
-    return {"wall": time.perf_counter() - wall, "cpu": cpu_seconds() - cpu, "instances": instances}
-
-
-def cpu_seconds() -> float:
-    """Give the CPU seconds of this process, and of those that it has split off and that have ended."""
-    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
+    return {"wall": time.perf_counter() - wall, "cpu": used.cpu_seconds() - cpu, "instances": instances}
 
 
 JOBS: dict[str, Callable[[Path], dict[str, float]]] = {

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 
 import history
+import used
 
 
 def draw_everything(images: int) -> tuple[int, str]:
@@ -49,13 +50,7 @@ def measured(job: str, images: int) -> dict[str, float | str]:
     """Run a job in this process; imports count."""
     instances, fingerprint = JOBS[job](images)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    return {"instances": instances, "fingerprint": fingerprint, "cpu": cpu_seconds(), "peak": peak}
-
-
-def cpu_seconds() -> float:
-    """Give the CPU seconds of this process, and of those that it has split off and that have ended."""
-    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
+    return {"instances": instances, "fingerprint": fingerprint, "cpu": used.cpu_seconds(), "peak": peak}
 
 
 def main() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from amodal_bench.core.digests import files_digest, is_only_touched, stat_of
 from amodal_bench.core.errors import InputError
 from amodal_bench.datasets.base import RECORD_COLUMNS
 from amodal_bench.datasets.reading.index import Index, cached_index, make_index
+from amodal_bench.datasets.toy import Toy
 
 EMPTY, CUT, FLIPPED, OTHER = "empty", "cut", "flipped", "another's"
 DAMAGES = (EMPTY, CUT, FLIPPED, OTHER)
@@ -200,3 +203,21 @@ def test_nothing_is_made_for_a_cache_that_is_gone_without(place: Path, monkeypat
     monkeypatch.delattr(pd.DataFrame, "to_parquet")
     index = cached_index("x", 1, "0" * 64, lambda: make_index([], [], {}))
     assert list(index.instances.columns) == list(RECORD_COLUMNS)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted by Linux")
+def test_an_index_is_read_without_threads_that_outlive_it(place: Path) -> None:
+    """Threads of Arrow's that read a file of Python's end the process by SIGABRT now and then, as it leaves."""
+    count = "len(os.listdir('/proc/self/task'))"
+    code = f"""if True:
+        import os
+        import pyarrow.parquet
+        from amodal_bench.datasets.toy import Toy
+        before, index = {count}, Toy(images=2).index
+        print({count} - before, len(index.instances))
+    """
+    assert Toy(images=2).index.instances.size
+    assert list(place.glob("*.parquet"))
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert int(told[0]) <= 1 and int(told[1]) > 0, "the pool that decodes, at rest"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +100,12 @@ def _kept(file: Path) -> pd.DataFrame | None:
     content = kept_sealed(file)
     if content is None:
         return None
+    from pyarrow import BufferReader, parquet
+
     try:
-        return pd.read_parquet(BytesIO(content))
+        # Arrow's threads may abort or hold up the process as it leaves (apache/arrow 34314, 50482): it starts none.
+        table = parquet.read_table(BufferReader(content), use_threads=False, pre_buffer=False)
+        found: pd.DataFrame = table.to_pandas(use_threads=False)
+        return found
     except (OSError, ValueError):  # another version of the library has written it
         return None
