@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from amodal_bench.core.errors import BenchError, ConfigError, PredictionError, TooLong, one_line, with_class
+from amodal_bench.core.errors import BenchError, PredictionError, TooLong, answer_of, one_line
 from amodal_bench.core.stages import StageCost
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query, Sample
@@ -74,12 +74,8 @@ def _require_mask(answer: Any, shape: tuple[int, ...]) -> None:
 
 def costs_of(model: Model) -> Mapping[str, StageCost]:
     """What a model's stages have cost since the last call. Raises `ConfigError` where it cannot say it."""
-    try:
-        return model.costs() if isinstance(model, Timed) else {}
-    except BenchError:
-        raise
-    except (Exception, SystemExit) as error:  # a user's own class may fail in any way
-        raise ConfigError(f"model: {type(model).__name__}.costs() raises {with_class(error)}") from error
+    found: Mapping[str, StageCost] = answer_of("model", model, "costs") if isinstance(model, Timed) else {}
+    return found
 
 
 def row_of(

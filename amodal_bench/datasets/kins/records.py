@@ -106,14 +106,14 @@ class _Builder:
     def index(self, file: Path) -> Index:
         others = {"categories": self.add_category}
         found = read_annotations(file, KIND, self.pictures, others, ALONE, self.look, self.report, self.uncategorised)
-        pictures = [self.pictures.get(id) for id in found["image_id"]]
+        count = len(found["id"])
         columns = {
             **found,
-            **{name: [getattr(picture, name) for picture in pictures] for name in PICTURE},
-            "video_id": [""] * len(pictures),
+            **self.pictures.columns(found["image_id"]),
+            "video_id": [""] * count,
             # Names differ between the releases as ids do, and the 2019 file lacks id 3.
             "category": [self.categories.get(id, id) for id in found["category"]],
-            "stuff": [False] * len(pictures),
+            "stuff": [False] * count,
             SCENE: [self.scene(*ids) for ids in zip(found["image_id"], found["id"], strict=True)],
         }
         return index_of(columns, self.report, COLUMNS)

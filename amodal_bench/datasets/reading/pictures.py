@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,11 @@ class Pictures:
     def get(self, image_id: str) -> Picture:
         """The picture of this id, one without name and size where there is none."""
         return self.by_id.get(image_id) or Picture()
+
+    def columns(self, image_ids: Sequence[str]) -> dict[str, list[Any]]:
+        """The columns `PICTURE` of instances whose pictures have these ids."""
+        pictures = [self.get(id) for id in image_ids]
+        return {name: [getattr(picture, name) for picture in pictures] for name in PICTURE}
 
 
 def _nameless(stated: Any) -> str:

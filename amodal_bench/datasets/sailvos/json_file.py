@@ -142,14 +142,14 @@ class _Reading:
         # "videos" and "models" say nothing that is needed.
         others = {"categories": self.add_category}
         found = read_annotations(file, (KIND, REMEDY), self.pictures, others, ALONE, self.look, self.report)
-        pictures = [self.pictures.get(id) for id in found["image_id"]]
-        videos = {picture: video_of(picture.picture) for picture in set(pictures)}
+        pictures = self.pictures.columns(found["image_id"])
+        videos = {name: video_of(name) for name in set(pictures["picture"])}
         columns = {
             **found,
-            **{name: [getattr(picture, name) for picture in pictures] for name in PICTURE},
-            "video_id": [videos[picture] for picture in pictures],
+            **pictures,
+            "video_id": [videos[name] for name in pictures["picture"]],
             "category": self.categories(found["category"]),
-            "stuff": [False] * len(pictures),
+            "stuff": [False] * len(found["id"]),
             SCENE: found["image_id"],
             "frame": self.ranks(found["image_id"]),
         }
