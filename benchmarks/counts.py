@@ -80,6 +80,8 @@ def main() -> None:
     history.add_option(parser)
     args = parser.parse_args()
     rounds, ratios = max(args.rounds, 1), dict[str, float]()
+    for shape in SHAPES.values():
+        measure(shape, 5)  # else the allocator still learns what sizes to keep, at the first shape's cost
     print(f"{history.machine()}, NumPy {np.__version__}, median of {rounds} rounds")
     print(f"{'shape':<18}{'way':<15}{'us':>9}{'x joint_counts':>16}")
     for label, shape in SHAPES.items():

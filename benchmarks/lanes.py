@@ -1,4 +1,4 @@
-"""Time the tiny model's micro-batches side by side, and one after the other on all of torch's threads, in turns.
+"""Time the tiny model's micro-batches side by side, one after the other on all of torch's threads, and unscripted.
 
 python benchmarks/lanes.py [--rounds 5] [--busy 2]
 
@@ -23,37 +23,52 @@ from amodal_bench.core.types import Mask
 
 INSTANCES, STEPS = 32, 5
 COUNTING = "while True: pass"
+SIDE_BY_SIDE, IN_TURN, UNSCRIPTED = "side by side", "one after the other", "side by side, not scripted"
+WAYS = {
+    SIDE_BY_SIDE: {"lanes": 2, "scripted": True},
+    IN_TURN: {"lanes": 1, "scripted": True},
+    UNSCRIPTED: {"lanes": 2, "scripted": False},
+}
 
 
-def measure(rounds: int) -> dict[int, list[float]]:
-    """Milliseconds an instance of every round, by the number of lanes.
+def measure(rounds: int) -> dict[str, list[float]]:
+    """Milliseconds an instance of every round, by the way.
 
     Raises:
-        SystemExit: more than the last bits of the numbers behind the masks must have differed.
+        SystemExit: more than the last bits of the numbers behind the masks must have differed, or any where scripts
+            are all that differs.
     """
-    models = {n: load_model("tiny", f"model.steps={STEPS}", f"model.backbone.lanes={n}") for n in (1, 2)}
+    models = {
+        way: load_model(
+            "tiny", f"model.steps={STEPS}", *(f"model.backbone.{name}={value}" for name, value in settings.items())
+        )
+        for way, settings in WAYS.items()
+    }
     dataset = load_dataset("toy", "dataset.images=16")
     samples = [dataset.sample(str(id)) for id in dataset.records()["id"][:INSTANCES]]
     queries, seeds = [sample.query for sample in samples], list(range(len(samples)))
-    took: dict[int, list[float]] = {1: [], 2: []}
-    found: dict[int, list[Mask]] = {}
+    took: dict[str, list[float]] = {way: [] for way in WAYS}
+    found: dict[str, list[Mask]] = {}
     for model in models.values():
-        model.predict(queries[:1], seeds[:1])  # loads the networks
+        model.predict(queries, seeds)  # loads the networks
     for turn in range(2 * rounds):
-        for lanes in ((1, 2), (2, 1))[turn % 2]:
+        for way in list(WAYS)[:: (1, -1)[turn % 2]]:
             start = time.perf_counter()
-            found[lanes] = models[lanes].predict(queries, seeds)
-            took[lanes].append((time.perf_counter() - start) / len(samples) * 1e3)
-    pixels = sum(int(np.count_nonzero(one ^ two)) for one, two in zip(found[1], found[2], strict=True))
-    if pixels > 4 * len(samples):
-        raise SystemExit(f"the masks differ in {pixels} pixels")
-    print(f"the masks differ in {pixels} pixels of {sum(mask.size for mask in found[1])}")
+            found[way] = models[way].predict(queries, seeds)
+            took[way].append((time.perf_counter() - start) / len(samples) * 1e3)
+    for way, allowed in ((IN_TURN, 4 * len(samples)), (UNSCRIPTED, 0)):
+        pixels = sum(
+            int(np.count_nonzero(one ^ two)) for one, two in zip(found[SIDE_BY_SIDE], found[way], strict=True)
+        )
+        print(f"{way}: {pixels} of {sum(mask.size for mask in found[way])} pixels differ")
+        if pixels > allowed:
+            raise SystemExit("these are too many")
     return took
 
 
 def main() -> None:
     """Parse the command line, do the work and print it."""
-    parser = argparse.ArgumentParser(description="Time micro-batches side by side against one after the other.")
+    parser = argparse.ArgumentParser(description="Time micro-batches side by side against two other ways.")
     parser.add_argument("--rounds", type=int, default=5, help="pairs of timings of each way (default: 5)")
     parser.add_argument("--busy", type=int, default=0, help="processes that count beside it (default: 0)")
     history.add_option(parser)
@@ -64,14 +79,17 @@ def main() -> None:
             stack.callback(counting.wait)
             stack.callback(counting.kill)
         took = measure(max(args.rounds, 1))
-    ratio = median(one / two for one, two in zip(took[1], took[2], strict=True))
     beside = f"{torch.get_num_threads()} threads, {args.busy} processes busy beside it"
     print(f"{history.machine()}, torch {torch.__version__}, {beside}")
-    for lanes, all in took.items():
-        print(f"{lanes} at once: {median(all):.1f} ms an instance of {STEPS} steps (median of {len(all)})")
-    print(f"side by side is {ratio:.2f} times as fast")
-    what = "side by side" if not args.busy else f"side by side, {args.busy} busy beside it"
-    history.keep(args.history, "lanes", {what: ratio})
+    ratios = {}
+    for way, all in took.items():
+        print(f"{way}: {median(all):.1f} ms an instance of {STEPS} steps (median of {len(all)})")
+        if way != SIDE_BY_SIDE:
+            ratios[way] = median(other / ours for other, ours in zip(all, took[SIDE_BY_SIDE], strict=True))
+            print(f"{SIDE_BY_SIDE} is {ratios[way]:.2f} times as fast as {way}")
+    busy = f", {args.busy} busy beside it" if args.busy else ""
+    kept = {f"side by side{busy}": ratios[IN_TURN], f"scripted{busy}": ratios[UNSCRIPTED]}
+    history.keep(args.history, "lanes", kept)
 
 
 if __name__ == "__main__":

@@ -129,3 +129,24 @@ def test_company_changes_nothing_and_the_batch_size_only_the_last_bits(
     assert np.array_equal(together, pictures(2, [2, 1, 0])[::-1])
     other = np.abs(together - pictures(3, [0, 1, 2]))
     assert other.max() <= 1 if precision == "float32" else other.mean() < 2
+
+
+@pytest.mark.parametrize("model", mostly_slow([*FAMILIES, "tiny"], 1))
+def test_a_scripted_denoiser_gives_the_same_bits(folders: Callable[[str], Path], model: str) -> None:
+    """With guidance, for batches of two sizes at once in two lanes, and while others of its network look at it."""
+    small = ["model=tiny", "model.backbone.micro_batch=2"] if model == "tiny" else overrides(model, folders(model))
+    plain, scripted = (
+        build(
+            composed(*small, f"++model.backbone.scripted={on}", "++model.backbone.lanes=2").model["backbone"],
+            "model.backbone",
+        )
+        for on in ("false", "true")
+    )
+    for count in (1, 5):
+        conditions, areas, seeds = inputs(count, SIDE)
+        for how in (Denoising(STRATEGIES["none"], 2, 0.75), Denoising(STRATEGIES["conditioning"], 2, 0.0)):
+            expected = inpaint(plain, conditions, areas, seeds, how)
+            assert np.array_equal(expected, inpaint(scripted, conditions, areas, seeds, how))
+    assert plain.describe()["kernels"] | {"scripted": True} == scripted.describe()["kernels"]
+    network = getattr(scripted, "transformer" if model == "flux" else "unet")
+    assert type(network.forward) is not type(network.eval) and any(True for _ in network.parameters())

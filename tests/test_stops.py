@@ -147,17 +147,20 @@ def test_the_door_answers_what_comes_outside_of_any_work(
 @pytest.mark.slow
 def test_a_sweep_that_sigterm_ends_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "conf" / "model").mkdir(parents=True)
-    (tmp_path / "conf" / "model" / "slow.yaml").write_text("_target_: slow_model.Slow\nseconds: 0.2\n")
-    (tmp_path / "slow_model.py").write_text(
-        "import time\n\n\nclass Slow:\n    def __init__(self, seconds): self.seconds = seconds\n"
+    (tmp_path / "conf" / "model" / "stopped.yaml").write_text("_target_: stopped_model.Stopped\n")
+    (tmp_path / "stopped_model.py").write_text(
+        "import os, pathlib, signal, time\n\n\nclass Stopped:\n    batches = 0\n"
         "    def describe(self): return {}\n"
         "    def predict(self, queries, seeds):\n"
-        "        open('begun', 'w').close()\n"
-        "        time.sleep(self.seconds)\n"
+        "        Stopped.batches += 1\n"
+        "        if Stopped.batches == 3 and pathlib.Path('stop').exists():\n"
+        "            pathlib.Path('stop').unlink()\n"
+        "            os.kill(os.getpid(), signal.SIGTERM)\n"
+        "            time.sleep(5)\n"
         "        return [query.visible for query in queries]\n"
     )
     monkeypatch.chdir(tmp_path)
-    words = ["model=slow", "baselines=null", "dataset.images=4", "engine.batch_size=2", "sheet=0"]
+    words = ["model=stopped", "baselines=null", "dataset.images=4", "engine.batch_size=2", "sheet=0"]
     monkeypatch.setattr(sys, "argv", ["amodal-bench", "--config-dir", "conf", *words, "-m", "seed=0,1"])
     told = tmp_path / "told.txt"
 
@@ -168,17 +171,8 @@ def test_a_sweep_that_sigterm_ends_is_continued(tmp_path: Path, monkeypatch: pyt
             os._exit(int(end.code or 0))
         return 0
 
-    def stopped() -> None:
-        process = os.getpid()
-        if os.fork() == 0:
-            while not (tmp_path / "begun").exists():
-                time.sleep(0.02)
-            time.sleep(0.7)
-            os.kill(process, signal.SIGTERM)
-            os._exit(0)
-        main()
-
-    assert ended(stopped, told) == 143
+    (tmp_path / "stop").touch()
+    assert ended(main, told) == 143
     assert told.read_text().endswith(f"ended by SIGTERM: {stops.KEPT}\n") and "Traceback" not in told.read_text()
     assert ended(main, told) == 0
 

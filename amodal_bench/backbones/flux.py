@@ -139,13 +139,9 @@ class Flux(KLBackbone):
             states: Tensor = encoder(tokens.input_ids.to(encoder.device))[0]
         return states
 
-    def tuned(self, network: Any) -> Any:
-        """Fuse and compile the transformer as set; each kind of block is compiled once, not all 57 blocks in one."""
-        if self.fuse:
-            network.fuse_qkv_projections()
-        if self.compile:
-            network.compile_repeated_blocks(fullgraph=True, dynamic=False)
-        return network
+    def compile_denoiser(self, network: Any) -> None:
+        """Each kind of block is compiled once, not all 57 blocks in one."""
+        network.compile_repeated_blocks(fullgraph=True, dynamic=False)
 
     @property
     def _packed_channels(self) -> int:

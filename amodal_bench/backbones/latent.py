@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from amodal_bench.backbones.grid import COVER, GRIDS, Grid, on_grid
+from amodal_bench.backbones.scripted import script
 from amodal_bench.core.errors import ConfigError, InputError
 from amodal_bench.core.versions import versions
 from amodal_bench.weights.loaded import Loaded
@@ -28,6 +29,8 @@ class LatentBackbone(Loaded):
         channels_last: lay convolutions out as GPUs compute them fastest; the CPU ignores it.
         compile: let `torch.compile` make kernels for the networks; the first batch then takes minutes.
         fuse: compute a self-attention's query, key and value in one product.
+        scripted: on a CPU, run the denoiser as TorchScript, which spares small networks Python's time and changes no
+            bit; a GPU ignores it.
         grid: how M comes onto the latent grid: `cover` paints each cell that holds a pixel of it, `nearest` is the
             library's pipelines' way; see `backbones.grid`.
         lanes: on a CPU, batches that are computed at once, each with its share of torch's threads: faster for small
@@ -52,6 +55,7 @@ class LatentBackbone(Loaded):
         channels_last: bool = True,
         compile: bool = False,
         fuse: bool = False,
+        scripted: bool = False,
         grid: Grid = COVER,
         lanes: int = 1,
         **loading: Any,
@@ -67,7 +71,9 @@ class LatentBackbone(Loaded):
             raise ConfigError(f"model.backbone.grid: {grid!r} is not one of {', '.join(map(repr, GRIDS))}")
         self.grid: Grid = grid
         self.micro_batch, self.vae_batch, self.lanes = micro_batch, vae_batch, lanes
-        self.channels_last, self.compile, self.fuse = channels_last, compile, fuse
+        if scripted and compile:
+            raise ConfigError("model.backbone.scripted: not together with model.backbone.compile; choose one of them")
+        self.channels_last, self.compile, self.fuse, self.scripted = channels_last, compile, fuse, scripted
         self._native = native
 
     def describe(self) -> dict[str, Any]:
@@ -80,7 +86,7 @@ class LatentBackbone(Loaded):
             **self.numerics(),
             "micro_batch": self.micro_batch,
             "vae_batch": self.vae_batch,
-            "kernels": {"channels_last": self.channels_last, "compile": self.compile, "fuse": self.fuse},
+            "kernels": {name: getattr(self, name) for name in ("channels_last", "compile", "fuse", "scripted")},
             **self._described_prompt(),
             "versions": versions(*self.libraries()),
         }
@@ -163,9 +169,15 @@ class LatentBackbone(Loaded):
         """A denoiser with the options that make it faster."""
         if self.fuse:
             network.fuse_qkv_projections()
+        if self.scripted and self.device == "cpu":
+            script(network)
         if self.compile:
-            network.compile(dynamic=False)
+            self.compile_denoiser(network)
         return network
+
+    def compile_denoiser(self, network: Any) -> None:
+        """Let kernels be made for the denoiser, at its first call."""
+        network.compile(dynamic=False)
 
     def tuned_autoencoder(self, autoencoder: Any) -> Any:
         """An autoencoder with these options: its two halves are called apart, so they are compiled apart."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -96,8 +97,10 @@ class Inpainter:
             BenchError: weights are absent or cannot be used, or the device's memory does not suffice.
             PredictionError: nothing of an area is left to paint on the latent grid, or numbers are not finite.
         """
-        with stage("loading torch"), uncharged():
-            import torch
+        if "torch" not in sys.modules:
+            with stage("loading torch"), uncharged():
+                import torch
+        import torch
 
         batches, count = self._batches, len(seeds)
 

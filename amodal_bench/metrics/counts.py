@@ -8,15 +8,18 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from amodal_bench.core.types import Integers, Mask
+from amodal_bench.core.types import Floats, Integers, Mask
 
 PREDICTED, AMODAL, VISIBLE, OTHERS = 1, 2, 4, 8
 """A cell's number is the sum of the bits that are set in its pixels."""
 
 CELLS = 16
+WORD = 64
+"""Pixels that are counted at once."""
 
 EXACTLY = np.array(
-    [[(-1) ** (all - one).bit_count() if all & one == one else 0 for all in range(CELLS)] for one in range(CELLS)]
+    [[(-1) ** (all - one).bit_count() if all & one == one else 0 for all in range(CELLS)] for one in range(CELLS)],
+    np.float64,  # exact up to 2**53, and multiplied several times as fast as integers
 )
 """From "at least these bits" to "exactly these bits": Moebius inversion over subsets."""
 
@@ -43,50 +46,39 @@ def joint_counts(predicted: Mask, amodal: Mask, visible: Mask, others: Mask) -> 
         raise ValueError(f"masks of different shapes: {', '.join(str(m.shape) for m in masks)}")
     if any(m.dtype != np.bool_ for m in masks):
         raise ValueError(f"masks must be bool, not {', '.join(str(m.dtype) for m in masks)}")
+    flat, whole = [mask.reshape(-1) for mask in masks], predicted.size // WORD * WORD
+    at_least = _of_words([np.packbits(pixels[:whole]).view(np.uint64) for pixels in flat])
+    at_least[0] = predicted.size
+    if whole < predicted.size:
+        at_least[1:] += _of_bits([pixels[whole:] for pixels in flat])
+    return (EXACTLY @ at_least).astype(np.int64)
+
+
+def _of_words(words: Sequence[Words]) -> Floats:
+    """How many pixels have at least the bits of each cell, (16,), but for the first; of four masks in words."""
     # Around the object all pixels are alike but for others, and most of an image lies around it.
-    top, bottom, left, right = _reach(predicted, amodal, visible)
-    counts = _within([mask[top:bottom, left:right] for mask in masks])
-    around = predicted.size - (bottom - top) * (right - left)
-    under_others = np.count_nonzero(others) - int(counts[OTHERS:].sum())
-    counts[OTHERS] += under_others
-    counts[0] += around - under_others
-    return counts
-
-
-def _reach(predicted: Mask, amodal: Mask, visible: Mask) -> tuple[int, int, int, int]:
-    """The bounding box of three masks' union as (top, bottom, left, right), ends exclusive; (0, 0, 0, 0) of none."""
-    union = predicted | amodal
-    union |= visible
-    rows = np.flatnonzero(union.any(axis=1))
-    if not len(rows):
-        return 0, 0, 0, 0
-    columns = np.flatnonzero(union[rows[0] : rows[-1] + 1].any(axis=0))
-    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-
-
-def _within(masks: Sequence[Mask]) -> Integers:
-    """The (16,) counts of four masks of one shape."""
-    words = _words(masks)
-    # Pixels in which at least these bits are set: popcounts of 64 pixels at a time.
-    both = np.empty((CELLS, words.shape[1]), np.uint64)
+    union = words[0] | words[1]
+    union |= words[2]
+    near = (union != 0).nonzero()[0]
+    both = np.empty((CELLS, len(near)), np.uint64)
     for bit, word in enumerate(words):
         first = 1 << bit
-        both[first] = word
-        np.bitwise_and(both[1:first], word, out=both[first + 1 : 2 * first])
-    at_least = np.empty(CELLS, np.int64)
-    at_least[0] = masks[0].size
+        word.take(near, out=both[first], mode="clip")  # none is outside; with "raise" it would be buffered
+        if bit:
+            np.bitwise_and(both[1:first], both[first], out=both[first + 1 : 2 * first])
+    at_least = np.empty(CELLS)
     np.bitwise_count(both[1:]).sum(axis=1, dtype=np.uint32, out=at_least[1:])
-    return EXACTLY @ at_least
+    at_least[OTHERS] = np.bitwise_count(words[-1]).sum(dtype=np.uint32)
+    return at_least
 
 
-def _words(masks: Sequence[Mask]) -> Words:
-    """Masks of one shape as (N, W) bits, 64 pixels in a word."""
-    shape, size = masks[0].shape, masks[0].size
-    pixels = np.empty((len(masks), -(-size // 64) * 64), bool)
-    pixels[:, size:] = False
-    for own, mask in zip(pixels, masks, strict=True):
-        own[:size].reshape(shape)[...] = mask
-    return np.packbits(pixels, axis=1).view(np.uint64)
+def _of_bits(masks: Sequence[Mask]) -> list[int]:
+    """The same of a few pixels of four masks, each (N,), without the first."""
+    both = [-1]
+    for mask in masks:
+        bits = int.from_bytes(np.packbits(mask).tobytes(), "big")
+        both += [bits & others for others in both]
+    return [bits.bit_count() for bits in both[1:]]
 
 
 def cells(holds: Callable[[bool, bool, bool, bool], bool]) -> Integers:
