@@ -170,10 +170,16 @@ def test_a_model_that_interrupts_itself_is_at_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        (lambda masks: "x" * len(masks), "TypeError: the model returned str where a mask belongs"),
-        (lambda masks: [mask.astype(np.uint8) for mask in masks], "TypeError: the model returned a mask of uint8"),
-        (lambda masks: [mask[:-1] for mask in masks], "ValueError: the model returned a mask of shape (3, 4) for"),
-        (lambda masks: [None] * len(masks), "TypeError: the model returned NoneType where a mask belongs"),
+        (lambda masks: "x" * len(masks), "TypeError: the model returned a str, not a NumPy array of (4, 4) bool"),
+        (
+            lambda masks: [mask.astype(np.uint8) for mask in masks],
+            "TypeError: the model returned (4, 4) uint8, not (4, 4) bool as the image",
+        ),
+        (
+            lambda masks: [mask[:-1] for mask in masks],
+            "TypeError: the model returned (3, 4) bool, not (4, 4) bool as the image",
+        ),
+        (lambda masks: [None] * len(masks), "TypeError: the model returned a NoneType, not a NumPy array of"),
     ],
     ids=["text", "uint8", "shape", "none"],
 )

@@ -290,7 +290,7 @@ def test_a_users_own_model_and_random_weights_anywhere_in_it(
     assert json.loads(Path("out/amodal.json").read_text())["random_weights"] is True
     assert "Own paints nothing" in (told := capsys.readouterr().out) and "random weights" in told
     assert predict([*arguments, "model.fault=true"]) == 1
-    assert "the model returned bool (1, 1), not a bool mask" in capsys.readouterr().err
+    assert "the model returned (1, 1) bool, not " in capsys.readouterr().err
 
 
 NO_PICTURE = "cannot be read as a picture"

@@ -17,6 +17,14 @@ def form(value: Any) -> str:
     return f"a {kind.__name__}"
 
 
+def wrong_mask(value: Any, shape: tuple[int, ...], like: str) -> str | None:
+    """What an answer is instead of a bool mask of `shape`, which is that of `like`; None where it is one."""
+    if not isinstance(value, np.ndarray):
+        return f"{form(value)}, not a NumPy array of {shape} bool"
+    right = value.dtype == np.bool_ and value.shape == shape
+    return None if right else f"{form(value)}, not {shape} bool as {like}"
+
+
 def is_picture(value: Any) -> bool:
     """Whether a value is an image, (H, W, 3) uint8 with a pixel."""
     right = isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 3

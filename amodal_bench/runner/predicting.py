@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from amodal_bench.core.errors import BenchError, PredictionError, TooLong, answer_of, one_line
+from amodal_bench.core.forms import wrong_mask
 from amodal_bench.core.stages import StageCost
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query, Sample
@@ -45,7 +45,8 @@ def predict(
             raise ValueError(f"the model returned {len(masks)} masks for {len(queries)} queries")
         answers: list[Mask | BaseException] = list(masks)
         for mask, query in zip(answers, queries, strict=True):
-            _require_mask(mask, query.visible.shape)
+            if wrong := wrong_mask(mask, query.visible.shape, "the image"):
+                raise TypeError(f"the model returned {wrong}")
         return answers
     except BaseException as error:
         failure = guard.failure(error)
@@ -60,16 +61,6 @@ def predict(
     for start, stop in pairwise((0, *cuts, len(queries))):
         found += predict(model, queries[start:stop], seeds[start:stop], guard, folder)
     return found
-
-
-def _require_mask(answer: Any, shape: tuple[int, ...]) -> None:
-    """Raise `ValueError` or `TypeError` where a model's answer is no mask of the image's shape."""
-    if not isinstance(answer, np.ndarray):
-        raise TypeError(f"the model returned {type(answer).__name__} where a mask belongs, a NumPy array of bool")
-    if answer.dtype != np.bool_:
-        raise TypeError(f"the model returned a mask of {answer.dtype}, which must be bool")
-    if answer.shape != shape:
-        raise ValueError(f"the model returned a mask of shape {answer.shape} for an image of {shape}")
 
 
 def costs_of(model: Model) -> Mapping[str, StageCost]:

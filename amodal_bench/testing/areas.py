@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from amodal_bench.core.errors import PredictionError
+from amodal_bench.core.forms import wrong_mask
 from amodal_bench.core.types import Mask
 from amodal_bench.models.described import facts_of
 from amodal_bench.testing import scenes
-from amodal_bench.testing.clauses import FAILURES, described, guarded, of_description, of_generators, wrong_mask
+from amodal_bench.testing.clauses import FAILURES, described, guarded, of_description, of_generators
 
 
 def violations(area: Callable[[Mask], Mask], count: int = 3) -> list[str]:

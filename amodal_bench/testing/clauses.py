@@ -47,14 +47,6 @@ def tensor_form(value: Any) -> str:
     return form(value) if not isinstance(value, np.ndarray) else "a numpy.ndarray"
 
 
-def wrong_mask(mask: Any, shape: tuple[int, ...], like: str) -> str | None:
-    """What an answer is instead of a bool mask of `shape`, which is that of `like`; None where it is one."""
-    if not isinstance(mask, np.ndarray):
-        return f"{form(mask)}, not a NumPy array of {shape} bool"
-    right = mask.dtype == np.bool_ and mask.shape == shape
-    return None if right else f"{form(mask)}, not {shape} bool as {like}"
-
-
 def of_members(component: Any, *names: str) -> Iterator[str]:
     """A component has the methods of its kind."""
     for name in names:

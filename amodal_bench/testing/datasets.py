@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from amodal_bench.core.errors import InputError
-from amodal_bench.core.forms import form as _form
+from amodal_bench.core.forms import form, is_picture, wrong_mask
 from amodal_bench.core.ids import is_listable
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset, Problem, Sample, outdated_columns
@@ -238,13 +238,12 @@ def _of_form(id: str, sample: Any) -> Iterator[str]:
     if sample.id != id:
         yield f"sample {id!r} has the id {sample.id!r}"
     image = sample.image
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        yield f"sample {id!r}: the image is {_form(image)}, not (H, W, 3) uint8"
+    if not is_picture(image):
+        yield f"sample {id!r}: the image is {form(image)}, not (H, W, 3) uint8"
         return
     for name in ("visible", "amodal", "others"):
-        mask = getattr(sample, name)
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != image.shape[:2]:
-            yield f"sample {id!r}: {name} is {_form(mask)}, not {image.shape[:2]} bool as the image is"
+        if wrong := wrong_mask(getattr(sample, name), image.shape[:2], "the image"):
+            yield f"sample {id!r}: {name} is {wrong}"
 
 
 def _of_record(record: dict[Any, Any], sample: Sample) -> Iterator[str]:

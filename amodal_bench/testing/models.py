@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from amodal_bench.core.errors import PredictionError
-from amodal_bench.core.forms import form, is_picture
+from amodal_bench.core.forms import form, is_picture, wrong_mask
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
@@ -26,7 +26,6 @@ from amodal_bench.testing.clauses import (
     of_members,
     of_unchanged,
     same,
-    wrong_mask,
 )
 from amodal_bench.views.window import Window
 

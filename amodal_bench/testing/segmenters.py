@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from amodal_bench.core.forms import wrong_mask
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.segmenters.base import Prompt, Segmenter
 from amodal_bench.testing import scenes
@@ -20,7 +21,6 @@ from amodal_bench.testing.clauses import (
     of_members,
     of_unchanged,
     same,
-    wrong_mask,
 )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from amodal_bench.core.errors import BenchError, PredictionError, one_line
+from amodal_bench.core.forms import wrong_mask
 from amodal_bench.core.stops import is_wish
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
@@ -43,8 +44,8 @@ def answer(model: Model, query: Query, seed: int) -> Answer:
         mask = found.mask
     else:
         (mask,) = model.predict([query], [seed])
-    if mask.shape != query.visible.shape or mask.dtype != np.bool_:
-        raise PredictionError(f"the model returned {mask.dtype} {mask.shape}, not a bool mask {query.visible.shape}")
+    if wrong := wrong_mask(mask, query.visible.shape, "the image"):
+        raise PredictionError(f"the model returned {wrong}")
     if found is None:
         return Answer(mask, _cut_out(query.image, query.visible), False)
     whole = np.where(query.visible[..., None], query.image, found.picture)
