@@ -160,6 +160,17 @@ def test_every_picture_of_a_row_shows_the_same_part_of_the_image() -> None:
     assert own.text == OWN_VIEW and own.place == row.frame
 
 
+def test_a_picture_or_a_run_named_as_a_column_of_the_sheet_takes_none_of_its_places() -> None:
+    one = sample()
+    pictures = {name: np.zeros_like(one.image) for name in ("image", "prediction", "ground truth")}
+    panels = run_row(one, Shown(one.amodal, 1.0), pictures).panels
+    own = ["image\nthe model's", "prediction\nthe model's", "ground truth\nthe model's"]
+    assert list(panels) == ["image", "V", *own, "prediction", "ground truth"]
+    assert panels["image"].picture is one.image and panels["prediction"].text == "IoU 100.0 %"
+    runs = runs_row(one, {"V": Shown(one.amodal, 1.0), "other": Shown(None, 0.0)}).panels
+    assert list(runs) == ["image", "V", "V\nthe model's", "other", "ground truth"]
+
+
 def test_a_predictions_far_end_is_in_the_frame_of_the_row() -> None:
     one, far = sample(), box(20, 40, 20, 80)
     near, wide = run_row(one, Shown(one.visible, 0.5), {}), run_row(one, Shown(far, 0.6), {})

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def script(network: Any) -> None:
-    """Let calls of a network run as TorchScript, written down at the first call for each shape of its inputs.
+    """Let calls of a network run as TorchScript, written down at the first call with inputs of a form.
 
     Args:
-        network: a denoiser of diffusers, whose weights change no more, in a call of which all else than tensors is
-            the same each time. What it returns then has its first output alone, `sample`.
+        network: a denoiser of diffusers, whose weights change no more. What it returns from now on has its first
+            output alone, `sample`.
     """
     network.forward = _Scripted(network)
 
@@ -36,7 +36,8 @@ class _Scripted:
 
         leaves, form = tree_flatten((args, named))
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-        key = (str(form), *(tuple(tensor.shape) for tensor in tensors))
+        said = ((leaf.shape, leaf.dtype) if isinstance(leaf, Tensor) else repr(leaf) for leaf in leaves)
+        key = (str(form), *said)
         with self._writing:
             if key not in self._scripts:
                 self._scripts[key] = self._written(leaves, form, tensors)

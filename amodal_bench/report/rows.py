@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,9 @@ PICTURE, VISIBLE, AMODAL, HIDDEN, TRUTH = "image", "V", "A", "hidden", "ground t
 
 OWN_VIEW = "the model's view"
 """The head of pictures by a model that does not say which part of the image they show."""
+
+THEIRS = "the model's"
+"""What stands below the head of a model's picture, or of a run, that is called as a column of the sheet's own."""
 
 
 @dataclass(frozen=True)
@@ -122,14 +125,21 @@ def _row(
     meant = [one.mask for one in predicted.values() if one.mask is not None and not one.random]
     frame = frame_around([sample.amodal, sample.visible, *meant])
     panels = {PICTURE: Panel(sample.image), VISIBLE: Panel(sample.image, {KEPT: sample.visible})}
+    predicted = {_apart(head, (PICTURE, VISIBLE, TRUTH)): one for head, one in predicted.items()}
     for title, picture in between.items():
         # Without its window a picture is shown whole, and says so.
         place = frame if window is None else Frame(window.x, window.y, window.width, window.height)
+        title = _apart(title, (PICTURE, VISIBLE, TRUTH, *predicted))
         panels[title] = Panel(picture, text=OWN_VIEW if window is None else "", place=place)
     for head, one in predicted.items():
         panels[head] = _prediction(sample, one)
     panels[TRUTH] = Panel(sample.image, annotated(sample.amodal, sample.visible))
     return Row(label_of(sample, category), frame, panels)
+
+
+def _apart(head: str, own: Collection[str]) -> str:
+    """A column's head that a model's author or a run gives, told apart from the sheet's own."""
+    return f"{head}\n{THEIRS}" if head in own else head
 
 
 def _prediction(sample: Sample, shown: Shown) -> Panel:
