@@ -55,6 +55,7 @@ class _Scripted:
                 self.network = network
 
             def forward(self, *tensors: Tensor) -> Tensor:
+                """The network's first output, of a call in which these tensors take the places of the first one's."""
                 rest = iter(tensors)
                 filled = [next(rest) if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
                 args, named = tree_unflatten(filled, form)
