@@ -55,7 +55,7 @@ def joint_counts(predicted: Mask, amodal: Mask, visible: Mask, others: Mask) -> 
 
 
 def _of_words(words: Sequence[Words]) -> Floats:
-    """How many pixels have at least the bits of each cell, (16,) but for the first, which is left; of masks in words."""
+    """How many pixels of four masks in words have at least the bits of each cell; (16,), the first is not set."""
     # Around the object all pixels are alike but for others, and most of an image lies around it.
     union = words[0] | words[1]
     union |= words[2]
@@ -73,7 +73,7 @@ def _of_words(words: Sequence[Words]) -> Floats:
 
 
 def _of_bits(masks: Sequence[Mask]) -> list[int]:
-    """How many of a few pixels have at least the bits of each cell but the first; of four masks, each (N,)."""
+    """How many pixels of four masks, each (N,), have at least the bits of each cell but the first."""
     both = [-1]
     for mask in masks:
         bits = int.from_bytes(np.packbits(mask).tobytes(), "big")
