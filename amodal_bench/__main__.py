@@ -1,6 +1,7 @@
 """`python -m amodal_bench`, the same program as `amodal-bench`: from here on a signal has its line."""
 
 import _signal  # type: ignore[import-not-found]  # what `signal` adds to it takes longer than all before it
+import atexit
 import os
 import sys
 
@@ -25,8 +26,15 @@ def leave(number: int, _: "FrameType | None") -> None:
 leave.gives_way = True  # type: ignore[attr-defined]  # to `core.stops`, as the handler that Python begins with does
 
 
+def ignore() -> None:
+    """Heed no signal any more: all is done and told, and Python would let one end the process without its line."""
+    for number in LINES:
+        _signal.signal(number, _signal.SIG_IGN)
+
+
 def start() -> None:
     """Run the program, and end the process."""
+    atexit.register(ignore)  # as the first, so that it is called as the last
     for number in LINES:
         if _signal.getsignal(number) in (_signal.SIG_DFL, _signal.default_int_handler):  # `nohup` ignores SIGHUP
             _signal.signal(number, leave)

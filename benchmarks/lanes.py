@@ -2,7 +2,8 @@
 
 python benchmarks/lanes.py [--rounds 5] [--busy 2]
 
---busy N does so beside N processes that do nothing but count, as on a machine that others use, too.
+The networks are loaded and the script is written before. --busy N does so beside N processes that do nothing but
+count, as on a machine that others use, too.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def main() -> None:
             ratios[way] = median(other / ours for other, ours in zip(all, took[SIDE_BY_SIDE], strict=True))
             print(f"{SIDE_BY_SIDE} is {ratios[way]:.2f} times as fast as {way}")
     busy = f", {args.busy} busy beside it" if args.busy else ""
-    kept = {f"side by side{busy}": ratios[IN_TURN], f"scripted{busy}": ratios[UNSCRIPTED]}
+    kept = {f"side by side, scripted{busy}": ratios[IN_TURN], f"scripted{busy}": ratios[UNSCRIPTED]}
     history.keep(args.history, "lanes", kept)
 
 

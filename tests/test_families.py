@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import MethodType
 
 import numpy as np
 import pytest
@@ -133,11 +134,11 @@ def test_company_changes_nothing_and_the_batch_size_only_the_last_bits(
 
 @pytest.mark.parametrize("model", mostly_slow([*FAMILIES, "tiny"], 1))
 def test_a_scripted_denoiser_gives_the_same_bits(folders: Callable[[str], Path], model: str) -> None:
-    """With guidance, for batches of two sizes at once in two lanes, and while others of its network look at it."""
+    """With guidance and without, for one batch and for several, the last of which is padded."""
     small = ["model=tiny", "model.backbone.micro_batch=2"] if model == "tiny" else overrides(model, folders(model))
     plain, scripted = (
         build(
-            composed(*small, f"++model.backbone.scripted={on}", "++model.backbone.lanes=2").model["backbone"],
+            composed(*small, f"model.backbone.scripted={on}").model["backbone"],
             "model.backbone",
         )
         for on in ("false", "true")
@@ -147,6 +148,7 @@ def test_a_scripted_denoiser_gives_the_same_bits(folders: Callable[[str], Path],
         for how in (Denoising(STRATEGIES["none"], 2, 0.75), Denoising(STRATEGIES["conditioning"], 2, 0.0)):
             expected = inpaint(plain, conditions, areas, seeds, how)
             assert np.array_equal(expected, inpaint(scripted, conditions, areas, seeds, how))
-    assert plain.describe()["kernels"] | {"scripted": True} == scripted.describe()["kernels"]
-    network = getattr(scripted, "transformer" if model == "flux" else "unet")
-    assert type(network.forward) is not type(network.eval) and any(True for _ in network.parameters())
+    assert plain.describe() == scripted.describe()
+    name = "transformer" if model == "flux" else "unet"
+    is_scripted = [isinstance(getattr(each, name).forward, MethodType) for each in (plain, scripted)]
+    assert is_scripted == [True, False]

@@ -188,14 +188,40 @@ def test_a_signal_has_its_line_before_the_program_is_loaded_and_after_it_is_done
         f"        if name == 'amodal_bench.cli.main': os.kill(os.getpid(), {int(number)})\n"
         "sys.meta_path.insert(0, Finder())\nstart()\n"
     )
-    leaving = (
+    kill = f"atexit.register(os.kill, os.getpid(), {int(number)})"
+    done = (
         "import atexit, os, sys, types\nfrom amodal_bench.__main__ import start\n"
-        "module = sys.modules['amodal_bench.cli.main'] = types.ModuleType('main')\nmodule.main = sys.exit\n"
-        f"atexit.register(os.kill, os.getpid(), {int(number)})\nstart()\n"
+        "module = sys.modules['amodal_bench.cli.main'] = types.ModuleType('main')\n"
     )
-    for program in (loading, leaving) if number == signal.SIGINT else (loading,):
-        done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout, done.stderr) == (status, "", f"{line}\n")
+    leaving = f"{done}module.main = lambda: ({kill}, sys.exit(3))\nstart()\n"
+    left = f"{done}{kill}\nmodule.main = lambda: sys.exit(3)\nstart()\n"  # what is asked first comes last
+    answer = (status, "", f"{line}\n")
+    ends = {loading: answer, leaving: answer, left: (3, "", "")}
+    for program in ends if number == signal.SIGINT else (loading,):
+        end = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=False)
+        assert (end.returncode, end.stdout, end.stderr) == ends[program]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status", "line"), LINES[:2])
+def test_a_stop_waits_for_the_lanes_that_compute(tmp_path: Path, number: int, status: int, line: str) -> None:
+    """Python that leaves while torch computes in another thread is aborted."""
+    program = (
+        "import os, sys, threading\n"
+        "from amodal_bench.__main__ import start\nfrom amodal_bench.method import inpaint\n"
+        "heed, steps = inpaint.heed, []\n"
+        "def heeded():\n"
+        "    heed()\n"
+        "    if threading.current_thread().name == 'lane':\n"
+        "        steps.append(0)\n"
+        f"        if len(steps) == 3: os.kill(os.getpid(), {int(number)})\n"
+        "inpaint.heed = heeded\nstart()\n"
+    )
+    words = ["dataset.images=12", "sheet=0", "baselines=null", f"results={tmp_path / 'results'}"]
+    environment = os.environ | {"OMP_NUM_THREADS": "2", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", program, *words]
+    end = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (end.returncode, end.stderr) == (status, f"{line}: {stops.KEPT}\n")
 
 
 def test_what_the_program_begins_with_gives_way_to_a_run_and_comes_back() -> None:

@@ -29,8 +29,8 @@ class LatentBackbone(Loaded):
         channels_last: lay convolutions out as GPUs compute them fastest; the CPU ignores it.
         compile: let `torch.compile` make kernels for the networks; the first batch then takes minutes.
         fuse: compute a self-attention's query, key and value in one product.
-        scripted: on a CPU, run the denoiser as TorchScript, which spares small networks Python's time and changes no
-            bit; a GPU ignores it.
+        scripted: on a CPU, run the denoiser as TorchScript where it is not compiled: that spares small networks
+            Python's time. It changes no bit, and is in no identity; a GPU ignores it.
         grid: how M comes onto the latent grid: `cover` paints each cell that holds a pixel of it, `nearest` is the
             library's pipelines' way; see `backbones.grid`.
         lanes: on a CPU, batches that are computed at once, each with its share of torch's threads: faster for small
@@ -71,8 +71,6 @@ class LatentBackbone(Loaded):
             raise ConfigError(f"model.backbone.grid: {grid!r} is not one of {', '.join(map(repr, GRIDS))}")
         self.grid: Grid = grid
         self.micro_batch, self.vae_batch, self.lanes = micro_batch, vae_batch, lanes
-        if scripted and compile:
-            raise ConfigError("model.backbone.scripted: not together with model.backbone.compile; choose one of them")
         self.channels_last, self.compile, self.fuse, self.scripted = channels_last, compile, fuse, scripted
         self._native = native
 
@@ -86,7 +84,7 @@ class LatentBackbone(Loaded):
             **self.numerics(),
             "micro_batch": self.micro_batch,
             "vae_batch": self.vae_batch,
-            "kernels": {name: getattr(self, name) for name in ("channels_last", "compile", "fuse", "scripted")},
+            "kernels": {"channels_last": self.channels_last, "compile": self.compile, "fuse": self.fuse},
             **self._described_prompt(),
             "versions": versions(*self.libraries()),
         }
@@ -169,10 +167,10 @@ class LatentBackbone(Loaded):
         """A denoiser with the options that make it faster."""
         if self.fuse:
             network.fuse_qkv_projections()
-        if self.scripted and self.device == "cpu":
-            script(network)
         if self.compile:
             self.compile_denoiser(network)
+        elif self.scripted and self.device == "cpu":
+            script(network)
         return network
 
     def compile_denoiser(self, network: Any) -> None:

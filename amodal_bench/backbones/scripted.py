@@ -8,11 +8,23 @@ from __future__ import annotations
 
 import threading
 import warnings
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from amodal_bench.core.stages import uncharged
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_writing = threading.Lock()
+"""One script is written at a time: while it is, warnings are kept silent, which all threads share."""
+
+
+class Output(NamedTuple):
+    """What a scripted network returns, as the library's own outputs do by name and by place."""
+
+    sample: Tensor
 
 
 def script(network: Any) -> None:
@@ -27,10 +39,10 @@ def script(network: Any) -> None:
 
 class _Scripted:
     def __init__(self, network: Any) -> None:
-        self._network, self._writing = network, threading.Lock()
+        self._network = network
         self._scripts: dict[tuple[Any, ...], Any] = {}
 
-    def __call__(self, *args: Any, **named: Any) -> SimpleNamespace:
+    def __call__(self, *args: Any, return_dict: bool = True, **named: Any) -> tuple[Tensor]:  # noqa: ARG002
         from torch import Tensor
         from torch.utils._pytree import tree_flatten
 
@@ -38,10 +50,15 @@ class _Scripted:
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
         said = ((leaf.shape, leaf.dtype) if isinstance(leaf, Tensor) else repr(leaf) for leaf in leaves)
         key = (str(form), *said)
-        with self._writing:
-            if key not in self._scripts:
-                self._scripts[key] = self._written(leaves, form, tensors)
-        return SimpleNamespace(sample=self._scripts[key](*tensors))
+        if key not in self._scripts:
+            with uncharged(), _writing:
+                if key not in self._scripts:
+                    self._scripts[key] = self._written(leaves, form, tensors)
+        return Output(self._scripts[key](*tensors))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy writes its own scripts, of its own network."""
+        return {"_network": self._network, "_scripts": {}}
 
     def _written(self, leaves: list[Any], form: Any, tensors: list[Tensor]) -> Any:
         import torch
@@ -64,10 +81,20 @@ class _Scripted:
 
         del self._network.forward  # the class's own, which is written down
         try:
-            # It warns of every shape that is taken as fixed, which is what we want, and that there are newer ways.
-            with warnings.catch_warnings(action="ignore"):
+            with _without_warnings():
                 call = Call(self._network).eval()
                 traced = torch.jit.trace(call, tuple(tensors), check_trace=False)  # type: ignore[no-untyped-call]
-                return torch.jit.freeze(traced)
+                return torch.jit.freeze(traced, optimize_numerics=False)  # else sums may be put together
         finally:
             self._network.forward = self
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Say nothing of shapes that are taken as fixed, which is what we want, nor that there are newer ways."""
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield

@@ -17,6 +17,19 @@ Result = TypeVar("Result")
 LOOK = 0.2
 """Seconds between looks at whether the work was interrupted, while it is waited for."""
 
+_own = threading.local()
+
+
+class Unwanted(BaseException):
+    """Nobody waits any more for what a lane computes."""
+
+
+def heed() -> None:
+    """Raise `Unwanted` in a lane whose jobs have been interrupted, and nothing anywhere else."""
+    interrupted: threading.Event | None = getattr(_own, "interrupted", None)
+    if interrupted is not None and interrupted.is_set():
+        raise Unwanted
+
 
 @contextmanager
 def share_of_threads(lanes: int) -> Iterator[int]:
@@ -45,8 +58,8 @@ def share_of_threads(lanes: int) -> Iterator[int]:
 def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
     """The results of jobs that are done at once, each in a thread of its own; one alone is done in this thread.
 
-    Whoever interrupts this thread is heeded at once: what is being done then comes to its end unseen, and does not
-    keep the process.
+    Whoever interrupts this thread is heeded at once: what is being done then ends unseen when it calls `heed`, or is
+    done. The process waits for it, since Python may not leave while torch computes: it would be aborted.
 
     Args:
         jobs: each computes with torch, under this thread's mode of gradients and number of threads.
@@ -58,8 +71,10 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
     if len(jobs) == 1:
         return [jobs[0]()]
     threads, inference = torch.get_num_threads(), torch.is_inference_mode_enabled()
+    interrupted = threading.Event()
 
     def lane(job: Callable[[], Result], future: Future[Result]) -> None:
+        _own.interrupted = interrupted
         try:
             torch.set_num_threads(threads)  # OpenMP has a number for each thread
             with torch.inference_mode(inference):
@@ -70,7 +85,11 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
     futures: list[Future[Result]] = []
     for job in jobs:
         futures.append(Future())
-        threading.Thread(target=lane, args=(job, futures[-1]), name="lane", daemon=True).start()
-    while wait(futures, LOOK).not_done:
-        pass  # between two looks this thread can be interrupted
+        threading.Thread(target=lane, args=(job, futures[-1]), name="lane").start()
+    try:
+        while wait(futures, LOOK).not_done:
+            pass  # between two looks this thread can be interrupted
+    except BaseException:
+        interrupted.set()
+        raise
     return [future.result() for future in futures]

@@ -12,6 +12,7 @@ from amodal_bench.backbones.base import Backbone, Schedule, Shown
 from amodal_bench.backbones.stages import DECODE, DENOISE, ENCODE, batch_sizes, lanes_of
 from amodal_bench.core.batches import Batches, Tensors
 from amodal_bench.core.errors import ConfigError, PredictionError
+from amodal_bench.core.lanes import heed
 from amodal_bench.core.noise import draw, generator
 from amodal_bench.core.progress import stage
 from amodal_bench.core.stages import Stages, uncharged
@@ -164,6 +165,7 @@ class Inpainter:
         first = first_step(leakage, steps)
         x = schedule.known(clean, eps, first) if first else schedule.initial * eps
         for step in range(first, steps):
+            heed()
             output = self._output(x, schedule, step, encoded)
             advanced = backbone.advance(output, schedule, step, x, generators)
             known = schedule.known(clean, eps, step + 1)

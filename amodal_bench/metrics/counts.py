@@ -46,7 +46,7 @@ def joint_counts(predicted: Mask, amodal: Mask, visible: Mask, others: Mask) -> 
         raise ValueError(f"masks of different shapes: {', '.join(str(m.shape) for m in masks)}")
     if any(m.dtype != np.bool_ for m in masks):
         raise ValueError(f"masks must be bool, not {', '.join(str(m.dtype) for m in masks)}")
-    flat, whole = [mask.reshape(-1) for mask in masks], predicted.size // WORD * WORD
+    flat, whole = [np.asarray(mask).reshape(-1) for mask in masks], predicted.size // WORD * WORD
     at_least = _of_words([np.packbits(pixels[:whole]).view(np.uint64) for pixels in flat])
     at_least[0] = predicted.size
     if whole < predicted.size:
