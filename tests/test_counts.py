@@ -55,6 +55,12 @@ def test_equals_the_dense_count_on_random_masks(shape: tuple[int, int], density:
         assert counts.tolist() == dense(*masks).tolist()
 
 
+@pytest.mark.parametrize("kind", [np.matrix, np.ma.masked_array])
+def test_arrays_of_other_kinds_are_counted_as_plain_ones(kind: Any) -> None:
+    masks = random_masks((9, 85), 0.4)
+    assert joint_counts(*map(kind, masks)).tolist() == dense(*masks).tolist()
+
+
 @pytest.mark.parametrize("number", range(16))
 def test_each_cell_is_the_sum_of_its_bits(number: int) -> None:
     masks = [np.full((3, 7), bool(number & bit)) for bit in (PREDICTED, AMODAL, VISIBLE, OTHERS)]
