@@ -83,10 +83,10 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
             future.set_exception(error)
 
     futures: list[Future[Result]] = []
-    for job in jobs:
-        futures.append(Future())
-        threading.Thread(target=lane, args=(job, futures[-1]), name="lane").start()
     try:
+        for job in jobs:
+            futures.append(Future())
+            threading.Thread(target=lane, args=(job, futures[-1]), name="lane").start()
         while wait(futures, LOOK).not_done:
             pass  # between two looks this thread can be interrupted
     except BaseException:
