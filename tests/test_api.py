@@ -248,7 +248,7 @@ def test_too_many_errors_are_an_error_after_the_tables_are_written() -> None:
         ((), {"model": "hul"}, "UsageError", r"model=hul: .*did you mean 'hull'\?"),
         ((), {"modle": "hull"}, "UsageError", r"modle: unknown key; did you mean 'model'\?"),
         ((), {"settings": {"dataset.imags": 3}}, "UsageError", r"dataset\.imags: .*did you mean 'images'\?"),
-        ((), {"settings": {"dataset.images": object()}}, "ConfigError", "dataset.images: .*not a object"),
+        ((), {"settings": {"dataset.images": object()}}, "ConfigError", "dataset.images: .*not an object"),
         ((), {"limit": 0}, "ConfigError", "limit: 0"),
         ((None,), {}, "UsageError", "None: an override is text of the form KEY=VALUE"),
         ((Shifted(1),), {}, "UsageError", "a Shifted: an override is text"),
@@ -256,14 +256,14 @@ def test_too_many_errors_are_an_error_after_the_tables_are_written() -> None:
         ((), {"settings": "model=hull"}, "ConfigError", "settings: must be a dict by dotted names .*not a str"),
         ((), {"settings": ["model=hull"]}, "ConfigError", "settings: must be a dict .*not a list"),
         ((), {"settings": {3: 4}}, "ConfigError", "settings: 3 must be text"),
-        ((), {"ids": 3}, "ConfigError", "ids: must be a file .*or a list of ids, not a int"),
+        ((), {"ids": 3}, "ConfigError", "ids: must be a file .*or a list of ids, not an int"),
         ((), {"name": 3}, "ConfigError", "name: must be text"),
-        ((), {"config_dirs": 3}, "UsageError", "config_dirs: must be a folder or a list of folders, not a int"),
+        ((), {"config_dirs": 3}, "UsageError", "config_dirs: must be a folder or a list of folders, not an int"),
         ((), {"config_dirs": [None]}, "UsageError", "config_dirs: must be a folder or a list of folders"),
         ((), {"config_dirs": "nowhere"}, "UsageError", "config_dirs: nowhere is not a folder"),
         ((), {"limit": "x"}, "UsageError", "^limit: must be a whole number or null, not 'x'$"),
         ((), {"settings": {"dataset.images": "x"}}, "ConfigError", "^dataset.images: must be a whole number"),
-        ((), {"model": 3}, "ConfigError", "model: a int cannot be used"),
+        ((), {"model": 3}, "ConfigError", "model: an int cannot be used"),
         (("hull",), {}, "UsageError", "'hull': an override is text of the form KEY=VALUE"),
         (("leakage=none,blend",), {}, "UsageError", "leakage=none,blend: has several values"),
         ((), {"experiment": "leakage"}, "UsageError", "leakage=blend,.*these are several runs"),
@@ -381,8 +381,8 @@ def test_a_run_or_a_protocol_of_the_wrong_kind_is_one_line(outcome: amodal_bench
     with pytest.raises(amodal_bench.UsageError, match=r"not by a Outcome; give its main\.folder"):
         amodal_bench.score(outcome)  # type: ignore[arg-type]
     wrong: list[tuple[dict[str, Any], str]] = [
-        ({"protocol": 3}, "protocol: must be a name or a ScoringProtocol, not a int"),
-        ({"dataset": 3}, "dataset: a int cannot be used"),
+        ({"protocol": 3}, "protocol: must be a name or a ScoringProtocol, not an int"),
+        ({"dataset": 3}, "dataset: an int cannot be used"),
         ({"ids": 3}, "ids: must be a file"),
         ({"config_dirs": 3}, "config_dirs: must be a folder"),
     ]

@@ -180,8 +180,11 @@ def test_a_model_that_interrupts_itself_is_at_fault(tmp_path: Path) -> None:
             "TypeError: the model returned (3, 4) bool, not (4, 4) bool as the image",
         ),
         (lambda masks: [None] * len(masks), "TypeError: the model returned a NoneType, not a NumPy array of"),
+        (lambda masks: None, "TypeError: the model returned a NoneType, not a list of masks"),
+        (lambda masks: (mask for mask in masks), "TypeError: the model returned a generator, not a list of masks"),
+        (lambda masks: masks * 2, "ValueError: the model returned 2 masks for 1 queries"),
     ],
-    ids=["text", "uint8", "shape", "none"],
+    ids=["text", "uint8", "shape", "none", "nothing", "generator", "too many"],
 )
 def test_nonsense_in_answer_to_a_batch_is_one_samples_fault(
     tmp_path: Path, answers: Callable[[list[Mask]], Any], said: str

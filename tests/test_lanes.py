@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from conftest import composed
 
 from amodal_bench.backbones.base import Backbone
 from amodal_bench.config.build import build
+from amodal_bench.core import lanes
 from amodal_bench.core.batches import Batches, Tensors
 from amodal_bench.core.errors import ConfigError
 from amodal_bench.core.lanes import side_by_side
 from amodal_bench.core.stages import Stages
 from amodal_bench.core.types import Image
+from amodal_bench.datasets.base import Query
 from amodal_bench.method.inpaint import Denoising, Inpainter
 from amodal_bench.method.leakage import Conditioning
 
@@ -128,6 +131,27 @@ def test_lanes_change_no_bit_of_a_picture() -> None:
     one_by_one = pictures(1, 1, range(5), scripted=False)
     assert np.array_equal(one_by_one, pictures(2, 2, range(5), range(5))[5:])
     assert np.array_equal(one_by_one, pictures(2, 2, [0, 1], [2, 3], [4]))
+
+
+@pytest.mark.parametrize("name", ["tiny", pytest.param("random/pix2gestalt", marks=pytest.mark.slow)])
+def test_a_lane_that_nobody_waits_for_ends_at_its_next_step(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted, steps = threading.Event(), list[int]()
+    model: Any = build(composed(f"model={name}", "model.steps=5").model, "model")
+    denoise = model.backbone.denoise
+
+    def denoised(x: Any, schedule: Any, step: int, shown: Any) -> Any:
+        steps.append(step)
+        if len(steps) == 2:
+            interrupted.set()
+        return denoise(x, schedule, step, shown)
+
+    monkeypatch.setattr(model.backbone, "denoise", denoised)
+    monkeypatch.setattr(lanes._own, "interrupted", interrupted, raising=False)
+    visible = np.pad(np.ones((30, 30), bool), 17)
+    query = Query("a", np.full((64, 64, 3), 90, np.uint8), visible)
+    with pytest.raises(lanes.Unwanted):
+        model.predict([query], [0])
+    assert len(steps) == 2
 
 
 def test_a_number_of_lanes_below_one_is_refused() -> None:

@@ -167,8 +167,8 @@ def test_a_picture_or_a_run_named_as_a_column_of_the_sheet_takes_none_of_its_pla
     own = ["image\nthe model's", "prediction\nthe model's", "ground truth\nthe model's"]
     assert list(panels) == ["image", "V", *own, "prediction", "ground truth"]
     assert panels["image"].picture is one.image and panels["prediction"].text == "IoU 100.0 %"
-    runs = runs_row(one, {"V": Shown(one.amodal, 1.0), "other": Shown(None, 0.0)}).panels
-    assert list(runs) == ["image", "V", "V\nthe model's", "other", "ground truth"]
+    runs = runs_row(one, {"V": Shown(one.amodal, 1.0), "V\nthe model's": Shown(None, 0.0)}).panels
+    assert list(runs) == ["image", "V", "V\nthe model's", "V\nthe model's\nthe model's", "ground truth"]
 
 
 def test_a_predictions_far_end_is_in_the_frame_of_the_row() -> None:

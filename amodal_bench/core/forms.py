@@ -14,7 +14,7 @@ def form(value: Any) -> str:
     kind = type(value)
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"a {kind.__module__.partition('.')[0]}.{kind.__name__}"
-    return f"a {kind.__name__}"
+    return f"{'an' if kind.__name__[0] in 'aeiouAEIOU' else 'a'} {kind.__name__}"
 
 
 def wrong_mask(value: Any, shape: tuple[int, ...], like: str) -> str | None:

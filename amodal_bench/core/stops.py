@@ -99,10 +99,14 @@ def told(error: BaseException, kept: str = "") -> str:
     return f"{how(error)}: {kept}" if kept else how(error)
 
 
+def _again(number: int, _: FrameType | None) -> None:
+    """Do nothing at a second signal of a scheduler; Python complains where one that has come is ignored."""
+
+
 def _stop(number: int, _: FrameType | None) -> None:
     for each in STATUS:
         if signal.getsignal(each) is _stop and each != signal.SIGINT:
-            signal.signal(each, signal.SIG_IGN)
+            signal.signal(each, _again)
     stopped = time.monotonic()
 
     def again(number: int, _: FrameType | None) -> None:

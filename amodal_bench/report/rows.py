@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,21 +125,24 @@ def _row(
     meant = [one.mask for one in predicted.values() if one.mask is not None and not one.random]
     frame = frame_around([sample.amodal, sample.visible, *meant])
     panels = {PICTURE: Panel(sample.image), VISIBLE: Panel(sample.image, {KEPT: sample.visible})}
-    predicted = {_apart(head, (PICTURE, VISIBLE, TRUTH)): one for head, one in predicted.items()}
+    heads = {PICTURE, VISIBLE, TRUTH}
+    predicted = {_apart(head, heads): one for head, one in predicted.items()}
     for title, picture in between.items():
         # Without its window a picture is shown whole, and says so.
         place = frame if window is None else Frame(window.x, window.y, window.width, window.height)
-        title = _apart(title, (PICTURE, VISIBLE, TRUTH, *predicted))
-        panels[title] = Panel(picture, text=OWN_VIEW if window is None else "", place=place)
+        panels[_apart(title, heads)] = Panel(picture, text=OWN_VIEW if window is None else "", place=place)
     for head, one in predicted.items():
         panels[head] = _prediction(sample, one)
     panels[TRUTH] = Panel(sample.image, annotated(sample.amodal, sample.visible))
     return Row(label_of(sample, category), frame, panels)
 
 
-def _apart(head: str, own: Collection[str]) -> str:
-    """A column's head that a model's author or a run gives, told apart from the sheet's own."""
-    return f"{head}\n{THEIRS}" if head in own else head
+def _apart(head: str, heads: set[str]) -> str:
+    """A column's head that a model's author or a run gives, told apart from the heads so far, and added to them."""
+    while head in heads:
+        head = f"{head}\n{THEIRS}"
+    heads.add(head)
+    return head
 
 
 def _prediction(sample: Sample, shown: Shown) -> Panel:

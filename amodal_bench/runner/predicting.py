@@ -8,11 +8,11 @@ from itertools import pairwise
 import numpy as np
 
 from amodal_bench.core.errors import BenchError, PredictionError, TooLong, answer_of, one_line
-from amodal_bench.core.forms import wrong_mask
 from amodal_bench.core.stages import StageCost
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query, Sample
 from amodal_bench.metrics.counts import joint_counts
+from amodal_bench.models.answers import masks_of
 from amodal_bench.models.base import Model, Timed
 from amodal_bench.runner.guard import Guard
 from amodal_bench.runner.store import Row, prediction_row
@@ -40,14 +40,8 @@ def predict(
     guard.limit.arm(len(queries))
     try:
         with guard.limit.of(len(queries), learn=True), undisturbed(folder):
-            masks = model.predict(queries, seeds)
-        if len(masks) != len(queries):
-            raise ValueError(f"the model returned {len(masks)} masks for {len(queries)} queries")
-        answers: list[Mask | BaseException] = list(masks)
-        for mask, query in zip(answers, queries, strict=True):
-            if wrong := wrong_mask(mask, query.visible.shape, "the image"):
-                raise TypeError(f"the model returned {wrong}")
-        return answers
+            answers = model.predict(queries, seeds)
+        return [*masks_of(answers, queries)]
     except BaseException as error:
         failure = guard.failure(error)
         if isinstance(failure, BenchError) and not isinstance(failure, PredictionError | TooLong):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from amodal_bench.core.errors import BenchError, PredictionError, one_line
-from amodal_bench.core.forms import wrong_mask
 from amodal_bench.core.stops import is_wish
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
+from amodal_bench.models.answers import completion_of, masks_of
 from amodal_bench.models.base import Completes, Completion, Model
 
 
@@ -37,15 +37,14 @@ def answer(model: Model, query: Query, seed: int) -> Answer:
 
     Raises:
         BenchError: the model has no answer, or what it needs is not at hand.
+        TypeError, ValueError: what it returns is no such answer.
     """
     found: Completion | None = None
     if isinstance(model, Completes):
-        found = model.complete(query, seed)
+        found = completion_of(model.complete(query, seed), query)
         mask = found.mask
     else:
-        (mask,) = model.predict([query], [seed])
-    if wrong := wrong_mask(mask, query.visible.shape, "the image"):
-        raise PredictionError(f"the model returned {wrong}")
+        (mask,) = masks_of(model.predict([query], [seed]), [query])
     if found is None:
         return Answer(mask, _cut_out(query.image, query.visible), False)
     whole = np.where(query.visible[..., None], query.image, found.picture)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from amodal_bench.backbones.base import Backbone, Schedule
 from amodal_bench.backbones.stages import DECODE, DENOISE, ENCODE, batch_sizes, lanes_of
 from amodal_bench.core.batches import Batches, Tensors
+from amodal_bench.core.lanes import heed
 from amodal_bench.core.noise import draw, generator
 from amodal_bench.core.stages import Stages
 from amodal_bench.core.tensors import require_finite, stacked, to_bytes
@@ -90,6 +91,7 @@ class Sampler:
         x = draw(like, [generator(seed, f"latents/{number}") for seed, number in streams])
         told = self._told(shown)
         for step in range(self.steps):
+            heed()
             x = self.backbone.advance(self._predicted(x, schedule, step, told), schedule, step, x, generators)
             require_finite(x, f"denoise: the latents after step {step + 1} of {self.steps}")
         return x
