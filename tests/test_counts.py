@@ -55,6 +55,7 @@ def test_equals_the_dense_count_on_random_masks(shape: tuple[int, int], density:
         assert counts.tolist() == dense(*masks).tolist()
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 @pytest.mark.parametrize("kind", [np.matrix, np.ma.masked_array])
 def test_arrays_of_other_kinds_are_counted_as_plain_ones(kind: Any) -> None:
     masks = random_masks((9, 85), 0.4)
