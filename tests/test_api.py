@@ -378,7 +378,7 @@ def test_a_run_or_a_protocol_of_the_wrong_kind_is_one_line(outcome: amodal_bench
     folder = outcome.main.folder
     with pytest.raises(amodal_bench.UsageError, match="by its folder, which is text or a path, not by None"):
         amodal_bench.open_run(None)  # type: ignore[arg-type]
-    with pytest.raises(amodal_bench.UsageError, match=r"not by a Outcome; give its main\.folder"):
+    with pytest.raises(amodal_bench.UsageError, match=r"not by an Outcome; give its main\.folder"):
         amodal_bench.score(outcome)  # type: ignore[arg-type]
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"protocol": 3}, "protocol: must be a name or a ScoringProtocol, not an int"),

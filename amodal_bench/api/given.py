@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from amodal_bench.core.errors import ConfigError
+from amodal_bench.core.forms import kind_of
 
 MEMBERS = {
     "dataset": ("name", "records", "sample", "fingerprint", "check"),
@@ -15,7 +16,7 @@ MEMBERS = {
 
 def a_kind(value: object) -> str:
     """What a value is, such as `a Grow`; of None its name."""
-    return "None" if value is None else f"a {type(value).__name__}"
+    return "None" if value is None else kind_of(value)
 
 
 def listed(ids: object) -> list[str]:

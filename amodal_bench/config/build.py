@@ -12,6 +12,7 @@ from amodal_bench.config.fits import misfit
 from amodal_bench.config.moved import moved_class
 from amodal_bench.config.own import hidden_file, look_in_own_folders
 from amodal_bench.core.errors import BenchError, ConfigError, one_line, with_class
+from amodal_bench.core.forms import kind_of
 
 NAME, TARGET = "name", "_target_"
 LABELS = (NAME, "weights")
@@ -87,7 +88,7 @@ def find_class(path: str, where: str) -> Any:
             remedy = "its folder must be the working folder, a folder given as --config-dir, or on PYTHONPATH"
         raise ConfigError(f"{where}.{TARGET}: cannot import {path} ({one_line(error)}); {remedy}") from error
     if not callable(found):
-        raise ConfigError(f"{where}.{TARGET}: {path} is a {type(found).__name__}, and neither a class nor a function")
+        raise ConfigError(f"{where}.{TARGET}: {path} is {kind_of(found)}, and neither a class nor a function")
     return found
 
 

@@ -14,7 +14,13 @@ def form(value: Any) -> str:
     kind = type(value)
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"a {kind.__module__.partition('.')[0]}.{kind.__name__}"
-    return f"{'an' if kind.__name__[0] in 'aeiouAEIOU' else 'a'} {kind.__name__}"
+    return kind_of(value)
+
+
+def kind_of(value: Any) -> str:
+    """What class a value has, such as `a list` or `an int`."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def wrong_mask(value: Any, shape: tuple[int, ...], like: str) -> str | None:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from amodal_bench.core import native
+from amodal_bench.core.forms import kind_of
 from amodal_bench.core.native import NativeRle
 from amodal_bench.core.plain import number_in, whole
 from amodal_bench.core.polygons import enclosed, odd_ones, runs_between
@@ -185,7 +186,7 @@ def _parts(segmentation: Segmentation) -> list[Any]:
         raise ValueError("no segmentation")
     parts: Any = [segmentation] if is_object(segmentation) else segmentation
     if not is_list(parts):
-        raise ValueError(f"a segmentation is a polygon or an RLE, not a {type(parts).__name__}")
+        raise ValueError(f"a segmentation is a polygon or an RLE, not {kind_of(parts)}")
     return parts
 
 

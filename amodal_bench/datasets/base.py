@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from amodal_bench.core.errors import ConfigError, answer_of
+from amodal_bench.core.forms import kind_of
 from amodal_bench.core.types import Image, Mask
 
 _Array = TypeVar("_Array", Image, Mask)
@@ -60,7 +61,7 @@ def records_of(dataset: Dataset) -> pd.DataFrame:
     """
     found, call = answer_of("dataset", dataset, "records"), f"dataset: {type(dataset).__name__}.records()"
     if not isinstance(found, pd.DataFrame):
-        raise ConfigError(f"{call} returns a {type(found).__name__}, not a DataFrame")
+        raise ConfigError(f"{call} returns {kind_of(found)}, not a DataFrame")
     faults = [f"lacks the column {name!r}" for name in NEEDED if name not in found]
     faults += [f"has a column {old!r}, which is called {new!r} now" for old, new in outdated_columns(found).items()]
     if faults:

@@ -17,6 +17,7 @@ from amodal_bench.core.bombs import DAMAGED, require_plausible
 from amodal_bench.core.digests import files_digest, require_unchanged, sizes_digest
 from amodal_bench.core.errors import InputError, PredictionError, unreadable
 from amodal_bench.core.files import require_regular
+from amodal_bench.core.forms import kind_of
 from amodal_bench.core.plain import whole
 from amodal_bench.core.rle import decode, is_list, is_object
 from amodal_bench.core.types import Mask
@@ -141,9 +142,7 @@ class ResultsFile:
         require_unchanged(self.path)
         listed = read_json(self.path, each_key_once=True)
         if not is_list(listed):
-            raise InputError(
-                self.path, f"must hold a list of COCO results, not a {type(listed).__name__}", MAKE_ENTRIES
-            )
+            raise InputError(self.path, f"must hold a list of COCO results, not {kind_of(listed)}", MAKE_ENTRIES)
         best: dict[str, _Entry] = {}
         for place, fields in enumerate(listed):
             id, entry = self._parsed(place, fields)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amodal_bench.core.errors import ConfigError, answer_of
+from amodal_bench.core.forms import kind_of
 from amodal_bench.core.version import __version__
 from amodal_bench.core.versions import versions
 from amodal_bench.datasets.base import Dataset, Decoded
@@ -75,7 +76,7 @@ def described(model: Model) -> dict[str, Any]:
     call = f"{type(model).__name__}.describe()"
     facts = answer_of("model", model, "describe")
     if not isinstance(facts, Mapping):
-        raise ConfigError(f"model: {call} returns a {type(facts).__name__}; it must be a dict of JSON values")
+        raise ConfigError(f"model: {call} returns {kind_of(facts)}; it must be a dict of JSON values")
     found: dict[str, Any] = _as_json(facts, call, "")
     return found
 
@@ -90,7 +91,7 @@ def _as_json(value: Any, call: str, place: str) -> Any:
         return _as_json(value.item(), call, place)
     if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    what = repr(value) if isinstance(value, float) else f"a {type(value).__name__}"
+    what = repr(value) if isinstance(value, float) else kind_of(value)
     raise ConfigError(
         f"model: {call}{place} is {what}; it must be text, a finite number, True, False, None, or a list or dict of "
         "these"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from amodal_bench.backbones.base import Backbone, Schedule
+from amodal_bench.core.forms import kind_of
 from amodal_bench.core.noise import draw, generator
 from amodal_bench.testing.clauses import as_json, guarded, of_description, of_members, of_unchanged, tensor_form
 
@@ -63,7 +64,7 @@ def _of_schedule(backbone: Backbone) -> Iterator[str]:
     """The schedule has as many times as steps and one level more, from noise to a clean sample."""
     schedule: Any = backbone.schedule(STEPS)
     if not isinstance(schedule, Schedule):
-        yield f"schedule() returns a {type(schedule).__name__}, not a Schedule"
+        yield f"schedule() returns {kind_of(schedule)}, not a Schedule"
         return
     for name, length in (("times", STEPS), ("signal", STEPS + 1), ("noise", STEPS + 1)):
         if len(getattr(schedule, name)) != length:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from amodal_bench.core.errors import with_class
-from amodal_bench.core.forms import form
+from amodal_bench.core.forms import form, kind_of
 from amodal_bench.core.types import Mask
 
 FAILURES = (Exception, SystemExit)
@@ -58,7 +58,7 @@ def of_description(describe: Callable[[], Any], call: str = "describe()") -> Ite
     """A description is a mapping that JSON can hold, and two calls give the same."""
     facts = describe()
     if not isinstance(facts, Mapping):
-        yield f"{call} returns a {type(facts).__name__}, not a mapping"
+        yield f"{call} returns {kind_of(facts)}, not a mapping"
         return
     try:
         text = as_json(facts)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from amodal_bench.core.errors import InputError
-from amodal_bench.core.forms import form, is_picture, wrong_mask
+from amodal_bench.core.forms import form, is_picture, kind_of, wrong_mask
 from amodal_bench.core.ids import is_listable
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset, Problem, Sample, outdated_columns
@@ -148,7 +148,7 @@ def _guarded(clause: Iterator[str]) -> Iterator[str]:
 def _of_records(records: Any) -> Iterator[str]:
     """The index by itself: columns, dtypes, ids and ranges."""
     if not isinstance(records, pd.DataFrame):
-        yield f"records() returns a {type(records).__name__}, not a DataFrame"
+        yield f"records() returns {kind_of(records)}, not a DataFrame"
         return
     outdated = outdated_columns(records)
     yield from (f"column {old!r} of records() is called {new!r} now" for old, new in outdated.items())
@@ -233,7 +233,7 @@ def _of_chosen(dataset: Dataset, chosen: pd.DataFrame, refused: list[InputError]
 def _of_form(id: str, sample: Any) -> Iterator[str]:
     """Types, dtypes and sizes."""
     if not isinstance(sample, Sample):
-        yield f"sample {id!r} is a {type(sample).__name__}, not a Sample"
+        yield f"sample {id!r} is {kind_of(sample)}, not a Sample"
         return
     if sample.id != id:
         yield f"sample {id!r} has the id {sample.id!r}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from amodal_bench.core.errors import PredictionError
-from amodal_bench.core.forms import form, is_picture, wrong_mask
+from amodal_bench.core.forms import form, is_picture, kind_of, wrong_mask
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query
@@ -117,7 +117,7 @@ def _of_answers(model: Model, asked: list[Query], rounding: bool) -> Iterator[st
 def _of_form(masks: Any, asked: Sequence[Query]) -> Iterator[str]:
     if not isinstance(masks, Sequence) or len(masks) != len(asked):
         number = f" of {len(masks)}" if isinstance(masks, Sequence) else ""
-        found = f"a {type(masks).__name__}{number}"
+        found = kind_of(masks) + number
         yield f"predict() of {len(asked)} queries returns {found}, not a list of as many masks"
         return
     for mask, query in zip(masks, asked, strict=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from amodal_bench.core.forms import wrong_mask
+from amodal_bench.core.forms import kind_of, wrong_mask
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.segmenters.base import Prompt, Segmenter
 from amodal_bench.testing import scenes
@@ -71,7 +71,7 @@ def _of_masks(segmenter: Segmenter, images: list[Image], prompts: list[Prompt], 
 
 def _of_form(masks: Any, images: Sequence[Image]) -> Iterator[str]:
     if not isinstance(masks, Sequence) or len(masks) != len(images):
-        yield f"segment() of {len(images)} images returns a {type(masks).__name__}, not a list of as many masks"
+        yield f"segment() of {len(images)} images returns {kind_of(masks)}, not a list of as many masks"
         return
     for mask, image in zip(masks, images, strict=True):
         if wrong := wrong_mask(mask, image.shape[:2], "its image"):
