@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -166,10 +167,9 @@ def test_it_reads_the_next_batch_and_keeps_the_last_one_while_it_predicts(tmp_pa
 def test_three_batches_are_in_memory_at_most(tmp_path: Path) -> None:
     lock, alive, most = threading.Lock(), [0], [0]
 
-    class Counted(np.ndarray):
-        def __del__(self) -> None:
-            with lock:
-                alive[0] -= 1
+    def dropped() -> None:
+        with lock:
+            alive[0] -= 1
 
     dataset = Twelve()
     real = dataset.sample
@@ -179,7 +179,8 @@ def test_three_batches_are_in_memory_at_most(tmp_path: Path) -> None:
         with lock:
             alive[0] += 1
             most[0] = max(most[0], alive[0])
-        return replace(found, others=found.others.view(Counted))
+        weakref.finalize(found.others, dropped)
+        return found
 
     dataset.sample = sample  # type: ignore[method-assign]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from amodal_bench.core.errors import ConfigError
-from amodal_bench.core.forms import kind_of
+from amodal_bench.core.kinds import kind_of
 
 MEMBERS = {
     "dataset": ("name", "records", "sample", "fingerprint", "check"),

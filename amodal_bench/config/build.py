@@ -12,7 +12,7 @@ from amodal_bench.config.fits import misfit
 from amodal_bench.config.moved import moved_class
 from amodal_bench.config.own import hidden_file, look_in_own_folders
 from amodal_bench.core.errors import BenchError, ConfigError, one_line, with_class
-from amodal_bench.core.forms import kind_of
+from amodal_bench.core.kinds import kind_of
 
 NAME, TARGET = "name", "_target_"
 LABELS = (NAME, "weights")

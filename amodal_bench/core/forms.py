@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from amodal_bench.core.kinds import kind_of
+
 
 def form(value: Any) -> str:
     """What an answer is, such as `(4, 3) float64` of an array, `a list`, or `a torch.Tensor`."""
@@ -15,12 +17,6 @@ def form(value: Any) -> str:
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"a {kind.__module__.partition('.')[0]}.{kind.__name__}"
     return kind_of(value)
-
-
-def kind_of(value: Any) -> str:
-    """What class a value has, such as `a list` or `an int`."""
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def wrong_mask(value: Any, shape: tuple[int, ...], like: str) -> str | None:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from amodal_bench.core import native
-from amodal_bench.core.forms import kind_of
+from amodal_bench.core.kinds import kind_of
 from amodal_bench.core.native import NativeRle
 from amodal_bench.core.plain import number_in, whole
 from amodal_bench.core.polygons import enclosed, odd_ones, runs_between

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from amodal_bench.core.errors import ConfigError, answer_of
-from amodal_bench.core.forms import kind_of
+from amodal_bench.core.kinds import kind_of
 from amodal_bench.core.types import Image, Mask
 
 _Array = TypeVar("_Array", Image, Mask)

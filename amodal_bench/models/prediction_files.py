@@ -17,7 +17,7 @@ from amodal_bench.core.bombs import DAMAGED, require_plausible
 from amodal_bench.core.digests import files_digest, require_unchanged, sizes_digest
 from amodal_bench.core.errors import InputError, PredictionError, unreadable
 from amodal_bench.core.files import require_regular
-from amodal_bench.core.forms import kind_of
+from amodal_bench.core.kinds import kind_of
 from amodal_bench.core.plain import whole
 from amodal_bench.core.rle import decode, is_list, is_object
 from amodal_bench.core.types import Mask

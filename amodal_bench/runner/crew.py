@@ -47,10 +47,14 @@ class Hand:
         future: Future[Result] = Future()
 
         def task() -> None:
+            nonlocal work
             try:
-                future.set_result(work())
+                result = work()
             except BaseException as error:
                 future.set_exception(error)
+            else:
+                del work  # and all that it holds, such as a batch, before anybody goes on
+                future.set_result(result)
 
         self._tasks.put(task)
         return future

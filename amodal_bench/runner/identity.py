@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amodal_bench.core.errors import ConfigError, answer_of
-from amodal_bench.core.forms import kind_of
+from amodal_bench.core.kinds import kind_of
 from amodal_bench.core.version import __version__
 from amodal_bench.core.versions import versions
 from amodal_bench.datasets.base import Dataset, Decoded

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from amodal_bench.backbones.base import Backbone, Schedule
-from amodal_bench.core.forms import kind_of
+from amodal_bench.core.kinds import kind_of
 from amodal_bench.core.noise import draw, generator
 from amodal_bench.testing.clauses import as_json, guarded, of_description, of_members, of_unchanged, tensor_form
 

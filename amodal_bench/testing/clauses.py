@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from amodal_bench.core.errors import with_class
-from amodal_bench.core.forms import form, kind_of
+from amodal_bench.core.forms import form
+from amodal_bench.core.kinds import kind_of
 from amodal_bench.core.types import Mask
 
 FAILURES = (Exception, SystemExit)

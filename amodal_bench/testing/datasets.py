@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 
 from amodal_bench.core.errors import InputError
-from amodal_bench.core.forms import form, is_picture, kind_of, wrong_mask
+from amodal_bench.core.forms import form, is_picture, wrong_mask
 from amodal_bench.core.ids import is_listable
+from amodal_bench.core.kinds import kind_of
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import RECORD_COLUMNS, Dataset, Problem, Sample, outdated_columns
 from amodal_bench.datasets.reading.indexed import SCENE, IndexedDataset

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from amodal_bench.core.errors import PredictionError
-from amodal_bench.core.forms import form, is_picture, kind_of, wrong_mask
+from amodal_bench.core.forms import form, is_picture, wrong_mask
+from amodal_bench.core.kinds import kind_of
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.types import Mask
 from amodal_bench.datasets.base import Query

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from amodal_bench.core.forms import kind_of, wrong_mask
+from amodal_bench.core.forms import wrong_mask
+from amodal_bench.core.kinds import kind_of
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.segmenters.base import Prompt, Segmenter
 from amodal_bench.testing import scenes
