@@ -44,8 +44,8 @@ def networks() -> tuple[Any, Any]:
     return plain, other
 
 
-def pixels(count: int = 2, side: int = 7, dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(count)).to(dtype)
+def pixels(count: int = 2, side: int = 7) -> Tensor:
+    return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(count))
 
 
 CALLS: dict[str, Callable[[Any], Any]] = {

@@ -99,14 +99,14 @@ def told(error: BaseException, kept: str = "") -> str:
     return f"{how(error)}: {kept}" if kept else how(error)
 
 
-def _again(number: int, _: FrameType | None) -> None:
-    """Do nothing at a second signal of a scheduler; Python complains where one that has come is ignored."""
+def _nothing(number: int, _: FrameType | None) -> None:
+    """Do nothing at a signal; Python complains where one that has come already is set to be ignored."""
 
 
 def _stop(number: int, _: FrameType | None) -> None:
     for each in STATUS:
         if signal.getsignal(each) is _stop and each != signal.SIGINT:
-            signal.signal(each, _again)
+            signal.signal(each, _nothing)
     stopped = time.monotonic()
 
     def again(number: int, _: FrameType | None) -> None:

@@ -10,6 +10,7 @@ from amodal_bench.core.errors import BenchError
 from amodal_bench.core.seeds import sample_seed
 from amodal_bench.core.stages import StageCost
 from amodal_bench.datasets.base import Sample
+from amodal_bench.models.answers import masks_of
 from amodal_bench.models.base import Model
 from amodal_bench.runner.limit import Late, Limit
 from amodal_bench.runner.loop import COUNT
@@ -87,7 +88,8 @@ class Rider:
         began = time.perf_counter()
         try:
             with limit.of(1):
-                (mask,) = self.model.predict([sample.query], [sample_seed(self.seed, sample.id)])
+                answers = self.model.predict([sample.query], [sample_seed(self.seed, sample.id)])
+            (mask,) = masks_of(answers, [sample.query])
             predicted = time.perf_counter()
             row, failure = row_of(sample, mask, data_s, predicted - began, draw=0)
         except (Exception, Late):
