@@ -158,9 +158,9 @@ def no_window() -> None:
     os.environ.pop("COLUMNS", None)
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def usual_signals() -> None:
-    """Signals are as in a terminal: in the background, or under `nohup`, some are ignored."""
+    """Signals are as in a terminal: in the background some are ignored, and a library may have taken some before."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

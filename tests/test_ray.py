@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
@@ -198,3 +199,29 @@ def test_a_command_ends_the_cluster_that_it_has_started(tmp_path: Path) -> None:
     while processes_of(tmp_path) and time.monotonic() < until:
         time.sleep(0.5)
     assert processes_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("moment", ["while Ray starts", "after Ray has ended"])
+def test_a_sigterm_is_told_as_one_around_ray(tmp_path: Path, moment: str) -> None:
+    """Ray takes SIGTERM as it starts; as it ends, native code drops it, so that it would end the process."""
+    before = (
+        "def send():\n"
+        "    while signal.getsignal(signal.SIGTERM) is stops._stop: time.sleep(0.001)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "threading.Thread(target=send, daemon=True).start()\n"
+    )
+    starts = moment == "while Ray starts"
+    code = (
+        "import os, signal, sys, threading, time\n"
+        "from amodal_bench.cli.answers import answered\n"
+        "from amodal_bench.core import stops\n"
+        "from amodal_bench.runner.actors.cluster import Wanted, connected\n"
+        "def work():\n"
+        "    with connected(Wanted(actors=1)): pass\n"
+        f"    {'return 7' if starts else 'os.kill(os.getpid(), signal.SIGTERM); time.sleep(5); return 7'}\n"
+        "with stops.stoppable():\n"
+        f"{indent(before, '    ') if starts else ''}"
+        "    sys.exit(answered(work, 'all is kept'))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (found.returncode, found.stderr) == (143, "ended by SIGTERM: all is kept\n")

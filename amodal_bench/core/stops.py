@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -53,6 +53,32 @@ def stoppable() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def beside_a_library() -> Iterator[None]:
+    """Handle signals afterwards as before, whatever a library that takes them for itself does meanwhile.
+
+    Where `stoppable` is at work, a SystemExit is the library's own answer to SIGTERM, and is told as one.
+
+    Raises:
+        Stopped: such a SystemExit has come.
+    """
+    before = {number: signal.getsignal(number) for number in STATUS}
+    ended = False
+    try:
+        yield
+    except SystemExit:
+        ended = before[signal.SIGTERM] is _stop
+        if not ended:
+            raise
+    finally:
+        with suppress(ValueError):  # of a thread that is not the main one
+            for number, handler in before.items():
+                if handler is not None:  # of native code, from before Python began
+                    signal.signal(number, handler)
+    if ended:
+        _stop(signal.SIGTERM, None)
 
 
 def _gives_way(handler: object) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-import signal
 import tempfile
 import time
 from collections import deque
@@ -16,7 +15,7 @@ from typing import Any
 
 from amodal_bench.core.cores import cores
 from amodal_bench.core.errors import BenchError, ConfigError, first_line, one_line
-from amodal_bench.core.stops import STATUS
+from amodal_bench.core.stops import beside_a_library
 from amodal_bench.runner.actors.pool import Done, Event, Lost, Ready, Task
 from amodal_bench.runner.actors.worker import Packed, Recipe, Worker, last_of
 from amodal_bench.runner.in_flight import Key
@@ -72,15 +71,13 @@ def connected(wanted: Wanted) -> Iterator[RayPool]:
         options |= {"address": "local", "num_cpus": cpus, "include_dashboard": False, "object_store_memory": _MEMORY}
     else:
         options |= {"address": wanted.address, "namespace": "amodal_bench"}
-    signals = {number: signal.getsignal(number) for number in STATUS}
     try:
         if mine:
-            ray.init(**options)
+            with beside_a_library():
+                ray.init(**options)
     except Exception as error:
         what = "no cluster can be started here" if wanted.address is None else f"engine.address={wanted.address}"
         raise ConfigError(f"engine=ray: {what} ({first_line(error)})") from error
-    finally:
-        _as_before(signals)
     try:
         if mine:
             _quiet()
@@ -92,14 +89,8 @@ def connected(wanted: Wanted) -> Iterator[RayPool]:
                 pool.close()
     finally:
         if mine:
-            ray.shutdown()
-
-
-def _as_before(signals: Mapping[signal.Signals, Any]) -> None:
-    """Handle signals as they were: Ray takes SIGTERM for itself."""
-    with suppress(ValueError):  # of a thread that is not the main one
-        for number, handler in signals.items():
-            signal.signal(number, handler)
+            with beside_a_library():  # Ray lets SIGTERM end the process, below what Python knows of
+                ray.shutdown()
 
 
 def _quiet() -> None:
