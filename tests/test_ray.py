@@ -201,26 +201,42 @@ def test_a_command_ends_the_cluster_that_it_has_started(tmp_path: Path) -> None:
     assert processes_of(tmp_path) == []
 
 
-@pytest.mark.parametrize("moment", ["while Ray starts", "after Ray has ended"])
-def test_a_sigterm_is_told_as_one_around_ray(tmp_path: Path, moment: str) -> None:
-    """Ray takes SIGTERM as it starts; as it ends, native code drops it, so that it would end the process."""
-    before = (
+SENDS = "os.kill(os.getpid(), signal.SIGTERM)"
+MOMENTS = {
+    "while Ray starts": (
         "def send():\n"
         "    while signal.getsignal(signal.SIGTERM) is stops._stop: time.sleep(0.001)\n"
-        "    os.kill(os.getpid(), signal.SIGTERM)\n"
-        "threading.Thread(target=send, daemon=True).start()\n"
-    )
-    starts = moment == "while Ray starts"
+        f"    {SENDS}\n"
+        "threading.Thread(target=send, daemon=True).start()\n",
+        "",
+    ),
+    "and again while Ray ends": (
+        "import ray\n"
+        "shutdown = ray.shutdown\n"
+        f"ray.shutdown = lambda: (shutdown(), time.sleep(0.5), {SENDS}, time.sleep(0.5))\n",
+        f"{SENDS}; time.sleep(5)",
+    ),
+    "after Ray has ended": ("", ""),
+}
+"""What is done before a cluster is started, and while it is there."""
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_sigterm_is_told_as_one_around_ray(tmp_path: Path, moment: str) -> None:
+    """Ray takes SIGTERM as it starts; as it ends, native code drops it, so that it would end the process."""
+    before, there = MOMENTS[moment]
     code = (
         "import os, signal, sys, threading, time\n"
         "from amodal_bench.cli.answers import answered\n"
         "from amodal_bench.core import stops\n"
         "from amodal_bench.runner.actors.cluster import Wanted, connected\n"
         "def work():\n"
-        "    with connected(Wanted(actors=1)): pass\n"
-        f"    {'return 7' if starts else 'os.kill(os.getpid(), signal.SIGTERM); time.sleep(5); return 7'}\n"
+        f"    with connected(Wanted(actors=1)): {there or 'pass'}\n"
+        f"    {SENDS}\n"
+        "    time.sleep(5)\n"
+        "    return 7\n"
         "with stops.stoppable():\n"
-        f"{indent(before, '    ') if starts else ''}"
+        f"{indent(before, '    ')}"
         "    sys.exit(answered(work, 'all is kept'))\n"
     )
     found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)

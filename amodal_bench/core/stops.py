@@ -73,12 +73,19 @@ def beside_a_library() -> Iterator[None]:
         if not ended:
             raise
     finally:
+        now = {number: signal.getsignal(number) for number in STATUS}
+        after = {number: now[number] if _is_ours(now[number]) else before[number] for number in STATUS}
         with suppress(ValueError):  # of a thread that is not the main one
-            for number, handler in before.items():
+            for number, handler in after.items():
                 if handler is not None:  # of native code, from before Python began
                     signal.signal(number, handler)
     if ended:
         _stop(signal.SIGTERM, None)
+
+
+def _is_ours(handler: object) -> bool:
+    """Whether a signal is handled by this module, which may have heard one meanwhile."""
+    return getattr(handler, "__module__", None) == __name__
 
 
 def _gives_way(handler: object) -> bool:

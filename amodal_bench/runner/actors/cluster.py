@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -89,8 +90,21 @@ def connected(wanted: Wanted) -> Iterator[RayPool]:
                 pool.close()
     finally:
         if mine:
-            with beside_a_library():  # Ray lets SIGTERM end the process, below what Python knows of
-                ray.shutdown()
+            _shut_down(ray)
+
+
+def _shut_down(ray: Any) -> None:
+    """End what Ray has begun here.
+
+    That takes a second or more, and from somewhere in it native code lets SIGTERM end the process: so what handles
+    signals is set time after time.
+    """
+    with beside_a_library(), ThreadPoolExecutor(1) as thread:
+        ending = thread.submit(ray.shutdown)
+        while not ending.done():
+            with beside_a_library():
+                wait([ending], timeout=0.01)
+    ending.result()
 
 
 def _quiet() -> None:
