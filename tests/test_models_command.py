@@ -451,6 +451,7 @@ def test_check_of_a_model_without_weights(run: Run) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_cache")
 def test_check_tries_backbone_and_segmenter(run: Run) -> None:
     """All of a model in small: made on the spot, kept in the cache, tried part by part."""
     assert "(made when needed)" in run("check", "random/sdxl", "segmenter=random/sam2", *BATCHES)[1]

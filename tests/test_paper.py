@@ -605,7 +605,8 @@ def test_cells_run_side_by_side(run: Run, mine: list[str], launcher: list[str]) 
     assert run("paper", "mine", *mine)[0] == 1
     before = (Path("results") / "paper/mine.csv").read_bytes()
     shutil.rmtree("results")
-    assert run("paper", "mine", f"hydra/launcher={launcher[0]}", *launcher[1:], *mine)[0] == 1
+    status, _, err = run("paper", "mine", f"hydra/launcher={launcher[0]}", *launcher[1:], *mine)
+    assert status == 1, err
     assert (Path("results") / "paper/mine.csv").read_bytes() == before
 
 
