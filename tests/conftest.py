@@ -152,6 +152,15 @@ def logging_goes_on() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
+@pytest.fixture(autouse=True)
+def no_processes_are_left() -> Iterator[None]:
+    """Joblib keeps its processes for the next call, in the folder and with the cache of the test that began them."""
+    yield
+    loky = sys.modules.get("joblib.externals.loky.reusable_executor")
+    if loky is not None and (executor := loky._executor) is not None:
+        executor.shutdown(wait=True)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def no_window() -> None:
     """What is printed has the width of a pipe; pytest-xdist tells its workers the width of its own window."""

@@ -281,6 +281,18 @@ class OneImage(Squares):
         return replace(sample, image=self.image)
 
 
+class Empty(Squares):
+    """An image has no pixel."""
+
+    def sample(self, id: str) -> Any:
+        return replace(super().sample(id), image=np.zeros((0, SIDE, 3), np.uint8))
+
+
+def test_an_image_without_a_pixel_is_told_as_empty() -> None:
+    (said,) = violations(Empty())
+    assert said.endswith("the image is (0, 24, 3) uint8 (empty), not (H, W, 3) uint8 (4 samples)")
+
+
 def test_one_fault_of_many_samples_is_one_line() -> None:
     (said,) = violations(Grey())
     assert said.endswith("the image is (24, 24) uint8, not (H, W, 3) uint8 (4 samples)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -12,6 +14,7 @@ from processes import ended
 
 from amodal_bench.cli import leaving
 from amodal_bench.cli.leaving import leave_in_time
+from amodal_bench.core.lanes import side_by_side
 
 
 def leave(seconds: float, status: int) -> None:
@@ -24,11 +27,50 @@ def leave(seconds: float, status: int) -> None:
     sys.exit(0)
 
 
+def stuck_lane() -> None:
+    """Interrupt two lanes of which one never comes back. Raises `BrokenPipeError`."""
+
+    def late(*_: object) -> None:
+        raise BrokenPipeError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        side_by_side([lambda: time.sleep(1e6), lambda: None])
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_a_thread_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leaving, "PATIENCE", 0.05)
     told = tmp_path / "told.txt"
     assert ended(lambda: leave(60, 3), told) == 3
     assert told.read_text().startswith("warning: a thread of a component goes on after the command")
+
+
+def test_a_lane_that_does_not_come_back_is_ended_and_not_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaving, "PATIENCE", 0.05)
+    told = tmp_path / "told.txt"
+
+    def interrupted() -> None:
+        with pytest.raises(BrokenPipeError):
+            stuck_lane()
+        leave_in_time(3, threading.enumerate())
+
+    assert ended(interrupted, told) == 3
+    assert told.read_text() == ""
+
+
+def test_a_program_that_uses_lanes_ends_when_one_does_not_come_back() -> None:
+    """Python waits for a while, and no more."""
+    words = "from functools import partial\nfrom test_leaving import *\nfrom amodal_bench.core import lanes\n"
+    words += "import atexit\natexit.unregister(lanes.all_ended)\natexit.register(partial(lanes.all_ended, 0.2))\n"
+    words += "try:\n    stuck_lane()\nexcept BrokenPipeError:\n    print('goes on')\n"
+    folder = Path(__file__).parent
+    end = subprocess.run([sys.executable, "-c", words], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert (end.returncode, end.stdout, end.stderr) == (0, "goes on\n", "")
 
 
 def test_nothing_is_ended_where_no_thread_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

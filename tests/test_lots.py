@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amodal_bench.core.errors import InputError
-from amodal_bench.core.processes import in_processes
+from amodal_bench.core.processes import can_fork, in_processes
 from amodal_bench.datasets.kins import records as kins
 from amodal_bench.datasets.reading import lots
 from amodal_bench.datasets.reading.index import Index
@@ -60,6 +60,7 @@ def in_one_go(file: Path) -> tuple[Seen, Seen]:
     return kept(each for each in records if each.array == ITEM), kept(each for each in records if each.array != ITEM)
 
 
+@pytest.mark.skipif(not can_fork(), reason="processes are not split off here")
 @pytest.mark.usefixtures("small_lots")
 @pytest.mark.parametrize("indent", [None, 0, 2])
 @pytest.mark.parametrize("separators", [(", ", ": "), (",", ":")])
@@ -113,6 +114,23 @@ def test_what_is_damaged_is_named_as_ever(tmp_path: Path, damage: str) -> None:
     with pytest.raises(InputError) as error:
         read(file)
     assert str(error.value) == str(expected.value)
+
+
+@pytest.mark.usefixtures("small_lots")
+@pytest.mark.parametrize("between", [", ", ",\n  "])
+def test_a_file_that_is_cut_anywhere_is_named_as_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, between: str
+) -> None:
+    monkeypatch.setattr(lots, "in_processes", lambda work, items, _: (work(item) for item in items))
+    file = tmp_path / "a.json"
+    whole = f'{{"{ITEM}": [{between.join(json.dumps({"id": n, "a": ["b"]}) for n in range(5))}], "other": [1]}}'
+    for length in range(len(whole)):
+        file.write_text(whole[:length])
+        with pytest.raises(InputError) as expected:
+            in_one_go(file)
+        with pytest.raises(InputError) as error:
+            read(file)
+        assert str(error.value) == str(expected.value), whole[:length]
 
 
 @pytest.mark.usefixtures("small_lots")

@@ -61,13 +61,30 @@ def test_a_job_that_was_killed_as_it_made_its_store_stops_nobody(tmp_path: Path,
     part = ran(tmp_path, "model=hull", "engine.shard=0/2")
     merged = merge(run)
     assert list(merged.taken) == [part] and merged.gaps == ["shard 1/2 has not begun"]
+    assert ran(tmp_path, "model=hull", "limit=1") == run  # takes from all shards
+    assert merge(run).gaps == ["shard 1/2 has not begun"]
     assert ran(tmp_path, "model=hull") == run
     assert rows(run) == rows(alone)
     shutil.rmtree(run)
     begun(run, tables)
     assert ran(tmp_path, "model=hull", "engine.shard=0/1").parent.parent == run
+    assert merge(run).predicted == len(rows(alone))
     assert ran(tmp_path, "model=hull") == run
     assert rows(run) == rows(alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tables", [False, True])
+def test_where_no_shard_has_begun_merge_says_so(tmp_path: Path, tables: bool) -> None:
+    alone = ran(tmp_path / "alone", "model=hull")
+    run = tmp_path / "runs" / alone.name
+    begun(run / "shards" / "1-of-2", tables)
+    with pytest.raises(UsageError, match=r": none of its shards has begun; give the command of each again$"):
+        merge(run)
+    assert not (run / STORE).exists()
+    assert ran(tmp_path, "model=hull", "limit=1") == run
+    merged = merge(run)
+    assert not merged.taken and merged.gaps == ["shard 0/2 is not there", "shard 1/2 has not begun"]
 
 
 @pytest.mark.parametrize("text", ["", "1", "3/3", "-1/3", "0/0", "a/b", "1/2/3", "0.5/2"])

@@ -249,7 +249,10 @@ def test_a_stop_waits_for_the_lanes_that_compute(tmp_path: Path, number: int, st
     environment = os.environ | {"OMP_NUM_THREADS": "2", "XDG_CACHE_HOME": str(tmp_path / "cache")}
     command = [sys.executable, "-c", program, *words]
     end = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert (end.returncode, end.stderr) == (status, f"{line}: {stops.KEPT}\n")
+    told = [
+        each for each in end.stderr.splitlines() if not each.startswith("toy tiny: ")
+    ]  # how far a slow machine is
+    assert (end.returncode, told) == (status, [f"{line}: {stops.KEPT}"])
 
 
 def test_what_the_program_begins_with_gives_way_to_a_run_and_comes_back() -> None:

@@ -52,9 +52,12 @@ def merge(run: Path, others: Sequence[Path] = ()) -> Merged:
     sources = [folder for folder in sources if folder.resolve() != run.resolve()]
     if not sources:
         raise UsageError(f"{run}: has no shards; run with engine.shard=k/K first, or name other folders of the run")
-    bare = [folder for folder in sources if _is_bare(folder)]
-    sources = [folder for folder in sources if folder not in bare] or sources
-    first = run if (run / STORE).is_file() else sources[0]
+    bare = [folder for folder in sources if named(folder.absolute()) is not None and _is_bare(folder)]
+    sources = [folder for folder in sources if folder not in bare]
+    own = (run / STORE).is_file() and not _is_bare(run)
+    if not sources and not own:
+        raise UsageError(f"{run}: none of its shards has begun; give the command of each again")
+    first = run if own else sources[0]
     identity = read_facts(first)
     for folder in sources:
         facts = read_facts(folder)
@@ -66,7 +69,7 @@ def merge(run: Path, others: Sequence[Path] = ()) -> Merged:
     merged = Merged()
     with opened(run) as store:
         if store.told(FILE) is None:
-            store.write_told(FILE, _said(sources[0]))
+            store.write_told(FILE, _said((sources or [run])[0]))
         write_again(run, store, always=not (run / FILE).is_file())
         for folder in sources:
             with room(folder):
@@ -89,8 +92,8 @@ def _stores(folder: Path) -> list[Path]:
 
 
 def _is_bare(folder: Path) -> bool:
-    """Whether a store is that of a shard whose job was killed before it had begun: it says nothing of its run."""
-    if (folder / FILE).is_file() or named(folder.absolute()) is None:
+    """Whether a store is that of a job that was killed before it had begun: it says nothing of its run."""
+    if (folder / FILE).is_file():
         return False
     with room(folder):
         return read_store(folder / STORE, lambda store: not has_table(store.db, "instances") or not store.draws())
@@ -112,7 +115,7 @@ def _gaps(sources: Sequence[Path], known: Collection[str], bare: Collection[Shar
         if (shard := named(folder.absolute())) is not None:
             there.setdefault(shard, []).append(folder)
     found = []
-    for count in sorted({shard.count for shard in there}):
+    for count in sorted({shard.count for shard in (*there, *bare)}):
         for shard in (Shard(number, count) for number in range(count)):
             if shard not in there:
                 state = "has not begun" if shard in bare else "is not there"

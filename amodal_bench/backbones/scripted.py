@@ -2,10 +2,14 @@
 
 On a CPU a small network waits for Python as long as for some of its sums, and lanes wait for each other, since one
 thread alone runs Python. No operation is changed, so no bit of a result is.
+
+TorchScript keeps what it has written, weights included, until the process ends. So networks of the same weights share
+their scripts, however many are loaded in a process.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import warnings
 from collections.abc import Iterator
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
 
 _writing = threading.Lock()
 """One script is written at a time: while it is, warnings are kept silent, which all threads share."""
+
+_written: dict[tuple[Any, ...], Any] = {}
+"""All scripts of this process, by what the network is and by the form of its inputs."""
 
 
 class Output(NamedTuple):
@@ -53,14 +60,17 @@ class _Scripted:
         if key not in self._scripts:
             with uncharged(), _writing:
                 if key not in self._scripts:
-                    self._scripts[key] = self._written(leaves, form, tensors)
+                    name = (_name(self._network), *key)
+                    if name not in _written:
+                        _written[name] = self._write(leaves, form, tensors)
+                    self._scripts[key] = _written[name]
         return Output(self._scripts[key](*tensors))
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy writes its own scripts, of its own network."""
+        """A copy looks for its own scripts, by its own weights."""
         return {"_network": self._network, "_scripts": {}}
 
-    def _written(self, leaves: list[Any], form: Any, tensors: list[Tensor]) -> Any:
+    def _write(self, leaves: list[Any], form: Any, tensors: list[Tensor]) -> Any:
         import torch
         from torch.utils._pytree import tree_unflatten
 
@@ -87,6 +97,17 @@ class _Scripted:
                 return torch.jit.freeze(traced, optimize_numerics=False)  # else sums may be put together
         finally:
             self._network.forward = self
+
+
+def _name(network: Any) -> str:
+    """What tells networks apart whose scripts differ: their modules, settings and weights, as a digest."""
+    import torch
+
+    found = hashlib.blake2b(f"{network!r}\n{getattr(network, 'config', None)!r}\n{network.training}".encode())
+    for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
+        found.update(f"{name} {tensor.dtype} {tensor.shape} {tensor.stride()} {tensor.requires_grad}\n".encode())
+        found.update(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The end of the process, which no thread of a component's may put off for ever."""
+"""The end of the process, which no thread may put off for ever."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import threading
 from collections.abc import Collection
 
+from amodal_bench.core.lanes import all_ended
+
 PATIENCE = 10.0
 """Seconds that threads have to end after the command has."""
 
@@ -14,10 +16,14 @@ PATIENCE = 10.0
 def leave_in_time(status: int, before: Collection[threading.Thread]) -> None:
     """End the process by force where threads that were started since keep it; to be called when all is done.
 
+    A lane that was interrupted in a long operation is the program's own, and not told of.
+
     Args:
         status: the exit status.
         before: the threads that were there when the command began.
     """
+    if not all_ended(PATIENCE):
+        os._exit(status)
     if not any(thread not in before and not thread.daemon for thread in threading.enumerate()):
         return
     ended = threading.Event()

@@ -12,7 +12,7 @@ from amodal_bench.core.kinds import kind_of
 def form(value: Any) -> str:
     """What an answer is, such as `(4, 3) float64` of an array, `a list`, or `a torch.Tensor`."""
     if isinstance(value, np.ndarray):
-        return f"{value.shape} {value.dtype}"
+        return f"{value.shape} {value.dtype}{'' if value.size else ' (empty)'}"
     kind = type(value)
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"a {kind.__module__.partition('.')[0]}.{kind.__name__}"

@@ -53,8 +53,9 @@ def _take(store: Store, folder: Path, ids: Collection[str] | None) -> int:
         if pictures:
             db.execute(TABLE)
             db.executemany(NOTE, pictures)
-        if ids is None:  # a part of a store has an unknown part of its costs
-            _add_costs(store, _mark(folder), costs)
+        begun = _begun(folder)
+        if ids is None and (costs or begun):  # a part of a store has an unknown part of its costs
+            _add_costs(store, f"{folder.name} {begun}", costs)
     return len(predicted)
 
 
@@ -87,12 +88,11 @@ def _is_better(id: str, draw: int, error: str | None, here: dict[tuple[str, int]
     return place not in here or (error is None and here[place] is not None)
 
 
-def _mark(folder: Path) -> str:
-    """What tells a store apart from others of the run, wherever it is copied to: when it was begun, and its name."""
-    begun = None
+def _begun(folder: Path) -> str | None:
+    """When a store was begun, which with its name tells it apart from others of the run, wherever it is copied to."""
     with suppress(BenchError):
-        begun = read_facts(folder).dates["begun"]
-    return f"{folder.name} {begun}"
+        return read_facts(folder).dates["begun"]
+    return None
 
 
 def _add_costs(store: Store, mark: str, costs: dict[str, StageCost]) -> None:

@@ -81,7 +81,7 @@ class ScanInLots(Scan, Generic[Kept]):
                 self._aside.take(read.kept)
                 at = read.end
                 self.reach(at)
-                if self.text[at] == "]":
+                if self.text[at : at + 1] == "]":
                     break
         return at + 1
 
@@ -109,6 +109,6 @@ class ScanInLots(Scan, Generic[Kept]):
         _, end = self.value(at)
         second = self.next(end, "]")
         colon = self.text.find(":", second, second + LONGEST_MARK)
-        if self.text[second] != "{" or colon < 0:
+        if self.text[second : second + 1] != "{" or colon < 0:
             return "", 0
         return self.text[end - 1 : colon + 1], second - end + 1
