@@ -395,9 +395,9 @@ def spin() -> None:
 @pytest.mark.parametrize("does", [sleep, spin])
 def test_a_sample_that_takes_too_long_is_its_row(tmp_path: Path, does: Callable[[], object], reading: bool) -> None:
     begun = time.monotonic()
-    started(tmp_path, does, reading, batch_size=2, time_limit=0.05)
-    assert time.monotonic() - begun < 2
-    assert errors(tmp_path) == {BAD: "took longer than engine.time_limit=0.05 s"}
+    started(tmp_path, does, reading, batch_size=2, time_limit=0.2)
+    assert time.monotonic() - begun < 20
+    assert errors(tmp_path) == {BAD: "took longer than engine.time_limit=0.2 s"}
     assert flying(tmp_path) == [(BAD, 0)] and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
 
 
@@ -415,14 +415,14 @@ def fail_without_end() -> None:
 
 @pytest.mark.parametrize("reading", [False, True], ids=["predicting", "reading"])
 def test_an_error_whose_text_takes_too_long_is_its_row(tmp_path: Path, reading: bool) -> None:
-    started(tmp_path, fail_without_end, reading, batch_size=2, time_limit=0.05)
+    started(tmp_path, fail_without_end, reading, batch_size=2, time_limit=0.2)
     said = "raised Endless, whose text took longer than engine.time_limit allows"
     assert errors(tmp_path) == {BAD: said}
 
 
 def test_what_took_too_long_is_tried_again_alone(tmp_path: Path) -> None:
     """In a batch it would be given the time of all its company."""
-    started(tmp_path, sleep, batch_size=2, time_limit=0.05)
+    started(tmp_path, sleep, batch_size=2, time_limit=0.2)
     with Store(tmp_path / "store.sqlite") as store:
         store.db.execute("DELETE FROM instances WHERE id IN ('2', '4')")
         store.db.commit()
@@ -434,7 +434,7 @@ def test_what_took_too_long_is_tried_again_alone(tmp_path: Path) -> None:
 def test_another_thread_is_interrupted_too(tmp_path: Path) -> None:
     worker = threading.Thread(target=started, args=(tmp_path, spin), kwargs={"batch_size": 2, "time_limit": 0.1})
     worker.start()
-    worker.join(5)
+    worker.join(60)
     assert errors(tmp_path) == {BAD: "took longer than engine.time_limit=0.1 s"}
 
 
@@ -462,11 +462,11 @@ def test_what_cannot_be_interrupted_ends_the_process_with_one_line(tmp_path: Pat
     told = tmp_path / "told.txt"
 
     def start() -> object:
-        return started(tmp_path, stubborn, batch_size=1, time_limit=0.05)
+        return started(tmp_path, stubborn, batch_size=1, time_limit=0.2)
 
     assert ended(start, told) == HUNG == 124
     said = (
-        "3 took longer than engine.time_limit=0.05 s allows and cannot be interrupted; all finished batches are kept;"
+        "3 took longer than engine.time_limit=0.2 s allows and cannot be interrupted; all finished batches are kept;"
     )
     assert told.read_text() == f"\nerror: {said} give the same command again: it is tried alone once more\n"
     assert LastWords(tmp_path, str).found() == LATE
@@ -481,7 +481,7 @@ def test_what_cannot_be_interrupted_ends_the_process_with_one_line(tmp_path: Pat
 def test_what_lets_no_other_thread_run_ends_the_process(tmp_path: Path) -> None:
     begun = time.monotonic()
     assert ended(lambda: started(tmp_path, lambda: deque(count(), maxlen=0), batch_size=1, time_limit=0.1)) == 1
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 30
     assert LastWords(tmp_path, str).found() == LATE
 
 

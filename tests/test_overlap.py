@@ -306,7 +306,7 @@ def test_a_read_that_no_line_of_python_follows_ends_the_process_and_is_found(tmp
 def test_the_clocks_add_up_to_the_wall(tmp_path: Path) -> None:
     class Slow(Drawn):
         def predict(self, queries: Sequence[Query], seeds: Sequence[int]) -> list[Mask]:
-            time.sleep(0.05)
+            time.sleep(0.1)
             return super().predict(queries, seeds)
 
     began = time.perf_counter()
@@ -317,7 +317,7 @@ def test_the_clocks_add_up_to_the_wall(tmp_path: Path) -> None:
     assert set(costs) == {loop.COUNT, loop.WRITE, loop.IDLE}
     assert costs[loop.COUNT].instances == costs[loop.WRITE].instances == costs[loop.IDLE].instances == 12
     worked = sum(row.predict_s for row in rows)
-    assert 0.15 <= worked <= wall and worked + costs[loop.IDLE].seconds == pytest.approx(wall, abs=0.1)
+    assert 0.3 <= worked and 0.6 * wall < worked + costs[loop.IDLE].seconds <= wall
 
 
 def test_a_hand_does_not_keep_a_process_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
