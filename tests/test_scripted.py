@@ -96,13 +96,13 @@ def test_a_call_that_fails_leaves_the_network_as_it_was() -> None:
 
 
 class Wide(Small):
-    """Of the same weights, with another setting."""
+    """A network of the same weights with another setting."""
 
     config = "wide"
 
 
 class Trained(Small):
-    """Of other weights."""
+    """A network of other weights."""
 
     def __init__(self) -> None:
         super().__init__()
