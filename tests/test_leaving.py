@@ -65,8 +65,8 @@ def test_a_lane_that_does_not_come_back_is_ended_and_not_told_of(
 
 def test_a_program_that_uses_lanes_ends_when_one_does_not_come_back() -> None:
     """Python waits for a while, and no more."""
-    words = "from functools import partial\nfrom test_leaving import *\nfrom amodal_bench.core import lanes\n"
-    words += "import atexit\natexit.unregister(lanes.all_ended)\natexit.register(partial(lanes.all_ended, 0.2))\n"
+    words = "from functools import partial\nfrom test_leaving import *\nfrom amodal_bench.core import aside\n"
+    words += "import atexit\natexit.unregister(aside.all_ended)\natexit.register(partial(aside.all_ended, 0.2))\n"
     words += "try:\n    stuck_lane()\nexcept BrokenPipeError:\n    print('goes on')\n"
     folder = Path(__file__).parent
     end = subprocess.run([sys.executable, "-c", words], cwd=folder, capture_output=True, text=True, timeout=60)

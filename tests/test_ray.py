@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -27,8 +28,9 @@ from amodal_bench.datasets.base import Query
 from amodal_bench.evaluation.command import evaluate
 from amodal_bench.report.outcome import Outcome
 from amodal_bench.report.progress import Progress
-from amodal_bench.runner.actors.cluster import RayPool
+from amodal_bench.runner.actors.cluster import RayPool, Wanted
 from amodal_bench.runner.actors.pool import Done, Event
+from amodal_bench.runner.actors.worker import Worker
 from amodal_bench.runner.schema import INSTANCES
 from amodal_bench.runner.store import STORE, Store
 
@@ -204,11 +206,13 @@ def test_a_command_ends_the_cluster_that_it_has_started(tmp_path: Path) -> None:
 SENDS = "os.kill(os.getpid(), signal.SIGTERM)"
 MOMENTS = {
     "while Ray starts": (
-        "def send():\n"
-        "    while signal.getsignal(signal.SIGTERM) is stops._stop: time.sleep(0.001)\n"
-        f"    {SENDS}\n"
-        "threading.Thread(target=send, daemon=True).start()\n",
+        f"import ray\ninit = ray.init\nray.init = lambda **options: ({SENDS}, init(**options))\n",
         "",
+    ),
+    "while Ray waits": (
+        "",
+        "import ray; work = ray.remote(lambda: time.sleep(60)).remote(); "
+        f"threading.Timer(1, lambda: {SENDS}).start(); ray.wait([work])",
     ),
     "and again while Ray ends": (
         "import ray\n"
@@ -223,7 +227,7 @@ MOMENTS = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_sigterm_is_told_as_one_around_ray(tmp_path: Path, moment: str) -> None:
-    """Ray takes SIGTERM as it starts; as it ends, native code drops it, so that it would end the process."""
+    """An interruption must leave no half of a cluster; as Ray ends, native code lets SIGTERM end the process."""
     before, there = MOMENTS[moment]
     code = (
         "import os, signal, sys, threading, time\n"
@@ -241,3 +245,60 @@ def test_a_sigterm_is_told_as_one_around_ray(tmp_path: Path, moment: str) -> Non
     )
     found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert (found.returncode, found.stderr) == (143, "ended by SIGTERM: all is kept\n")
+    until = time.monotonic() + 20
+    while processes_of(tmp_path) and time.monotonic() < until:
+        time.sleep(0.5)
+    assert processes_of(tmp_path) == []
+
+
+def test_what_no_cluster_can_give_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [sys.executable, "-m", "amodal_bench", *FAST, "model=visible", *IN_ACTORS, "results=results"]
+    said = {
+        "engine.gpus=1": "engine.gpus=1: this machine has 0 GPUs, so no actor has room; set it to 0",
+        "engine.address=127.0.0.1:9": "engine=ray: engine.address=127.0.0.1:9 ([Errno 111] Connection refused)",
+    }
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    for word, line in said.items():
+        found = subprocess.run([*words, word], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert (found.returncode, found.stderr.splitlines()[-1]) == (2, f"error: {line}")
+
+
+def test_an_actor_that_gets_no_place_is_looked_for_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program has the first machine of the cluster for itself."""
+    from ray.cluster_utils import Cluster
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    class Busy:  # is sent with its code
+        def where(self) -> int:
+            return os.getpid()
+
+    ray.shutdown()
+    node = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args=node)
+    try:
+        cluster.add_node(**node)
+        ray.init(address=cluster.address, namespace="amodal_bench", log_to_driver=False)
+        monkeypatch.setattr("amodal_bench.runner.actors.cluster.PATIENCE", 5.0)
+        taken = next(iter(RayPool(ray, Wanted(1), None)._rooms()))
+        other = ray.remote(num_cpus=1)(Busy).options(scheduling_strategy=NodeAffinitySchedulingStrategy(taken, False))
+        here = other.remote()
+        ray.get(here.where.remote())
+        outcome = ran(tmp_path, *FAST, "model=visible", *IN_ACTORS, "engine.actors=1")
+        assert outcome.scored[0].errors().empty and len(outcome.scored[0].predictions) >= 16
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def test_a_worker_removes_what_killed_ones_have_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    names = {"old": f"amodal_bench-actor-{ended.pid}-x", "new": f"amodal_bench-actor-{ended.pid}-y"}
+    names |= {"at work": f"amodal_bench-actor-{os.getpid()}-x", "other": "amodal_bench-x"}
+    for name in names.values():
+        (tmp_path / name).mkdir()
+    for name in ("old", "at work", "other"):
+        os.utime(tmp_path / names[name], (0, 0))
+    worker = Worker()
+    assert {file.name for file in tmp_path.iterdir()} == {worker.folder.name, *names.values()} - {names["old"]}

@@ -11,6 +11,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -75,32 +76,20 @@ def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def library(ends: bool) -> None:
-    """What Ray does as it starts: SIGTERM is to end the program by its own code."""
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
-    if ends:
+def replaces() -> int:
+    """Does what Ray's native code does: another KeyboardInterrupt takes the place of what a signal has raised."""
+    with suppress(KeyboardInterrupt):
         sent(signal.SIGTERM)()
+    raise KeyboardInterrupt
 
 
-def test_a_library_that_takes_signals_for_itself_gives_them_back(capsys: pytest.CaptureFixture[str]) -> None:
-    def work() -> int:
-        with stops.beside_a_library():
-            library(ends=False)
-        return sent(signal.SIGTERM)()
-
-    def ended_beside() -> int:
-        with stops.beside_a_library():
-            library(ends=True)
-        return 0
-
-    for each in (work, ended_beside):
-        with stops.stoppable():
-            assert answered(each, "all is kept") == 143
-            os.kill(os.getpid(), signal.SIGTERM)  # schedulers send several
-        assert capsys.readouterr().err == "ended by SIGTERM: all is kept\n"
-    with pytest.raises(SystemExit):  # where this program does not answer signals, it is the caller's
-        ended_beside()
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+def test_a_library_that_tells_every_signal_as_ctrl_c_hides_none(capsys: pytest.CaptureFixture[str]) -> None:
+    with stops.stoppable():
+        assert answered(replaces, "all is kept") == 143
+    assert capsys.readouterr().err == "ended by SIGTERM: all is kept\n"
+    with stops.stoppable(), pytest.raises(KeyboardInterrupt) as error:
+        raise KeyboardInterrupt
+    assert stops.status_of(error.value) == 130 and stops.how(error.value) == "interrupted"
 
 
 def test_signals_that_are_sent_twice_do_not_disturb_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -283,7 +283,7 @@ def test_a_store_that_has_all_of_another_reads_no_row_of_it(tmp_path: Path, monk
     folder.mkdir()
     of_draws(folder / "store.sqlite")
     with Store(tmp_path / "store.sqlite") as store:
-        assert take_in(store, [folder]) == 11
+        assert take_in(store, "", [folder]) == 11
         tables: list[str] = []
         rows = Store.rows
 
@@ -292,5 +292,5 @@ def test_a_store_that_has_all_of_another_reads_no_row_of_it(tmp_path: Path, monk
             return rows(self, table, *values)
 
         monkeypatch.setattr(Store, "rows", noted)
-        assert take_in(store, [folder]) == 0
+        assert take_in(store, "", [folder]) == 0
         assert not {"instances", "records"} & set(tables)

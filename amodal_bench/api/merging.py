@@ -12,7 +12,7 @@ from amodal_bench.runner.lock import is_held
 from amodal_bench.runner.merging import take_in, taken_from
 from amodal_bench.runner.nearest import differences
 from amodal_bench.runner.place import opened, room
-from amodal_bench.runner.run_json import FILE, finish, read_facts, write_again
+from amodal_bench.runner.run_json import FILE, finish, read_facts, require_own, write_again
 from amodal_bench.runner.schema import has_table
 from amodal_bench.runner.shards import Shard, named, shards_of
 from amodal_bench.runner.store import STORE, read_store
@@ -68,12 +68,13 @@ def merge(run: Path, others: Sequence[Path] = ()) -> Merged:
         raise UsageError(f"{run}: is not the folder of {first}; its name ends with {identity.digest}")
     merged = Merged()
     with opened(run) as store:
+        require_own(run, store, identity.digest)
         if store.told(FILE) is None:
             store.write_told(FILE, _said((sources or [run])[0]))
         write_again(run, store, always=not (run / FILE).is_file())
         for folder in sources:
             with room(folder):
-                merged.taken[folder] = take_in(store, [folder])
+                merged.taken[folder] = take_in(store, identity.digest, [folder])
         finish(run, store)
         rows, known = store.drawn(), taken_from(store)
     failed = rows["error"].notna()

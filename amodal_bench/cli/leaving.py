@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Collection
 
-from amodal_bench.core.lanes import all_ended
+from amodal_bench.core.aside import all_ended
 
 PATIENCE = 10.0
 """Seconds that threads have to end after the command has."""
@@ -16,7 +16,7 @@ PATIENCE = 10.0
 def leave_in_time(status: int, before: Collection[threading.Thread]) -> None:
     """End the process by force where threads that were started since keep it; to be called when all is done.
 
-    A lane that was interrupted in a long operation is the program's own, and not told of.
+    What is begun by `core.aside` is the program's own, and not told of.
 
     Args:
         status: the exit status.

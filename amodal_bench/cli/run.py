@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
@@ -190,9 +191,14 @@ def _single(hydra: Hydra, name: str, config: DictConfig) -> int:
 
 def _run_sweep(hydra: Hydra, name: str, overrides: list[str], sweep: Sweep) -> int:
     """Every cell; one that fails leaves the others to run, and what is done stands in one table."""
-    job = Job(sweep)
+    job, began = Job(sweep), time.time()
     try:
         hydra.multirun(config_name=name, task_function=job, overrides=overrides)
+    except KeyboardInterrupt:
+        from amodal_bench.runner.stopped import put_down_since
+
+        put_down_since(sweep.folder.parents[1], began)
+        raise
     except Exception as error:
         if traceback_wanted() or not is_expected(error):
             raise

@@ -6,14 +6,14 @@ on one core, are done sooner than one after the other on both.
 
 from __future__ import annotations
 
-import atexit
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
+
+from amodal_bench.core import aside
 
 Result = TypeVar("Result")
 
@@ -25,29 +25,6 @@ _own = threading.local()
 
 class Unwanted(BaseException):
     """Nobody waits any more for what a lane computes."""
-
-
-class _Lane(threading.Thread):
-    """A thread that computes, and does not keep the process: it may be one that never ends."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        super().__init__(target=work, name="lane", daemon=True)
-
-
-@atexit.register
-def all_ended(seconds: float = 10.0) -> bool:
-    """Whether all lanes have ended, after waiting for those whose jobs were interrupted; called as the process ends.
-
-    Python that leaves while torch computes in another thread is aborted.
-
-    Args:
-        seconds: to wait, at most.
-    """
-    until = time.monotonic() + seconds
-    lanes = [thread for thread in threading.enumerate() if isinstance(thread, _Lane)]
-    for lane in lanes:
-        lane.join(max(0.0, until - time.monotonic()))
-    return not any(lane.is_alive() for lane in lanes)
 
 
 def heed() -> None:
@@ -85,7 +62,7 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
     """The results of jobs that are done at once, each in a thread of its own; one alone is done in this thread.
 
     Whoever interrupts this thread is heeded at once: what is being done then ends unseen when it calls `heed`, or is
-    done. As the process ends it waits for that, see `all_ended`.
+    done. As the process ends it waits for that, see `core.aside`.
 
     Args:
         jobs: each computes with torch, under this thread's mode of gradients and number of threads.
@@ -99,20 +76,16 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
     threads, inference = torch.get_num_threads(), torch.is_inference_mode_enabled()
     interrupted = threading.Event()
 
-    def lane(job: Callable[[], Result], future: Future[Result]) -> None:
+    def lane(job: Callable[[], Result]) -> Result:
         _own.interrupted = interrupted
-        try:
-            torch.set_num_threads(threads)  # OpenMP has a number for each thread
-            with torch.inference_mode(inference):
-                future.set_result(job())
-        except BaseException as error:
-            future.set_exception(error)
+        torch.set_num_threads(threads)  # OpenMP has a number for each thread
+        with torch.inference_mode(inference):
+            return job()
 
     futures: list[Future[Result]] = []
     try:
         for job in jobs:
-            futures.append(Future())
-            _Lane(partial(lane, job, futures[-1])).start()
+            futures.append(aside.begin(partial(lane, job), "lane"))
         while wait(futures, LOOK).not_done:
             pass  # between two looks this thread can be interrupted
     except BaseException:

@@ -18,6 +18,9 @@ KEPT = "all finished batches are kept; give the same command again to continue"
 
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
+_heard: signal.Signals | None = None
+"""The signal that has raised `Stopped`, for which native code may put a KeyboardInterrupt of its own."""
+
 
 class Stopped(KeyboardInterrupt):
     """A signal asks the command to stop: what is committed stays, and what is half done is left.
@@ -43,6 +46,8 @@ def stoppable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may say what a signal does
         return
+    global _heard
+    _heard = None
     found = {number: signal.getsignal(number) for number in STATUS}
     # Not of `nohup`, which ignores SIGHUP.
     before = {number: handler for number, handler in found.items() if _gives_way(handler)}
@@ -55,37 +60,12 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def beside_a_library() -> Iterator[None]:
-    """Handle signals afterwards as before, whatever a library that takes them for itself does meanwhile.
-
-    Where `stoppable` is at work, a SystemExit is the library's own answer to SIGTERM, and is told as one.
-
-    Raises:
-        Stopped: such a SystemExit has come.
-    """
-    before = {number: signal.getsignal(number) for number in STATUS}
-    ended = False
-    try:
-        yield
-    except SystemExit:
-        ended = before[signal.SIGTERM] is _stop
-        if not ended:
-            raise
-    finally:
-        now = {number: signal.getsignal(number) for number in STATUS}
-        after = {number: now[number] if _is_ours(now[number]) else before[number] for number in STATUS}
-        with suppress(ValueError):  # of a thread that is not the main one
-            for number, handler in after.items():
-                if handler is not None:  # of native code, from before Python began
-                    signal.signal(number, handler)
-    if ended:
-        _stop(signal.SIGTERM, None)
-
-
-def _is_ours(handler: object) -> bool:
-    """Whether a signal is handled by this module, which may have heard one meanwhile."""
-    return getattr(handler, "__module__", None) == __name__
+def set_again() -> None:
+    """Set what handles each signal once more: native code may have dropped it, which Python does not see."""
+    with suppress(ValueError):  # of a thread that is not the main one
+        for number in STATUS:
+            if (handler := signal.getsignal(number)) is not None:  # of native code, from before Python began
+                signal.signal(number, handler)
 
 
 def _gives_way(handler: object) -> bool:
@@ -105,14 +85,17 @@ def is_wish(error: BaseException) -> bool:
 
 def status_of(error: BaseException) -> int:
     """The exit status of what has stopped a command; anything but a signal counts as Ctrl-C."""
-    return STATUS[error.signal] if isinstance(error, Stopped) else STATUS[signal.SIGINT]
+    return STATUS[_signal_of(error)]
 
 
 def how(error: BaseException) -> str:
     """How a command was stopped, as the first word of its line."""
-    if isinstance(error, Stopped) and error.signal is not signal.SIGINT:
-        return f"ended by {error.signal.name}"
-    return "interrupted"
+    number = _signal_of(error)
+    return "interrupted" if number is signal.SIGINT else f"ended by {number.name}"
+
+
+def _signal_of(error: BaseException) -> signal.Signals:
+    return error.signal if isinstance(error, Stopped) else _heard or signal.SIGINT
 
 
 @contextmanager
@@ -137,6 +120,8 @@ def _nothing(number: int, _: FrameType | None) -> None:
 
 
 def _stop(number: int, _: FrameType | None) -> None:
+    global _heard
+    _heard = signal.Signals(number)
     for each in STATUS:
         if signal.getsignal(each) is _stop and each != signal.SIGINT:
             signal.signal(each, _nothing)

@@ -10,6 +10,7 @@ from typing import Any
 from amodal_bench.config.build import build
 from amodal_bench.config.effect import LOCAL
 from amodal_bench.config.settings import Settings
+from amodal_bench.core.collector import collect_models
 from amodal_bench.core.errors import BenchError, NothingToDo
 from amodal_bench.core.ids import read_ids
 from amodal_bench.datasets.base import Dataset, records_of
@@ -52,6 +53,7 @@ def evaluate(
     Raises:
         BenchError: settings or files cannot be used, or too many instances failed.
     """
+    collect_models()
     given = given or Given()
     protocols: list[ScoringProtocol] = [build(settings.protocol, "protocol")]
     others: dict[str, dict[str, Any]] = settings.other_protocols or {}

@@ -33,7 +33,7 @@ from amodal_bench.runner.place import opened
 from amodal_bench.runner.regions import complete
 from amodal_bench.runner.riders import Rider
 from amodal_bench.runner.run_json import FILE as RUN_JSON
-from amodal_bench.runner.run_json import finish, last_day, read_facts, write_again, write_facts
+from amodal_bench.runner.run_json import finish, last_day, read_facts, require_own, write_again, write_facts
 from amodal_bench.runner.shards import shards_of
 from amodal_bench.runner.store import STORE, Store
 from amodal_bench.runner.work import Work
@@ -127,6 +127,7 @@ class Run:
 
     def _begin(self, store: Store, beside: Sequence[Rider] = ()) -> _Plan:
         job, entry, folder, ids = self.job, self.entry, self.folder, self.ids
+        require_own(folder, store, self.identity.digest)
         # All of the index, and at once: a score of another selection knows then what this run has not tried.
         store.write_records(job.index)
         if taken := self._taken(store):
@@ -222,8 +223,9 @@ class Run:
     def _taken(self, store: Store) -> int:
         """Take what other stores of the run have: a shard from the run's own, the run from its shards."""
         if self.job.shard is None:
-            return take_in(store, shards_of(self.whole).values())
-        return take_in(store, [self.whole], set(self.ids)) if (self.whole / STORE).is_file() else 0
+            return take_in(store, self.identity.digest, shards_of(self.whole).values())
+        own = (self.whole / STORE).is_file()
+        return take_in(store, self.identity.digest, [self.whole], set(self.ids)) if own else 0
 
 
 def _namesakes(runs: Path, name: str) -> set[str]:

@@ -148,9 +148,7 @@ class InFlight:
 
     def put_down(self) -> None:
         """Note that what is in flight was left in good order, such as by Ctrl-C: nobody is to blame for it."""
-        with self._db:
-            self._db.execute("DELETE FROM in_flight WHERE running AND ends = 0")
-            self._db.execute("UPDATE in_flight SET running = 0 WHERE running")
+        put_down(self._db)
 
     def _take_up(self, keys: Sequence[Key], stage: Stage) -> None:
         self._db.executemany(
@@ -158,3 +156,11 @@ class InFlight:
             "ON CONFLICT (id, draw) DO UPDATE SET running = 1, stage = excluded.stage",
             [(id, draw, stage.value) for id, draw in keys],
         )
+
+
+def put_down(db: sqlite3.Connection) -> None:
+    """Note in a run's store that what is in flight was left in good order: nobody is to blame for it."""
+    with db:
+        db.execute(_TABLE)
+        db.execute("DELETE FROM in_flight WHERE running AND ends = 0")
+        db.execute("UPDATE in_flight SET running = 0 WHERE running")

@@ -11,7 +11,7 @@ from typing import Any
 from amodal_bench.core.errors import BenchError
 from amodal_bench.core.stages import StageCost
 from amodal_bench.runner.pictures import NOTE, TABLE
-from amodal_bench.runner.run_json import read_facts
+from amodal_bench.runner.run_json import read_facts, require_own
 from amodal_bench.runner.schema import DRAW, ERROR, ID, has_table
 from amodal_bench.runner.store import STORE, Store, read_store
 
@@ -22,7 +22,7 @@ Found = tuple[list[tuple[Any, ...]], list[tuple[str, str]], list[tuple[Any, ...]
 """A store's predictions, records, noted pictures, and costs of stages."""
 
 
-def take_in(store: Store, folders: Iterable[Path], ids: Collection[str] | None = None) -> int:
+def take_in(store: Store, digest: str, folders: Iterable[Path], ids: Collection[str] | None = None) -> int:
     """Copy predictions that a store lacks out of other stores of the same run, in one transaction for each.
 
     What failed there is copied where nothing is known here, and gives way to a prediction. What was noted of a
@@ -30,6 +30,7 @@ def take_in(store: Store, folders: Iterable[Path], ids: Collection[str] | None =
 
     Args:
         store: that is written, under its run's lock.
+        digest: of the run.
         folders: of the others, which are only read; one that another process writes to gives what it has by now.
         ids: the instances that are wanted; None for all.
 
@@ -37,13 +38,18 @@ def take_in(store: Store, folders: Iterable[Path], ids: Collection[str] | None =
         How many predictions were new.
 
     Raises:
+        InputError: a store says that it is another run's.
         sqlite3.Error: a store cannot be read or written.
     """
-    return sum(_take(store, folder, ids) for folder in folders)
+    return sum(_take(store, digest, folder, ids) for folder in folders)
 
 
-def _take(store: Store, folder: Path, ids: Collection[str] | None) -> int:
-    wanted, records, pictures, costs = read_store(folder / STORE, lambda other: _lacking(store, other, ids))
+def _take(store: Store, digest: str, folder: Path, ids: Collection[str] | None) -> int:
+    def lacking(other: Store) -> Found:
+        require_own(folder, other, digest)
+        return _lacking(store, other, ids)
+
+    wanted, records, pictures, costs = read_store(folder / STORE, lacking)
     predicted = [row for row in wanted if row[ERROR] is None]
     db = store.db
     with db:

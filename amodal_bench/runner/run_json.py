@@ -120,6 +120,17 @@ def write_again(folder: Path, store: Store, always: bool = False) -> bool:
     return True
 
 
+def require_own(folder: Path, store: Store, digest: str) -> None:
+    """Raise `InputError` where a store says that it is another run's than the one with a digest."""
+    text = store.told(FILE)
+    said: Any = None
+    with suppress(ValueError, RecursionError):  # anybody may have made the store
+        said = None if text is None else json.loads(text)
+    if _is_whole(said) and said["digest"] != digest:
+        problem = f"is the store of another run, {said['digest']}, and not of {digest}, as its folder says"
+        raise InputError(folder / STORE, problem, "put the folder's own store back, or move this one away")
+
+
 def read_said(folder: Path) -> Any:
     """What `run.json` says; of one that is gone or broken what the store's copy says.
 

@@ -9,14 +9,13 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from amodal_bench.core.cores import cores
 from amodal_bench.core.errors import BenchError, ConfigError, first_line, one_line
-from amodal_bench.core.stops import beside_a_library
+from amodal_bench.runner.actors.life import Life
 from amodal_bench.runner.actors.pool import Done, Event, Lost, Ready, Task
 from amodal_bench.runner.actors.worker import Packed, Recipe, Worker, last_of
 from amodal_bench.runner.in_flight import Key
@@ -65,46 +64,34 @@ def connected(wanted: Wanted) -> Iterator[RayPool]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers
     import ray
 
-    mine = not ray.is_initialized()
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if wanted.address is None:
         cpus = max(cores(), (wanted.actors or 1) * wanted.cpus)
         options |= {"address": "local", "num_cpus": cpus, "include_dashboard": False, "object_store_memory": _MEMORY}
     else:
         options |= {"address": wanted.address, "namespace": "amodal_bench"}
+    life = None if ray.is_initialized() else Life(ray, options)
     try:
-        if mine:
-            with beside_a_library():
-                ray.init(**options)
-    except Exception as error:
-        what = "no cluster can be started here" if wanted.address is None else f"engine.address={wanted.address}"
-        raise ConfigError(f"engine=ray: {what} ({first_line(error)})") from error
-    try:
-        if mine:
-            _quiet()
+        if life is not None:
+            _begin(life, wanted)
         with tempfile.TemporaryDirectory(prefix="amodal_bench-", ignore_cleanup_errors=True) as base:
-            pool = RayPool(ray, wanted, base if wanted.address is None and mine else None)
+            pool = RayPool(ray, wanted, base if wanted.address is None and life is not None else None)
             try:
                 yield pool
             finally:
                 pool.close()
     finally:
-        if mine:
-            _shut_down(ray)
+        if life is not None:
+            life.end()
 
 
-def _shut_down(ray: Any) -> None:
-    """End what Ray has begun here.
-
-    That takes a second or more, and from somewhere in it native code lets SIGTERM end the process: so what handles
-    signals is set time after time.
-    """
-    with beside_a_library(), ThreadPoolExecutor(1) as thread:
-        ending = thread.submit(ray.shutdown)
-        while not ending.done():
-            with beside_a_library():
-                wait([ending], timeout=0.01)
-    ending.result()
+def _begin(life: Life, wanted: Wanted) -> None:
+    try:
+        life.begin()
+    except Exception as error:
+        what = "no cluster can be started here" if wanted.address is None else f"engine.address={wanted.address}"
+        raise ConfigError(f"engine=ray: {what} ({first_line(error)})") from error
+    _quiet()
 
 
 def _quiet() -> None:
@@ -127,6 +114,7 @@ class _Actor:
         folder, pid: its own, once it has said so.
         begun: whether it was told of the present run.
         ready: whether it has built what that run needs.
+        since: when it was asked for, by the monotonic clock.
     """
 
     handle: Any
@@ -136,6 +124,7 @@ class _Actor:
     pid: int | None = None
     begun: bool = False
     ready: bool = False
+    since: float = field(default_factory=time.monotonic)
 
 
 class RayPool:
@@ -156,6 +145,11 @@ class RayPool:
         if gpus is None:
             gpus = 1.0 if ray.cluster_resources().get("GPU") else 0.0
         self._gpus = gpus
+        if base is not None and not any(self._rooms().values()):
+            has = ray.cluster_resources().get("GPU", 0)
+            raise ConfigError(
+                f"engine.gpus={gpus:g}: this machine has {has:g} GPUs, so no actor has room; set it to 0"
+            )
         options = {"num_cpus": wanted.cpus, "num_gpus": gpus, "max_restarts": 0, "max_task_retries": 0}
         self._kind = ray.remote(**options)(Worker)
         self._actors: dict[int, _Actor] = {}
@@ -163,6 +157,8 @@ class RayPool:
         self._recipe: Any = None
         self._tasks = 0
         self._warm: set[str] = set()
+        self._full: set[str] = set()
+        self._patience = PATIENCE
         self._since = time.monotonic()
         self._told = False
 
@@ -178,7 +174,7 @@ class RayPool:
         """
         model, dataset = self._packed("model", recipe.model), self._packed("dataset", recipe.dataset)
         self._recipe = self._ray.put(replace(recipe, model=model, dataset=dataset))
-        self._tasks, self._warm, self._stillborn = tasks, set(), 0
+        self._tasks, self._warm, self._full, self._stillborn = tasks, set(), set(), 0
         self._since, self._told = time.monotonic(), False
         for actor in self._actors.values():
             actor.begun = actor.ready = False
@@ -214,6 +210,7 @@ class RayPool:
             found, _ = self._ray.wait(list(heads), num_returns=1, timeout=1.0)
             if not found:
                 self._complain()
+                self._move_on()
             elif (event := self._heard(heads[found[0]])) is not None:
                 return event
 
@@ -297,6 +294,8 @@ class RayPool:
         if self._recipe is None or self._complete():
             return
         for node, room in self._rooms().items():
+            if node in self._full:
+                continue
             there = [actor for actor in self._actors.values() if actor.node == node]
             begun = sum(actor.begun for actor in there)
             limit = room if node in self._warm else min(room, 1)
@@ -307,6 +306,24 @@ class RayPool:
             while len(there) < room and begun < limit and self._begun() < self._most():
                 there.append(self._start(node))
                 begun += 1
+
+    def _move_on(self) -> None:
+        """Look elsewhere for an actor that has got no place for long: others may use its machine."""
+        late = [n for n, actor in self._actors.items() if actor.pid is None and self._is_late(actor)]
+        for number in late:
+            node = self._actors[number].node
+            taken = {actor.node for actor in self._actors.values()}
+            others = {other for other, room in self._rooms().items() if room} - taken
+            if not others - self._full:
+                self._full.clear()
+            if others:
+                self._full.add(node)
+                self._patience *= 2  # an actor may be as long in coming everywhere
+                with suppress(Exception):
+                    self._ray.kill(self._actors.pop(number).handle)
+
+    def _is_late(self, actor: _Actor) -> bool:
+        return time.monotonic() - actor.since > self._patience
 
     def _complete(self) -> bool:
         return self._begun() >= self._most()
@@ -351,7 +368,8 @@ class RayPool:
         self._told = True
         rooms = self._rooms()
         log.warning(
-            "no Ray actor is ready after %d s: %d machines have room for %d actors of %d cores and %g GPUs each",
+            "no Ray actor is ready after %d s: %d machines have room, but for what others use there, for %d actors "
+            "of %d cores and %g GPUs each",
             waited,
             len(rooms),
             sum(rooms.values()),

@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from typing import Any
 from amodal_bench.config.build import build
 from amodal_bench.config.own import name_folders, own_places
 from amodal_bench.core.errors import BenchError, ConfigError, one_line, unbroken
+from amodal_bench.core.files import is_alive
 from amodal_bench.core.stages import StageCost
 from amodal_bench.datasets.base import Dataset, FromFiles
 from amodal_bench.models.base import Model
@@ -59,6 +61,12 @@ class Packed:
 
     data: bytes
     kind: str
+
+
+_PREFIX = "amodal_bench-actor-"
+
+OLD = 3600.0
+"""Seconds after which the folder of a worker that is gone is of use to nobody."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +145,9 @@ class Worker:
     def __init__(self, base: str | None = None) -> None:
         if base is not None:
             Path(base).mkdir(parents=True, exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(prefix="amodal_bench-", dir=base))
+        else:
+            _sweep(Path(tempfile.gettempdir()))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
         self._stack = ExitStack()
         self._store: Store | None = None
         self._dataset: tuple[Any, Dataset] | None = None
@@ -193,6 +203,15 @@ class Worker:
         if self._dataset is None or (self._dataset[0] is not dataset and self._dataset[0] != dataset):
             self._dataset = dataset, _component(dataset, "dataset")
         return self._dataset[1]
+
+
+def _sweep(base: Path) -> None:
+    """Remove what workers of old have left that were killed; their drivers have looked at it, or are gone, too."""
+    for folder in base.glob(f"{_PREFIX}*"):
+        with suppress(OSError, ValueError):
+            process = int(folder.name.removeprefix(_PREFIX).partition("-")[0])
+            if time.time() - folder.stat().st_mtime > OLD and not is_alive(process):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass
