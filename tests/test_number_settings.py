@@ -90,6 +90,7 @@ def test_the_files_have_numbers_of_every_kind() -> None:
     mostly_slow(
         [
             ("seed=-1", "seed: -1 must be >= 0"),
+            ("results=", "results: is empty; name a folder, such as results=results"),
             ("engine.max_error_share=7", "engine.max_error_share: 7.0 must be between 0 and 1"),
             ("engine.max_error_share=nan", "engine.max_error_share: nan must be between 0 and 1"),
             ("engine.batch_size=0", "engine.batch_size: 0 must be >= 1"),

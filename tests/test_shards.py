@@ -12,7 +12,7 @@ import pytest
 from conftest import Run, composed
 
 from amodal_bench.api.merging import merge
-from amodal_bench.core.errors import ConfigError, NothingToDo, UsageError
+from amodal_bench.core.errors import ConfigError, InputError, NothingToDo, UsageError
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.evaluation.command import evaluate
 from amodal_bench.runner.schema import INSTANCES
@@ -185,6 +185,25 @@ def test_gaps_are_named_and_other_runs_refused(run: Run, tmp_path: Path) -> None
     elsewhere.mkdir()
     with pytest.raises(UsageError, match="is not the folder of"):
         merge(elsewhere, [part])
+
+
+@pytest.mark.slow
+def test_a_store_in_the_place_of_another_runs_is_refused(tmp_path: Path) -> None:
+    """Its folder says which run it is, and so does the store."""
+    hull, part = ran(tmp_path, "model=hull"), ran(tmp_path, "model=visible", "engine.shard=0/2")
+    visible, before = part.parent.parent, (part / STORE).read_bytes()
+    shutil.copy(hull / STORE, part / STORE)
+    problem = f"{part / STORE}: is the store of another run, {hull.name.split('-')[-1]}, and not of "
+    with pytest.raises(InputError, match=problem):
+        merge(visible)
+    with pytest.raises(InputError, match=problem):
+        ran(tmp_path, "model=visible")
+    (part / STORE).write_bytes(before)
+    assert ran(tmp_path, "model=visible") == visible
+    shutil.copy(hull / STORE, visible / STORE)
+    for command in (lambda: merge(visible), lambda: ran(tmp_path, "model=visible")):
+        with pytest.raises(InputError, match=f"{visible / STORE}: is the store of another run, "):
+            command()
 
 
 @pytest.mark.slow

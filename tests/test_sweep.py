@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,8 +17,11 @@ from amodal_bench.cli.sweep import Sweep
 from amodal_bench.config.search import composer
 from amodal_bench.config.settings import config_folder
 from amodal_bench.core.errors import BenchError
+from amodal_bench.runner.in_flight import InFlight, Stage
 from amodal_bench.runner.lock import locked
 from amodal_bench.runner.place import opened
+from amodal_bench.runner.stopped import put_down_since
+from amodal_bench.runner.store import STORE, Store
 
 
 def swept(run: Run, *words: str) -> tuple[int, str, pd.DataFrame]:
@@ -51,6 +56,36 @@ def test_settings_that_ask_for_a_sweep_may_leave_a_choice_to_its_cells(run: Run,
     assert pd.read_csv(table)["model"].tolist() == ["visible", "hull"]
     status, _, err = run(*words, "hydra.mode=RUN")
     assert status == 2 and "You must specify 'model'" in err
+
+
+@pytest.mark.slow
+def test_a_baseline_of_several_datasets_is_told_apart(run: Run) -> None:
+    _, _, table = swept(run, "model=hull", "dataset.seed=3,4", "seed=0,1", "results=results")
+    rows = table[["model", "settings"]].fillna("").to_numpy().tolist()
+    assert rows[:2] == [["visible", "dataset.seed=3"], ["visible", "dataset.seed=4"]]
+    assert [model for model, _ in rows] == ["visible"] * 2 + ["hull"] * 4
+
+
+def in_flight(folder: Path) -> list[tuple[Any, ...]]:
+    with Store(folder / STORE) as store:
+        return list(store.db.execute("SELECT id, ends, running FROM in_flight ORDER BY id"))
+
+
+def test_what_the_cells_of_a_stopped_sweep_were_at_is_put_down(tmp_path: Path) -> None:
+    """Their processes are killed; one that is another command's goes on, and what was killed before is a suspect."""
+    stopped, part, old, other = (tmp_path / "runs" / name for name in ("a", "b/shards/0-of-2", "c", "d"))
+    for folder in (stopped, part, old, other):
+        folder.mkdir(parents=True)
+        with Store(folder / STORE) as store:
+            InFlight(store.db).begin([("1", 0), ("2", 0)], Stage.PREDICTING)
+            store.db.execute("UPDATE in_flight SET ends = 1 WHERE id = '2'")
+            store.db.commit()
+    for file in old.glob(f"{STORE}*"):
+        os.utime(file, (0, 0))
+    with locked(other, wait=False):
+        put_down_since(tmp_path, 1e9)
+    assert in_flight(stopped) == in_flight(part) == [("2", 1, 0)]
+    assert in_flight(old) == in_flight(other) == [("1", 0, 1), ("2", 1, 1)]
 
 
 @pytest.mark.slow

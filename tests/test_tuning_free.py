@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -26,6 +28,7 @@ from PIL import Image as Pillow
 
 from amodal_bench.backbones.base import Schedule
 from amodal_bench.backbones.schedules import variance_preserving
+from amodal_bench.backbones.stable_diffusion import StableDiffusion
 from amodal_bench.config.build import build
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
@@ -317,3 +320,21 @@ def test_a_query_is_explained_alike_in_any_batch(queries: list[Query]) -> None:
         (alone,) = tiny.explain([query], [seed])
         assert list(together) == list(alone) == ["condition image", "area", "inpainted"]
         assert all(np.array_equal(together[name], alone[name]) for name in alone)
+
+
+def test_a_network_is_gone_when_the_next_run_begins(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two at once may be more than a GPU holds."""
+    networks, tuned = list[Any](), StableDiffusion.tuned
+
+    def noted(self: StableDiffusion, network: Any) -> Any:
+        networks.append((weakref.ref(network), [earlier() is None for earlier, _ in networks]))
+        return tuned(self, network)
+
+    monkeypatch.setattr(StableDiffusion, "tuned", noted)
+    gc.disable()
+    try:
+        for seed in range(3):
+            bench("model=tiny", "model.steps=1", "dataset.images=1", "baselines=null", f"seed={seed}")
+    finally:
+        gc.enable()
+    assert [gone for _, gone in networks] == [[], [True], [True, True]]

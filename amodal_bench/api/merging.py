@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from amodal_bench.core.errors import BenchError, UsageError
@@ -64,6 +65,8 @@ def merge(run: Path, others: Sequence[Path] = ()) -> Merged:
         if facts.digest != identity.digest:
             why = differences(facts.identity, identity.identity)
             raise UsageError(f"{folder}: is of another run than {first}: {why}")
+        with room(folder):
+            read_store(folder / STORE, partial(require_own, folder, digest=identity.digest))
     if not run.name.endswith(identity.digest):
         raise UsageError(f"{run}: is not the folder of {first}; its name ends with {identity.digest}")
     merged = Merged()

@@ -135,6 +135,8 @@ def settings_from(config: Any) -> Settings:
         raise ConfigError(f"seed: {settings.seed} must be >= 0")
     if settings.sheet < 0:
         raise ConfigError(f"sheet: {settings.sheet} must be >= 0")
+    if not settings.results:
+        raise ConfigError("results: is empty; name a folder, such as results=results")
     return settings
 
 

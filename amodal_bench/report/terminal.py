@@ -121,7 +121,10 @@ def show_rows(title: str, rows: pd.DataFrame, elsewhere: str = "") -> None:
 
 
 def joined(cells: Sequence[Cell]) -> pd.DataFrame:
-    """The baselines, each once, then the cells' own models with the overrides that set them apart."""
+    """The baselines, each once, then the cells' own models with the overrides that set them apart.
+
+    A baseline with several rows has the overrides, too, such as those of other data.
+    """
     shared = set.intersection(*(set(cell.overrides) for cell in cells))
     own = pd.concat([cell.rows.tail(1) for cell in cells], ignore_index=True)
     for index, cell in enumerate(cells):
@@ -130,9 +133,14 @@ def joined(cells: Sequence[Cell]) -> pd.DataFrame:
             said += [o for o in cell.overrides if o.startswith("model=")]  # the row's name says it
         words = [o for o in cell.overrides if o not in shared and o not in said]
         own.loc[index, "settings"] = " ".join([*words, str(own.loc[index, "settings"])]).strip()
-    others = pd.concat([cell.rows.iloc[:-1] for cell in cells])
+    others = pd.concat([cell.rows.iloc[:-1].assign(cell=number) for number, cell in enumerate(cells)])
     # A seed is another run of the same numbers.
-    others = others.drop_duplicates(others.columns.drop(["run", "settings", "seed"]))
+    others = others.drop_duplicates(others.columns.drop(["run", "settings", "seed", "cell"]), ignore_index=True)
+    for index in others.index[others.duplicated(["dataset", "model", "protocol"], keep=False)]:
+        overrides = cells[others.loc[index, "cell"]].overrides
+        words = [o for o in overrides if o not in shared and not o.startswith(("model", "seed="))]
+        others.loc[index, "settings"] = " ".join([*words, str(others.loc[index, "settings"])]).strip()
+    others = others.drop(columns="cell")
     known = pd.MultiIndex.from_frame(others[KEYS]).isin(pd.MultiIndex.from_frame(own[KEYS]))
     return pd.concat([others[~known], own]).sort_values("protocol", kind="stable", ignore_index=True)
 

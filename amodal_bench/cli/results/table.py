@@ -42,7 +42,10 @@ def main(results: Path) -> int:
 
     table = collect(results)
     if table.empty:
-        raise UsageError(f"{results}: no run has left a summary.csv in {results / 'runs'}; run something first")
+        raise UsageError(
+            f"{results}: no run has left a summary.csv in {results / 'runs'}; run something first, or give the "
+            "command of a run again that was stopped or merged"
+        )
     random = is_random(table)
     for name, rows in (("table.csv", table[~random]), ("table_random_weights.csv", table[random])):
         if rows.empty:
