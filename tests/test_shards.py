@@ -12,6 +12,7 @@ import pytest
 from conftest import Run, composed
 
 from amodal_bench.api.merging import merge
+from amodal_bench.api.runs import open_run
 from amodal_bench.core.errors import ConfigError, InputError, NothingToDo, UsageError
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.evaluation.command import evaluate
@@ -201,7 +202,7 @@ def test_a_store_in_the_place_of_another_runs_is_refused(tmp_path: Path) -> None
     (part / STORE).write_bytes(before)
     assert ran(tmp_path, "model=visible") == visible
     shutil.copy(hull / STORE, visible / STORE)
-    for command in (lambda: merge(visible), lambda: ran(tmp_path, "model=visible")):
+    for command in (lambda: merge(visible), lambda: ran(tmp_path, "model=visible"), lambda: open_run(visible)):
         with pytest.raises(InputError, match=f"{visible / STORE}: is the store of another run, "):
             command()
 

@@ -16,7 +16,7 @@ from amodal_bench.core.types import Integers, Mask
 from amodal_bench.metrics.numbers.base import DRAWS, MAJORITY, PAIRS
 from amodal_bench.report.timing import timing_table
 from amodal_bench.runner.place import room
-from amodal_bench.runner.run_json import RunFacts, read_facts
+from amodal_bench.runner.run_json import RunFacts, read_facts, require_own
 from amodal_bench.runner.store import STORE as STORE
 from amodal_bench.runner.store import Store, read_store
 
@@ -129,6 +129,7 @@ def open_run(folder: str | Path) -> Run:
     path = Path(folder).expanduser()
     if not (path / STORE).is_file() and not not_a_file(path / STORE):
         raise UsageError(f"{path}: is not the folder of a run (it has no {STORE}); runs lie in results/runs")
-    run = Run(path, read_facts(path))
+    run = Run(path, facts := read_facts(path))
+    run._read(lambda store: require_own(path, store, facts.digest))
     run.stages()  # a damaged store is told of here, rather than in the middle of the caller's work
     return run
