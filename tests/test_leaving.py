@@ -33,10 +33,13 @@ def stuck_lane() -> None:
     def late(*_: object) -> None:
         raise BrokenPipeError
 
+    def stuck() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        time.sleep(1e6)
+
     before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, 0.1)
     try:
-        side_by_side([lambda: time.sleep(1e6), lambda: None])
+        side_by_side([stuck, lambda: None])
     finally:
         signal.signal(signal.SIGALRM, before)
 

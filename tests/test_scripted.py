@@ -95,19 +95,13 @@ def test_a_call_that_fails_leaves_the_network_as_it_was() -> None:
     assert torch.equal(other(pixels(), 5).sample, plain(pixels(), 5).sample)
 
 
-class Wide(Small):
-    """A network of the same weights with another setting."""
-
-    config = "wide"
-
-
-class Trained(Small):
-    """A network of other weights."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        with torch.no_grad():
-            self.conv.weight[0, 0, 0, 0] += 1
+def small(config: str = "", more: float = 0.0) -> Any:
+    """A network with a setting, and other weights where there is `more`."""
+    network: Any = Small()
+    network.config = config
+    with torch.no_grad():
+        network.conv.weight[0, 0, 0, 0] += more
+    return network
 
 
 @pytest.fixture
@@ -126,8 +120,8 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_networks_of_the_same_weights_share_their_scripts(written: list[Any]) -> None:
     """TorchScript gives no memory back."""
-    for kind, count in ((Small, 1), (Small, 1), (Wide, 2), (Trained, 3), (Trained, 3), (Small, 3)):
-        plain, other = kind(), kind()
+    for given, count in ((("", 0), 1), (("", 0), 1), (("wide", 0), 2), (("", 1), 3), (("", 1), 3), (("wide", 0), 3)):
+        plain, other = small(*given), small(*given)
         script(other)
         assert torch.equal(other(pixels(), 5).sample, plain(pixels(), 5).sample)
         assert len(written) == count
@@ -138,7 +132,7 @@ def test_threads_write_one_script_and_no_warning_is_shown_or_hidden(
 ) -> None:
     for _ in range(5):
         plain, one = networks()
-        two = Trained()
+        two = small(more=1)
         script(two)
         monkeypatch.setattr(scripted, "_written", {})
         written.clear()
@@ -157,6 +151,6 @@ def test_threads_write_one_script_and_no_warning_is_shown_or_hidden(
             for thread in threads:
                 thread.join()
             assert warnings.filters == filters and not shown
-        expected = [plain(pixels(), 5).sample, Trained()(pixels(), 5).sample]
+        expected = [plain(pixels(), 5).sample, small(more=1)(pixels(), 5).sample]
         assert len(found) == 4 and len(written) == 2
         assert [sum(torch.equal(each, right) for each in found) for right in expected] == [2, 2]

@@ -16,6 +16,7 @@ from amodal_bench.api.runs import open_run
 from amodal_bench.core.errors import ConfigError, InputError, NothingToDo, UsageError
 from amodal_bench.datasets.toy import Toy
 from amodal_bench.evaluation.command import evaluate
+from amodal_bench.runner.run_json import FILE
 from amodal_bench.runner.schema import INSTANCES
 from amodal_bench.runner.shards import Shard, shards_of
 from amodal_bench.runner.store import STORE, Row, Store
@@ -194,7 +195,7 @@ def test_a_store_in_the_place_of_another_runs_is_refused(tmp_path: Path) -> None
     hull, part = ran(tmp_path, "model=hull"), ran(tmp_path, "model=visible", "engine.shard=0/2")
     visible, before = part.parent.parent, (part / STORE).read_bytes()
     shutil.copy(hull / STORE, part / STORE)
-    problem = f"{part / STORE}: is the store of another run, {hull.name.split('-')[-1]}, and not of "
+    problem = f"{part / STORE}: is the store of another run, {hull.name.split('-')[-1]}, where "
     with pytest.raises(InputError, match=problem):
         merge(visible)
     with pytest.raises(InputError, match=problem):
@@ -205,6 +206,9 @@ def test_a_store_in_the_place_of_another_runs_is_refused(tmp_path: Path) -> None
     for command in (lambda: merge(visible), lambda: ran(tmp_path, "model=visible"), lambda: open_run(visible)):
         with pytest.raises(InputError, match=f"{visible / STORE}: is the store of another run, "):
             command()
+    (visible / FILE).unlink()  # then the store alone says what it is
+    with pytest.raises(InputError, match=f"{visible}: holds another run than its name says, "):
+        open_run(visible)
 
 
 @pytest.mark.slow

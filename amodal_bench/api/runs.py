@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from amodal_bench.api.given import a_kind
-from amodal_bench.core.errors import UsageError
+from amodal_bench.core.errors import InputError, UsageError
 from amodal_bench.core.files import not_a_file
 from amodal_bench.core.types import Integers, Mask
 from amodal_bench.metrics.numbers.base import DRAWS, MAJORITY, PAIRS
@@ -116,6 +117,10 @@ class Run:
             return read_store(self.folder / STORE, read)
 
 
+_NAME = re.compile(r".*-([0-9a-f]{12})")
+"""The name of a run's folder ends with its digest, unless somebody has given it another one."""
+
+
 def open_run(folder: str | Path) -> Run:
     """Open a run's folder, such as `results/runs/toy-hull-0123456789ab`; nothing in it is changed.
 
@@ -130,6 +135,9 @@ def open_run(folder: str | Path) -> Run:
     if not (path / STORE).is_file() and not not_a_file(path / STORE):
         raise UsageError(f"{path}: is not the folder of a run (it has no {STORE}); runs lie in results/runs")
     run = Run(path, facts := read_facts(path))
+    if (named := _NAME.fullmatch(path.absolute().name)) and named[1] != facts.digest:
+        remedy = f"put run.json and {STORE} of the run back that its name ends with, or give the folder another name"
+        raise InputError(path, f"holds another run than its name says, {facts.digest}", remedy)
     run._read(lambda store: require_own(path, store, facts.digest))
     run.stages()  # a damaged store is told of here, rather than in the middle of the caller's work
     return run

@@ -38,8 +38,8 @@ def script(network: Any) -> None:
     """Let calls of a network run as TorchScript, written down at the first call with inputs of a form.
 
     Args:
-        network: a denoiser of diffusers, whose weights change no more. What it returns from now on has its first
-            output alone, `sample`.
+        network: a denoiser of diffusers, whose weights change no more, and which its modules, its `config` and they
+            tell from others. What it returns from now on has its first output alone, `sample`.
     """
     network.forward = _Scripted(network)
 

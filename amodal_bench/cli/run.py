@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
@@ -191,14 +190,12 @@ def _single(hydra: Hydra, name: str, config: DictConfig) -> int:
 
 def _run_sweep(hydra: Hydra, name: str, overrides: list[str], sweep: Sweep) -> int:
     """Every cell; one that fails leaves the others to run, and what is done stands in one table."""
-    job, began = Job(sweep), time.time()
-    try:
-        hydra.multirun(config_name=name, task_function=job, overrides=overrides)
-    except KeyboardInterrupt:
-        from amodal_bench.runner.stopped import put_down_since
+    from amodal_bench.runner.stopped import put_down
 
-        put_down_since(sweep.folder.parents[1], began)
-        raise
+    job = Job(sweep)
+    try:
+        with put_down(sweep.folder.parents[1]):
+            hydra.multirun(config_name=name, task_function=job, overrides=overrides)
     except Exception as error:
         if traceback_wanted() or not is_expected(error):
             raise

@@ -17,6 +17,7 @@ from amodal_bench.paper.cells import Cell
 from amodal_bench.paper.frozen import registered
 from amodal_bench.paper.job import CellJob
 from amodal_bench.paper.record import Record, code_digest, write
+from amodal_bench.runner.stopped import put_down
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -64,7 +65,8 @@ def launch(
             launcher: Any = Plugins.instance().instantiate_launcher(
                 hydra_context=context, task_function=job, config=config
             )
-            launcher.launch(list(commands.values()), initial_job_idx=0)
+            with put_down(results):
+                launcher.launch(list(commands.values()), initial_job_idx=0)
     except HydraException as error:
         raise UsageError(unbroken(error)) from error
 

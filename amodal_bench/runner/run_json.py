@@ -127,8 +127,9 @@ def require_own(folder: Path, store: Store, digest: str) -> None:
     with suppress(ValueError, RecursionError):  # anybody may have made the store
         said = None if text is None else json.loads(text)
     if _is_whole(said) and said["digest"] != digest:
-        problem = f"is the store of another run, {said['digest']}, and not of {digest}, as its folder says"
-        raise InputError(folder / STORE, problem, "put the folder's own store back, or move this one away")
+        problem = f"is the store of another run, {said['digest']}, where {digest} is expected"
+        remedy = "put back what the folder's name ends with, the store or run.json, or move the folder away"
+        raise InputError(folder / STORE, problem, remedy)
 
 
 def read_said(folder: Path) -> Any:

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from amodal_bench.core.errors import BenchError
-from amodal_bench.runner.in_flight import put_down
+from amodal_bench.runner import in_flight
 from amodal_bench.runner.place import opened
 from amodal_bench.runner.shards import FOLDER
 from amodal_bench.runner.store import STORE
 
 PATIENCE = 2.0
 """Seconds that the processes have to be gone."""
+
+
+@contextmanager
+def put_down(results: Path) -> Iterator[None]:
+    """Launch cells; where that is stopped, what they were at was left in good order.
+
+    Args:
+        results: holds `runs`.
+    """
+    since = time.time()
+    try:
+        yield
+    except KeyboardInterrupt:
+        put_down_since(results, since)
+        raise
 
 
 def put_down_since(results: Path, since: float) -> None:
@@ -42,7 +58,7 @@ def _is_newer(store: Path, since: float) -> bool:
 def _put_down(folder: Path) -> bool:
     try:
         with opened(folder) as store:
-            put_down(store.db)
+            in_flight.put_down(store.db)
     except BenchError:  # it is at work, or cannot be used, of which its next start hears
         return False
     return True

@@ -7,7 +7,7 @@ import logging
 import os
 import tempfile
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -147,9 +147,7 @@ class RayPool:
         self._gpus = gpus
         if base is not None and not any(self._rooms().values()):
             has = ray.cluster_resources().get("GPU", 0)
-            raise ConfigError(
-                f"engine.gpus={gpus:g}: this machine has {has:g} GPUs, so no actor has room; set it to 0"
-            )
+            raise ConfigError(f"engine.gpus={gpus:g}: no actor has room; this machine has {has:g}, so set it to that")
         options = {"num_cpus": wanted.cpus, "num_gpus": gpus, "max_restarts": 0, "max_task_retries": 0}
         self._kind = ray.remote(**options)(Worker)
         self._actors: dict[int, _Actor] = {}
@@ -175,7 +173,7 @@ class RayPool:
         model, dataset = self._packed("model", recipe.model), self._packed("dataset", recipe.dataset)
         self._recipe = self._ray.put(replace(recipe, model=model, dataset=dataset))
         self._tasks, self._warm, self._full, self._stillborn = tasks, set(), set(), 0
-        self._since, self._told = time.monotonic(), False
+        self._since, self._told, self._patience = time.monotonic(), False, PATIENCE
         for actor in self._actors.values():
             actor.begun = actor.ready = False
         self._plan()
@@ -293,7 +291,10 @@ class RayPool:
         """Start and tell as many actors as there is room and work for."""
         if self._recipe is None or self._complete():
             return
-        for node, room in self._rooms().items():
+        rooms = self._rooms()
+        if all(node in self._full for node, room in rooms.items() if room):
+            self._full.clear()  # the others are gone
+        for node, room in rooms.items():
             if node in self._full:
                 continue
             there = [actor for actor in self._actors.values() if actor.node == node]
@@ -312,12 +313,10 @@ class RayPool:
         late = [n for n, actor in self._actors.items() if actor.pid is None and self._is_late(actor)]
         for number in late:
             node = self._actors[number].node
-            taken = {actor.node for actor in self._actors.values()}
-            others = {other for other, room in self._rooms().items() if room} - taken
-            if not others - self._full:
-                self._full.clear()
+            ours = Counter(actor.node for actor in self._actors.values())
+            others = {other for other, room in self._rooms().items() if other != node and room > ours[other]}
             if others:
-                self._full.add(node)
+                self._full = {node} if others <= self._full else {*self._full, node}
                 self._patience *= 2  # an actor may be as long in coming everywhere
                 with suppress(Exception):
                     self._ray.kill(self._actors.pop(number).handle)

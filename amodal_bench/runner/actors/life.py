@@ -16,6 +16,9 @@ from amodal_bench.core.stops import set_again
 SILENCE = 120.0
 """Seconds that Ray may take to start or to be joined, and to end."""
 
+PATIENCE = 10.0
+"""Seconds that it may take to be joined after nobody wants it any more: nothing has been started here."""
+
 _PLACE = re.compile(r"\[?([^/\[\]]+)\]?:(\d{1,5})")
 """An address of a cluster that is a host and a port."""
 
@@ -56,7 +59,7 @@ class Life:
             Exception: what Ray raises.
         """
         aside.begin(self._live, "Ray")
-        if not _done(self._begun):
+        if not _done(self._begun, SILENCE):
             self._silent = True
             raise TimeoutError(f"it has not answered for {SILENCE:.0f} s")
         self._begun.result()
@@ -64,17 +67,18 @@ class Life:
     def end(self) -> None:
         """End what Ray has begun here, also where `begin` was interrupted, or has not come so far."""
         self._unwanted.set()
-        if self._at_work.wait(1) and not self._silent and _done(self._ended):
+        foreign = self._options["address"] != "local" and not self._begun.done()
+        if self._at_work.wait(1) and not self._silent and _done(self._ended, PATIENCE if foreign else SILENCE):
             self._ended.result()
 
 
-def _done(work: Future[None]) -> bool:
-    """Whether some work is done, after waiting for it.
+def _done(work: Future[None], seconds: float) -> bool:
+    """Whether some work is done, after waiting for it so long at most.
 
     Ray's native code takes SIGTERM somewhere in its start, to tell of it in lines of its own, and somewhere in its
     end lets it end the process: so what handles signals is set time after time.
     """
-    until = time.monotonic() + SILENCE
+    until = time.monotonic() + seconds
     while wait([work], timeout=0.01).not_done and time.monotonic() < until:
         set_again()
     set_again()
