@@ -297,8 +297,8 @@ def test_a_worker_removes_what_killed_ones_have_left(tmp_path: Path, monkeypatch
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     ended = subprocess.Popen(["true"])
     ended.wait()
-    names = {"old": f"amodal_bench-actor-{ended.pid}-x", "new": f"amodal_bench-actor-{ended.pid}-y"}
-    names |= {"at work": f"amodal_bench-actor-{os.getpid()}-x", "other": "amodal_bench-x"}
+    names = {"old": f".amodal_bench-x.{ended.pid}-0.partial", "new": f".amodal_bench-y.{ended.pid}-0.partial"}
+    names |= {"at work": f".amodal_bench-x.{os.getpid()}-0.partial", "other": "amodal_bench-x"}
     for name in names.values():
         (tmp_path / name).mkdir()
     for name in ("old", "at work", "other"):

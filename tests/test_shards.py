@@ -54,12 +54,18 @@ def begun(folder: Path, tables: bool) -> None:
     assert (folder / STORE).stat().st_size
 
 
+def with_bare_shard(base: Path, tables: bool) -> tuple[Path, Path]:
+    """A run of the hull in a folder apart, and where it is to be run again: a shard's job was killed there."""
+    alone = ran(base / "alone", "model=hull")
+    run = base / "runs" / alone.name
+    begun(run / "shards" / "1-of-2", tables)
+    return alone, run
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("tables", [False, True])
 def test_a_job_that_was_killed_as_it_made_its_store_stops_nobody(tmp_path: Path, tables: bool) -> None:
-    alone = ran(tmp_path / "alone", "model=hull")
-    run = tmp_path / "runs" / alone.name
-    begun(run / "shards" / "1-of-2", tables)
+    alone, run = with_bare_shard(tmp_path, tables)
     part = ran(tmp_path, "model=hull", "engine.shard=0/2")
     merged = merge(run)
     assert list(merged.taken) == [part] and merged.gaps == ["shard 1/2 has not begun"]
@@ -78,9 +84,7 @@ def test_a_job_that_was_killed_as_it_made_its_store_stops_nobody(tmp_path: Path,
 @pytest.mark.slow
 @pytest.mark.parametrize("tables", [False, True])
 def test_where_no_shard_has_begun_merge_says_so(tmp_path: Path, tables: bool) -> None:
-    alone = ran(tmp_path / "alone", "model=hull")
-    run = tmp_path / "runs" / alone.name
-    begun(run / "shards" / "1-of-2", tables)
+    _, run = with_bare_shard(tmp_path, tables)
     with pytest.raises(UsageError, match=r": none of its shards has begun; give the command of each again$"):
         merge(run)
     assert not (run / STORE).exists()

@@ -238,9 +238,8 @@ def test_a_stop_waits_for_the_lanes_that_compute(tmp_path: Path, number: int, st
     environment = os.environ | {"OMP_NUM_THREADS": "2", "XDG_CACHE_HOME": str(tmp_path / "cache")}
     command = [sys.executable, "-c", program, *words]
     end = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    told = [
-        each for each in end.stderr.splitlines() if not each.startswith("toy tiny: ")
-    ]  # how far a slow machine is
+    # A slow machine says how far it is.
+    told = [each for each in end.stderr.splitlines() if not each.startswith("toy tiny: ")]
     assert (end.returncode, told) == (status, [f"{line}: {stops.KEPT}"])
 
 

@@ -14,6 +14,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from amodal_bench.core.stages import uncharged
@@ -47,7 +48,6 @@ def script(network: Any) -> None:
 class _Scripted:
     def __init__(self, network: Any) -> None:
         self._network = network
-        self._scripts: dict[tuple[Any, ...], Any] = {}
 
     def __call__(self, *args: Any, return_dict: bool = True, **named: Any) -> tuple[Tensor]:  # noqa: ARG002
         from torch import Tensor
@@ -56,19 +56,21 @@ class _Scripted:
         leaves, form = tree_flatten((args, named))
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
         said = ((leaf.shape, leaf.dtype) if isinstance(leaf, Tensor) else repr(leaf) for leaf in leaves)
-        key = (str(form), *said)
-        if key not in self._scripts:
+        key = (self._name, str(form), *said)
+        if key not in _written:
             with uncharged(), _writing:
-                if key not in self._scripts:
-                    name = (_name(self._network), *key)
-                    if name not in _written:
-                        _written[name] = self._write(leaves, form, tensors)
-                    self._scripts[key] = _written[name]
-        return Output(self._scripts[key](*tensors))
+                if key not in _written:
+                    _written[key] = self._write(leaves, form, tensors)
+        return Output(_written[key](*tensors))
+
+    @cached_property
+    def _name(self) -> str:
+        with uncharged():
+            return _name(self._network)
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy looks for its own scripts, by its own weights."""
-        return {"_network": self._network, "_scripts": {}}
+        return {"_network": self._network}
 
     def _write(self, leaves: list[Any], form: Any, tensors: list[Tensor]) -> Any:
         import torch

@@ -188,7 +188,7 @@ def sweep(folder: Path) -> None:
 def _abandoned(folder: Path) -> Iterator[Path]:
     for found in os.scandir(folder):
         named = _PARTIAL.fullmatch(found.name)
-        if named and not is_alive(int(named["process"])):
+        if named and not _is_alive(int(named["process"])):
             entry = Path(found.path)
             inside = entry.rglob("*") if found.is_dir(follow_symlinks=False) else ()
             newest = max(each.lstat().st_mtime for each in (entry, *inside))
@@ -196,7 +196,7 @@ def _abandoned(folder: Path) -> Iterator[Path]:
                 yield entry
 
 
-def is_alive(process: int) -> bool:
+def _is_alive(process: int) -> bool:
     """Whether there is a process of this number; one of another user's is."""
     if os.name == "nt":  # where signal 0 would end it
         return False

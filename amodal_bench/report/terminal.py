@@ -132,17 +132,22 @@ def joined(cells: Sequence[Cell]) -> pd.DataFrame:
         if not any(o.startswith("model.name=") for o in cell.overrides):
             said += [o for o in cell.overrides if o.startswith("model=")]  # the row's name says it
         words = [o for o in cell.overrides if o not in shared and o not in said]
-        own.loc[index, "settings"] = " ".join([*words, str(own.loc[index, "settings"])]).strip()
+        _put_before(own, index, words)
     others = pd.concat([cell.rows.iloc[:-1].assign(cell=number) for number, cell in enumerate(cells)])
     # A seed is another run of the same numbers.
     others = others.drop_duplicates(others.columns.drop(["run", "settings", "seed", "cell"]), ignore_index=True)
     for index in others.index[others.duplicated(["dataset", "model", "protocol"], keep=False)]:
         overrides = cells[others.loc[index, "cell"]].overrides
         words = [o for o in overrides if o not in shared and not o.startswith(("model", "seed="))]
-        others.loc[index, "settings"] = " ".join([*words, str(others.loc[index, "settings"])]).strip()
+        _put_before(others, index, words)
     others = others.drop(columns="cell")
     known = pd.MultiIndex.from_frame(others[KEYS]).isin(pd.MultiIndex.from_frame(own[KEYS]))
     return pd.concat([others[~known], own]).sort_values("protocol", kind="stable", ignore_index=True)
+
+
+def _put_before(rows: pd.DataFrame, index: int, words: Sequence[str]) -> None:
+    """Put words before the settings of a row."""
+    rows.loc[index, "settings"] = " ".join([*words, str(rows.loc[index, "settings"])]).strip()
 
 
 def _print_rows(title: str, rows: pd.DataFrame, elsewhere: str = "") -> None:

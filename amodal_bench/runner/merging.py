@@ -59,9 +59,10 @@ def _take(store: Store, digest: str, folder: Path, ids: Collection[str] | None) 
         if pictures:
             db.execute(TABLE)
             db.executemany(NOTE, pictures)
-        begun = _begun(folder)
-        if ids is None and (costs or begun):  # a part of a store has an unknown part of its costs
-            _add_costs(store, f"{folder.name} {begun}", costs)
+        if ids is None:  # a part of a store has an unknown part of its costs
+            begun = _begun(folder)
+            if costs or begun:
+                _add_costs(store, f"{folder.name} {begun}", costs)
     return len(predicted)
 
 

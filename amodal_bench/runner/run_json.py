@@ -122,10 +122,7 @@ def write_again(folder: Path, store: Store, always: bool = False) -> bool:
 
 def require_own(folder: Path, store: Store, digest: str) -> None:
     """Raise `InputError` where a store says that it is another run's than the one with a digest."""
-    text = store.told(FILE)
-    said: Any = None
-    with suppress(ValueError, RecursionError):  # anybody may have made the store
-        said = None if text is None else json.loads(text)
+    said = _copy(store)
     if _is_whole(said) and said["digest"] != digest:
         problem = f"is the store of another run, {said['digest']}, where {digest} is expected"
         remedy = "put back what the folder's name ends with, the store or run.json, or move the folder away"
@@ -140,13 +137,9 @@ def read_said(folder: Path) -> Any:
     """
     found = _read(folder)
     if not _is_whole(found) and (folder / STORE).is_file():
-        try:
-            text = read_store(folder / STORE, lambda store: store.told(FILE))
-        except (sqlite3.Error, OSError):  # of which whoever reads the store will hear
-            text = None
-        with suppress(ValueError, RecursionError):  # anybody may have made the store
-            if text is not None:
-                return json.loads(text)
+        with suppress(sqlite3.Error, OSError):  # of which whoever reads the store will hear
+            if (kept := read_store(folder / STORE, _copy)) is not None:
+                return kept
     if isinstance(found, InputError):
         raise found
     return found
@@ -158,11 +151,18 @@ def components_as_written(folder: Path) -> bool:
     if not _is_whole(said) or not (folder / STORE).is_file():
         return True  # then the copy itself is read, or nothing
     try:
-        text = read_store(folder / STORE, lambda store: store.told(FILE))
-        kept = None if text is None else json.loads(text)
-    except (sqlite3.Error, OSError, ValueError, RecursionError):
+        kept = read_store(folder / STORE, _copy)
+    except (sqlite3.Error, OSError):
         return True  # of which whoever reads the store will hear
     return not isinstance(kept, dict) or kept.get("components") == said.get("components")
+
+
+def _copy(store: Store) -> Any:
+    """What the store's copy of `run.json` says; None where there is none that can be read."""
+    text = store.told(FILE)
+    with suppress(ValueError, RecursionError):  # anybody may have made the store
+        return None if text is None else json.loads(text)
+    return None
 
 
 def _read(folder: Path) -> Any:

@@ -13,7 +13,7 @@ from amodal_bench.core.stops import is_wish
 from amodal_bench.core.types import Image, Mask
 from amodal_bench.datasets.base import Query
 from amodal_bench.models.answers import completion_of, masks_of
-from amodal_bench.models.base import Completes, Completion, Model
+from amodal_bench.models.base import Completes, Model
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,12 @@ def answer(model: Model, query: Query, seed: int) -> Answer:
         BenchError: the model has no answer, or what it needs is not at hand.
         TypeError, ValueError: what it returns is no such answer.
     """
-    found: Completion | None = None
-    if isinstance(model, Completes):
-        found = completion_of(model.complete(query, seed), query)
-        mask = found.mask
-    else:
+    if not isinstance(model, Completes):
         (mask,) = masks_of(model.predict([query], [seed]), [query])
-    if found is None:
         return Answer(mask, _cut_out(query.image, query.visible), False)
+    found = completion_of(model.complete(query, seed), query)
     whole = np.where(query.visible[..., None], query.image, found.picture)
-    return Answer(mask, _cut_out(whole, mask), True)
+    return Answer(found.mask, _cut_out(whole, found.mask), True)
 
 
 @contextmanager

@@ -310,8 +310,8 @@ class RayPool:
 
     def _move_on(self) -> None:
         """Look elsewhere for an actor that has got no place for long: others may use its machine."""
-        late = [n for n, actor in self._actors.items() if actor.pid is None and self._is_late(actor)]
-        for number in late:
+        asked = time.monotonic() - self._patience
+        for number in [n for n, actor in self._actors.items() if actor.pid is None and actor.since < asked]:
             node = self._actors[number].node
             ours = Counter(actor.node for actor in self._actors.values())
             others = {other for other, room in self._rooms().items() if other != node and room > ours[other]}
@@ -320,9 +320,6 @@ class RayPool:
                 self._patience *= 2  # an actor may be as long in coming everywhere
                 with suppress(Exception):
                     self._ray.kill(self._actors.pop(number).handle)
-
-    def _is_late(self, actor: _Actor) -> bool:
-        return time.monotonic() - actor.since > self._patience
 
     def _complete(self) -> bool:
         return self._begun() >= self._most()

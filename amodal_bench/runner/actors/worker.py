@@ -13,18 +13,18 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from amodal_bench.config.build import build
 from amodal_bench.config.own import name_folders, own_places
 from amodal_bench.core.errors import BenchError, ConfigError, one_line, unbroken
-from amodal_bench.core.files import is_alive
+from amodal_bench.core.files import partial_of
 from amodal_bench.core.stages import StageCost
 from amodal_bench.datasets.base import Dataset, FromFiles
 from amodal_bench.models.base import Model
@@ -61,12 +61,6 @@ class Packed:
 
     data: bytes
     kind: str
-
-
-_PREFIX = "amodal_bench-actor-"
-
-OLD = 3600.0
-"""Seconds after which the folder of a worker that is gone is of use to nobody."""
 
 
 @dataclass(frozen=True)
@@ -145,9 +139,9 @@ class Worker:
     def __init__(self, base: str | None = None) -> None:
         if base is not None:
             Path(base).mkdir(parents=True, exist_ok=True)
-        else:
-            _sweep(Path(tempfile.gettempdir()))
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
+        # As something partial: what a worker that was killed has left is swept up by later ones.
+        self.folder = partial_of(Path(base or tempfile.gettempdir()) / f"amodal_bench-{token_hex(4)}")
+        self.folder.mkdir(0o700)
         self._stack = ExitStack()
         self._store: Store | None = None
         self._dataset: tuple[Any, Dataset] | None = None
@@ -203,15 +197,6 @@ class Worker:
         if self._dataset is None or (self._dataset[0] is not dataset and self._dataset[0] != dataset):
             self._dataset = dataset, _component(dataset, "dataset")
         return self._dataset[1]
-
-
-def _sweep(base: Path) -> None:
-    """Remove what workers of old have left that were killed; their drivers have looked at it, or are gone, too."""
-    for folder in base.glob(f"{_PREFIX}*"):
-        with suppress(OSError, ValueError):
-            process = int(folder.name.removeprefix(_PREFIX).partition("-")[0])
-            if time.time() - folder.stat().st_mtime > OLD and not is_alive(process):
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass
